@@ -1,0 +1,1 @@
+//! Arguments and environment become one validated value.

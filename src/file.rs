@@ -1,0 +1,235 @@
+//! The only door to the file system: what was tried, and on which path, stands in every error.
+//!
+//! `clippy.toml` keeps `std::fs` out of every other module.
+#![expect(clippy::disallowed_methods, reason = "this module is where the disallowed methods are wrapped")]
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags};
+
+/// The operating system refused; says what was tried and on which path.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {action} {}: {source}", path.display())]
+pub struct Error {
+    /// What was tried, as a verb: "open", "read", "create".
+    pub action: &'static str,
+    /// On which path.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+impl Error {
+    /// The kind of the operating system's error.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+}
+
+/// The result of a file operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Puts `action` and `path` into an operating system's error.
+fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error { action, path: path.to_owned(), source }
+}
+
+/// An open file that knows its path.
+#[derive(Debug)]
+pub struct File {
+    inner: fs::File,
+    path: PathBuf,
+}
+
+/// What kind of file a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link (only where links are not followed).
+    Link,
+    /// A FIFO, socket or device.
+    Other,
+}
+
+/// What the file system says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// What it is.
+    pub kind: Kind,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+    /// Its owner's user id.
+    pub owner: u32,
+    /// What makes it this file and no other.
+    pub identity: Identity,
+    /// How many names it has.
+    pub link_count: u64,
+}
+
+/// What makes a file this file: a reused inode has another birth time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// The file system's device number.
+    pub device: u64,
+    /// The inode number.
+    pub inode: u64,
+    /// When the file was created, in nanoseconds since the Unix epoch; 0 where the file system does not say.
+    pub born_ns: i64,
+}
+
+impl Metadata {
+    fn from_std(metadata: &fs::Metadata) -> Self {
+        let file_type = metadata.file_type();
+        let kind = if file_type.is_file() {
+            Kind::Regular
+        } else if file_type.is_dir() {
+            Kind::Directory
+        } else if file_type.is_symlink() {
+            Kind::Link
+        } else {
+            Kind::Other
+        };
+        let born = metadata.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let born_ns = born.and_then(|age| i64::try_from(age.as_nanos()).ok()).unwrap_or(0);
+        let identity = Identity { device: metadata.dev(), inode: metadata.ino(), born_ns };
+        Self { kind, size_bytes: metadata.len(), owner: metadata.uid(), identity, link_count: metadata.nlink() }
+    }
+}
+
+impl File {
+    /// Opens a file for reading. Does not wait for a FIFO's writer, and does not follow a link in the last component:
+    /// the caller resolves links first.
+    pub fn open(path: &Path) -> Result<Self> {
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY).bits();
+        let flags = i32::try_from(flags).expect("open flags fit the C int they come from");
+        let inner = fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(at("open", path))?;
+        Ok(Self { inner, path: path.to_owned() })
+    }
+
+    /// Creates a file that must not exist yet, for writing and reading.
+    pub fn create(path: &Path) -> Result<Self> {
+        let mut options = fs::OpenOptions::new();
+        let inner = options.read(true).write(true).create_new(true).mode(0o640).open(path);
+        Ok(Self { inner: inner.map_err(at("create", path))?, path: path.to_owned() })
+    }
+
+    /// Opens a file for writing and reading, creating it where it does not exist.
+    pub fn open_or_create(path: &Path) -> Result<Self> {
+        let mut options = fs::OpenOptions::new();
+        let inner = options.read(true).write(true).create(true).truncate(false).mode(0o640).open(path);
+        Ok(Self { inner: inner.map_err(at("open", path))?, path: path.to_owned() })
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads at `offset` until `buffer` is full or the file ends, and returns how many bytes were read.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.inner.read_at(&mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(at("read", &self.path)(error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.inner.write_all_at(bytes, offset).map_err(at("write", &self.path))
+    }
+
+    /// Waits until the file's content is on stable storage.
+    pub fn sync_data(&self) -> Result<()> {
+        self.inner.sync_data().map_err(at("sync", &self.path))
+    }
+
+    /// Cuts or extends the file to `size_bytes`.
+    pub fn set_len(&self, size_bytes: u64) -> Result<()> {
+        self.inner.set_len(size_bytes).map_err(at("truncate", &self.path))
+    }
+
+    /// What the file system says of the open file.
+    pub fn metadata(&self) -> Result<Metadata> {
+        let metadata = self.inner.metadata().map_err(at("stat", &self.path))?;
+        Ok(Metadata::from_std(&metadata))
+    }
+
+    /// Takes the file's exclusive lock; `false` where another process holds it. It is released when the file is closed,
+    /// also by `kill -9`.
+    pub fn try_lock(&self) -> Result<bool> {
+        match rustix::fs::flock(&self.inner, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(errno) => Err(at("lock", &self.path)(errno.into())),
+        }
+    }
+}
+
+/// What the file system says of what `path` leads to, links followed.
+pub fn metadata(path: &Path) -> Result<Metadata> {
+    fs::metadata(path).map(|metadata| Metadata::from_std(&metadata)).map_err(at("stat", path))
+}
+
+/// What the file system says of `path` itself, a link not followed.
+pub fn link_metadata(path: &Path) -> Result<Metadata> {
+    fs::symlink_metadata(path).map(|metadata| Metadata::from_std(&metadata)).map_err(at("stat", path))
+}
+
+/// The absolute path without links that `path` leads to.
+pub fn canonical(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(at("resolve", path))
+}
+
+/// What the link at `path` says.
+pub fn read_link(path: &Path) -> Result<PathBuf> {
+    fs::read_link(path).map_err(at("read the link", path))
+}
+
+/// The paths in a directory, sorted; `.` and `..` left out.
+pub fn read_directory(path: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(path).map_err(at("read the directory", path))?;
+    let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(at("read the directory", path))?;
+    paths.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
+    Ok(paths)
+}
+
+/// Creates a directory and its parents; an existing one is fine.
+pub fn create_directories(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(at("create the directory", path))
+}
+
+/// Renames a file within one file system, replacing what is there.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(at("rename", from))
+}
+
+/// Removes a file.
+pub fn remove(path: &Path) -> Result<()> {
+    fs::remove_file(path).map_err(at("remove", path))
+}
+
+/// Waits until the names in a directory are on stable storage.
+pub fn sync_directory(path: &Path) -> Result<()> {
+    let directory = fs::File::open(path).map_err(at("open", path))?;
+    directory.sync_all().map_err(at("sync the directory", path))
+}
+
+/// Bytes that an unprivileged user can still write to the file system of `path`.
+pub fn free_bytes(path: &Path) -> Result<u64> {
+    let statistics = rustix::fs::statvfs(path).map_err(|errno| at("stat the file system of", path)(errno.into()))?;
+    Ok(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+}

@@ -1,0 +1,1 @@
+//! The pump: batches in, append, commit, sync.

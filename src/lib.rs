@@ -1,0 +1,13 @@
+//! monitoring-rs collects, stores and searches the logs of one machine; see `ARCHITECTURE.md` for the map.
+
+pub mod model;
+pub mod status;
+
+pub mod config;
+pub mod file;
+
+pub mod log_collector;
+pub mod log_database;
+
+pub mod api;
+pub mod ingest;

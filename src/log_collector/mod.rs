@@ -1,0 +1,4 @@
+//! Files become batches of entries.
+
+pub mod format;
+pub mod watcher;

@@ -1,0 +1,1 @@
+//! Keeps entries crash-safe and searchable, in this process.

@@ -1,0 +1,436 @@
+//! The shared vocabulary: what an entry is, where it comes from, and how entries are asked for.
+//!
+//! Plain data without I/O, without a wire format and without the clock. Every other module may name this one; this one
+//! names none.
+
+use std::fmt;
+use std::sync::Arc;
+
+use regex::Regex;
+
+/// Most labels one stream may have; Kubernetes pods carry a few dozen at the very most.
+pub const LABELS_MAX: usize = 64;
+/// Longest label name, in bytes.
+pub const LABEL_NAME_BYTES_MAX: usize = 256;
+/// Longest label value, in bytes: Linux's `PATH_MAX`, because paths are values.
+pub const LABEL_VALUE_BYTES_MAX: usize = 4096;
+/// Most bytes of text that one [`Lines`] holds; its ends are 32-bit.
+pub const LINES_BYTES_MAX: usize = 64 << 20;
+
+/// An instant: nanoseconds since the Unix epoch, UTC. Covers the years 1677 to 2262.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The earliest instant.
+    pub const MIN: Self = Self(i64::MIN);
+    /// The latest instant.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// An instant from nanoseconds since the Unix epoch.
+    pub const fn from_ns(ns: i64) -> Self {
+        Self(ns)
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub const fn as_ns(self) -> i64 {
+        self.0
+    }
+}
+
+/// Instants from `start` (inclusive) to `end` (exclusive).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeRange {
+    /// The first instant in the range.
+    pub start: Timestamp,
+    /// The first instant after the range.
+    pub end: Timestamp,
+}
+
+impl TimeRange {
+    /// All of time, but for its last nanosecond.
+    pub const ALL: Self = Self { start: Timestamp::MIN, end: Timestamp::MAX };
+
+    /// Whether `timestamp` lies in the range.
+    pub fn contains(&self, timestamp: Timestamp) -> bool {
+        self.start <= timestamp && timestamp < self.end
+    }
+
+    /// Whether an instant from `first` to `last` (both inclusive) may lie in the range.
+    pub fn overlaps(&self, first: Timestamp, last: Timestamp) -> bool {
+        first < self.end && self.start <= last
+    }
+}
+
+/// One `name=value` pair.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Label {
+    name: Box<str>,
+    value: Box<str>,
+}
+
+/// Sorted `name=value` pairs that say where an entry comes from; they identify a stream.
+///
+/// Cloning shares the pairs. Names match `[a-zA-Z_][a-zA-Z0-9_]*` and are unique; an empty value means the label is
+/// absent, so none is stored. [`fmt::Display`] gives the canonical text `{a="x", b="y"}`, which is the same for equal
+/// labels and different for different ones.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(Arc<[Label]>);
+
+/// Why pairs are no [`Labels`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LabelsError {
+    /// There are more than [`LABELS_MAX`] pairs.
+    #[error("{count} labels are over the limit of {LABELS_MAX}")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+    },
+    /// A name does not match `[a-zA-Z_][a-zA-Z0-9_]*` or is over [`LABEL_NAME_BYTES_MAX`].
+    #[error("{name:?} is no label name")]
+    Name {
+        /// The name in question.
+        name: String,
+    },
+    /// A name occurs twice.
+    #[error("label {name} occurs twice")]
+    Duplicate {
+        /// The name in question.
+        name: String,
+    },
+    /// A value is over [`LABEL_VALUE_BYTES_MAX`].
+    #[error("the value of label {name} has {bytes} bytes, over the limit of {LABEL_VALUE_BYTES_MAX}")]
+    Value {
+        /// The label's name.
+        name: String,
+        /// The value's length.
+        bytes: usize,
+    },
+}
+
+impl Labels {
+    /// Sorts and checks `pairs`; those with an empty value are left out.
+    ///
+    /// # Errors
+    ///
+    /// See [`LabelsError`]: names, duplicates, counts and lengths out of bounds.
+    pub fn new<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self, LabelsError>
+    where
+        N: Into<Box<str>>,
+        V: Into<Box<str>>,
+    {
+        let mut labels: Vec<Label> = pairs
+            .into_iter()
+            .map(|(name, value)| Label { name: name.into(), value: value.into() })
+            .filter(|label| !label.value.is_empty())
+            .collect();
+        labels.sort_unstable();
+        if LABELS_MAX < labels.len() {
+            return Err(LabelsError::TooMany { count: labels.len() });
+        }
+        for label in &labels {
+            if !is_label_name(&label.name) {
+                return Err(LabelsError::Name { name: label.name.to_string() });
+            }
+            if LABEL_VALUE_BYTES_MAX < label.value.len() {
+                return Err(LabelsError::Value { name: label.name.to_string(), bytes: label.value.len() });
+            }
+        }
+        if let Some(pair) = labels.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(LabelsError::Duplicate { name: pair[0].name.to_string() });
+        }
+        Ok(Self(labels.into()))
+    }
+
+    /// The value of label `name`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let index = self.0.binary_search_by(|label| label.name.as_ref().cmp(name)).ok()?;
+        Some(&self.0[index].value)
+    }
+
+    /// The pairs, sorted by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.0.iter().map(|label| (label.name.as_ref(), label.value.as_ref()))
+    }
+}
+
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (index, (name, value)) in self.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{name}={value:?}")?;
+        }
+        f.write_str("}")
+    }
+}
+
+/// Whether `name` matches `[a-zA-Z_][a-zA-Z0-9_]*` and is at most [`LABEL_NAME_BYTES_MAX`] long.
+pub fn is_label_name(name: &str) -> bool {
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let goes_on_well = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    starts_well && goes_on_well && name.len() <= LABEL_NAME_BYTES_MAX
+}
+
+/// One log line: when, from where, and its bytes without the newline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// When it was logged, or read where the line does not say.
+    pub timestamp: Timestamp,
+    /// Where it comes from.
+    pub labels: Labels,
+    /// The line's bytes; any bytes.
+    pub line: Vec<u8>,
+}
+
+/// Times and texts of consecutive entries of one stream, column by column.
+///
+/// Holds three allocations however many entries there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    timestamps: Vec<Timestamp>,
+    /// End of each line in `bytes`.
+    ends: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Lines {
+    /// Empty columns with room for `line_count` lines of `byte_count` bytes in all.
+    pub fn with_capacity(line_count: usize, byte_count: usize) -> Self {
+        Self {
+            timestamps: Vec::with_capacity(line_count),
+            ends: Vec::with_capacity(line_count),
+            bytes: Vec::with_capacity(byte_count),
+        }
+    }
+
+    /// Adds one line. The caller keeps the whole below [`LINES_BYTES_MAX`].
+    pub fn push(&mut self, timestamp: Timestamp, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        assert!(self.bytes.len() <= LINES_BYTES_MAX, "the caller hands over lines before they outgrow the limit");
+        self.timestamps.push(timestamp);
+        self.ends.push(u32::try_from(self.bytes.len()).expect("bounded by LINES_BYTES_MAX"));
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no line.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes of text in all lines.
+    pub fn byte_count(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The line at `index` and its time; panics past the end like a slice.
+    pub fn get(&self, index: usize) -> (Timestamp, &[u8]) {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        (self.timestamps[index], &self.bytes[start..self.ends[index] as usize])
+    }
+
+    /// All lines with their times, in the order they were pushed.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (Timestamp, &[u8])> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// The times, in the order the lines were pushed.
+    pub fn timestamps(&self) -> &[Timestamp] {
+        &self.timestamps
+    }
+
+    /// The text of all lines, one after the other without separators.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The earliest and the latest time; `None` where there is no line.
+    pub fn time_bounds(&self) -> Option<(Timestamp, Timestamp)> {
+        let first = self.timestamps.iter().min()?;
+        let last = self.timestamps.iter().max()?;
+        Some((*first, *last))
+    }
+}
+
+/// How far a source has been read: its key and its position, both as the collector encodes them.
+///
+/// The database keeps the newest position of each key and does not look inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Names the source; unique while it exists.
+    pub source: Vec<u8>,
+    /// Where to read on; `None` once the source is gone and can be forgotten.
+    pub position: Option<Vec<u8>>,
+}
+
+/// Lines read from one source in one go, with the checkpoint after them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Stored together with the lines or not at all.
+    pub checkpoint: Option<Checkpoint>,
+    /// The lines of each stream, in the order they were read.
+    pub streams: Vec<StreamLines>,
+}
+
+impl Batch {
+    /// Bytes of text in all its lines.
+    pub fn byte_count(&self) -> usize {
+        self.streams.iter().map(|stream| stream.lines.byte_count()).sum()
+    }
+
+    /// How many lines it holds.
+    pub fn line_count(&self) -> usize {
+        self.streams.iter().map(|stream| stream.lines.len()).sum()
+    }
+}
+
+/// Lines and the stream they belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamLines {
+    /// The stream.
+    pub labels: Labels,
+    /// Its lines, in the order they were read.
+    pub lines: Lines,
+}
+
+/// A condition on one label; a label that a stream does not have counts as empty.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    /// The label's name.
+    pub name: String,
+    /// What its value has to be.
+    pub condition: Condition,
+}
+
+/// What a label's value has to be.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// The very text.
+    Equal(String),
+    /// Any other text.
+    NotEqual(String),
+    /// Text that the expression matches; whoever builds it anchors it.
+    Matches(Regex),
+    /// Text that the expression does not match; whoever builds it anchors it.
+    NotMatches(Regex),
+}
+
+impl Matcher {
+    /// The condition that label `name` is `value`.
+    pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), condition: Condition::Equal(value.into()) }
+    }
+
+    /// Whether a stream with these labels satisfies the condition.
+    pub fn accepts(&self, labels: &Labels) -> bool {
+        let value = labels.get(&self.name).unwrap_or_default();
+        match &self.condition {
+            Condition::Equal(expected) => value == expected,
+            Condition::NotEqual(unwanted) => value != unwanted,
+            Condition::Matches(regex) => regex.is_match(value),
+            Condition::NotMatches(regex) => !regex.is_match(value),
+        }
+    }
+}
+
+/// A condition on the bytes of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineFilter {
+    /// The line contains these bytes.
+    Contains(Vec<u8>),
+}
+
+/// The order in which a scan yields entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Oldest first; equal times in the order the entries were stored.
+    #[default]
+    Forward,
+    /// The exact reverse of [`Direction::Forward`].
+    Backward,
+}
+
+/// Which entries to fetch, and in which order.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// All of them must accept a stream's labels; none means every stream.
+    pub matchers: Vec<Matcher>,
+    /// The times asked for.
+    pub range: TimeRange,
+    /// All of them must accept the line.
+    pub filters: Vec<LineFilter>,
+    /// The order of the answer.
+    pub direction: Direction,
+    /// At most this many entries, counted after filtering; `None` for all.
+    pub limit: Option<usize>,
+}
+
+impl Selection {
+    /// Every entry of the streams that `matchers` accept, oldest first.
+    pub fn of(matchers: Vec<Matcher>) -> Self {
+        Self { matchers, range: TimeRange::ALL, filters: Vec::new(), direction: Direction::Forward, limit: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_labels(pairs: &[(&str, &str)], expected: &str) {
+        let actual = match Labels::new(pairs.iter().copied()) {
+            Ok(labels) => labels.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(actual, expected);
+    }
+
+    #[test]
+    fn labels_are_sorted_and_quoted() {
+        check_labels(&[("b", "y"), ("a", "x\"\n")], r#"{a="x\"\n", b="y"}"#);
+    }
+
+    #[test]
+    fn an_empty_value_is_an_absent_label() {
+        check_labels(&[("a", ""), ("b", "y")], r#"{b="y"}"#);
+    }
+
+    #[test]
+    fn bad_names_and_duplicates_are_refused() {
+        check_labels(&[("1a", "x")], r#""1a" is no label name"#);
+        check_labels(&[("ä", "x")], r#""ä" is no label name"#);
+        check_labels(&[("a", "x"), ("a", "y")], "label a occurs twice");
+    }
+
+    #[test]
+    fn a_range_includes_its_start_and_excludes_its_end() {
+        let at = Timestamp::from_ns;
+        let range = TimeRange { start: at(10), end: at(20) };
+        assert_eq!([9, 10, 19, 20].map(|ns| range.contains(at(ns))), [false, true, true, false]);
+        assert!(range.overlaps(at(0), at(10)) && range.overlaps(at(19), at(30)));
+        assert!(!range.overlaps(at(0), at(9)) && !range.overlaps(at(20), at(30)));
+    }
+
+    #[test]
+    fn lines_keep_their_bytes_and_times() {
+        let mut lines = Lines::default();
+        lines.push(Timestamp::from_ns(2), b"b\0\xff");
+        lines.push(Timestamp::from_ns(1), b"");
+        assert_eq!(lines.get(0), (Timestamp::from_ns(2), &b"b\0\xff"[..]));
+        assert_eq!(lines.get(1), (Timestamp::from_ns(1), &b""[..]));
+        assert_eq!(lines.time_bounds(), Some((Timestamp::from_ns(1), Timestamp::from_ns(2))));
+    }
+
+    #[test]
+    fn a_matcher_takes_an_absent_label_for_an_empty_one() {
+        let labels = Labels::new([("app", "web")]).unwrap();
+        assert!(Matcher::equal("app", "web").accepts(&labels));
+        assert!(Matcher::equal("none", "").accepts(&labels));
+        let other = Matcher { name: "app".into(), condition: Condition::NotEqual("web".into()) };
+        assert!(!other.accepts(&labels));
+    }
+}
