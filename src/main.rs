@@ -27,7 +27,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// How long the collector may take to store what it has read, once it is told to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(4);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(2500);
 /// How long open answers may take from then on.
 const ANSWERS_TIMEOUT: Duration = Duration::from_secs(2);
 
