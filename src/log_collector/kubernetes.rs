@@ -74,7 +74,7 @@ impl Naming for PodNames {
             ("container", file.container),
             ("container_id", file.container_id),
             ("node", &node),
-            ("stream", channel.name()),
+            ("stream", naming::stream_value(channel)),
         ];
         Labels::new(pairs).expect("six valid names, and values no longer than a file's name")
     }

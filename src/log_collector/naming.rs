@@ -25,7 +25,16 @@ impl Naming for ByPath {
 
     fn labels(&self, path: &Path, channel: Channel) -> Labels {
         let path = bounded(&path.to_string_lossy());
-        Labels::new([("path", path.as_str()), ("stream", channel.name())]).expect("two valid names and bounded values")
+        Labels::new([("path", path.as_str()), ("stream", stream_value(channel))]).expect("two valid names and bounded values")
+    }
+}
+
+/// The value of label `stream` for what was written to `channel`; empty, and so absent, where there is none.
+pub(super) fn stream_value(channel: Channel) -> &'static str {
+    match channel {
+        Channel::None => "",
+        Channel::Stdout => "stdout",
+        Channel::Stderr => "stderr",
     }
 }
 

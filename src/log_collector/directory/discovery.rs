@@ -147,6 +147,10 @@ impl<W: Watcher> Directory<W> {
         if !self.names.contains_key(name) {
             return;
         }
+        // What the name led to is read first, whatever it leads to now.
+        if let Some(source) = self.names.get(name).and_then(|entry| entry.source) {
+            self.enqueue(source);
+        }
         let resolution = self.resolve(name);
         let missing = matches!(resolution.end, End::Missing);
         let target = match resolution.end {

@@ -6,7 +6,8 @@
 //! read to its end and let go once that is on stable storage.
 //!
 //! Invariants: a file is open once and watched at most once; the watcher is only given canonical paths; a source leaves
-//! only after everything it delivered is on stable storage.
+//! only after everything it delivered is on stable storage; where one source takes over a stream from another, the
+//! earlier one is read to its end first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -85,6 +86,8 @@ pub struct Directory<W: Watcher> {
     names_by_hop: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
     sources: BTreeMap<SourceId, Tracked<W::Descriptor>>,
     sources_by_identity: HashMap<Identity, SourceId>,
+    /// Which source delivers to the stream of a name, as seen under the root; the latest one.
+    deliverers: HashMap<PathBuf, SourceId>,
     next_source: u64,
     /// Sources that wait for their turn to be read.
     queue: VecDeque<SourceId>,
@@ -146,6 +149,7 @@ impl<W: Watcher> Directory<W> {
             names_by_hop: BTreeMap::new(),
             sources: BTreeMap::new(),
             sources_by_identity: HashMap::new(),
+            deliverers: HashMap::new(),
             next_source: 0,
             queue: VecDeque::new(),
             touched: BTreeSet::new(),
@@ -159,8 +163,8 @@ impl<W: Watcher> Directory<W> {
             last_rescan: Instant::now(),
         };
         directory.enter(root);
-        directory.settle();
         directory.find_rotated();
+        directory.settle();
         directory.finding_history = false;
         Ok(directory)
     }

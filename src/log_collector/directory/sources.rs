@@ -23,6 +23,8 @@ pub(super) struct Tracked<Descriptor> {
     names: Vec<PathBuf>,
     /// Whether it waits for its turn to be read.
     queued: bool,
+    /// The source that delivered to its stream before: it is read to its end first.
+    after: Option<SourceId>,
     /// Whether the last read failed.
     failing: bool,
     /// While it has no name: when it was found so, or last read.
@@ -73,9 +75,12 @@ impl<W: Watcher> Directory<W> {
         }
         self.sources_by_identity.insert(source.identity, id);
         let handle = self.status.add_source(Arc::clone(&source.state));
+        for path in source.delivery_paths() {
+            self.deliverers.entry(path.to_owned()).or_insert(id);
+        }
         let names = Vec::new();
         let quiet_since = Instant::now();
-        let tracked = Tracked { source, names, queued: false, failing: false, quiet_since, watch, handle };
+        let tracked = Tracked { source, names, queued: false, after: None, failing: false, quiet_since, watch, handle };
         self.sources.insert(id, tracked);
         self.nameless.insert(id);
         self.enqueue(id);
@@ -188,7 +193,10 @@ impl<W: Watcher> Directory<W> {
     }
 
     fn deliver_to(&mut self, id: SourceId, name: PathBuf) {
+        let before = self.deliverers.insert(name.clone(), id);
+        let after = before.filter(|&before| !self.waits_for(before, id));
         let Some(tracked) = self.sources.get_mut(&id) else { return };
+        tracked.after = after.or(tracked.after);
         tracked.source.deliver_to(name);
         if self.finding_history && self.settings.start_from_end {
             match tracked.source.skip_history(&self.status) {
@@ -202,10 +210,22 @@ impl<W: Watcher> Directory<W> {
         self.enqueue(id);
     }
 
-    /// Reads the next lines of a source.
+    /// Whether `later` is `earlier`, or is read only once that has been read to its end.
+    fn waits_for(&self, later: SourceId, earlier: SourceId) -> bool {
+        let before = |id: &SourceId| self.sources.get(id).and_then(|tracked| tracked.after);
+        std::iter::successors(Some(later), before).any(|id| id == earlier)
+    }
+
+    /// Reads the next lines of a source, or puts it behind the one that has to be read before.
     pub(super) fn read(&mut self, id: SourceId) -> Option<Batch> {
+        let before = self.sources.get(&id)?.after.and_then(|before| self.sources.get(&before));
+        if before.is_some_and(|before| before.queued) {
+            self.queue.push_back(id);
+            return None;
+        }
         let tracked = self.sources.get_mut(&id)?;
         tracked.queued = false;
+        tracked.after = None;
         let reading =
             Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         let outcome = match tracked.source.read(&mut self.buffer, &reading) {
@@ -258,6 +278,11 @@ impl<W: Watcher> Directory<W> {
         }
         self.polled.remove(&id);
         self.sources_by_identity.remove(&tracked.source.identity);
+        for path in tracked.source.delivery_paths() {
+            if self.deliverers.get(path) == Some(&id) {
+                self.deliverers.remove(path);
+            }
+        }
         self.status.remove_source(&tracked.handle);
         self.forget(tracked.source.identity);
     }
