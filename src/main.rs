@@ -143,7 +143,7 @@ fn collector(
         quiet_before_letting_go: directory::QUIET_BEFORE_LETTING_GO,
     };
     let watcher = PlatformWatcher::new().context("cannot watch for changes")?;
-    let checkpoints = database.checkpoints();
+    let checkpoints = &database.checkpoints();
     let collector = match config.collector {
         CollectorKind::Directory => Directory::new(settings, Box::new(ByPath), watcher, checkpoints, status)?,
         CollectorKind::Kubernetes => {

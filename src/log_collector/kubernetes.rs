@@ -30,7 +30,7 @@ pub fn new<W: Watcher>(
     settings: Settings,
     node: Option<String>,
     watcher: W,
-    checkpoints: Vec<Checkpoint>,
+    checkpoints: &[Checkpoint],
     status: Arc<Status>,
 ) -> Result<Directory<W>, Error> {
     Directory::new(settings, Box::new(PodNames { node, warned: Mutex::default() }), watcher, checkpoints, status)

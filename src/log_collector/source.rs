@@ -27,7 +27,7 @@ pub(super) const CHUNK_BYTES: usize = 256 << 10;
 const BUFFER_BYTES: usize = TAIL_BYTES_MAX + LINE_BYTES_MAX + 1;
 /// How much of a file's start is looked at to tell text from binary data.
 const SNIFF_BYTES: usize = 1024;
-/// How binary files begin that stand among logs: gzip, zstd, xz, bzip2, zip, ELF, SQLite, journald.
+/// How binary files begin that stand among logs: gzip, zstd, xz, bzip2, zip, ELF, `SQLite`, journald.
 const BINARY_MAGIC: [&[u8]; 8] =
     [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PK\x03\x04", b"\x7fELF", b"SQLite format 3\0", b"LPKSHHRH"];
 /// A file is binary where one byte in so many is NUL: more than any text has, fewer than `utmp`'s records do.
@@ -146,7 +146,7 @@ impl Source {
         let mut start = [0; SNIFF_BYTES];
         let count = self.file.read_at(&mut start, 0)?;
         let start = &start[..count];
-        let nul_count = start.iter().filter(|&&byte| byte == 0).count();
+        let nul_count = memchr_iter(0, start).count();
         let mostly_nul = SNIFF_BYTES / 4 <= count && count < NUL_SHARE_OF_BINARY * nul_count;
         Ok(mostly_nul || BINARY_MAGIC.iter().any(|magic| start.starts_with(magic)))
     }

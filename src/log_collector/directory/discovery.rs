@@ -32,13 +32,13 @@ pub(super) struct Name {
 
 impl<W: Watcher> Directory<W> {
     /// Follows a directory of the tree: first its watch, then what is in it, so that nothing is missed between.
-    pub(super) fn enter(&mut self, directory: PathBuf) {
+    pub(super) fn enter(&mut self, directory: &Path) {
         let depth = directory.components().count().saturating_sub(self.root.components().count());
-        if DEPTH_MAX < depth || self.is_own_data(&directory) || !self.tree.insert(directory.clone()) {
+        if DEPTH_MAX < depth || self.is_own_data(directory) || !self.tree.insert(directory.to_owned()) {
             return;
         }
-        self.watches.use_directory(&directory);
-        self.look_in(&directory);
+        self.watches.use_directory(directory);
+        self.look_in(directory);
     }
 
     fn is_own_data(&self, directory: &Path) -> bool {
@@ -80,7 +80,7 @@ impl<W: Watcher> Directory<W> {
             self.leave(path);
         }
         match kind {
-            Ok(Kind::Directory) if in_tree => self.enter(path.to_owned()),
+            Ok(Kind::Directory) if in_tree => self.enter(path),
             Ok(Kind::Regular | Kind::Link) if in_tree => self.add_name(path),
             _ => {}
         }
@@ -91,7 +91,7 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn rescan(&mut self) {
         self.last_rescan = Instant::now();
         if file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory) {
-            self.enter(self.root.clone());
+            self.enter(&self.root.clone());
         }
         for directory in self.tree.clone() {
             self.look_at(&directory);
@@ -131,7 +131,7 @@ impl<W: Watcher> Directory<W> {
             return;
         }
         self.names.insert(path.to_owned(), Name::default());
-        self.set_hops(path, vec![path.to_owned()]);
+        self.set_hops(path, &[path.to_owned()]);
     }
 
     /// Follows again every name that leads through `hop`.
@@ -169,7 +169,7 @@ impl<W: Watcher> Directory<W> {
         self.attach(name, target);
         // A link that dangles may be mended; a path that is gone is forgotten.
         if missing && resolution.hops.len() == 1 {
-            self.set_hops(name, Vec::new());
+            self.set_hops(name, &[]);
             self.names.remove(name);
         }
     }
@@ -178,7 +178,7 @@ impl<W: Watcher> Directory<W> {
     fn resolve(&mut self, name: &Path) -> Resolution {
         let mut resolution = self.links.resolve(name);
         for _ in 1..RESOLUTIONS_MAX {
-            let unwatched_before = self.set_hops(name, resolution.hops.clone());
+            let unwatched_before = self.set_hops(name, &resolution.hops);
             if !unwatched_before {
                 break;
             }
@@ -188,14 +188,14 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Remembers and watches a name's way. Returns whether a directory was not watched before.
-    fn set_hops(&mut self, name: &Path, hops: Vec<PathBuf>) -> bool {
+    fn set_hops(&mut self, name: &Path, hops: &[PathBuf]) -> bool {
         let Some(entry) = self.names.get_mut(name) else { return false };
         if entry.hops == hops {
             return false;
         }
-        let old = std::mem::replace(&mut entry.hops, hops.clone());
+        let old = std::mem::replace(&mut entry.hops, hops.to_vec());
         let mut unwatched_before = false;
-        for hop in &hops {
+        for hop in hops {
             self.names_by_hop.entry(hop.clone()).or_default().insert(name.to_owned());
             if let Some(directory) = hop.parent() {
                 unwatched_before |= self.watches.use_directory(directory);

@@ -131,7 +131,7 @@ impl<W: Watcher> Directory<W> {
         settings: Settings,
         naming: Box<dyn Naming + Send>,
         watcher: W,
-        checkpoints: Vec<Checkpoint>,
+        checkpoints: &[Checkpoint],
         status: Arc<Status>,
     ) -> Result<Self, Error> {
         let root = canonical_root(&settings.root)?;
@@ -162,7 +162,7 @@ impl<W: Watcher> Directory<W> {
             last_poll: Instant::now(),
             last_rescan: Instant::now(),
         };
-        directory.enter(root);
+        directory.enter(&root);
         directory.find_rotated();
         directory.settle();
         directory.finding_history = false;

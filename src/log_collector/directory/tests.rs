@@ -23,20 +23,22 @@ use crate::log_collector::watcher::{Limit, PlatformWatcher, Watcher};
 use crate::model::{Batch, Checkpoint, Timestamp};
 use crate::status::{SkipReason, SourceState, Status};
 
+/// Has to be called with each path that something happened to.
+type Report = Box<dyn Fn(&Path)>;
+
 /// A watcher that a story can be told on.
 trait Stage: Watcher + Sized {
-    /// Makes the watcher, and what has to be called with each path that something happened to.
-    fn set() -> (Self, Box<dyn Fn(&Path)>);
+    fn set() -> (Self, Report);
 }
 
 impl Stage for PlatformWatcher {
-    fn set() -> (Self, Box<dyn Fn(&Path)>) {
+    fn set() -> (Self, Report) {
         (PlatformWatcher::new().unwrap(), Box::new(|_| {}))
     }
 }
 
 impl Stage for MockWatcher {
-    fn set() -> (Self, Box<dyn Fn(&Path)>) {
+    fn set() -> (Self, Report) {
         let watcher = MockWatcher::default();
         let mock = watcher.clone();
         let report = move |path: &Path| {
@@ -53,7 +55,7 @@ struct Story<W: Watcher> {
     directory: TempDir,
     settings: Settings,
     collector: Option<Directory<W>>,
-    report: Box<dyn Fn(&Path)>,
+    report: Report,
     status: Arc<Status>,
     /// The lines of each stream, by path under the root.
     lines: BTreeMap<String, Vec<String>>,
@@ -91,8 +93,8 @@ impl<W: Stage> Story<W> {
         fs::canonicalize(self.directory.path()).unwrap().join("root").join(name)
     }
 
-    /// Starts a collector, or another one in its place, from the checkpoints that were handed over.
-    fn start(&mut self) -> W
+    /// As [`Story::start`], and keeps a handle to the watcher.
+    fn start_keeping_watcher(&mut self) -> W
     where
         W: Clone,
     {
@@ -102,19 +104,20 @@ impl<W: Stage> Story<W> {
         handle
     }
 
-    fn restart(&mut self) {
+    /// Starts a collector, or another one in its place, from the checkpoints that were handed over.
+    fn start(&mut self) {
         let (watcher, report) = W::set();
         self.start_on(watcher, report);
     }
 
-    fn start_on(&mut self, watcher: W, report: Box<dyn Fn(&Path)>) {
+    fn start_on(&mut self, watcher: W, report: Report) {
         self.status = Arc::default();
         let checkpoints = self.checkpoints.iter();
-        let checkpoints = checkpoints
+        let checkpoints: Vec<_> = checkpoints
             .map(|(source, position)| Checkpoint { source: source.clone(), position: Some(position.clone()) })
             .collect();
         let naming = Box::new(ByPath);
-        let collector = Directory::new(self.settings.clone(), naming, watcher, checkpoints, Arc::clone(&self.status));
+        let collector = Directory::new(self.settings.clone(), naming, watcher, &checkpoints, Arc::clone(&self.status));
         self.collector = Some(collector.unwrap());
         self.report = report;
     }
@@ -251,7 +254,7 @@ on_mock_and_platform! {
 fn an_empty_file_gives_nothing<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "");
-    story.restart();
+    story.start();
     story.check(&[]);
     assert_eq!(story.open_file_count(), 1);
 }
@@ -259,7 +262,7 @@ fn an_empty_file_gives_nothing<W: Stage>() {
 fn a_file_is_read_and_followed<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\ntwo\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one two"]);
     story.append("a.log", "three\n\n");
     story.check(&["a.log: one two three "]);
@@ -270,7 +273,7 @@ fn several_files_give_each_line_once<W: Stage>() {
     for name in ["a.log", "b.log", "c.log"] {
         story.append(name, format!("{name}-1\n"));
     }
-    story.restart();
+    story.start();
     for round in 2..4 {
         for name in ["c.log", "a.log", "b.log"] {
             story.append(name, format!("{name}-{round}\n"));
@@ -283,7 +286,7 @@ fn several_files_give_each_line_once<W: Stage>() {
 fn a_line_is_kept_back_until_it_ends<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\ntw");
-    story.restart();
+    story.start();
     story.check(&["a.log: one"]);
     story.append("a.log", "o");
     story.check(&["a.log: one"]);
@@ -297,7 +300,7 @@ fn the_root_may_be_a_link<W: Stage>() {
     symlink("root", &link).unwrap();
     story.settings.root = link;
     story.append("a.log", "one\n");
-    story.restart();
+    story.start();
     story.append("a.log", "two\n");
     story.append("b.log", "three\n");
     story.check(&["a.log: one two", "b.log: three"]);
@@ -307,7 +310,7 @@ fn a_link_to_a_file_elsewhere_carries_the_links_path<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("../elsewhere.log", "one\n");
     story.link("../elsewhere.log", "a.log");
-    story.restart();
+    story.start();
     story.check(&["a.log: one"]);
     story.append("../elsewhere.log", "two\n");
     story.check(&["a.log: one two"]);
@@ -317,7 +320,7 @@ fn a_link_in_the_root_gives_two_streams_of_one_file<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\n");
     story.link("a.log", "b.log");
-    story.restart();
+    story.start();
     story.append("a.log", "two\n");
     story.check(&["a.log: one two", "b.log: one two"]);
     assert_eq!(story.open_file_count(), 1);
@@ -330,7 +333,7 @@ fn links_of_both_kinds_under_a_linked_root<W: Stage>() {
     story.settings.root = link;
     story.append("../elsewhere.log", "out\n");
     story.append("a.log", "in\n");
-    story.restart();
+    story.start();
     story.link("../elsewhere.log", "b.log");
     story.link("a.log", "c.log");
     story.check(&["a.log: in", "b.log: out", "c.log: in"]);
@@ -343,21 +346,21 @@ fn links_of_both_kinds_under_a_linked_root<W: Stage>() {
 fn a_hard_link_found_later_gets_the_whole_file<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("b.log", "one\n");
-    story.restart();
+    story.start();
     story.check(&["b.log: one"]);
     fs::hard_link(story.path("b.log"), story.path("a.log")).unwrap();
     story.happened("a.log");
     story.check(&["a.log: one", "b.log: one"]);
     story.append("a.log", "two\n");
     story.check(&["a.log: one two", "b.log: one two"]);
-    story.restart();
+    story.start();
     story.append("a.log", "three\n");
     story.check(&["a.log: one two three", "b.log: one two three"]);
 }
 
 fn a_new_file_is_read_from_its_first_byte<W: Stage>() {
     let mut story = Story::<W>::new();
-    story.restart();
+    story.start();
     story.check(&[]);
     story.append("a.log", "one\ntwo\n");
     story.check(&["a.log: one two"]);
@@ -369,7 +372,7 @@ fn subdirectories_are_followed<W: Stage>() {
     let mut story = Story::<W>::new();
     fs::create_dir_all(story.path("x/y")).unwrap();
     story.append("x/y/a.log", "one\n");
-    story.restart();
+    story.start();
     story.check(&["x/y/a.log: one"]);
     fs::create_dir_all(story.path("z/z")).unwrap();
     story.append("z/z/b.log", "two\n");
@@ -384,7 +387,7 @@ fn a_renamed_subdirectory_goes_on<W: Stage>() {
     let mut story = Story::<W>::new();
     fs::create_dir(story.path("m")).unwrap();
     story.append("m/x.log", "one\n");
-    story.restart();
+    story.start();
     story.check(&["m/x.log: one"]);
     for (from, to) in [("m", "a"), ("a", "z")] {
         story.rename(from, to);
@@ -399,7 +402,7 @@ fn a_removed_subdirectory_is_let_go<W: Stage>() {
     let mut story = Story::<W>::new();
     fs::create_dir(story.path("x")).unwrap();
     story.append("x/a.log", "one\n");
-    story.restart();
+    story.start();
     story.check(&["x/a.log: one"]);
     story.append("x/a.log", "two\n");
     fs::remove_dir_all(story.path("x")).unwrap();
@@ -412,7 +415,7 @@ fn a_removed_subdirectory_is_let_go<W: Stage>() {
 fn truncation_starts_over<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\ntwo\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one two"]);
     story.truncate("a.log");
     story.check(&["a.log: one two"]);
@@ -424,7 +427,7 @@ fn truncation_starts_over<W: Stage>() {
 fn rewriting_in_place_starts_over<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\ntwo\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one two"]);
     story.truncate("a.log");
     story.append("a.log", "three\nfour\nfive\n");
@@ -437,7 +440,7 @@ fn rewriting_in_place_starts_over<W: Stage>() {
 fn rename_and_create_loses_and_doubles_nothing<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one"]);
     story.append("a.log", "two\n");
     story.rename("a.log", "a.log.1");
@@ -451,7 +454,7 @@ fn a_rotated_file_is_read_to_its_end_before_the_one_that_follows_it<W: Stage>() 
     let mut story = Story::<W>::new();
     let long: Vec<String> = (0..20_000).map(|number| format!("line number {number} of the first file")).collect();
     story.append("a.log", "begin\n");
-    story.restart();
+    story.start();
     story.collect();
     story.append("a.log", long.join("\n") + "\n");
     story.rename("a.log", "a.log.1");
@@ -464,7 +467,7 @@ fn a_rotated_file_is_read_to_its_end_before_the_one_that_follows_it<W: Stage>() 
 
 fn a_chain_of_rotations_loses_and_doubles_nothing<W: Stage>() {
     let mut story = Story::<W>::new();
-    story.restart();
+    story.start();
     for round in 0..4 {
         story.append("a.log", format!("{round}\n"));
         story.collect();
@@ -475,14 +478,14 @@ fn a_chain_of_rotations_loses_and_doubles_nothing<W: Stage>() {
         }
     }
     story.check(&["a.log: 0 1 2 3"]);
-    story.restart();
+    story.start();
     story.check(&["a.log: 0 1 2 3"]);
 }
 
 fn a_deleted_file_is_read_to_its_end<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one"]);
     story.append("a.log", "two\nunended");
     story.remove("a.log");
@@ -493,7 +496,7 @@ fn a_deleted_file_is_read_to_its_end<W: Stage>() {
 fn a_file_recreated_is_another_file<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one"]);
     for _ in 0..3 {
         story.remove("a.log");
@@ -509,7 +512,7 @@ fn a_link_switched_to_another_file_goes_on_there<W: Stage>() {
     story.append("../first", "one\n");
     story.append("../second", "two\n");
     story.link("../first", "a.log");
-    story.restart();
+    story.start();
     story.check(&["a.log: one"]);
     story.append("../first", "last\n");
     symlink("../second", story.path("new")).unwrap();
@@ -522,7 +525,7 @@ fn a_link_switched_to_another_file_goes_on_there<W: Stage>() {
 fn a_dangling_link_is_followed_once_there_is_a_file<W: Stage>() {
     let mut story = Story::<W>::new();
     story.link("../later.log", "a.log");
-    story.restart();
+    story.start();
     story.check(&[]);
     story.append("../later.log", "one\n");
     (story.report)(&fs::canonicalize(story.path("../later.log")).unwrap());
@@ -538,7 +541,7 @@ fn the_kubelets_rotation_behind_two_links<W: Stage>() {
     fs::write(&target, "one\n").unwrap();
     symlink(&target, base.join("pods/p/c/0.log")).unwrap();
     symlink(base.join("pods/p/c/0.log"), story.path("p_n_c-id.log")).unwrap();
-    story.restart();
+    story.start();
     story.check(&["p_n_c-id.log: one"]);
     for round in 2..5 {
         OpenOptions::new().append(true).open(&target).unwrap().write_all(b"late\n").unwrap();
@@ -557,24 +560,24 @@ fn the_kubelets_rotation_behind_two_links<W: Stage>() {
 fn a_restart_reads_on_where_it_was<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\ntw");
-    story.restart();
+    story.start();
     story.check(&["a.log: one"]);
     story.append("a.log", "o\nthree\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one two three"]);
-    story.restart();
+    story.start();
     story.check(&["a.log: one two three"]);
 }
 
 fn a_file_renamed_while_down_is_read_on<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one"]);
     story.append("a.log", "two\n");
     story.rename("a.log", "a.log.1");
     story.append("a.log", "three\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one two three"]);
 }
 
@@ -582,12 +585,12 @@ fn a_file_rotated_out_of_the_root_while_down_is_read_to_its_end<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("../0.log", "one\n");
     story.link("../0.log", "a.log");
-    story.restart();
+    story.start();
     story.check(&["a.log: one"]);
     story.append("../0.log", "two\n");
     story.rename("../0.log", "../0.log.20261122-130405");
     story.append("../0.log", "three\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one two three"]);
     assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 1));
 }
@@ -595,25 +598,25 @@ fn a_file_rotated_out_of_the_root_while_down_is_read_to_its_end<W: Stage>() {
 fn a_file_rewritten_while_down_is_read_from_its_start<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\ntwo\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one two"]);
     story.truncate("a.log");
     story.append("a.log", "three\nfour\nfive\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one two three four five"]);
     story.truncate("a.log");
     story.append("a.log", "six\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: one two three four five six"]);
 }
 
 fn a_container_line_split_over_a_restart_is_whole<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "2026-11-22T13:04:05.000000001Z stdout P be\n2026-11-22T13:04:05.000000002Z stderr F other\n");
-    story.restart();
+    story.start();
     story.check(&["a.log stderr: other"]);
     story.append("a.log", "2026-11-22T13:04:05.000000003Z stderr F another\n");
-    story.restart();
+    story.start();
     story.check(&["a.log stderr: other another"]);
     story.append("a.log", "2026-11-22T13:04:05.000000004Z stdout F ginning\n");
     story.check(&["a.log stderr: other another", "a.log stdout: beginning"]);
@@ -623,14 +626,14 @@ fn history_can_be_skipped<W: Stage>() {
     let mut story = Story::<W>::new();
     story.settings.start_from_end = true;
     story.append("a.log", "old\nunen");
-    story.restart();
+    story.start();
     story.check(&[]);
     story.append("a.log", "ded\n");
     story.append("b.log", "new\n");
     story.check(&["a.log: unended", "b.log: new"]);
     assert_eq!(story.status.skipped(SkipReason::StartFromEnd), 4);
     story.append("c.log", "while down\n");
-    story.restart();
+    story.start();
     story.check(&["a.log: unended", "b.log: new", "c.log: while down"]);
 }
 
@@ -638,7 +641,7 @@ fn a_line_over_the_limit_is_cut<W: Stage>() {
     let mut story = Story::<W>::new();
     let whole = "w".repeat(LINE_BYTES_MAX);
     story.append("a.log", format!("{whole}\none\n{whole}too much"));
-    story.restart();
+    story.start();
     story.collect();
     story.append("a.log", format!("{whole}\ntwo\n"));
     story.collect();
@@ -647,7 +650,7 @@ fn a_line_over_the_limit_is_cut<W: Stage>() {
     story.append("a.log", format!("{whole}{whole}"));
     story.collect();
     story.append("a.log", "end\nthree\n");
-    story.restart();
+    story.start();
     story.collect();
     assert_eq!(story.lines["a.log"], [&whole, "one", &whole, "two", &whole, "three"]);
 }
@@ -655,7 +658,7 @@ fn a_line_over_the_limit_is_cut<W: Stage>() {
 fn any_bytes_are_kept<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", b"a\0b\xff\r\n\n");
-    story.restart();
+    story.start();
     let mut collected = Vec::new();
     while let Some(batch) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
         collected.extend(batch.streams.iter().flat_map(|stream| stream.lines.bytes().to_vec()));
@@ -672,12 +675,12 @@ fn binary_files_archives_and_own_data_are_left_out<W: Stage>() {
     fs::create_dir(story.path("data")).unwrap();
     story.append("data/journal", "text\n");
     story.settings.data_directory = Some(story.path("data"));
-    story.restart();
+    story.start();
     story.append("data/journal", "text\n");
     story.append("old.log.gz", "text\n");
     story.check(&[]);
     story.settings.patterns = Patterns::new(&["*.gz".into()], &[]).unwrap();
-    story.restart();
+    story.start();
     story.check(&["old.log.gz: text text"]);
 }
 
@@ -698,7 +701,7 @@ fn what_is_no_regular_file_is_left_out<W: Stage>() {
     story.link("..", "up.log");
     story.link("/proc/self/status", "proc.log");
     story.append("directory.log/a.log", "one\n");
-    story.restart();
+    story.start();
     story.check(&["directory.log/a.log: one"]);
     assert_eq!(story.status.links_refused.get(), 4);
 }
@@ -709,7 +712,7 @@ fn one_file_is_watched_once_however_many_names_it_has() {
     story.append("a.log", "one\n");
     story.link("a.log", "b.log");
     fs::hard_link(story.path("a.log"), story.path("c.log")).unwrap();
-    let mock = story.start();
+    let mock = story.start_keeping_watcher();
     story.check(&["a.log: one", "b.log: one", "c.log: one"]);
     assert_eq!(mock.watched_files(), [story.path("a.log")]);
     assert_eq!(mock.watched_directories(), [story.path(".").canonicalize().unwrap()]);
@@ -721,7 +724,7 @@ fn watches_end_with_what_they_watch() {
     fs::create_dir(story.path("../elsewhere")).unwrap();
     story.append("../elsewhere/x", "one\n");
     story.link("../elsewhere/x", "a.log");
-    let mock = story.start();
+    let mock = story.start_keeping_watcher();
     story.check(&["a.log: one"]);
     assert_eq!((mock.watched_files().len(), mock.watched_directories().len()), (1, 2));
     story.remove("a.log");
@@ -748,7 +751,7 @@ fn files_that_cannot_be_watched_are_polled() {
 fn an_overflow_makes_it_look_everywhere() {
     let mut story = Story::<MockWatcher>::new();
     story.append("a.log", "one\n");
-    let mock = story.start();
+    let mock = story.start_keeping_watcher();
     story.check(&["a.log: one"]);
     story.append("a.log", "two\n");
     story.rename("a.log", "a.log.1");
@@ -764,7 +767,7 @@ fn an_overflow_makes_it_look_everywhere() {
 fn what_the_watcher_misses_is_found_by_the_regular_look() {
     let mut story = Story::<MockWatcher>::new();
     story.append("a.log", "one\n");
-    story.start();
+    story.start_keeping_watcher();
     story.check(&["a.log: one"]);
     fs::write(story.path("b.log"), "two\n").unwrap();
     fs::write(story.path("a.log"), "one\nthree\n").unwrap();
@@ -777,7 +780,7 @@ fn what_the_watcher_misses_is_found_by_the_regular_look() {
 fn events_without_names_will_do() {
     let mut story = Story::<MockWatcher>::new();
     story.append("a.log", "one\n");
-    let mock = story.start();
+    let mock = story.start_keeping_watcher();
     story.check(&["a.log: one"]);
     fs::rename(story.path("a.log"), story.path("a.log.1")).unwrap();
     fs::write(story.path("a.log"), "two\n").unwrap();
@@ -790,7 +793,7 @@ fn many_files_take_turns() {
     let mut story = Story::<MockWatcher>::new();
     story.append("fast.log", "x\n".repeat(4 * CHUNK_BYTES));
     story.append("slow.log", "one\n");
-    story.start();
+    story.start_keeping_watcher();
     let mut order = Vec::new();
     while let Some(batch) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
         order.push(batch.streams[0].labels.get("path").unwrap().ends_with("slow.log"));
@@ -805,7 +808,7 @@ fn a_file_that_cannot_be_opened_shows_in_the_status() {
     let longer_than_any_name = "n".repeat(300);
     symlink(longer_than_any_name, story.path("a.log")).unwrap();
     story.append("b.log", "one\n");
-    story.start();
+    story.start_keeping_watcher();
     story.check(&["b.log: one"]);
     let sources = story.status.sources();
     let unreadable: Vec<_> = sources.iter().filter(|source| source.state().0 == SourceState::Unreadable).collect();
