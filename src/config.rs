@@ -118,7 +118,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// clap's, whose message is ready to be printed: a usage error, or the text of `--help` or `--version`.
+    /// clap's, whose message is ready to be printed: a usage error, or the text of `--help`. That of `--version` is on
+    /// standard output already.
     pub fn parse<I>(arguments: I) -> Result<Self, clap::Error>
     where
         I: IntoIterator,
@@ -226,10 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn help_starts_with_examples_and_the_version_names_the_commit() {
+    fn help_starts_with_examples() {
         let help = parse("--help").unwrap_err();
         assert!(!help.use_stderr() && help.message.starts_with("EXAMPLES:"), "{}", help.message);
-        let version = parse("--version").unwrap_err();
-        assert!(!version.use_stderr() && version.message.contains(COMMIT), "{}", version.message);
+    }
+
+    #[test]
+    fn the_version_names_commit_and_target() {
+        assert_eq!(parse("--version").unwrap_err().kind, ErrorKind::VersionDisplayed);
+        assert!(VERSION.contains(COMMIT) && VERSION.contains(std::env::consts::ARCH), "{VERSION}");
     }
 }

@@ -25,6 +25,7 @@ use monitoring_rs::model::Timestamp;
 use monitoring_rs::status::Status;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use structopt::clap::{self, ErrorKind};
 
 /// How long the collector may take to store what it has read, once it is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(2500);
@@ -46,14 +47,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// The text of `--help` and `--version` on standard output, or a usage error on standard error with exit code 2.
+/// The text of `--help` on standard output, or a usage error on standard error with exit code 2.
 #[expect(clippy::print_stdout, reason = "this is what the user asked for")]
-fn say_what_clap_says(error: &structopt::clap::Error) -> ExitCode {
+fn say_what_clap_says(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         complain(&error.message);
         return ExitCode::from(2);
     }
-    println!("{}", error.message);
+    if error.kind != ErrorKind::VersionDisplayed {
+        println!("{}", error.message);
+    }
     ExitCode::SUCCESS
 }
 
