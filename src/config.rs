@@ -7,14 +7,8 @@ use structopt::StructOpt;
 use structopt::clap::{self, ErrorKind};
 
 /// What `--version` says after the name.
-pub const VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    " (commit ",
-    env!("MONITORING_COMMIT"),
-    ", ",
-    env!("MONITORING_TARGET"),
-    ")"
-);
+pub const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("MONITORING_COMMIT"), ", ", env!("MONITORING_TARGET"), ")");
 /// The commit this was built from.
 pub const COMMIT: &str = env!("MONITORING_COMMIT");
 

@@ -149,9 +149,7 @@ fn collector(
     let checkpoints = &database.checkpoints();
     let collector = match config.collector {
         CollectorKind::Directory => Directory::new(settings, Box::new(ByPath), watcher, checkpoints, status)?,
-        CollectorKind::Kubernetes => {
-            kubernetes::new(settings, config.node_name.clone(), watcher, checkpoints, status)?
-        }
+        CollectorKind::Kubernetes => kubernetes::new(settings, config.node_name.clone(), watcher, checkpoints, status)?,
     };
     Ok(collector)
 }

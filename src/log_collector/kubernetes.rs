@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn other_file_names_are_skipped() {
-        for name in ["syslog", "a.log", "a_b.log", "a_b_c.log", "a_b_c-.log", "_b_c-1.log", "a_b_c-1_d.log", "a_b_c-1"] {
+        for name in ["syslog", "a.log", "a_b.log", "a_b_c.log", "a_b_c-.log", "_b_c-1.log", "a_b_c-1_d.log", "a_b_c-1"]
+        {
             check(name, Channel::Stdout, None);
         }
     }

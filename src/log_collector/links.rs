@@ -94,7 +94,8 @@ impl Links {
         if path.starts_with(&self.root) || link_owners.iter().all(|&owner| trusted(owner)) {
             return End::File(path, metadata);
         }
-        let reason = "a link out of the root path has to belong to root, to this process's user or to its target's owner";
+        let reason =
+            "a link out of the root path has to belong to root, to this process's user or to its target's owner";
         End::Refused(format!("it leads to {}: {reason}", path.display()))
     }
 }

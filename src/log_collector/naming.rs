@@ -25,7 +25,8 @@ impl Naming for ByPath {
 
     fn labels(&self, path: &Path, channel: Channel) -> Labels {
         let path = bounded(&path.to_string_lossy());
-        Labels::new([("path", path.as_str()), ("stream", stream_value(channel))]).expect("two valid names and bounded values")
+        Labels::new([("path", path.as_str()), ("stream", stream_value(channel))])
+            .expect("two valid names and bounded values")
     }
 }
 

@@ -8,8 +8,21 @@ use crate::log_collector::Error;
 
 /// What is left out unless `--include` asks for it: compressed archives, and the system's files that are no text.
 const EXCLUDED_BY_DEFAULT: [&str; 15] = [
-    "*.gz", "*.bz2", "*.xz", "*.zst", "*.lz4", "*.lzma", "*.Z", "*.zip", "*.tgz", "*.7z", "*.journal*", "wtmp*", "btmp*",
-    "lastlog", "faillog",
+    "*.gz",
+    "*.bz2",
+    "*.xz",
+    "*.zst",
+    "*.lz4",
+    "*.lzma",
+    "*.Z",
+    "*.zip",
+    "*.tgz",
+    "*.7z",
+    "*.journal*",
+    "wtmp*",
+    "btmp*",
+    "lastlog",
+    "faillog",
 ];
 
 /// Decides by `--include` and `--exclude`.
@@ -54,10 +67,8 @@ impl Patterns {
 fn compile<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<GlobSet, Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let error = |error: globset::Error| Error::Pattern {
-            pattern: pattern.to_owned(),
-            reason: error.kind().to_string(),
-        };
+        let error =
+            |error: globset::Error| Error::Pattern { pattern: pattern.to_owned(), reason: error.kind().to_string() };
         let anywhere = if pattern.contains('/') { pattern.to_owned() } else { format!("**/{pattern}") };
         let glob = GlobBuilder::new(anywhere.trim_start_matches('/')).literal_separator(true).build().map_err(error)?;
         set.add(glob);

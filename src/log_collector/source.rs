@@ -15,7 +15,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::file::{self, File, Identity};
 use crate::log_collector::checkpoint::{self, DeliveryPosition, Position, TAIL_BYTES_MAX};
-use crate::log_collector::format::{Channel, Decoder, LINE_BYTES_MAX};
+use crate::log_collector::format::{Channel, Decoded, Decoder, LINE_BYTES_MAX};
 use crate::log_collector::naming::Naming;
 use crate::model::{Batch, Checkpoint, Labels, Lines, StreamLines, Timestamp};
 use crate::status::{SkipReason, SourceStatus, Status};
@@ -28,8 +28,16 @@ const BUFFER_BYTES: usize = TAIL_BYTES_MAX + LINE_BYTES_MAX + 1;
 /// How much of a file's start is looked at to tell text from binary data.
 const SNIFF_BYTES: usize = 1024;
 /// How binary files begin that stand among logs: gzip, zstd, xz, bzip2, zip, ELF, `SQLite`, journald.
-const BINARY_MAGIC: [&[u8]; 8] =
-    [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PK\x03\x04", b"\x7fELF", b"SQLite format 3\0", b"LPKSHHRH"];
+const BINARY_MAGIC: [&[u8]; 8] = [
+    b"\x1f\x8b",
+    b"\x28\xb5\x2f\xfd",
+    b"\xfd7zXZ",
+    b"BZh",
+    b"PK\x03\x04",
+    b"\x7fELF",
+    b"SQLite format 3\0",
+    b"LPKSHHRH",
+];
 /// A file is binary where one byte in so many is NUL: more than any text has, fewer than `utmp`'s records do.
 const NUL_SHARE_OF_BINARY: usize = 4;
 /// Typical bytes per line, to size the columns of a batch.
@@ -194,18 +202,14 @@ impl Source {
         let batch = match memrchr(b'\n', text) {
             Some(newline) => self.take_lines(&text[..=newline], reading),
             None if self.skipping => self.skip(text, reading),
-            None if LINE_BYTES_MAX < text.len() => {
-                let batch = self.take_unended(&text[..LINE_BYTES_MAX], reading);
-                self.skipping = true;
-                batch
-            }
+            None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
             None => return Ok(Outcome::default()),
         };
         Ok(Outcome { batch: Some(batch), more: self.offset < size })
     }
 
-    /// Takes what is left of a file that nobody writes to any more as its last line. To be called once [`Source::read`]
-    /// has nothing more.
+    /// Takes what is left of a file that nobody writes to any more, although it has not ended. To be called once
+    /// [`Source::read`] has nothing more.
     pub(super) fn read_unended(
         &mut self,
         buffer: &mut [u8],
@@ -213,7 +217,17 @@ impl Source {
     ) -> Result<Option<Batch>, file::Error> {
         let size = self.file.metadata()?.size_bytes;
         let text = self.fetch(buffer, size)?.unwrap_or_default();
-        Ok((!text.is_empty()).then(|| self.take_unended(text, reading)))
+        let mut columns = self.columns();
+        if !text.is_empty() && !self.skipping {
+            self.take_line(text, 0, text.len(), &mut columns, (text.len(), reading));
+        }
+        // Parts of a container's line whose end will never come; they lie before what counts as delivered.
+        while let Some(decoded) = self.decoder.finish() {
+            deliver(&self.deliveries, &mut columns, &decoded, u64::MAX, decoded.line.len());
+        }
+        self.advance(text, reading);
+        let nothing = text.is_empty() && columns.iter().flatten().all(Lines::is_empty);
+        Ok((!nothing).then(|| self.batch(columns, reading)))
     }
 
     /// Reads from the offset on: a chunk, or up to a byte more than the longest line where no line ends in a chunk.
@@ -250,11 +264,12 @@ impl Source {
         self.batch(columns, reading)
     }
 
-    /// Takes `text`, which starts at the offset, as a line although no newline ends it.
-    fn take_unended(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
+    /// Takes `text`, which starts at the offset, as a line whose rest is over the limit and to be skipped.
+    fn take_beginning(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
         let mut columns = self.columns();
         self.take_line(text, 0, text.len(), &mut columns, (text.len(), reading));
         self.advance(text, reading);
+        self.skipping = true;
         self.batch(columns, reading)
     }
 
@@ -275,17 +290,10 @@ impl Source {
         (text_bytes, reading): (usize, &Reading<'_>),
     ) {
         let Some(decoded) = self.decoder.decode(line, self.offset + start as u64, reading.now) else { return };
-        let end = self.offset + end as u64;
-        for (columns, delivery) in columns.iter_mut().zip(&self.deliveries) {
-            if end <= delivery.delivered {
-                continue;
-            }
-            let lines = &mut columns[decoded.channel as usize];
-            if lines.is_empty() {
-                *lines = Lines::with_capacity(text_bytes.div_ceil(LINE_BYTES_TYPICAL), text_bytes);
-            }
-            lines.push(decoded.timestamp, decoded.line);
+        if 0 < decoded.truncated_bytes {
+            reading.status.add_skipped(SkipReason::LineTooLong, decoded.truncated_bytes);
         }
+        deliver(&self.deliveries, columns, &decoded, self.offset + end as u64, text_bytes);
     }
 
     /// Moves the offset behind `text`, which starts at it.
@@ -354,5 +362,20 @@ impl Source {
         let count = self.file.read_at(&mut bytes, offset - byte_count as u64)?;
         bytes.truncate(count);
         Ok(bytes)
+    }
+}
+
+/// Adds an entry that ends at byte `end` of the file to each delivery that lacks it; `text_bytes` is the size of the text
+/// being read, for which empty columns make room.
+fn deliver(deliveries: &[Delivery], columns: &mut [Columns], decoded: &Decoded<'_>, end: u64, text_bytes: usize) {
+    for (columns, delivery) in columns.iter_mut().zip(deliveries) {
+        if end <= delivery.delivered {
+            continue;
+        }
+        let lines = &mut columns[decoded.channel as usize];
+        if lines.is_empty() {
+            *lines = Lines::with_capacity(text_bytes.div_ceil(LINE_BYTES_TYPICAL), text_bytes);
+        }
+        lines.push(decoded.timestamp, decoded.line);
     }
 }

@@ -19,8 +19,8 @@ use jiff::tz::TimeZone;
 use crate::file::{self, Identity, Kind};
 use crate::log_collector::checkpoint::{self, Position};
 use crate::log_collector::links::Links;
-use crate::log_collector::patterns::Patterns;
 use crate::log_collector::naming::Naming;
+use crate::log_collector::patterns::Patterns;
 use crate::log_collector::source::read_buffer;
 use crate::log_collector::watcher::Watcher;
 use crate::log_collector::watches::{Change, Watches};
@@ -204,8 +204,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Does what is due by time.
     fn take_turns(&mut self) {
-        let rescan_interval =
-            if self.watches.is_complete() { RESCAN_INTERVAL } else { RESCAN_INTERVAL_UNWATCHED };
+        let rescan_interval = if self.watches.is_complete() { RESCAN_INTERVAL } else { RESCAN_INTERVAL_UNWATCHED };
         if rescan_interval <= self.last_rescan.elapsed() {
             self.rescan();
         }

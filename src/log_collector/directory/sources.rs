@@ -93,10 +93,7 @@ impl<W: Watcher> Directory<W> {
             Ok(watch) => watch,
             Err(error) => {
                 if self.polled.is_empty() {
-                    log::warn!(
-                        "failed to watch {}: {error}; files without a watch are polled",
-                        source.path.display()
-                    );
+                    log::warn!("failed to watch {}: {error}; files without a watch are polled", source.path.display());
                 }
                 return None;
             }
@@ -226,8 +223,7 @@ impl<W: Watcher> Directory<W> {
         let tracked = self.sources.get_mut(&id)?;
         tracked.queued = false;
         tracked.after = None;
-        let reading =
-            Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+        let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         let outcome = match tracked.source.read(&mut self.buffer, &reading) {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -259,8 +255,7 @@ impl<W: Watcher> Directory<W> {
         };
         let id = *self.nameless.iter().find(is_due)?;
         let tracked = self.sources.get_mut(&id)?;
-        let reading =
-            Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+        let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         let batch = tracked.source.read_unended(&mut self.buffer, &reading).unwrap_or_else(|error| {
             log::warn!("{error}; its last line may be incomplete");
             None

@@ -194,7 +194,8 @@ impl<W: Stage> Story<W> {
     #[track_caller]
     fn check(&mut self, expected: &[&str]) {
         self.collect();
-        let actual: Vec<String> = self.lines.iter().map(|(name, lines)| format!("{name}: {}", lines.join(" "))).collect();
+        let actual: Vec<String> =
+            self.lines.iter().map(|(name, lines)| format!("{name}: {}", lines.join(" "))).collect();
         assert_eq!(actual, expected);
     }
 
@@ -244,6 +245,7 @@ on_mock_and_platform! {
     a_file_rotated_out_of_the_root_while_down_is_read_to_its_end
     a_file_rewritten_while_down_is_read_from_its_start
     a_container_line_split_over_a_restart_is_whole
+    a_container_line_that_never_ends_is_kept
     history_can_be_skipped
     a_line_over_the_limit_is_cut
     any_bytes_are_kept
@@ -280,7 +282,11 @@ fn several_files_give_each_line_once<W: Stage>() {
         }
         story.collect();
     }
-    story.check(&["a.log: a.log-1 a.log-2 a.log-3", "b.log: b.log-1 b.log-2 b.log-3", "c.log: c.log-1 c.log-2 c.log-3"]);
+    story.check(&[
+        "a.log: a.log-1 a.log-2 a.log-3",
+        "b.log: b.log-1 b.log-2 b.log-3",
+        "c.log: c.log-1 c.log-2 c.log-3",
+    ]);
 }
 
 fn a_line_is_kept_back_until_it_ends<W: Stage>() {
@@ -612,7 +618,8 @@ fn a_file_rewritten_while_down_is_read_from_its_start<W: Stage>() {
 
 fn a_container_line_split_over_a_restart_is_whole<W: Stage>() {
     let mut story = Story::<W>::new();
-    story.append("a.log", "2026-11-22T13:04:05.000000001Z stdout P be\n2026-11-22T13:04:05.000000002Z stderr F other\n");
+    story
+        .append("a.log", "2026-11-22T13:04:05.000000001Z stdout P be\n2026-11-22T13:04:05.000000002Z stderr F other\n");
     story.start();
     story.check(&["a.log stderr: other"]);
     story.append("a.log", "2026-11-22T13:04:05.000000003Z stderr F another\n");
@@ -620,6 +627,15 @@ fn a_container_line_split_over_a_restart_is_whole<W: Stage>() {
     story.check(&["a.log stderr: other another"]);
     story.append("a.log", "2026-11-22T13:04:05.000000004Z stdout F ginning\n");
     story.check(&["a.log stderr: other another", "a.log stdout: beginning"]);
+}
+
+fn a_container_line_that_never_ends_is_kept<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "2026-11-22T13:04:05.000000001Z stdout P never\n");
+    story.start();
+    story.check(&[]);
+    story.remove("a.log");
+    story.check(&["a.log stdout: never"]);
 }
 
 fn history_can_be_skipped<W: Stage>() {
@@ -686,14 +702,8 @@ fn binary_files_archives_and_own_data_are_left_out<W: Stage>() {
 
 fn what_is_no_regular_file_is_left_out<W: Stage>() {
     let mut story = Story::<W>::new();
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        story.path("fifo.log"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RWXU,
-        0,
-    )
-    .unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, story.path("fifo.log"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(story.path("socket.log")).unwrap();
     fs::create_dir(story.path("directory.log")).unwrap();
     story.link("fifo.log", "fifo-link.log");
