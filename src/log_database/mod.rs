@@ -1,1 +1,98 @@
-//! Keeps entries crash-safe and searchable, in this process.
+//! Stand-in for the database, in memory, until the real one is merged: the same reading surface and nothing else.
+#![expect(missing_docs, reason = "replaced by the real database at merge")]
+
+use std::sync::Arc;
+
+use crate::model::{Direction, Labels, LineFilter, LogEntry, Matcher, Selection, TimeRange, Timestamp};
+
+#[derive(Debug, thiserror::Error)]
+#[error("damaged block")]
+pub struct Error;
+
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    pub streams: u64,
+    pub lines: u64,
+    pub bytes: u64,
+    pub disk_bytes: u64,
+    pub commits: u64,
+    pub syncs: u64,
+    pub sync_failures: u64,
+    pub quarantined: u64,
+    pub oldest: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Database(Arc<Vec<LogEntry>>);
+
+#[derive(Clone, Debug)]
+pub struct Snapshot(Arc<Vec<LogEntry>>);
+
+#[derive(Debug)]
+pub struct Scan {
+    entries: Arc<Vec<LogEntry>>,
+    selected: std::vec::IntoIter<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct EntryRef<'a> {
+    pub timestamp: Timestamp,
+    pub labels: &'a Labels,
+    pub line: &'a [u8],
+}
+
+impl Database {
+    pub fn of(mut entries: Vec<LogEntry>) -> Self {
+        entries.sort_by_key(|entry| entry.timestamp);
+        Self(Arc::new(entries))
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(Arc::clone(&self.0))
+    }
+
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            streams: self.snapshot().streams(&[], TimeRange::ALL).len() as u64,
+            lines: self.0.len() as u64,
+            bytes: self.0.iter().map(|entry| entry.line.len() as u64).sum(),
+            oldest: self.0.first().map(|entry| entry.timestamp),
+            ..Statistics::default()
+        }
+    }
+}
+
+impl Snapshot {
+    pub fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
+        let entries = self.0.iter().filter(|entry| range.contains(entry.timestamp));
+        let mut labels: Vec<Labels> = entries.map(|entry| entry.labels.clone()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        labels.retain(|labels| matchers.iter().all(|matcher| matcher.accepts(labels)));
+        labels
+    }
+
+    pub fn scan(&self, selection: &Selection) -> Scan {
+        let accepts = |entry: &LogEntry| {
+            selection.matchers.iter().all(|matcher| matcher.accepts(&entry.labels))
+                && selection.range.contains(entry.timestamp)
+                && selection.filters.iter().all(|LineFilter::Contains(needle)| {
+                    memchr::memmem::find(&entry.line, needle).is_some()
+                })
+        };
+        let mut selected: Vec<usize> = (0..self.0.len()).filter(|&index| accepts(&self.0[index])).collect();
+        if selection.direction == Direction::Backward {
+            selected.reverse();
+        }
+        selected.truncate(selection.limit.unwrap_or(usize::MAX));
+        Scan { entries: Arc::clone(&self.0), selected: selected.into_iter() }
+    }
+}
+
+impl Scan {
+    pub fn next(&mut self) -> Result<Option<EntryRef<'_>>, Error> {
+        let Some(index) = self.selected.next() else { return Ok(None) };
+        let entry = &self.entries[index];
+        Ok(Some(EntryRef { timestamp: entry.timestamp, labels: &entry.labels, line: &entry.line }))
+    }
+}
