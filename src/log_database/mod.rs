@@ -76,9 +76,10 @@ impl Snapshot {
         let accepts = |entry: &LogEntry| {
             selection.matchers.iter().all(|matcher| matcher.accepts(&entry.labels))
                 && selection.range.contains(entry.timestamp)
-                && selection.filters.iter().all(|LineFilter::Contains(needle)| {
-                    memchr::memmem::find(&entry.line, needle).is_some()
-                })
+                && selection
+                    .filters
+                    .iter()
+                    .all(|LineFilter::Contains(needle)| memchr::memmem::find(&entry.line, needle).is_some())
         };
         let mut selected: Vec<usize> = (0..self.0.len()).filter(|&index| accepts(&self.0[index])).collect();
         if selection.direction == Direction::Backward {
@@ -90,6 +91,7 @@ impl Snapshot {
 }
 
 impl Scan {
+    #[expect(clippy::should_implement_trait, reason = "an entry borrows from the scan")]
     pub fn next(&mut self) -> Result<Option<EntryRef<'_>>, Error> {
         let Some(index) = self.selected.next() else { return Ok(None) };
         let entry = &self.entries[index];
