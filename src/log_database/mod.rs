@@ -31,7 +31,9 @@ pub struct Snapshot(Arc<Vec<LogEntry>>);
 #[derive(Debug)]
 pub struct Scan {
     entries: Arc<Vec<LogEntry>>,
-    selected: std::vec::IntoIter<usize>,
+    selected: std::ops::Range<usize>,
+    selection: Selection,
+    left: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +66,12 @@ impl Database {
 
 impl Snapshot {
     pub fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
-        let entries = self.0.iter().filter(|entry| range.contains(entry.timestamp));
-        let mut labels: Vec<Labels> = entries.map(|entry| entry.labels.clone()).collect();
+        let mut labels: Vec<Labels> = Vec::new();
+        for entry in self.0.iter().filter(|entry| range.contains(entry.timestamp)) {
+            if labels.last() != Some(&entry.labels) {
+                labels.push(entry.labels.clone());
+            }
+        }
         labels.sort_unstable();
         labels.dedup();
         labels.retain(|labels| matchers.iter().all(|matcher| matcher.accepts(labels)));
@@ -73,28 +79,37 @@ impl Snapshot {
     }
 
     pub fn scan(&self, selection: &Selection) -> Scan {
-        let accepts = |entry: &LogEntry| {
-            selection.matchers.iter().all(|matcher| matcher.accepts(&entry.labels))
-                && selection.range.contains(entry.timestamp)
-                && selection
-                    .filters
-                    .iter()
-                    .all(|LineFilter::Contains(needle)| memchr::memmem::find(&entry.line, needle).is_some())
-        };
-        let mut selected: Vec<usize> = (0..self.0.len()).filter(|&index| accepts(&self.0[index])).collect();
-        if selection.direction == Direction::Backward {
-            selected.reverse();
+        let selected = 0..self.0.len();
+        Scan {
+            entries: Arc::clone(&self.0),
+            selected,
+            left: selection.limit.unwrap_or(usize::MAX),
+            selection: selection.clone(),
         }
-        selected.truncate(selection.limit.unwrap_or(usize::MAX));
-        Scan { entries: Arc::clone(&self.0), selected: selected.into_iter() }
     }
 }
 
 impl Scan {
     #[expect(clippy::should_implement_trait, reason = "an entry borrows from the scan")]
     pub fn next(&mut self) -> Result<Option<EntryRef<'_>>, Error> {
-        let Some(index) = self.selected.next() else { return Ok(None) };
-        let entry = &self.entries[index];
-        Ok(Some(EntryRef { timestamp: entry.timestamp, labels: &entry.labels, line: &entry.line }))
+        while 0 < self.left {
+            let forward = self.selection.direction == Direction::Forward;
+            let next = if forward { self.selected.next() } else { self.selected.next_back() };
+            let Some(index) = next else { break };
+            if self.accepts(&self.entries[index]) {
+                self.left -= 1;
+                let entry = &self.entries[index];
+                return Ok(Some(EntryRef { timestamp: entry.timestamp, labels: &entry.labels, line: &entry.line }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn accepts(&self, entry: &LogEntry) -> bool {
+        let Selection { matchers, range, filters, .. } = &self.selection;
+        let contains = |LineFilter::Contains(needle): &LineFilter| memchr::memmem::find(&entry.line, needle).is_some();
+        matchers.iter().all(|matcher| matcher.accepts(&entry.labels))
+            && range.contains(entry.timestamp)
+            && filters.iter().all(contains)
     }
 }
