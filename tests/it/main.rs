@@ -1,0 +1,4 @@
+//! The integration tests, one binary: each file tests one thing from outside.
+
+mod http;
+mod support;
