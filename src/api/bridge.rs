@@ -117,7 +117,7 @@ fn check_host(head: &hyper::http::request::Parts, settings: &Settings) -> Result
 ///
 /// The URL has no authority and its path no leading slash, so that the url crate takes the path for opaque text: it
 /// resolves no `..` and turns no `\` into `/`. tide's routes do without the slash.
-fn url(target: &hyper::Uri) -> Result<Url, Error> {
+pub(super) fn url(target: &hyper::Uri) -> Result<Url, Error> {
     let sent = target.path_and_query().map_or("", |sent| sent.as_str());
     let path = sent.strip_prefix('/').unwrap_or(sent);
     if path.starts_with('/') {

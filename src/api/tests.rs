@@ -11,6 +11,7 @@ use async_std::channel;
 use async_std::io::{BufReader, Read as AsyncRead};
 use async_std::task::{block_on, spawn};
 use futures_lite::AsyncReadExt;
+use proptest::prelude::*;
 use tide::http::{self, Method};
 use tide::{Body, Response};
 
@@ -226,6 +227,50 @@ fn every_metric_has_its_help_its_type_and_a_number() {
             assert_eq!(name.split('{').next().unwrap(), family);
             assert!(value.parse::<f64>().is_ok(), "{line}");
         }
+    }
+}
+
+fn target() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(vec![
+        "/logs/",
+        "app/x",
+        "path",
+        "/",
+        "//",
+        "..",
+        "\\",
+        "%2f",
+        "%",
+        "%00",
+        "%ff",
+        "?",
+        "limit=",
+        "since=",
+        "until=",
+        "contains=",
+        "&",
+        "1",
+        "15m",
+        "-",
+        "2026-01-31T12:00:00Z",
+        "99999999999999999999",
+        "/status",
+        "/readyz",
+        "/-",
+    ]);
+    let piece = prop_oneof![4 => known.prop_map(str::to_owned), 1 => any::<char>().prop_map(String::from)];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    /// Whatever hyper takes for a target is answered, and never with a failure of the server's own.
+    #[test]
+    fn every_target_is_answered(target in target()) {
+        let Ok(target) = target.parse::<hyper::Uri>() else { return Ok(()) };
+        let Ok(url) = bridge::url(&target) else { return Ok(()) };
+        let request = http::Request::new(Method::Get, url);
+        let response: http::Response = block_on(routes(state(entries())).respond(request)).unwrap();
+        prop_assert!(response.status().is_success() || response.status().is_client_error(), "{}", response.status());
     }
 }
 
