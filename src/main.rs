@@ -20,7 +20,7 @@ use monitoring_rs::log_collector::naming::ByPath;
 use monitoring_rs::log_collector::patterns::Patterns;
 use monitoring_rs::log_collector::watcher::PlatformWatcher;
 use monitoring_rs::log_database::Database;
-use monitoring_rs::log_database::storage::disk::DiskStorage;
+use monitoring_rs::log_database::storage::DiskStorage;
 use monitoring_rs::model::Timestamp;
 use monitoring_rs::status::Status;
 use signal_hook::consts::{SIGINT, SIGTERM};
