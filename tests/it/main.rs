@@ -1,4 +1,5 @@
 //! The integration tests, one binary: each file tests one thing from outside.
 
+mod agent;
 mod http;
 mod support;
