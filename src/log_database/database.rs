@@ -241,6 +241,10 @@ impl State {
     }
 
     fn begin_commit(&mut self) -> Arc<Vec<Arc<Batch>>> {
+        if !self.committing.is_empty() {
+            // Another thread panicked while it wrote them.
+            self.abort_commit();
+        }
         self.committing = std::mem::take(&mut self.pending);
         Arc::clone(&self.committing)
     }

@@ -1,6 +1,6 @@
 //! Keeps entries crash-safe and searchable, in this process.
 //!
-//! Owns the data directory: [`Database`] takes batches and hands out snapshots, [`journal`] is what is on disk,
+//! Owns the data directory: [`Database`] takes batches and hands out snapshots, `journal` is what is on disk,
 //! [`storage`] the only door to files. It knows nothing of where lines come from or how they are asked for over the
 //! network, and never looks inside a checkpoint.
 //!

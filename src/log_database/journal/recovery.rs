@@ -51,7 +51,7 @@ pub(in crate::log_database) fn recover(
     storage.create_directory(DIRECTORY)?;
     let names = storage.list(DIRECTORY)?;
     let sequences: Vec<u64> = names.iter().filter_map(|name| sequence_of(name)).collect();
-    let next_sequence = sequences.iter().max().map_or(1, |newest| newest.saturating_add(1));
+    let next_sequence = sequences.iter().max().map_or(1, |newest| newest + 1);
     let mut recovered = Recovered { newest: None, next_sequence, cut_bytes: 0, quarantined_bytes: 0 };
 
     let mut files = Vec::new();
