@@ -1,0 +1,3 @@
+//! The integration tests, one binary: each file tests one thing from outside.
+
+mod tidy;
