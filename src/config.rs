@@ -1,1 +1,234 @@
-//! Arguments and environment become one validated value.
+//! Arguments and environment become one validated value; nothing else reads either.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use structopt::StructOpt;
+use structopt::clap::{self, ErrorKind};
+
+/// What `--version` says after the name.
+pub const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("MONITORING_COMMIT"), ", ", env!("MONITORING_TARGET"), ")");
+/// The commit this was built from.
+pub const COMMIT: &str = env!("MONITORING_COMMIT");
+
+const EXAMPLES: &str = "EXAMPLES:
+    # The logs of this machine, then open http://127.0.0.1:8000/
+    monitoring-rs --log-collector Directory --root-path /var/log
+
+    # Only nginx's, from now on, on another port
+    monitoring-rs --log-collector Directory --root-path /var/log --include 'nginx/*.log' --start-from end --listen :9000
+
+    # The containers of a Kubernetes node
+    monitoring-rs --log-collector Kubernetes --data-directory /var/lib/monitoring-rs
+";
+
+/// Where entries come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CollectorKind {
+    /// Every file in a directory tree.
+    Directory,
+    /// The container logs of a Kubernetes node.
+    Kubernetes,
+}
+
+impl CollectorKind {
+    /// The name that `--log-collector` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Directory => "Directory",
+            Self::Kubernetes => "Kubernetes",
+        }
+    }
+}
+
+/// Everything the agent was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where entries come from.
+    pub collector: CollectorKind,
+    /// The directory to collect from; `None` for the collector's own default.
+    pub root_path: Option<PathBuf>,
+    /// Where the database lives.
+    pub data_directory: PathBuf,
+    /// The address to serve on, as `host:port`.
+    pub listen: String,
+    /// Host names that requests may be addressed to, besides addresses and local names.
+    pub allowed_hosts: Vec<String>,
+    /// Whether files that exist at the first start are read from their end.
+    pub start_from_end: bool,
+    /// Patterns of files to collect.
+    pub include: Vec<String>,
+    /// Patterns of files to leave out.
+    pub exclude: Vec<String>,
+    /// The Kubernetes node's name.
+    pub node_name: Option<String>,
+}
+
+/// Collects, stores and searches the logs of one machine, and serves them over HTTP.
+#[derive(Debug, StructOpt)]
+#[structopt(name = "monitoring-rs", version = VERSION, before_help = EXAMPLES)]
+struct Arguments {
+    /// Where entries come from: every file in a directory tree, or the containers of a Kubernetes node
+    #[structopt(long, env, possible_values = &["Directory", "Kubernetes"], case_insensitive = true)]
+    log_collector: String,
+
+    /// The directory to collect from; for Kubernetes /var/log/containers is the default
+    #[structopt(long, env, parse(from_os_str))]
+    root_path: Option<PathBuf>,
+
+    /// Where the database lives
+    #[structopt(long, env, parse(from_os_str), default_value = ".data")]
+    data_directory: PathBuf,
+
+    /// The address to serve on, as host:port; without a host only this machine is served, port 0 picks a free one
+    #[structopt(long, env, default_value = "127.0.0.1:8000")]
+    listen: String,
+
+    /// A host name that requests may be addressed to, besides addresses, localhost and names without a dot [repeatable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
+    allowed_hosts: Vec<String>,
+
+    /// Where to start in files that exist at the very first start
+    #[structopt(long, env, possible_values = &["beginning", "end"], case_insensitive = true, default_value = "beginning")]
+    start_from: String,
+
+    /// A glob of files to collect, by name or by path under the root; without any: all but archives and binary files
+    /// [repeatable; several in the variable are separated by colons]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
+    include: Vec<String>,
+
+    /// A glob of files to leave out; wins over --include [repeatable; separated by colons in the variable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
+    exclude: Vec<String>,
+
+    /// The name of the Kubernetes node, for the label `node`
+    #[structopt(long, env)]
+    node_name: Option<String>,
+}
+
+impl Config {
+    /// Reads `arguments`, the program's name first, and the environment.
+    ///
+    /// # Errors
+    ///
+    /// clap's, whose message is ready to be printed: a usage error, or the text of `--help`. That of `--version` is on
+    /// standard output already.
+    pub fn parse<I>(arguments: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString> + Clone,
+    {
+        let arguments = Arguments::from_iter_safe(arguments)?;
+        let collector = if arguments.log_collector.eq_ignore_ascii_case(CollectorKind::Kubernetes.name()) {
+            CollectorKind::Kubernetes
+        } else {
+            CollectorKind::Directory
+        };
+        if collector == CollectorKind::Directory && arguments.root_path.is_none() {
+            return Err(clap::Error::with_description(
+                "--log-collector Directory needs --root-path <root-path>, the directory to collect from",
+                ErrorKind::MissingRequiredArgument,
+            ));
+        }
+        let filled = |texts: Vec<String>| texts.into_iter().filter(|text| !text.is_empty()).collect();
+        Ok(Self {
+            collector,
+            root_path: arguments.root_path,
+            data_directory: arguments.data_directory,
+            listen: listen_address(&arguments.listen)?,
+            allowed_hosts: filled(arguments.allowed_hosts),
+            start_from_end: arguments.start_from.eq_ignore_ascii_case("end"),
+            include: filled(arguments.include),
+            exclude: filled(arguments.exclude),
+            node_name: arguments.node_name.filter(|name| !name.is_empty()),
+        })
+    }
+}
+
+/// `host:port`, with 127.0.0.1 where there is no host.
+fn listen_address(text: &str) -> Result<String, clap::Error> {
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(_)) if text.starts_with(':') => Ok(format!("127.0.0.1{text}")),
+        Some(Ok(_)) => Ok(text.to_owned()),
+        _ => Err(clap::Error::with_description(
+            &format!("--listen '{text}' is no host:port, such as 127.0.0.1:8000 or :0"),
+            ErrorKind::InvalidValue,
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &str) -> Result<Config, clap::Error> {
+        Config::parse(std::iter::once("monitoring-rs").chain(arguments.split_whitespace()))
+    }
+
+    #[track_caller]
+    fn check_refused(arguments: &str, expected: &str) {
+        let error = parse(arguments).unwrap_err();
+        assert!(error.use_stderr() && error.message.contains(expected), "{}", error.message);
+    }
+
+    #[test]
+    fn the_defaults_are_what_the_readme_says() {
+        let config = parse("--log-collector Directory --root-path /var/log").unwrap();
+        let expected = Config {
+            collector: CollectorKind::Directory,
+            root_path: Some("/var/log".into()),
+            data_directory: ".data".into(),
+            listen: "127.0.0.1:8000".into(),
+            allowed_hosts: vec![],
+            start_from_end: false,
+            include: vec![],
+            exclude: vec![],
+            node_name: None,
+        };
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn names_are_taken_in_any_letter_case() {
+        assert_eq!(parse("--log-collector kuberNETES").unwrap().collector, CollectorKind::Kubernetes);
+        assert!(parse("--log-collector kubernetes --start-from END").unwrap().start_from_end);
+    }
+
+    #[test]
+    fn patterns_are_repeatable() {
+        let config = parse("--log-collector Kubernetes --include a* --include b:c --exclude d").unwrap();
+        assert_eq!(config.include, ["a*", "b", "c"]);
+        assert_eq!(config.exclude, ["d"]);
+    }
+
+    #[test]
+    fn an_address_without_a_host_is_local() {
+        assert_eq!(parse("--log-collector Kubernetes --listen :0").unwrap().listen, "127.0.0.1:0");
+        assert_eq!(parse("--log-collector Kubernetes --listen [::]:80").unwrap().listen, "[::]:80");
+    }
+
+    #[test]
+    fn wrong_and_missing_values_are_usage_errors() {
+        check_refused("", "--log-collector");
+        check_refused("--log-collector Files", "Files");
+        check_refused("--log-collector Directory", "--root-path");
+        check_refused("--log-collector Kubernetes --listen 8000", "no host:port");
+        check_refused("--log-collector Kubernetes --listen :port", "no host:port");
+        check_refused("--log-collector Kubernetes --start-from middle", "middle");
+        check_refused("--log-collector Kubernetes --frobnicate", "--frobnicate");
+    }
+
+    #[test]
+    fn help_starts_with_examples() {
+        let help = parse("--help").unwrap_err();
+        assert!(!help.use_stderr() && help.message.starts_with("EXAMPLES:"), "{}", help.message);
+    }
+
+    #[test]
+    fn the_version_names_commit_and_target() {
+        assert_eq!(parse("--version").unwrap_err().kind, ErrorKind::VersionDisplayed);
+        assert!(VERSION.contains(COMMIT) && VERSION.contains(std::env::consts::ARCH), "{VERSION}");
+    }
+}

@@ -1,1 +1,158 @@
-//! The pump: batches in, append, commit, sync.
+//! The pump: batches in, append, commit, sync, and only then are files let go.
+//!
+//! Runs on one thread of its own. While the database cannot take what was read, nothing more is read: the log files are
+//! the buffer.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::log_collector::{self, Collector};
+use crate::log_database::{self, Database};
+use crate::model::Batch;
+use crate::status::Status;
+
+/// How long an entry waits for its commit at most.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How much text waits for its commit at most.
+const COMMIT_BYTES: usize = 1 << 20;
+/// How long a commit waits for its sync at most. Until then a power cut takes it back, and the lines are read again.
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the wait for something to read is at most, so that a stop is noticed.
+const IDLE_INTERVAL: Duration = Duration::from_millis(500);
+/// How long to wait after the database has failed before it is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a failure that lasts is named in the log.
+const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Why collecting ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The collector cannot go on.
+    #[error(transparent)]
+    Collector(#[from] log_collector::Error),
+    /// The agent was told to stop while the database could not take what was read. It is read again at the next start.
+    #[error("the last lines read could not be stored and will be read again: {0}")]
+    Database(#[from] log_database::Error),
+}
+
+/// Tells a thread to come to an end.
+#[derive(Debug, Default)]
+pub struct Stop {
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Tells everyone who asks or waits.
+    pub fn set(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether it is time to come to an end.
+    pub fn is_set(&self) -> bool {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits up to `timeout`, and returns at once when told to stop.
+    fn wait(&self, timeout: Duration) {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(stopped, timeout, |stopped| !*stopped);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Pumps batches from `collector` into `database` until `stop`, then stores what is left.
+///
+/// # Errors
+///
+/// See [`Error`]; whatever it is, what the database holds is consistent and the next start reads on from there.
+pub fn run(collector: &mut impl Collector, database: &Database, status: &Status, stop: &Stop) -> Result<(), Error> {
+    let mut pump = Pump { database, status, stop, uncommitted_since: None, unsynced_since: None };
+    while !stop.is_set() {
+        if let Some(batch) = collector.next_batch(pump.wait_at_most())? {
+            pump.append(batch)?;
+        }
+        pump.commit_if_due()?;
+        let letting_go = collector.wants_sync();
+        if letting_go || pump.is_sync_due() {
+            pump.store(Database::sync)?;
+            pump.uncommitted_since = None;
+            pump.unsynced_since = None;
+        }
+        if letting_go {
+            collector.synced();
+        }
+    }
+    database.sync()?;
+    Ok(())
+}
+
+struct Pump<'a> {
+    database: &'a Database,
+    status: &'a Status,
+    stop: &'a Stop,
+    /// When the oldest batch was appended that is not committed.
+    uncommitted_since: Option<Instant>,
+    /// When the oldest batch was appended that is not synced.
+    unsynced_since: Option<Instant>,
+}
+
+impl Pump<'_> {
+    fn append(&mut self, batch: Batch) -> Result<(), Error> {
+        self.database.append(batch)?;
+        let now = Instant::now();
+        self.uncommitted_since.get_or_insert(now);
+        self.unsynced_since.get_or_insert(now);
+        Ok(())
+    }
+
+    fn commit_if_due(&mut self) -> Result<(), Error> {
+        let late = self.uncommitted_since.is_some_and(|since| COMMIT_INTERVAL <= since.elapsed());
+        if late || COMMIT_BYTES <= self.database.pending_bytes() {
+            self.store(Database::commit)?;
+            self.uncommitted_since = None;
+        }
+        Ok(())
+    }
+
+    fn is_sync_due(&self) -> bool {
+        self.unsynced_since.is_some_and(|since| SYNC_INTERVAL <= since.elapsed())
+    }
+
+    /// How long the collector may wait before something else is due.
+    fn wait_at_most(&self) -> Duration {
+        let left = |since: Option<Instant>, interval: Duration| match since {
+            Some(since) => interval.saturating_sub(since.elapsed()),
+            None => IDLE_INTERVAL,
+        };
+        let commit = left(self.uncommitted_since, COMMIT_INTERVAL);
+        commit.min(left(self.unsynced_since, SYNC_INTERVAL)).min(IDLE_INTERVAL)
+    }
+
+    /// Commits or syncs, and tries again until it works or the agent is told to stop.
+    fn store(&self, operation: impl Fn(&Database) -> Result<(), log_database::Error>) -> Result<(), Error> {
+        let mut complained: Option<Instant> = None;
+        loop {
+            match operation(self.database) {
+                Ok(()) => {
+                    if complained.is_some() {
+                        log::info!("the database takes lines again");
+                        self.status.set_problem(None);
+                    }
+                    return Ok(());
+                }
+                Err(error) if self.stop.is_set() => return Err(error.into()),
+                Err(error) => {
+                    if complained.is_none_or(|when| COMPLAINT_INTERVAL <= when.elapsed()) {
+                        log::error!("{error}; nothing more is read until it works again");
+                        complained = Some(Instant::now());
+                    }
+                    self.status.set_problem(Some(error.to_string()));
+                    self.stop.wait(RETRY_INTERVAL);
+                }
+            }
+        }
+    }
+}

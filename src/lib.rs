@@ -10,4 +10,3 @@ pub mod log_collector;
 pub mod log_database;
 
 pub mod api;
-pub mod ingest;

@@ -1,1 +1,203 @@
-fn main() {}
+//! Wiring: picks a collector, opens the database, serves, and drains at the end.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use async_std::channel;
+use async_std::task;
+use jiff::tz::TimeZone;
+use monitoring_rs::api;
+use monitoring_rs::config::{self, CollectorKind, Config};
+use monitoring_rs::file;
+use monitoring_rs::ingest::{self, Stop};
+use monitoring_rs::log_collector::directory::{self, Directory, Summary};
+use monitoring_rs::log_collector::kubernetes;
+use monitoring_rs::log_collector::naming::ByPath;
+use monitoring_rs::log_collector::patterns::Patterns;
+use monitoring_rs::log_collector::watcher::PlatformWatcher;
+use monitoring_rs::log_database::Database;
+use monitoring_rs::log_database::storage::disk::DiskStorage;
+use monitoring_rs::model::Timestamp;
+use monitoring_rs::status::Status;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use structopt::clap::{self, ErrorKind};
+
+/// How long the collector may take to store what it has read, once it is told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(2500);
+/// How long open answers may take from then on.
+const ANSWERS_TIMEOUT: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    let config = match Config::parse(std::env::args_os()) {
+        Ok(config) => config,
+        Err(error) => return say_what_clap_says(&error),
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).format_target(false).init();
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("monitoring-rs: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The text of `--help` on standard output, or a usage error on standard error with exit code 2.
+#[expect(clippy::print_stdout, reason = "this is what the user asked for")]
+fn say_what_clap_says(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        complain(&error.message);
+        return ExitCode::from(2);
+    }
+    if error.kind != ErrorKind::VersionDisplayed {
+        println!("{}", error.message);
+    }
+    ExitCode::SUCCESS
+}
+
+/// The one line that says why the process ends; not through the log, whose filter may hide it.
+#[expect(clippy::print_stderr, reason = "the reason why the process ends must not depend on the log's filter")]
+fn complain(message: &str) {
+    eprintln!("{message}");
+}
+
+fn run(config: Config) -> anyhow::Result<()> {
+    let started = Instant::now();
+    log::info!("monitoring-rs {}", config::VERSION);
+    raise_open_files_limit();
+
+    let storage = DiskStorage::open(&config.data_directory).context("cannot use --data-directory")?;
+    let database = Database::open(Arc::new(storage)).context("cannot open the database in --data-directory")?;
+    let data_directory = file::canonical(&config.data_directory)?;
+    let free_mib = file::free_bytes(&data_directory)? >> 20;
+    log::info!("data directory {}, {free_mib} MiB free", data_directory.display());
+
+    let status = Arc::new(Status::default());
+    let root = root_path(&config);
+    let mut collector = collector(&config, &root, data_directory.clone(), &database, Arc::clone(&status))?;
+    log_what_was_found(&config, &root, &collector.summary(), &status);
+
+    task::block_on(async {
+        let listener = api::bind(&config.listen).await.context("cannot serve")?;
+        log::info!("serving http://{}/", listener.local_address());
+        let about = api::About {
+            version: env!("CARGO_PKG_VERSION").into(),
+            commit: config::COMMIT.into(),
+            collector: config.collector.name().into(),
+            root_path: root.display().to_string(),
+            data_directory: data_directory.display().to_string(),
+            started,
+        };
+        let state = api::State { database: database.clone(), status: Arc::clone(&status), about: Arc::new(about) };
+        let settings = api::Settings {
+            allowed_hosts: config.allowed_hosts.clone(),
+            drain_timeout: ANSWERS_TIMEOUT,
+            ..api::Settings::default()
+        };
+
+        let stop = Arc::new(Stop::default());
+        let (stop_serving, stopped) = channel::bounded::<()>(1);
+        listen_to_signals(Arc::clone(&stop), stop_serving.clone())?;
+        let pump_stop = Arc::clone(&stop);
+        let pump = blocking::unblock(move || {
+            let result = ingest::run(&mut collector, &database, &status, &pump_stop);
+            // Whatever ended the pump ends the server: an agent that collects nothing must not look alive.
+            drop(stop_serving.try_send(()));
+            result
+        });
+        let pump = task::spawn(pump);
+        listener.serve(state, settings, async move { drop(stopped.recv().await) }).await;
+        let result = async_std::future::timeout(DRAIN_TIMEOUT, pump).await;
+        result.context("gave up on storing the last lines; they are read again at the next start")??;
+        log::info!("stopped");
+        Ok(())
+    })
+}
+
+/// The directory to collect from.
+fn root_path(config: &Config) -> PathBuf {
+    match (&config.root_path, config.collector) {
+        (Some(root), _) => root.clone(),
+        (None, CollectorKind::Kubernetes) => kubernetes::ROOT_PATH_DEFAULT.into(),
+        (None, CollectorKind::Directory) => unreachable!("the configuration requires a root path"),
+    }
+}
+
+/// Builds the collector that was asked for, and lets it find its files.
+fn collector(
+    config: &Config,
+    root: &Path,
+    data_directory: PathBuf,
+    database: &Database,
+    status: Arc<Status>,
+) -> anyhow::Result<Directory<PlatformWatcher>> {
+    let settings = directory::Settings {
+        root: root.to_owned(),
+        patterns: Patterns::new(&config.include, &config.exclude)?,
+        data_directory: Some(data_directory),
+        start_from_end: config.start_from_end,
+        zone: TimeZone::system(),
+        clock: now,
+        quiet_before_letting_go: directory::QUIET_BEFORE_LETTING_GO,
+    };
+    let watcher = PlatformWatcher::new().context("cannot watch for changes")?;
+    let checkpoints = &database.checkpoints();
+    let collector = match config.collector {
+        CollectorKind::Directory => Directory::new(settings, Box::new(ByPath), watcher, checkpoints, status)?,
+        CollectorKind::Kubernetes => kubernetes::new(settings, config.node_name.clone(), watcher, checkpoints, status)?,
+    };
+    Ok(collector)
+}
+
+/// The time by the system's clock.
+fn now() -> Timestamp {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_ns(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+}
+
+fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &Status) {
+    let Summary { file_count, byte_count, unread_byte_count } = summary;
+    log::info!(
+        "{} {}: {file_count} files of {} MiB, {} MiB of them to be read",
+        config.collector.name(),
+        root.display(),
+        byte_count >> 20,
+        unread_byte_count >> 20,
+    );
+    let unreadable = status.sources().iter().filter(|source| source.state().1.is_some()).count();
+    if 0 < unreadable {
+        log::warn!("{unreadable} files cannot be read; /status names them and says why");
+    }
+}
+
+/// Every file that is followed is kept open: allows as many as the system lets this process have.
+fn raise_open_files_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        log::debug!("the limit of open files stays as it is: {error}");
+    }
+}
+
+/// The first SIGTERM or SIGINT asks everything to come to an end, a second one ends the process at once.
+fn listen_to_signals(stop: Arc<Stop>, stop_serving: channel::Sender<()>) -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot listen to signals")?;
+    let listen = move || {
+        for (index, signal) in signals.forever().enumerate() {
+            if 0 < index {
+                std::process::exit(128 + signal);
+            }
+            log::info!("signal {signal}: storing what was read, then stopping");
+            stop.set();
+            drop(stop_serving.try_send(()));
+        }
+    };
+    thread::Builder::new().name("signals".into()).spawn(listen).context("cannot listen to signals")?;
+    Ok(())
+}

@@ -48,20 +48,17 @@ pub enum SkipReason {
     LineTooLong,
     /// `--start-from end`: history before the first start.
     StartFromEnd,
-    /// The file's holes, and runs of NUL bytes that are not text.
-    Hole,
 }
 
 impl SkipReason {
-    /// All reasons, in the order of [`Status::bytes_skipped`].
-    pub const ALL: [Self; 3] = [Self::LineTooLong, Self::StartFromEnd, Self::Hole];
+    /// All reasons.
+    pub const ALL: [Self; 2] = [Self::LineTooLong, Self::StartFromEnd];
 
     /// The reason's name in metrics and in `/status`.
     pub fn name(self) -> &'static str {
         match self {
             Self::LineTooLong => "line_too_long",
             Self::StartFromEnd => "start_from_end",
-            Self::Hole => "hole",
         }
     }
 }
@@ -141,7 +138,7 @@ pub struct Status {
     pub bytes_read: Counter,
     /// Entries made of them.
     pub lines_read: Counter,
-    /// Bytes that were not stored, by [`SkipReason`].
+    /// Bytes that were not stored, by reason.
     bytes_skipped: [Counter; SkipReason::ALL.len()],
     /// Sources that were renamed, replaced or deleted.
     pub rotations: Counter,
@@ -153,15 +150,11 @@ pub struct Status {
     pub watcher_overflows: Counter,
     /// Files and directories being watched.
     pub watches: Gauge,
-    /// Whether the last append or commit was taken by the database.
-    storing: StoringState,
+    /// Why nothing is being stored, where that is so.
+    problem: Mutex<Option<String>>,
     sources: Mutex<BTreeMap<u64, Arc<SourceStatus>>>,
     next_source: Counter,
 }
-
-/// Why nothing is being stored, where that is so.
-#[derive(Debug, Default)]
-struct StoringState(Mutex<Option<String>>);
 
 /// Names a registered source until it is removed.
 #[derive(Debug, PartialEq, Eq)]
@@ -199,12 +192,12 @@ impl Status {
 
     /// Why nothing is being stored at the moment; `None` while all is well.
     pub fn problem(&self) -> Option<String> {
-        lock(&self.storing.0).clone()
+        lock(&self.problem).clone()
     }
 
     /// Says why nothing is being stored, or that all is well again.
     pub fn set_problem(&self, problem: Option<String>) {
-        *lock(&self.storing.0) = problem;
+        *lock(&self.problem) = problem;
     }
 
     /// The time of the least recently read source that has unread bytes; `None` where all are read.

@@ -1,5 +1,28 @@
 //! A line of a file becomes an entry: its time, its text and, for container runtimes, its channel.
+//!
+//! The lines of one file go through one [`Decoder`], in their order. Container formats (`cri`, `docker`) are
+//! recognised line by line from their content, in any file; a line that is none of theirs is plain text, so no line is
+//! ever dropped or refused. Lines are bytes: nothing here asks them to be UTF-8.
+//!
+//! Reading files, splitting them into lines and labelling entries is the collectors' business.
 
+mod cri;
+mod docker;
+mod join;
+mod json;
+
+mod host_clock;
+mod moment;
+mod plain;
+mod time_text;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::tz::TimeZone;
+
+use self::join::Joiner;
+use self::plain::PlainTimes;
 use crate::model::Timestamp;
 
 /// Longest line that is kept, in bytes; also the longest that partial lines are joined to.
@@ -16,13 +39,84 @@ pub enum Channel {
     Stderr,
 }
 
+impl Channel {
+    /// The channel that container runtimes write as `name`.
+    fn from_name(name: &[u8]) -> Option<Self> {
+        match name {
+            b"stdout" => Some(Self::Stdout),
+            b"stderr" => Some(Self::Stderr),
+            _ => None,
+        }
+    }
+}
+
 /// What a line, or the last of several partial ones, decodes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded<'a> {
     /// Which output of a container it was written to.
     pub channel: Channel,
-    /// When it was logged; the time of reading where the line does not say.
+    /// When it was logged (partial lines: when the first was); see [`Decoder::decode`] for lines that do not say.
     pub timestamp: Timestamp,
-    /// Its text: the line itself for plain files, what the runtime wrapped for container logs.
+    /// Its text: the line itself for plain files, what the runtime wrapped for container logs. At most
+    /// [`LINE_BYTES_MAX`] long.
     pub line: &'a [u8],
+    /// How many bytes were cut off its end to keep to [`LINE_BYTES_MAX`].
+    pub truncated_bytes: u64,
+}
+
+impl<'a> Decoded<'a> {
+    fn new(channel: Channel, timestamp: Timestamp, text: &'a [u8]) -> Self {
+        let (line, cut) = text.split_at(text.len().min(LINE_BYTES_MAX));
+        Self { channel, timestamp, line, truncated_bytes: cut.len() as u64 }
+    }
+}
+
+/// The state of one file: how its times look, and the partial lines that wait for their last part.
+///
+/// Memory: what is being joined, at most [`LINE_BYTES_MAX`] for each channel, and a buffer as large as the longest
+/// Docker line with escapes so far.
+#[derive(Debug)]
+pub struct Decoder {
+    joiner: Joiner,
+    /// Text of the last Docker line, if it had escapes.
+    unescaped: Vec<u8>,
+    plain: PlainTimes,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of a file; `zone` is the host's, for times without one.
+    pub fn new(zone: TimeZone) -> Self {
+        Self { joiner: Joiner::default(), unescaped: Vec::new(), plain: PlainTimes::new(zone) }
+    }
+
+    /// Decodes one line of the file, without its newline, that starts at byte `offset` and was read at `read_at`.
+    ///
+    /// `None` while the line is part of an entry whose last part is still to come.
+    ///
+    /// A plain line without a time belongs to the line above it (a stack trace to its exception) and takes that one's
+    /// time, lest it sort away from it. It takes `read_at` if no line above has a time, or if the last that had one was
+    /// read over a minute earlier.
+    ///
+    /// To go on after a restart at byte `n`, begin at [`Decoder::pending_from`] of that moment and drop what lines
+    /// before `n` decode to: it was delivered.
+    pub fn decode<'a>(&'a mut self, line: &'a [u8], offset: u64, read_at: Timestamp) -> Option<Decoded<'a>> {
+        if let Some(part) = cri::parse(line) {
+            return self.joiner.join(part, offset);
+        }
+        if let Some(part) = docker::parse(line, &mut self.unescaped) {
+            return self.joiner.join(part, offset);
+        }
+        Some(Decoded::new(Channel::None, self.plain.time_of(line, read_at), line))
+    }
+
+    /// Where the oldest line stands that is part of an entry not yet complete.
+    pub fn pending_from(&self) -> Option<u64> {
+        self.joiner.pending_from()
+    }
+
+    /// Takes an entry whose last part will never come, because the file has ended for good. `None` when there is none
+    /// left.
+    pub fn finish(&mut self) -> Option<Decoded<'_>> {
+        self.joiner.finish()
+    }
 }

@@ -3,6 +3,16 @@
 //! A watcher knows nothing of logs. What an event means is for the caller to find out by looking: events carry where to
 //! look and no more, may be coalesced, and may come late or without cause; they are never missing, save after
 //! [`EventKind::Overflow`], which asks the caller to look everywhere.
+//!
+//! A watcher only watches: it never opens what it watches to read it, never walks a directory, and starts no thread.
+
+#[cfg(target_os = "linux")]
+pub mod inotify;
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub mod kqueue;
+pub mod mock;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::fmt::Debug;
@@ -11,21 +21,43 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
+/// The watcher of the platform that this is compiled for.
+#[cfg(target_os = "linux")]
+pub type PlatformWatcher = self::inotify::InotifyWatcher;
+/// The watcher of the platform that this is compiled for.
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub type PlatformWatcher = self::kqueue::KqueueWatcher;
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
+compile_error!("there is no watcher for this platform: implement `Watcher` for it");
+
 /// Watches directories and files for changes.
+///
+/// Only what happens after a watch is made is reported: watch first, then look.
 ///
 /// # The caller's duties
 ///
 /// - Every path is canonical: absolute, without `.`, `..` or symbolic links.
 /// - [`Watcher::watch_directory`] is given directories only, [`Watcher::watch_file`] regular files only.
-/// - No path is watched twice at the same time, and no two paths of one file (hard links) are.
+/// - No file or directory is watched twice at the same time, neither by one path nor by two (hard links). A path that
+///   by now leads to another file may be watched again: a rotated file and the one that took its place.
+/// - A descriptor is not used after [`Watcher::unwatch`].
 ///
-/// A platform's watcher may rely on them; the mock asserts them.
+/// A platform's watcher may rely on them; the mock asserts them. A second watch of one file, which a rename between
+/// looking and watching can bring about, is refused by inotify with [`io::ErrorKind::AlreadyExists`]; with kqueue both
+/// watches report.
+///
+/// # Errors
+///
+/// No error names the path, which the caller has. Where the platform takes no more watches, [`is_limit`] holds and the
+/// message says what to raise; the watches that exist go on.
 pub trait Watcher {
     /// Names one watch, from the call that made it until [`Watcher::unwatch`].
     type Descriptor: Copy + Eq + Hash + Debug;
 
     /// Reports entries that are created in, renamed into, renamed out of or removed from the directory, and the
-    /// directory's own removal or renaming.
+    /// directory's own removal or renaming; not what happens to a directory above or below it.
     fn watch_directory(&mut self, path: &Path) -> io::Result<Self::Descriptor>;
 
     /// Reports writes to the file, its truncation, its renaming and its deletion.
@@ -35,9 +67,13 @@ pub trait Watcher {
     fn unwatch(&mut self, descriptor: Self::Descriptor) -> io::Result<()>;
 
     /// Appends what has happened to `events` and returns at once. Events of ended watches do not appear.
+    ///
+    /// One call appends a bounded number of events; the rest comes with the next ones.
     fn read_events(&mut self, events: &mut Vec<Event<Self::Descriptor>>) -> io::Result<()>;
 
     /// Waits until something happens or `timeout` has passed, then does as [`Watcher::read_events`].
+    ///
+    /// It may append nothing before the time is over: what happened may concern ended watches only.
     fn read_events_blocking(&mut self, timeout: Duration, events: &mut Vec<Event<Self::Descriptor>>) -> io::Result<()>;
 }
 
@@ -58,8 +94,49 @@ pub enum EventKind {
     Entry(Option<OsString>),
     /// The content of the watched file: written or truncated.
     Content,
-    /// The watched file or directory itself was renamed or deleted. The watch may have ended.
+    /// The watched file or directory itself was renamed or deleted, or one of a file's names was. A change of
+    /// permissions looks the same. The watch may have ended.
     Moved,
     /// Events were lost: look everywhere.
     Overflow,
+}
+
+/// A limit of the operating system was reached; says how to raise it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// The user's inotify watches, over all processes.
+    #[error(
+        "no inotify watch is left; raise the limit, for instance with `sysctl fs.inotify.max_user_watches=1048576`"
+    )]
+    InotifyWatches,
+    /// The user's inotify instances, over all processes, or this process's open files: the kernel does not say which.
+    #[error(
+        "no inotify instance or no open file is left; raise the limit, for instance with \
+         `sysctl fs.inotify.max_user_instances=1024` or `ulimit -n 65536`"
+    )]
+    InotifyInstances,
+    /// Open files of this process or of the machine: kqueue holds one for each watch.
+    #[error("no open file is left for a watch; raise the limit, for instance with `ulimit -n 65536`")]
+    OpenFiles,
+}
+
+impl Limit {
+    /// Turns the platform's `error` into this limit where it is one of `errnos`.
+    fn explain(self, errnos: &[Errno], error: io::Error) -> io::Error {
+        match Errno::from_io_error(&error) {
+            Some(errno) if errnos.contains(&errno) => self.into(),
+            _ => error,
+        }
+    }
+}
+
+impl From<Limit> for io::Error {
+    fn from(limit: Limit) -> Self {
+        Self::new(io::ErrorKind::QuotaExceeded, limit)
+    }
+}
+
+/// Whether a watcher's error is a [`Limit`]: other watches would fail as well, while those that exist go on.
+pub fn is_limit(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<Limit>())
 }

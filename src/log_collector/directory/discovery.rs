@@ -1,0 +1,262 @@
+//! Which names there are, and where they lead.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::file::{self, Kind};
+use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::links::{End, Resolution};
+use crate::log_collector::watcher::Watcher;
+use crate::status::{SourceHandle, SourceState, SourceStatus};
+
+/// How deep directories are followed under the root.
+const DEPTH_MAX: usize = 32;
+/// How many names are followed; further ones are left out with a warning.
+const NAMES_MAX: usize = 100_000;
+/// How often a name is followed anew because a directory on its way had not been watched yet.
+const RESOLUTIONS_MAX: usize = 4;
+
+/// One path under the root that is to be collected.
+#[derive(Debug, Default)]
+pub(super) struct Name {
+    /// Each path on the way to the file; a change of any may change where the name leads.
+    hops: Vec<PathBuf>,
+    /// The file it leads to.
+    source: Option<SourceId>,
+    /// Set while it cannot be read: how that shows in the status.
+    problem: Option<SourceHandle>,
+    /// Whether it was refused, which is said once.
+    refused: bool,
+}
+
+impl<W: Watcher> Directory<W> {
+    /// Follows a directory of the tree: first its watch, then what is in it, so that nothing is missed between.
+    pub(super) fn enter(&mut self, directory: &Path) {
+        let depth = directory.components().count().saturating_sub(self.root.components().count());
+        if DEPTH_MAX < depth || self.is_own_data(directory) || !self.tree.insert(directory.to_owned()) {
+            return;
+        }
+        self.watches.use_directory(directory);
+        self.look_in(directory);
+    }
+
+    fn is_own_data(&self, directory: &Path) -> bool {
+        self.settings.data_directory.as_deref() == Some(directory)
+    }
+
+    /// Looks at everything in a directory, and at what was there before.
+    pub(super) fn look_in(&mut self, directory: &Path) {
+        let mut entries = Vec::new();
+        if self.tree.contains(directory) {
+            match file::read_directory(directory) {
+                Ok(paths) => entries = paths,
+                Err(error) => log::warn!("{error}; its files are not collected"),
+            }
+        }
+        // A renamed directory must be let go under its old name before it is watched under the new one.
+        let children = self.tree.range(directory.to_owned()..).take_while(|child| child.starts_with(directory));
+        let children = children.filter(|child| child.parent() == Some(directory));
+        let gone = children.filter(|child| entries.binary_search(child).is_err());
+        for child in gone.cloned().collect::<Vec<_>>() {
+            self.look_at(&child);
+        }
+        for path in &entries {
+            self.look_at(path);
+        }
+        let hops = self.names_by_hop.range(directory.to_owned()..).map(|(hop, _)| hop);
+        let hops = hops.take_while(|hop| hop.starts_with(directory)).filter(|hop| hop.parent() == Some(directory));
+        let unlisted = hops.filter(|hop| entries.binary_search(hop).is_err());
+        for hop in unlisted.cloned().collect::<Vec<_>>() {
+            self.follow_names_through(&hop);
+        }
+    }
+
+    /// Looks at one path: an entry of the tree, a hop on the way of a name, or both.
+    pub(super) fn look_at(&mut self, path: &Path) {
+        let in_tree = path.parent().is_some_and(|parent| self.tree.contains(parent));
+        let kind = file::link_metadata(path).map(|metadata| metadata.kind);
+        if self.tree.contains(path) && !matches!(kind, Ok(Kind::Directory)) {
+            self.leave(path);
+        }
+        match kind {
+            Ok(Kind::Directory) if in_tree => self.enter(path),
+            Ok(Kind::Regular | Kind::Link) if in_tree => self.add_name(path),
+            _ => {}
+        }
+        self.follow_names_through(path);
+    }
+
+    /// Looks at everything again.
+    pub(super) fn rescan(&mut self) {
+        self.last_rescan = Instant::now();
+        if file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory) {
+            self.enter(&self.root.clone());
+        }
+        for directory in self.tree.clone() {
+            self.look_at(&directory);
+            self.look_in(&directory);
+        }
+        for name in self.names.keys().cloned().collect::<Vec<_>>() {
+            self.follow(&name);
+        }
+        for source in self.sources.keys().copied().collect::<Vec<_>>() {
+            self.enqueue(source);
+        }
+    }
+
+    /// Lets go of a directory that is gone, and of all names in it.
+    fn leave(&mut self, directory: &Path) {
+        let inside = |path: &&PathBuf| path.starts_with(directory);
+        for gone in self.tree.iter().filter(inside).cloned().collect::<Vec<_>>() {
+            self.tree.remove(&gone);
+            self.watches.release_directory(&gone);
+        }
+        for name in self.names.keys().filter(inside).cloned().collect::<Vec<_>>() {
+            self.follow(&name);
+        }
+    }
+
+    /// Makes a path of the tree a name, if it is to be collected.
+    fn add_name(&mut self, path: &Path) {
+        if self.names.contains_key(path) {
+            return;
+        }
+        let relative = path.strip_prefix(&self.root).unwrap_or(path);
+        if !self.settings.patterns.accept(relative) || !self.naming.accepts(&self.seen(path)) {
+            return;
+        }
+        if NAMES_MAX <= self.names.len() {
+            log::warn!("{} is left out: {NAMES_MAX} files are followed already; see --exclude", path.display());
+            return;
+        }
+        self.names.insert(path.to_owned(), Name::default());
+        self.set_hops(path, &[path.to_owned()]);
+    }
+
+    /// Follows again every name that leads through `hop`.
+    fn follow_names_through(&mut self, hop: &Path) {
+        let Some(names) = self.names_by_hop.get(hop) else { return };
+        for name in names.clone() {
+            self.follow(&name);
+        }
+    }
+
+    /// Finds out where a name leads now, and attaches it to that file.
+    pub(super) fn follow(&mut self, name: &Path) {
+        if !self.names.contains_key(name) {
+            return;
+        }
+        // What the name led to is read first, whatever it leads to now.
+        if let Some(source) = self.names.get(name).and_then(|entry| entry.source) {
+            self.enqueue(source);
+        }
+        let resolution = self.resolve(name);
+        let missing = matches!(resolution.end, End::Missing);
+        let target = match resolution.end {
+            End::File(path, metadata) => match self.source_at(&path, metadata.identity, name) {
+                Ok(source) => source,
+                Err(error) => return self.note_problem(name, &error),
+            },
+            End::Unreadable(error) => return self.note_problem(name, &error),
+            End::Refused(reason) => {
+                self.note_refusal(name, &reason);
+                None
+            }
+            End::Missing => None,
+        };
+        self.clear_problem(name);
+        self.attach(name, target);
+        // A link that dangles may be mended; a path that is gone is forgotten.
+        if missing && resolution.hops.len() == 1 {
+            self.set_hops(name, &[]);
+            self.names.remove(name);
+        }
+    }
+
+    /// Follows a name link by link, with every directory on the way watched before it counts.
+    fn resolve(&mut self, name: &Path) -> Resolution {
+        let mut resolution = self.links.resolve(name);
+        for _ in 1..RESOLUTIONS_MAX {
+            let unwatched_before = self.set_hops(name, &resolution.hops);
+            if !unwatched_before {
+                break;
+            }
+            resolution = self.links.resolve(name);
+        }
+        resolution
+    }
+
+    /// Remembers and watches a name's way. Returns whether a directory was not watched before.
+    fn set_hops(&mut self, name: &Path, hops: &[PathBuf]) -> bool {
+        let Some(entry) = self.names.get_mut(name) else { return false };
+        if entry.hops == hops {
+            return false;
+        }
+        let old = std::mem::replace(&mut entry.hops, hops.to_vec());
+        let mut unwatched_before = false;
+        for hop in hops {
+            self.names_by_hop.entry(hop.clone()).or_default().insert(name.to_owned());
+            if let Some(directory) = hop.parent() {
+                unwatched_before |= self.watches.use_directory(directory);
+            }
+        }
+        for hop in &old {
+            if !hops.contains(hop)
+                && let Some(names) = self.names_by_hop.get_mut(hop)
+            {
+                names.remove(name);
+                if names.is_empty() {
+                    self.names_by_hop.remove(hop);
+                }
+            }
+            if let Some(directory) = hop.parent() {
+                self.watches.release_directory(directory);
+            }
+        }
+        unwatched_before
+    }
+
+    /// Makes `source` the file that `name` leads to.
+    fn attach(&mut self, name: &Path, source: Option<SourceId>) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        let before = std::mem::replace(&mut entry.source, source);
+        if before == source {
+            return;
+        }
+        if let Some(before) = before {
+            self.remove_name_from(before, name);
+        }
+        if let Some(source) = source {
+            self.add_name_to(source, name);
+        }
+    }
+
+    /// Shows in the status that a name cannot be read. It keeps the file that it had.
+    fn note_problem(&mut self, name: &Path, error: &file::Error) {
+        let seen = self.seen(name);
+        let Some(entry) = self.names.get_mut(name) else { return };
+        if entry.problem.is_some() {
+            return;
+        }
+        log::warn!("{} cannot be read: {error}", seen.display());
+        let state = SourceStatus::new(seen.to_string_lossy().into_owned());
+        state.set_state(SourceState::Unreadable, Some(error.to_string()));
+        entry.problem = Some(self.status.add_source(Arc::new(state)));
+    }
+
+    fn clear_problem(&mut self, name: &Path) {
+        if let Some(problem) = self.names.get_mut(name).and_then(|entry| entry.problem.take()) {
+            self.status.remove_source(&problem);
+        }
+    }
+
+    fn note_refusal(&mut self, name: &Path, reason: &str) {
+        let seen = self.seen(name);
+        let Some(entry) = self.names.get_mut(name) else { return };
+        if !std::mem::replace(&mut entry.refused, true) {
+            self.status.links_refused.add(1);
+            log::warn!("{} is not followed: {reason}", seen.display());
+        }
+    }
+}

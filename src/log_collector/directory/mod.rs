@@ -1,0 +1,273 @@
+//! Every file in a directory tree is read as it grows.
+//!
+//! Three nouns, three layers: a *name* is a path under the root that may lead, through links, to a file
+//! ([`discovery`]); a *source* is one such file, open and read once however many names lead to it ([`sources`]); a
+//! *watch* says where to look again (`watches`). Changes of names attach and detach sources; a source without a name is
+//! read to its end and let go once that is on stable storage.
+//!
+//! Invariants: a file is open once and watched at most once; the watcher is only given canonical paths; a source leaves
+//! only after everything it delivered is on stable storage; where one source takes over a stream from another, the
+//! earlier one is read to its end first.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+
+use crate::file::{self, Identity, Kind};
+use crate::log_collector::checkpoint::{self, Position};
+use crate::log_collector::links::Links;
+use crate::log_collector::naming::Naming;
+use crate::log_collector::patterns::Patterns;
+use crate::log_collector::source::read_buffer;
+use crate::log_collector::watcher::Watcher;
+use crate::log_collector::watches::{Change, Watches};
+use crate::log_collector::{Collector, Error};
+use crate::model::{Batch, Checkpoint, Timestamp};
+use crate::status::Status;
+
+mod discovery;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use discovery::Name;
+use sources::Tracked;
+
+/// How often what has no watch is looked at.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often everything is looked at, whatever the watcher says: some file systems report nothing.
+const RESCAN_INTERVAL: Duration = Duration::from_mins(1);
+/// The same while directories cannot be watched.
+const RESCAN_INTERVAL_UNWATCHED: Duration = Duration::from_secs(5);
+/// How long a file without a name has to be quiet before it counts as finished: a process that has it open may go on
+/// writing for a moment after the rotation.
+pub const QUIET_BEFORE_LETTING_GO: Duration = Duration::from_secs(5);
+
+/// What a collector of files needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The directory to collect from, as the user gave it; labels carry it as it is.
+    pub root: PathBuf,
+    /// Which files are collected.
+    pub patterns: Patterns,
+    /// The agent's own data, which is never collected.
+    pub data_directory: Option<PathBuf>,
+    /// Whether files that exist at the very first start are read from their end.
+    pub start_from_end: bool,
+    /// The zone of times that do not say theirs.
+    pub zone: TimeZone,
+    /// The clock that says when a line was read.
+    pub clock: fn() -> Timestamp,
+    /// How long a file without a name has to be quiet before it is let go.
+    pub quiet_before_letting_go: Duration,
+}
+
+/// Names a source while the process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SourceId(u64);
+
+/// Collects every file in a directory tree.
+pub struct Directory<W: Watcher> {
+    settings: Settings,
+    naming: Box<dyn Naming + Send>,
+    status: Arc<Status>,
+    /// The canonical path of the root.
+    root: PathBuf,
+    links: Links,
+    watches: Watches<W>,
+    /// Directories of the tree, by canonical path.
+    tree: BTreeSet<PathBuf>,
+    /// Names by their canonical directory and last component.
+    names: BTreeMap<PathBuf, Name>,
+    /// Which names lead through a path.
+    names_by_hop: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    sources: BTreeMap<SourceId, Tracked<W::Descriptor>>,
+    sources_by_identity: HashMap<Identity, SourceId>,
+    /// Which source delivers to the stream of a name, as seen under the root; the latest one.
+    deliverers: HashMap<PathBuf, SourceId>,
+    next_source: u64,
+    /// Sources that wait for their turn to be read.
+    queue: VecDeque<SourceId>,
+    /// Sources whose names changed, to be settled once all changes are known.
+    touched: BTreeSet<SourceId>,
+    /// Sources without a name.
+    nameless: BTreeSet<SourceId>,
+    /// Sources that are read to their end and wait for a sync.
+    finished: BTreeSet<SourceId>,
+    /// Sources that the watcher could not take.
+    polled: BTreeSet<SourceId>,
+    /// Positions of files that have not been found yet.
+    restored: HashMap<Identity, Position>,
+    /// Whether the files found now existed before the very first start.
+    finding_history: bool,
+    /// Batches without lines that wait to be handed over.
+    outbox: VecDeque<Batch>,
+    buffer: Box<[u8]>,
+    last_poll: Instant,
+    last_rescan: Instant,
+}
+
+/// How much there is to collect, for the log at start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Files found.
+    pub file_count: usize,
+    /// Bytes in them.
+    pub byte_count: u64,
+    /// Bytes of those that have not been read yet.
+    pub unread_byte_count: u64,
+}
+
+impl<W: Watcher> Directory<W> {
+    /// Finds the files under the root and resumes where `checkpoints` say.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Root`] where the root is no directory that can be read.
+    pub fn new(
+        settings: Settings,
+        naming: Box<dyn Naming + Send>,
+        watcher: W,
+        checkpoints: &[Checkpoint],
+        status: Arc<Status>,
+    ) -> Result<Self, Error> {
+        let root = canonical_root(&settings.root)?;
+        let restored: HashMap<Identity, Position> = checkpoints.iter().filter_map(decode).collect();
+        let mut directory = Self {
+            finding_history: checkpoints.is_empty(),
+            naming,
+            status,
+            links: Links::new(root.clone()),
+            root: root.clone(),
+            settings,
+            watches: Watches::new(watcher),
+            tree: BTreeSet::new(),
+            names: BTreeMap::new(),
+            names_by_hop: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            sources_by_identity: HashMap::new(),
+            deliverers: HashMap::new(),
+            next_source: 0,
+            queue: VecDeque::new(),
+            touched: BTreeSet::new(),
+            nameless: BTreeSet::new(),
+            finished: BTreeSet::new(),
+            polled: BTreeSet::new(),
+            restored,
+            outbox: VecDeque::new(),
+            buffer: read_buffer(),
+            last_poll: Instant::now(),
+            last_rescan: Instant::now(),
+        };
+        directory.enter(&root);
+        directory.find_rotated();
+        directory.settle();
+        directory.finding_history = false;
+        Ok(directory)
+    }
+
+    /// How much there is to collect.
+    pub fn summary(&self) -> Summary {
+        let states = self.sources.values().map(|tracked| &tracked.source.state);
+        states.fold(Summary::default(), |summary, state| Summary {
+            file_count: summary.file_count + 1,
+            byte_count: summary.byte_count + state.size_bytes.get(),
+            unread_byte_count: summary.unread_byte_count + state.lag_bytes(),
+        })
+    }
+
+    /// The path of a name as seen under the root the user gave.
+    fn seen(&self, name: &Path) -> PathBuf {
+        self.settings.root.join(name.strip_prefix(&self.root).unwrap_or(name))
+    }
+
+    /// Looks where changes were reported.
+    fn take_changes(&mut self, timeout: Duration) -> Result<(), Error> {
+        for change in self.watches.changes(timeout, &self.status)? {
+            match change {
+                Change::Entry(directory, name) => self.look_at(&directory.join(name)),
+                Change::Entries(directory) => self.look_in(&directory),
+                Change::DirectoryMoved(directory) => self.look_at(&directory),
+                Change::Content(source) => self.enqueue(source),
+                Change::SourceMoved(source) => self.look_at_names_of(source),
+                Change::Everything => {
+                    self.status.watcher_overflows.add(1);
+                    self.rescan();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what is due by time.
+    fn take_turns(&mut self) {
+        let rescan_interval = if self.watches.is_complete() { RESCAN_INTERVAL } else { RESCAN_INTERVAL_UNWATCHED };
+        if rescan_interval <= self.last_rescan.elapsed() {
+            self.rescan();
+        }
+        if POLL_INTERVAL <= self.last_poll.elapsed() {
+            self.last_poll = Instant::now();
+            for source in self.polled.clone() {
+                self.enqueue(source);
+            }
+        }
+    }
+
+    /// The longest wait after which something may be due.
+    fn wait_at_most(&self) -> Duration {
+        if self.nameless.is_empty() { POLL_INTERVAL } else { POLL_INTERVAL.min(self.settings.quiet_before_letting_go) }
+    }
+}
+
+impl<W: Watcher> Collector for Directory<W> {
+    fn next_batch(&mut self, timeout: Duration) -> Result<Option<Batch>, Error> {
+        let idle = self.queue.is_empty() && self.outbox.is_empty();
+        self.take_changes(if idle { timeout.min(self.wait_at_most()) } else { Duration::ZERO })?;
+        self.take_turns();
+        self.settle();
+        if let Some(batch) = self.outbox.pop_front() {
+            return Ok(Some(batch));
+        }
+        while let Some(id) = self.queue.pop_front() {
+            if let Some(batch) = self.read(id) {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(self.finish_next())
+    }
+
+    fn wants_sync(&self) -> bool {
+        !self.finished.is_empty()
+    }
+
+    fn synced(&mut self) {
+        for id in std::mem::take(&mut self.finished) {
+            self.let_go(id);
+        }
+    }
+}
+
+/// The canonical path of a directory that can be read.
+fn canonical_root(root: &Path) -> Result<PathBuf, Error> {
+    let error = |reason: String| Error::Root { path: root.to_owned(), reason };
+    let canonical = file::canonical(root).map_err(|refused| error(refused.source.to_string()))?;
+    let metadata = file::metadata(&canonical).map_err(|refused| error(refused.source.to_string()))?;
+    if metadata.kind != Kind::Directory {
+        return Err(error("it is no directory".into()));
+    }
+    file::read_directory(&canonical).map_err(|refused| error(refused.source.to_string()))?;
+    Ok(canonical)
+}
+
+fn decode(checkpoint: &Checkpoint) -> Option<(Identity, Position)> {
+    let identity = checkpoint::decode_key(&checkpoint.source)?;
+    let position = checkpoint.position.as_ref()?;
+    let Some(position) = Position::decode(position) else {
+        log::warn!("a checkpoint of inode {} cannot be read; the file is read from its start", identity.inode);
+        return None;
+    };
+    Some((identity, position))
+}

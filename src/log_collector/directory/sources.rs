@@ -1,0 +1,310 @@
+//! Which files are open, whose streams they deliver to, and when they are let go.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::file::{self, File, Identity};
+use crate::log_collector::checkpoint::{self, DELIVERIES_MAX, Position};
+use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::source::{Reading, Source};
+use crate::log_collector::watcher::Watcher;
+use crate::model::{Batch, Checkpoint};
+use crate::status::{SourceHandle, SourceState, SourceStatus};
+
+/// How long the position of a file that is not found is kept, should the file come back: a file system that was not
+/// mounted in time, say.
+const POSITION_KEPT: Duration = Duration::from_hours(30 * 24);
+
+/// A source and what the collector knows of it.
+pub(super) struct Tracked<Descriptor> {
+    pub(super) source: Source,
+    /// The names that lead to it now, as canonical paths under the root, in the order they were found.
+    names: Vec<PathBuf>,
+    /// Whether it waits for its turn to be read.
+    queued: bool,
+    /// The source that delivered to its stream before: it is read to its end first.
+    after: Option<SourceId>,
+    /// Whether the last read failed.
+    failing: bool,
+    /// While it has no name: when it was found so, or last read.
+    quiet_since: Instant,
+    watch: Option<Descriptor>,
+    handle: SourceHandle,
+}
+
+impl<W: Watcher> Directory<W> {
+    /// The source of the file at `path`, opened if it is not yet; `None` where the file is not to be read, or is already
+    /// another.
+    pub(super) fn source_at(
+        &mut self,
+        path: &Path,
+        identity: Identity,
+        name: &Path,
+    ) -> Result<Option<SourceId>, file::Error> {
+        if let Some(&id) = self.sources_by_identity.get(&identity) {
+            if let Some(tracked) = self.sources.get_mut(&id) {
+                path.clone_into(&mut tracked.source.path);
+            }
+            return Ok(Some(id));
+        }
+        let file = File::open(path)?;
+        if file.metadata()?.identity != identity {
+            return Ok(None);
+        }
+        let state = Arc::new(SourceStatus::new(self.seen(name).to_string_lossy().into_owned()));
+        let mut source = Source::new(identity, path.to_owned(), file, self.settings.zone.clone(), state);
+        if let Some(position) = self.take_position(identity) {
+            if !source.resume(&position)? {
+                self.status.truncations.add(1);
+            }
+        } else if !self.settings.patterns.are_explicit() && source.looks_binary()? {
+            return Ok(None);
+        }
+        Ok(Some(self.track(source)))
+    }
+
+    /// Watches a source and queues it to be read.
+    fn track(&mut self, source: Source) -> SourceId {
+        self.next_source += 1;
+        let id = SourceId(self.next_source);
+        let watch = self.watch(&source, id);
+        if watch.is_none() {
+            self.polled.insert(id);
+            source.state.polled.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        self.sources_by_identity.insert(source.identity, id);
+        let handle = self.status.add_source(Arc::clone(&source.state));
+        for path in source.delivery_paths() {
+            self.deliverers.entry(path.to_owned()).or_insert(id);
+        }
+        let names = Vec::new();
+        let quiet_since = Instant::now();
+        let tracked = Tracked { source, names, queued: false, after: None, failing: false, quiet_since, watch, handle };
+        self.sources.insert(id, tracked);
+        self.nameless.insert(id);
+        self.enqueue(id);
+        id
+    }
+
+    /// Watches a source's file; `None` where the watcher cannot, or where the path leads to another file by now.
+    fn watch(&mut self, source: &Source, id: SourceId) -> Option<W::Descriptor> {
+        let watch = match self.watches.watch_source(&source.path, id) {
+            Ok(watch) => watch,
+            Err(error) => {
+                if self.polled.is_empty() {
+                    log::warn!("failed to watch {}: {error}; files without a watch are polled", source.path.display());
+                }
+                return None;
+            }
+        };
+        let same = file::link_metadata(&source.path).is_ok_and(|metadata| metadata.identity == source.identity);
+        if !same {
+            self.watches.unwatch(watch);
+        }
+        same.then_some(watch)
+    }
+
+    /// The stored position of a file. After a restart of the machine its device may have another number.
+    fn take_position(&mut self, identity: Identity) -> Option<Position> {
+        if let Some(position) = self.restored.remove(&identity) {
+            return Some(position);
+        }
+        let moved = |known: &&Identity| {
+            known.inode == identity.inode && known.born_ns == identity.born_ns && identity.born_ns != 0
+        };
+        let known = *self.restored.keys().find(moved)?;
+        self.forget(known);
+        self.restored.remove(&known)
+    }
+
+    /// Has the stored position of a file forgotten.
+    fn forget(&mut self, identity: Identity) {
+        let checkpoint = Checkpoint { source: checkpoint::encode_key(identity), position: None };
+        self.outbox.push_back(Batch { checkpoint: Some(checkpoint), streams: Vec::new() });
+    }
+
+    pub(super) fn enqueue(&mut self, id: SourceId) {
+        if let Some(tracked) = self.sources.get_mut(&id)
+            && !std::mem::replace(&mut tracked.queued, true)
+        {
+            self.queue.push_back(id);
+        }
+    }
+
+    pub(super) fn look_at_names_of(&mut self, id: SourceId) {
+        let names = self.sources.get(&id).map(|tracked| tracked.names.clone()).unwrap_or_default();
+        for name in names {
+            self.follow(&name);
+        }
+        self.enqueue(id);
+    }
+
+    pub(super) fn add_name_to(&mut self, id: SourceId, name: &Path) {
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        tracked.names.push(name.to_owned());
+        tracked.source.state.set_state(SourceState::Active, None);
+        self.nameless.remove(&id);
+        self.finished.remove(&id);
+        self.touched.insert(id);
+    }
+
+    pub(super) fn remove_name_from(&mut self, id: SourceId, name: &Path) {
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        tracked.names.retain(|known| known != name);
+        if tracked.names.is_empty() {
+            tracked.quiet_since = Instant::now();
+            tracked.source.state.set_state(SourceState::Rotated, None);
+            self.nameless.insert(id);
+        }
+        self.status.rotations.add(1);
+        self.enqueue(id);
+    }
+
+    /// Decides which streams touched sources deliver to, now that all changes are known.
+    ///
+    /// A renamed file goes on delivering to the streams it had: its new name takes the place of the one that is gone.
+    /// Only names beyond those are new ones, with a stream of their own.
+    pub(super) fn settle(&mut self) {
+        while let Some(id) = self.touched.pop_first() {
+            if self.surplus_names(id).is_empty() {
+                continue;
+            }
+            // A rename seen half-way looks like a second name: make sure that the others are still there.
+            self.look_at_names_of(id);
+            self.touched.remove(&id);
+            for name in self.surplus_names(id) {
+                self.deliver_to(id, name);
+            }
+        }
+    }
+
+    /// Names that make more than there are streams, as seen under the root; the latest ones.
+    fn surplus_names(&self, id: SourceId) -> Vec<PathBuf> {
+        let Some(tracked) = self.sources.get(&id) else { return Vec::new() };
+        let names: Vec<PathBuf> = tracked.names.iter().map(|name| self.seen(name)).collect();
+        let vacant = tracked.source.delivery_paths().filter(|path| !names.iter().any(|name| name == path)).count();
+        let streams: Vec<&Path> = tracked.source.delivery_paths().collect();
+        let room = DELIVERIES_MAX.saturating_sub(streams.len());
+        names.iter().filter(|name| !streams.contains(&name.as_path())).skip(vacant).take(room).cloned().collect()
+    }
+
+    fn deliver_to(&mut self, id: SourceId, name: PathBuf) {
+        let before = self.deliverers.insert(name.clone(), id);
+        let after = before.filter(|&before| !self.waits_for(before, id));
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        tracked.after = after.or(tracked.after);
+        tracked.source.deliver_to(name);
+        if self.finding_history && self.settings.start_from_end {
+            match tracked.source.skip_history(&self.status) {
+                Ok(()) => {
+                    let checkpoint = Some(tracked.source.checkpoint((self.settings.clock)()));
+                    self.outbox.push_back(Batch { checkpoint, streams: Vec::new() });
+                }
+                Err(error) => log::warn!("{error}; the file is read from its start"),
+            }
+        }
+        self.enqueue(id);
+    }
+
+    /// Whether `later` is `earlier`, or is read only once that has been read to its end.
+    fn waits_for(&self, later: SourceId, earlier: SourceId) -> bool {
+        let before = |id: &SourceId| self.sources.get(id).and_then(|tracked| tracked.after);
+        std::iter::successors(Some(later), before).any(|id| id == earlier)
+    }
+
+    /// Reads the next lines of a source, or puts it behind the one that has to be read before.
+    pub(super) fn read(&mut self, id: SourceId) -> Option<Batch> {
+        let before = self.sources.get(&id)?.after.and_then(|before| self.sources.get(&before));
+        if before.is_some_and(|before| before.queued) {
+            self.queue.push_back(id);
+            return None;
+        }
+        let tracked = self.sources.get_mut(&id)?;
+        tracked.queued = false;
+        tracked.after = None;
+        let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+        let outcome = match tracked.source.read(&mut self.buffer, &reading) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                if !std::mem::replace(&mut tracked.failing, true) {
+                    log::warn!("{error}; it is tried again");
+                    tracked.source.state.set_state(SourceState::Unreadable, Some(error.to_string()));
+                }
+                return None;
+            }
+        };
+        if std::mem::take(&mut tracked.failing) {
+            tracked.source.state.set_state(SourceState::Active, None);
+        }
+        if outcome.batch.is_some() {
+            tracked.quiet_since = Instant::now();
+        }
+        if outcome.more {
+            self.enqueue(id);
+        }
+        outcome.batch
+    }
+
+    /// Takes the end of a source that has no name and has been quiet; it then waits for a sync. Returns the batch that
+    /// this gives.
+    pub(super) fn finish_next(&mut self) -> Option<Batch> {
+        let quiet = self.settings.quiet_before_letting_go;
+        let is_due = |id: &&SourceId| {
+            self.sources.get(id).is_some_and(|tracked| !tracked.queued && quiet <= tracked.quiet_since.elapsed())
+        };
+        let id = *self.nameless.iter().find(is_due)?;
+        let tracked = self.sources.get_mut(&id)?;
+        let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+        let batch = tracked.source.read_unended(&mut self.buffer, &reading).unwrap_or_else(|error| {
+            log::warn!("{error}; its last line may be incomplete");
+            None
+        });
+        self.nameless.remove(&id);
+        self.finished.insert(id);
+        batch
+    }
+
+    /// Closes and forgets a source.
+    pub(super) fn let_go(&mut self, id: SourceId) {
+        let Some(tracked) = self.sources.remove(&id) else { return };
+        if let Some(watch) = tracked.watch {
+            self.watches.unwatch(watch);
+        }
+        self.polled.remove(&id);
+        self.sources_by_identity.remove(&tracked.source.identity);
+        for path in tracked.source.delivery_paths() {
+            if self.deliverers.get(path) == Some(&id) {
+                self.deliverers.remove(path);
+            }
+        }
+        self.status.remove_source(&tracked.handle);
+        self.forget(tracked.source.identity);
+    }
+
+    /// Finds files that were renamed out of the names that are collected while nobody was looking, and reads them to
+    /// their end. Looks beside where they were; what is not found for [`POSITION_KEPT`] is forgotten.
+    pub(super) fn find_rotated(&mut self) {
+        let now = (self.settings.clock)();
+        let positions = self.restored.iter();
+        let missing: Vec<_> = positions.map(|(id, position)| (*id, position.path.clone(), position.saved)).collect();
+        for (identity, path, saved) in missing {
+            let Some(directory) = path.parent() else { continue };
+            let siblings = file::read_directory(directory).unwrap_or_default();
+            let is_it = |path: &&PathBuf| file::link_metadata(path).is_ok_and(|found| found.identity == identity);
+            match siblings.iter().find(is_it) {
+                // It is where it was, only not asked for any more.
+                Some(found) if *found == path => {}
+                Some(found) => match self.source_at(found, identity, &path) {
+                    Ok(_) => log::info!("{} is now {}; it is read to its end", path.display(), found.display()),
+                    Err(error) => log::warn!("{error}; its last lines are missing"),
+                },
+                None if POSITION_KEPT.as_nanos() < u128::from(now.as_ns().abs_diff(saved.as_ns())) => {
+                    self.restored.remove(&identity);
+                    self.forget(identity);
+                }
+                None => {}
+            }
+        }
+    }
+}

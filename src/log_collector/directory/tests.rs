@@ -1,0 +1,827 @@
+//! What becomes of files while a collector looks on: each story is told on the mock and on the platform's watcher.
+#![expect(clippy::disallowed_methods, reason = "these tests are the programs that write, rotate and remove log files")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tempfile::TempDir;
+
+use super::{Directory, Settings};
+use crate::log_collector::Collector;
+use crate::log_collector::format::LINE_BYTES_MAX;
+use crate::log_collector::naming::ByPath;
+use crate::log_collector::patterns::Patterns;
+use crate::log_collector::source::CHUNK_BYTES;
+use crate::log_collector::watcher::mock::MockWatcher;
+use crate::log_collector::watcher::{Limit, PlatformWatcher, Watcher};
+use crate::model::{Batch, Checkpoint, Timestamp};
+use crate::status::{SkipReason, SourceState, Status};
+
+/// Has to be called with each path that something happened to.
+type Report = Box<dyn Fn(&Path)>;
+
+/// A watcher that a story can be told on.
+trait Stage: Watcher + Sized {
+    fn set() -> (Self, Report);
+}
+
+impl Stage for PlatformWatcher {
+    fn set() -> (Self, Report) {
+        (PlatformWatcher::new().unwrap(), Box::new(|_| {}))
+    }
+}
+
+impl Stage for MockWatcher {
+    fn set() -> (Self, Report) {
+        let watcher = MockWatcher::default();
+        let mock = watcher.clone();
+        let report = move |path: &Path| {
+            mock.entry(path.parent().unwrap(), path.file_name().unwrap());
+            mock.changed(path);
+            mock.moved(path);
+        };
+        (watcher, Box::new(report))
+    }
+}
+
+/// A root directory, a collector of it, and all that it has handed over.
+struct Story<W: Watcher> {
+    directory: TempDir,
+    settings: Settings,
+    collector: Option<Directory<W>>,
+    report: Report,
+    status: Arc<Status>,
+    /// The lines of each stream, by path under the root.
+    lines: BTreeMap<String, Vec<String>>,
+    checkpoints: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl<W: Stage> Story<W> {
+    /// An empty root, not yet collected from.
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(directory.path()).unwrap();
+        fs::create_dir(base.join("root")).unwrap();
+        let settings = Settings {
+            root: base.join("root"),
+            patterns: Patterns::new(&[], &[]).unwrap(),
+            data_directory: None,
+            start_from_end: false,
+            zone: TimeZone::UTC,
+            clock: || Timestamp::from_ns(1),
+            quiet_before_letting_go: Duration::ZERO,
+        };
+        Self {
+            directory,
+            settings,
+            collector: None,
+            report: Box::new(|_| {}),
+            status: Arc::default(),
+            lines: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+        }
+    }
+
+    /// The canonical path of `name`, relative to the root.
+    fn path(&self, name: &str) -> PathBuf {
+        fs::canonicalize(self.directory.path()).unwrap().join("root").join(name)
+    }
+
+    /// As [`Story::start`], and keeps a handle to the watcher.
+    fn start_keeping_watcher(&mut self) -> W
+    where
+        W: Clone,
+    {
+        let (watcher, report) = W::set();
+        let handle = watcher.clone();
+        self.start_on(watcher, report);
+        handle
+    }
+
+    /// Starts a collector, or another one in its place, from the checkpoints that were handed over.
+    fn start(&mut self) {
+        let (watcher, report) = W::set();
+        self.start_on(watcher, report);
+    }
+
+    fn start_on(&mut self, watcher: W, report: Report) {
+        self.status = Arc::default();
+        let checkpoints = self.checkpoints.iter();
+        let checkpoints: Vec<_> = checkpoints
+            .map(|(source, position)| Checkpoint { source: source.clone(), position: Some(position.clone()) })
+            .collect();
+        let naming = Box::new(ByPath);
+        let collector = Directory::new(self.settings.clone(), naming, watcher, &checkpoints, Arc::clone(&self.status));
+        self.collector = Some(collector.unwrap());
+        self.report = report;
+    }
+
+    /// Something happened to `name`.
+    fn happened(&self, name: &str) {
+        (self.report)(&self.path(name));
+    }
+
+    fn append(&self, name: &str, text: impl AsRef<[u8]>) {
+        let mut file = OpenOptions::new().append(true).create(true).open(self.path(name)).unwrap();
+        file.write_all(text.as_ref()).unwrap();
+        drop(file);
+        match fs::canonicalize(self.path(name)) {
+            Ok(target) => (self.report)(&target),
+            Err(_) => self.happened(name),
+        }
+        self.happened(name);
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+        self.happened(from);
+        self.happened(to);
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+        self.happened(name);
+    }
+
+    fn link(&self, target: &str, name: &str) {
+        symlink(target, self.path(name)).unwrap();
+        self.happened(name);
+    }
+
+    fn truncate(&self, name: &str) {
+        File::create(self.path(name)).unwrap();
+        self.happened(name);
+    }
+
+    /// Takes all that there is, as the pump does.
+    fn collect(&mut self) {
+        let mut idle_rounds = 0;
+        while idle_rounds < 2 {
+            let collector = self.collector.as_mut().unwrap();
+            let Some(batch) = collector.next_batch(Duration::ZERO).unwrap() else {
+                idle_rounds += 1;
+                if collector.wants_sync() {
+                    collector.synced();
+                }
+                continue;
+            };
+            idle_rounds = 0;
+            self.keep(batch);
+        }
+    }
+
+    fn keep(&mut self, batch: Batch) {
+        for stream in batch.streams {
+            let path = stream.labels.get("path").unwrap();
+            let name = Path::new(path).strip_prefix(&self.settings.root).unwrap().to_str().unwrap();
+            let channel = stream.labels.get("stream").map(|channel| format!(" {channel}")).unwrap_or_default();
+            let lines = stream.lines.iter().map(|(_, line)| String::from_utf8_lossy(line).into_owned());
+            self.lines.entry(format!("{name}{channel}")).or_default().extend(lines);
+        }
+        match batch.checkpoint.unwrap() {
+            Checkpoint { source, position: Some(position) } => self.checkpoints.insert(source, position),
+            Checkpoint { source, position: None } => self.checkpoints.remove(&source),
+        };
+    }
+
+    /// Collects, and compares all lines handed over so far: `"<name>: <line> <line>"` for each stream.
+    #[track_caller]
+    fn check(&mut self, expected: &[&str]) {
+        self.collect();
+        let actual: Vec<String> =
+            self.lines.iter().map(|(name, lines)| format!("{name}: {}", lines.join(" "))).collect();
+        assert_eq!(actual, expected);
+    }
+
+    fn open_file_count(&self) -> usize {
+        self.status.sources().len()
+    }
+}
+
+/// Tells each story on both stages.
+macro_rules! on_mock_and_platform {
+    ($($story:ident)*) => {
+        mod on_mock {
+            $(#[test] fn $story() { super::$story::<super::MockWatcher>(); })*
+        }
+        mod on_platform {
+            $(#[test] fn $story() { super::$story::<super::PlatformWatcher>(); })*
+        }
+    };
+}
+
+on_mock_and_platform! {
+    an_empty_file_gives_nothing
+    a_file_is_read_and_followed
+    several_files_give_each_line_once
+    a_line_is_kept_back_until_it_ends
+    the_root_may_be_a_link
+    a_link_to_a_file_elsewhere_carries_the_links_path
+    a_link_in_the_root_gives_two_streams_of_one_file
+    links_of_both_kinds_under_a_linked_root
+    a_hard_link_found_later_gets_the_whole_file
+    a_new_file_is_read_from_its_first_byte
+    subdirectories_are_followed
+    a_renamed_subdirectory_goes_on
+    a_removed_subdirectory_is_let_go
+    truncation_starts_over
+    rewriting_in_place_starts_over
+    rename_and_create_loses_and_doubles_nothing
+    a_rotated_file_is_read_to_its_end_before_the_one_that_follows_it
+    a_chain_of_rotations_loses_and_doubles_nothing
+    a_deleted_file_is_read_to_its_end
+    a_file_recreated_is_another_file
+    a_link_switched_to_another_file_goes_on_there
+    a_dangling_link_is_followed_once_there_is_a_file
+    the_kubelets_rotation_behind_two_links
+    a_restart_reads_on_where_it_was
+    a_file_renamed_while_down_is_read_on
+    a_file_rotated_out_of_the_root_while_down_is_read_to_its_end
+    a_file_rewritten_while_down_is_read_from_its_start
+    a_container_line_split_over_a_restart_is_whole
+    a_container_line_that_never_ends_is_kept
+    history_can_be_skipped
+    a_line_over_the_limit_is_cut
+    any_bytes_are_kept
+    binary_files_archives_and_own_data_are_left_out
+    what_is_no_regular_file_is_left_out
+}
+
+fn an_empty_file_gives_nothing<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "");
+    story.start();
+    story.check(&[]);
+    assert_eq!(story.open_file_count(), 1);
+}
+
+fn a_file_is_read_and_followed<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntwo\n");
+    story.start();
+    story.check(&["a.log: one two"]);
+    story.append("a.log", "three\n\n");
+    story.check(&["a.log: one two three "]);
+}
+
+fn several_files_give_each_line_once<W: Stage>() {
+    let mut story = Story::<W>::new();
+    for name in ["a.log", "b.log", "c.log"] {
+        story.append(name, format!("{name}-1\n"));
+    }
+    story.start();
+    for round in 2..4 {
+        for name in ["c.log", "a.log", "b.log"] {
+            story.append(name, format!("{name}-{round}\n"));
+        }
+        story.collect();
+    }
+    story.check(&[
+        "a.log: a.log-1 a.log-2 a.log-3",
+        "b.log: b.log-1 b.log-2 b.log-3",
+        "c.log: c.log-1 c.log-2 c.log-3",
+    ]);
+}
+
+fn a_line_is_kept_back_until_it_ends<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntw");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "o");
+    story.check(&["a.log: one"]);
+    story.append("a.log", "\nthree");
+    story.check(&["a.log: one two"]);
+}
+
+fn the_root_may_be_a_link<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let link = story.directory.path().join("link");
+    symlink("root", &link).unwrap();
+    story.settings.root = link;
+    story.append("a.log", "one\n");
+    story.start();
+    story.append("a.log", "two\n");
+    story.append("b.log", "three\n");
+    story.check(&["a.log: one two", "b.log: three"]);
+}
+
+fn a_link_to_a_file_elsewhere_carries_the_links_path<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("../elsewhere.log", "one\n");
+    story.link("../elsewhere.log", "a.log");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("../elsewhere.log", "two\n");
+    story.check(&["a.log: one two"]);
+}
+
+fn a_link_in_the_root_gives_two_streams_of_one_file<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.link("a.log", "b.log");
+    story.start();
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two", "b.log: one two"]);
+    assert_eq!(story.open_file_count(), 1);
+}
+
+fn links_of_both_kinds_under_a_linked_root<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let link = story.directory.path().join("link");
+    symlink("root", &link).unwrap();
+    story.settings.root = link;
+    story.append("../elsewhere.log", "out\n");
+    story.append("a.log", "in\n");
+    story.start();
+    story.link("../elsewhere.log", "b.log");
+    story.link("a.log", "c.log");
+    story.check(&["a.log: in", "b.log: out", "c.log: in"]);
+    story.append("../elsewhere.log", "out2\n");
+    story.append("a.log", "in2\n");
+    story.check(&["a.log: in in2", "b.log: out out2", "c.log: in in2"]);
+    assert_eq!(story.open_file_count(), 2);
+}
+
+fn a_hard_link_found_later_gets_the_whole_file<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("b.log", "one\n");
+    story.start();
+    story.check(&["b.log: one"]);
+    fs::hard_link(story.path("b.log"), story.path("a.log")).unwrap();
+    story.happened("a.log");
+    story.check(&["a.log: one", "b.log: one"]);
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two", "b.log: one two"]);
+    story.start();
+    story.append("a.log", "three\n");
+    story.check(&["a.log: one two three", "b.log: one two three"]);
+}
+
+fn a_new_file_is_read_from_its_first_byte<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.start();
+    story.check(&[]);
+    story.append("a.log", "one\ntwo\n");
+    story.check(&["a.log: one two"]);
+    story.append("a.log", "three\n");
+    story.check(&["a.log: one two three"]);
+}
+
+fn subdirectories_are_followed<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir_all(story.path("x/y")).unwrap();
+    story.append("x/y/a.log", "one\n");
+    story.start();
+    story.check(&["x/y/a.log: one"]);
+    fs::create_dir_all(story.path("z/z")).unwrap();
+    story.append("z/z/b.log", "two\n");
+    story.happened("z");
+    story.check(&["x/y/a.log: one", "z/z/b.log: two"]);
+    story.append("z/z/b.log", "three\n");
+    story.append("z/c.log", "four\n");
+    story.check(&["x/y/a.log: one", "z/c.log: four", "z/z/b.log: two three"]);
+}
+
+fn a_renamed_subdirectory_goes_on<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("m")).unwrap();
+    story.append("m/x.log", "one\n");
+    story.start();
+    story.check(&["m/x.log: one"]);
+    for (from, to) in [("m", "a"), ("a", "z")] {
+        story.rename(from, to);
+        story.collect();
+        story.append(&format!("{to}/x.log"), "more\n");
+    }
+    story.append("z/new.log", "new\n");
+    story.check(&["m/x.log: one more more", "z/new.log: new"]);
+}
+
+fn a_removed_subdirectory_is_let_go<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("x")).unwrap();
+    story.append("x/a.log", "one\n");
+    story.start();
+    story.check(&["x/a.log: one"]);
+    story.append("x/a.log", "two\n");
+    fs::remove_dir_all(story.path("x")).unwrap();
+    story.happened("x/a.log");
+    story.happened("x");
+    story.check(&["x/a.log: one two"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 0));
+}
+
+fn truncation_starts_over<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntwo\n");
+    story.start();
+    story.check(&["a.log: one two"]);
+    story.truncate("a.log");
+    story.check(&["a.log: one two"]);
+    story.append("a.log", "three\n");
+    story.check(&["a.log: one two three"]);
+    assert_eq!(story.status.truncations.get(), 1);
+}
+
+fn rewriting_in_place_starts_over<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntwo\n");
+    story.start();
+    story.check(&["a.log: one two"]);
+    story.truncate("a.log");
+    story.append("a.log", "three\nfour\nfive\n");
+    story.check(&["a.log: one two three four five"]);
+    story.truncate("a.log");
+    story.append("a.log", "3\nfour\nfive!!\n");
+    story.check(&["a.log: one two three four five 3 four five!!"]);
+}
+
+fn rename_and_create_loses_and_doubles_nothing<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "two\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "three\n");
+    story.append("a.log.1", "late\n");
+    story.check(&["a.log: one two late three"]);
+    assert_eq!(story.open_file_count(), 2);
+}
+
+fn a_rotated_file_is_read_to_its_end_before_the_one_that_follows_it<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let long: Vec<String> = (0..20_000).map(|number| format!("line number {number} of the first file")).collect();
+    story.append("a.log", "begin\n");
+    story.start();
+    story.collect();
+    story.append("a.log", long.join("\n") + "\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "next\n");
+    story.collect();
+    let lines = &story.lines["a.log"];
+    assert!(2 * CHUNK_BYTES < lines.iter().map(String::len).sum());
+    assert_eq!((lines.len(), lines.last().unwrap().as_str()), (20_002, "next"));
+}
+
+fn a_chain_of_rotations_loses_and_doubles_nothing<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.start();
+    for round in 0..4 {
+        story.append("a.log", format!("{round}\n"));
+        story.collect();
+        for (from, to) in [("a.log.2", "a.log.3"), ("a.log.1", "a.log.2"), ("a.log", "a.log.1")] {
+            if story.path(from).exists() {
+                story.rename(from, to);
+            }
+        }
+    }
+    story.check(&["a.log: 0 1 2 3"]);
+    story.start();
+    story.check(&["a.log: 0 1 2 3"]);
+}
+
+fn a_deleted_file_is_read_to_its_end<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "two\nunended");
+    story.remove("a.log");
+    story.check(&["a.log: one two unended"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 0));
+}
+
+fn a_file_recreated_is_another_file<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    for _ in 0..3 {
+        story.remove("a.log");
+        story.append("a.log", "one\n");
+        story.collect();
+    }
+    story.check(&["a.log: one one one one"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 1));
+}
+
+fn a_link_switched_to_another_file_goes_on_there<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("../first", "one\n");
+    story.append("../second", "two\n");
+    story.link("../first", "a.log");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("../first", "last\n");
+    symlink("../second", story.path("new")).unwrap();
+    story.rename("new", "a.log");
+    story.append("../second", "three\n");
+    story.check(&["a.log: one last two three"]);
+    assert_eq!(story.open_file_count(), 1);
+}
+
+fn a_dangling_link_is_followed_once_there_is_a_file<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.link("../later.log", "a.log");
+    story.start();
+    story.check(&[]);
+    story.append("../later.log", "one\n");
+    (story.report)(&fs::canonicalize(story.path("../later.log")).unwrap());
+    story.check(&["a.log: one"]);
+}
+
+fn the_kubelets_rotation_behind_two_links<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir_all(story.path("../pods/p/c")).unwrap();
+    fs::create_dir_all(story.path("../docker")).unwrap();
+    let base = fs::canonicalize(story.directory.path()).unwrap();
+    let target = base.join("docker/id-json.log");
+    fs::write(&target, "one\n").unwrap();
+    symlink(&target, base.join("pods/p/c/0.log")).unwrap();
+    symlink(base.join("pods/p/c/0.log"), story.path("p_n_c-id.log")).unwrap();
+    story.start();
+    story.check(&["p_n_c-id.log: one"]);
+    for round in 2..5 {
+        OpenOptions::new().append(true).open(&target).unwrap().write_all(b"late\n").unwrap();
+        let rotated = base.join(format!("docker/id-json.log.{round}"));
+        fs::rename(&target, &rotated).unwrap();
+        (story.report)(&target);
+        (story.report)(&rotated);
+        fs::write(&target, format!("{round}\n")).unwrap();
+        (story.report)(&target);
+        story.collect();
+    }
+    story.check(&["p_n_c-id.log: one late 2 late 3 late 4"]);
+    assert_eq!(story.open_file_count(), 1);
+}
+
+fn a_restart_reads_on_where_it_was<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntw");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "o\nthree\n");
+    story.start();
+    story.check(&["a.log: one two three"]);
+    story.start();
+    story.check(&["a.log: one two three"]);
+}
+
+fn a_file_renamed_while_down_is_read_on<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "two\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "three\n");
+    story.start();
+    story.check(&["a.log: one two three"]);
+}
+
+fn a_file_rotated_out_of_the_root_while_down_is_read_to_its_end<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("../0.log", "one\n");
+    story.link("../0.log", "a.log");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("../0.log", "two\n");
+    story.rename("../0.log", "../0.log.20261122-130405");
+    story.append("../0.log", "three\n");
+    story.start();
+    story.check(&["a.log: one two three"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 1));
+}
+
+fn a_file_rewritten_while_down_is_read_from_its_start<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntwo\n");
+    story.start();
+    story.check(&["a.log: one two"]);
+    story.truncate("a.log");
+    story.append("a.log", "three\nfour\nfive\n");
+    story.start();
+    story.check(&["a.log: one two three four five"]);
+    story.truncate("a.log");
+    story.append("a.log", "six\n");
+    story.start();
+    story.check(&["a.log: one two three four five six"]);
+}
+
+fn a_container_line_split_over_a_restart_is_whole<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story
+        .append("a.log", "2026-11-22T13:04:05.000000001Z stdout P be\n2026-11-22T13:04:05.000000002Z stderr F other\n");
+    story.start();
+    story.check(&["a.log stderr: other"]);
+    story.append("a.log", "2026-11-22T13:04:05.000000003Z stderr F another\n");
+    story.start();
+    story.check(&["a.log stderr: other another"]);
+    story.append("a.log", "2026-11-22T13:04:05.000000004Z stdout F ginning\n");
+    story.check(&["a.log stderr: other another", "a.log stdout: beginning"]);
+}
+
+fn a_container_line_that_never_ends_is_kept<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "2026-11-22T13:04:05.000000001Z stdout P never\n");
+    story.start();
+    story.check(&[]);
+    story.remove("a.log");
+    story.check(&["a.log stdout: never"]);
+}
+
+fn history_can_be_skipped<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.start_from_end = true;
+    story.append("a.log", "old\nunen");
+    story.start();
+    story.check(&[]);
+    story.append("a.log", "ded\n");
+    story.append("b.log", "new\n");
+    story.check(&["a.log: unended", "b.log: new"]);
+    assert_eq!(story.status.skipped(SkipReason::StartFromEnd), 4);
+    story.append("c.log", "while down\n");
+    story.start();
+    story.check(&["a.log: unended", "b.log: new", "c.log: while down"]);
+}
+
+fn a_line_over_the_limit_is_cut<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let whole = "w".repeat(LINE_BYTES_MAX);
+    story.append("a.log", format!("{whole}\none\n{whole}too much"));
+    story.start();
+    story.collect();
+    story.append("a.log", format!("{whole}\ntwo\n"));
+    story.collect();
+    assert_eq!(story.lines["a.log"], [&whole, "one", &whole, "two"]);
+    assert_eq!(story.status.skipped(SkipReason::LineTooLong), 8 + LINE_BYTES_MAX as u64);
+    story.append("a.log", format!("{whole}{whole}"));
+    story.collect();
+    story.append("a.log", "end\nthree\n");
+    story.start();
+    story.collect();
+    assert_eq!(story.lines["a.log"], [&whole, "one", &whole, "two", &whole, "three"]);
+}
+
+fn any_bytes_are_kept<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", b"a\0b\xff\r\n\n");
+    story.start();
+    let mut collected = Vec::new();
+    while let Some(batch) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        collected.extend(batch.streams.iter().flat_map(|stream| stream.lines.bytes().to_vec()));
+    }
+    assert_eq!(collected, b"a\0b\xff\r");
+}
+
+fn binary_files_archives_and_own_data_are_left_out<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("wtmp", "text\n");
+    story.append("old.log.gz", "text\n");
+    story.append("gzip-without-ending", b"\x1f\x8b\x08text\n");
+    story.append("records", [0, 1, 0, 2].repeat(300));
+    fs::create_dir(story.path("data")).unwrap();
+    story.append("data/journal", "text\n");
+    story.settings.data_directory = Some(story.path("data"));
+    story.start();
+    story.append("data/journal", "text\n");
+    story.append("old.log.gz", "text\n");
+    story.check(&[]);
+    story.settings.patterns = Patterns::new(&["*.gz".into()], &[]).unwrap();
+    story.start();
+    story.check(&["old.log.gz: text text"]);
+}
+
+fn what_is_no_regular_file_is_left_out<W: Stage>() {
+    let mut story = Story::<W>::new();
+    rustix::fs::mknodat(rustix::fs::CWD, story.path("fifo.log"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(story.path("socket.log")).unwrap();
+    fs::create_dir(story.path("directory.log")).unwrap();
+    story.link("fifo.log", "fifo-link.log");
+    story.link("loop.log", "loop.log");
+    story.link("..", "up.log");
+    story.link("/proc/self/status", "proc.log");
+    story.append("directory.log/a.log", "one\n");
+    story.start();
+    story.check(&["directory.log/a.log: one"]);
+    assert_eq!(story.status.links_refused.get(), 4);
+}
+
+#[test]
+fn one_file_is_watched_once_however_many_names_it_has() {
+    let mut story = Story::<MockWatcher>::new();
+    story.append("a.log", "one\n");
+    story.link("a.log", "b.log");
+    fs::hard_link(story.path("a.log"), story.path("c.log")).unwrap();
+    let mock = story.start_keeping_watcher();
+    story.check(&["a.log: one", "b.log: one", "c.log: one"]);
+    assert_eq!(mock.watched_files(), [story.path("a.log")]);
+    assert_eq!(mock.watched_directories(), [story.path(".").canonicalize().unwrap()]);
+}
+
+#[test]
+fn watches_end_with_what_they_watch() {
+    let mut story = Story::<MockWatcher>::new();
+    fs::create_dir(story.path("../elsewhere")).unwrap();
+    story.append("../elsewhere/x", "one\n");
+    story.link("../elsewhere/x", "a.log");
+    let mock = story.start_keeping_watcher();
+    story.check(&["a.log: one"]);
+    assert_eq!((mock.watched_files().len(), mock.watched_directories().len()), (1, 2));
+    story.remove("a.log");
+    story.check(&["a.log: one"]);
+    assert_eq!((mock.watched_files().len(), mock.watched_directories().len()), (0, 1));
+}
+
+#[test]
+fn files_that_cannot_be_watched_are_polled() {
+    let mut story = Story::<MockWatcher>::new();
+    story.append("a.log", "one\n");
+    let (watcher, report) = MockWatcher::set();
+    story.append("b.log", "two\n");
+    story.start_on(watcher.clone(), report);
+    watcher.fail_watches([Limit::InotifyWatches.into()]);
+    story.append("c.log", "three\n");
+    story.check(&["a.log: one", "b.log: two", "c.log: three"]);
+    fs::write(story.path("c.log"), "three\nfour\n").unwrap();
+    story.collector.as_mut().unwrap().last_poll -= super::POLL_INTERVAL;
+    story.check(&["a.log: one", "b.log: two", "c.log: three four"]);
+}
+
+#[test]
+fn an_overflow_makes_it_look_everywhere() {
+    let mut story = Story::<MockWatcher>::new();
+    story.append("a.log", "one\n");
+    let mock = story.start_keeping_watcher();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "two\n");
+    story.rename("a.log", "a.log.1");
+    fs::create_dir(story.path("x")).unwrap();
+    story.append("x/b.log", "three\n");
+    story.append("a.log", "four\n");
+    mock.overflow();
+    story.check(&["a.log: one two four", "x/b.log: three"]);
+    assert_eq!(story.status.watcher_overflows.get(), 1);
+}
+
+#[test]
+fn what_the_watcher_misses_is_found_by_the_regular_look() {
+    let mut story = Story::<MockWatcher>::new();
+    story.append("a.log", "one\n");
+    story.start_keeping_watcher();
+    story.check(&["a.log: one"]);
+    fs::write(story.path("b.log"), "two\n").unwrap();
+    fs::write(story.path("a.log"), "one\nthree\n").unwrap();
+    story.check(&["a.log: one"]);
+    story.collector.as_mut().unwrap().last_rescan -= super::RESCAN_INTERVAL;
+    story.check(&["a.log: one three", "b.log: two"]);
+}
+
+#[test]
+fn events_without_names_will_do() {
+    let mut story = Story::<MockWatcher>::new();
+    story.append("a.log", "one\n");
+    let mock = story.start_keeping_watcher();
+    story.check(&["a.log: one"]);
+    fs::rename(story.path("a.log"), story.path("a.log.1")).unwrap();
+    fs::write(story.path("a.log"), "two\n").unwrap();
+    mock.any_entry(story.path("a.log").parent().unwrap());
+    story.check(&["a.log: one two"]);
+}
+
+#[test]
+fn many_files_take_turns() {
+    let mut story = Story::<MockWatcher>::new();
+    story.append("fast.log", "x\n".repeat(4 * CHUNK_BYTES));
+    story.append("slow.log", "one\n");
+    story.start_keeping_watcher();
+    let mut order = Vec::new();
+    while let Some(batch) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        order.push(batch.streams[0].labels.get("path").unwrap().ends_with("slow.log"));
+    }
+    assert!(order[..2].contains(&true), "the slow file waits for more than one chunk of the fast one: {order:?}");
+    assert_eq!(order.iter().filter(|slow| !**slow).count(), 8);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_shows_in_the_status() {
+    let mut story = Story::<MockWatcher>::new();
+    let longer_than_any_name = "n".repeat(300);
+    symlink(longer_than_any_name, story.path("a.log")).unwrap();
+    story.append("b.log", "one\n");
+    story.start_keeping_watcher();
+    story.check(&["b.log: one"]);
+    let sources = story.status.sources();
+    let unreadable: Vec<_> = sources.iter().filter(|source| source.state().0 == SourceState::Unreadable).collect();
+    assert_eq!(unreadable.len(), 1);
+    assert!(unreadable[0].path.ends_with("a.log"));
+}

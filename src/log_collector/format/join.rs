@@ -1,0 +1,88 @@
+//! Partial lines of container logs are joined to the entry that the container wrote.
+//!
+//! Runtimes split what a container writes into lines of some KiB. The parts of one channel follow each other in order;
+//! parts of the other channel may stand between them.
+
+use super::{Channel, Decoded, LINE_BYTES_MAX};
+use crate::model::Timestamp;
+
+/// One line of a container log: an entry or a part of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) channel: Channel,
+    pub(super) timestamp: Timestamp,
+    pub(super) text: &'a [u8],
+    /// Whether it ends the entry.
+    pub(super) is_last: bool,
+}
+
+/// The entries of one file that are being joined.
+#[derive(Debug, Default)]
+pub(super) struct Joiner {
+    /// In the order they were begun; at most one for each channel.
+    pending: Vec<Joined>,
+    /// The entry handed out last, kept so that it can be borrowed.
+    complete: Option<Joined>,
+}
+
+/// The parts of one entry so far.
+#[derive(Debug)]
+struct Joined {
+    channel: Channel,
+    /// Of the first part: when the container began the line.
+    timestamp: Timestamp,
+    /// Where the first part stands in the file.
+    offset: u64,
+    /// At most [`LINE_BYTES_MAX`].
+    text: Vec<u8>,
+    truncated_bytes: u64,
+}
+
+impl Joiner {
+    /// Takes one more part, which stands at `offset` of the file; returns the entry if that completes it.
+    pub(super) fn join<'a>(&'a mut self, part: Part<'a>, offset: u64) -> Option<Decoded<'a>> {
+        self.complete = None;
+        let begun = self.pending.iter().position(|joined| joined.channel == part.channel);
+        match (begun, part.is_last) {
+            (None, true) => Some(Decoded::new(part.channel, part.timestamp, part.text)),
+            (None, false) => {
+                let mut joined = Joined::begin(part.channel, part.timestamp, offset);
+                joined.append(part.text);
+                self.pending.push(joined);
+                None
+            }
+            (Some(index), is_last) => {
+                self.pending[index].append(part.text);
+                is_last.then(|| self.complete(index))
+            }
+        }
+    }
+
+    /// Hands over an entry that is not complete, the oldest first.
+    pub(super) fn finish(&mut self) -> Option<Decoded<'_>> {
+        (!self.pending.is_empty()).then(|| self.complete(0))
+    }
+
+    /// Where the first part stands of the oldest entry that is not complete.
+    pub(super) fn pending_from(&self) -> Option<u64> {
+        self.pending.first().map(|joined| joined.offset)
+    }
+
+    fn complete(&mut self, index: usize) -> Decoded<'_> {
+        let Joined { channel, timestamp, text, truncated_bytes, .. } = self.complete.insert(self.pending.remove(index));
+        Decoded { channel: *channel, timestamp: *timestamp, line: text, truncated_bytes: *truncated_bytes }
+    }
+}
+
+impl Joined {
+    fn begin(channel: Channel, timestamp: Timestamp, offset: u64) -> Self {
+        Self { channel, timestamp, offset, text: Vec::new(), truncated_bytes: 0 }
+    }
+
+    fn append(&mut self, text: &[u8]) {
+        let room = LINE_BYTES_MAX.saturating_sub(self.text.len());
+        let (kept, cut) = text.split_at(text.len().min(room));
+        self.text.extend_from_slice(kept);
+        self.truncated_bytes += cut.len() as u64;
+    }
+}

@@ -1,0 +1,381 @@
+//! One file being read: from its bytes to batches, with the position after each.
+//!
+//! A source owns the open file, so that it is read to its end whatever becomes of its names. It notices that the file was
+//! truncated (it is shorter than what was read) or rewritten (the bytes before the offset are others), and starts over.
+//! It knows no directory and no watcher.
+//!
+//! A source delivers to one stream per name. A name that is found later gets its entries from the first byte on: the
+//! source is read again from there, and each name takes only what ends after the byte it has already been given.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use memchr::{memchr, memchr_iter, memrchr};
+
+use crate::file::{self, File, Identity};
+use crate::log_collector::checkpoint::{self, DeliveryPosition, Position, TAIL_BYTES_MAX};
+use crate::log_collector::format::{Channel, Decoded, Decoder, LINE_BYTES_MAX};
+use crate::log_collector::naming::Naming;
+use crate::model::{Batch, Checkpoint, Labels, Lines, StreamLines, Timestamp};
+use crate::status::{SkipReason, SourceStatus, Status};
+
+/// Bytes read in one go. Large enough that system calls and batches cost little per line, small enough that many files
+/// take turns quickly and that batches waiting for their commit stay small.
+pub(super) const CHUNK_BYTES: usize = 256 << 10;
+/// Room for the longest line with its newline, and for the bytes before it that are compared.
+const BUFFER_BYTES: usize = TAIL_BYTES_MAX + LINE_BYTES_MAX + 1;
+/// How much of a file's start is looked at to tell text from binary data.
+const SNIFF_BYTES: usize = 1024;
+/// How binary files begin that stand among logs: gzip, zstd, xz, bzip2, zip, ELF, `SQLite`, journald.
+const BINARY_MAGIC: [&[u8]; 8] = [
+    b"\x1f\x8b",
+    b"\x28\xb5\x2f\xfd",
+    b"\xfd7zXZ",
+    b"BZh",
+    b"PK\x03\x04",
+    b"\x7fELF",
+    b"SQLite format 3\0",
+    b"LPKSHHRH",
+];
+/// A file is binary where one byte in so many is NUL: more than any text has, fewer than `utmp`'s records do.
+const NUL_SHARE_OF_BINARY: usize = 4;
+/// Typical bytes per line, to size the columns of a batch.
+const LINE_BYTES_TYPICAL: usize = 96;
+
+/// What all sources of a collector share while they read.
+pub(super) struct Reading<'a> {
+    pub(super) naming: &'a dyn Naming,
+    pub(super) status: &'a Status,
+    /// The time of reading.
+    pub(super) now: Timestamp,
+}
+
+/// A buffer for [`Source::read`]; one serves all sources. Its pages cost memory only once a long line touches them.
+pub(super) fn read_buffer() -> Box<[u8]> {
+    vec![0; BUFFER_BYTES].into_boxed_slice()
+}
+
+/// What one read came to.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// Lines, or a position that changed without any.
+    pub(super) batch: Option<Batch>,
+    /// Whether there is more to read now.
+    pub(super) more: bool,
+}
+
+/// One file being read.
+pub(super) struct Source {
+    pub(super) identity: Identity,
+    /// The canonical path it was last seen at.
+    pub(super) path: PathBuf,
+    pub(super) state: Arc<SourceStatus>,
+    file: File,
+    decoder: Decoder,
+    zone: TimeZone,
+    offset: u64,
+    /// The bytes just before `offset`.
+    tail: Vec<u8>,
+    /// Whether `offset` is inside a line over the limit.
+    skipping: bool,
+    deliveries: Vec<Delivery>,
+}
+
+/// One name's stream.
+struct Delivery {
+    /// The name, as seen under the root path.
+    path: PathBuf,
+    /// Entries that end at or before this byte are delivered.
+    delivered: u64,
+    /// The labels of each channel, once it was written to.
+    labels: [Option<Labels>; CHANNELS.len()],
+}
+
+impl Delivery {
+    fn new(path: PathBuf, delivered: u64) -> Self {
+        Self { path, delivered, labels: Default::default() }
+    }
+}
+
+const CHANNELS: [Channel; 3] = [Channel::None, Channel::Stdout, Channel::Stderr];
+
+/// The lines of one delivery, by channel.
+type Columns = [Lines; CHANNELS.len()];
+
+impl Source {
+    /// Starts at the first byte of `file`, whose entries go nowhere yet.
+    pub(super) fn new(identity: Identity, path: PathBuf, file: File, zone: TimeZone, state: Arc<SourceStatus>) -> Self {
+        Self {
+            identity,
+            path,
+            state,
+            file,
+            decoder: Decoder::new(zone.clone()),
+            zone,
+            offset: 0,
+            tail: Vec::new(),
+            skipping: false,
+            deliveries: Vec::new(),
+        }
+    }
+
+    /// Resumes where `position` says, if the file still has the bytes that were read. Otherwise it was rewritten and is
+    /// read from its start, for the same names; returns whether it could resume.
+    pub(super) fn resume(&mut self, position: &Position) -> Result<bool, file::Error> {
+        let deliveries = position.deliveries.iter();
+        self.deliveries = deliveries.map(|known| Delivery::new(known.path.clone(), known.delivered)).collect();
+        let tail = self.bytes_before(position.offset, usize::from(position.tail_bytes))?;
+        if tail.len() != usize::from(position.tail_bytes) || checkpoint::tail_md5(&tail) != position.tail_md5 {
+            self.restart();
+            return Ok(false);
+        }
+        self.seek(position.resume)?;
+        self.skipping = position.skipping && position.resume == position.offset;
+        Ok(true)
+    }
+
+    /// Skips what the file holds, up to the last line that has ended.
+    pub(super) fn skip_history(&mut self, status: &Status) -> Result<(), file::Error> {
+        let size = self.file.metadata()?.size_bytes;
+        let end_of_file = self.bytes_before(size, LINE_BYTES_MAX)?;
+        let unterminated = end_of_file.len() - memrchr(b'\n', &end_of_file).map_or(0, |newline| newline + 1);
+        self.seek(size - unterminated as u64)?;
+        for delivery in &mut self.deliveries {
+            delivery.delivered = self.offset;
+        }
+        status.add_skipped(SkipReason::StartFromEnd, self.offset);
+        self.state.read_bytes.set(self.offset);
+        Ok(())
+    }
+
+    /// Whether the file's first bytes are not text: a known magic number, or many NUL bytes.
+    pub(super) fn looks_binary(&self) -> Result<bool, file::Error> {
+        let mut start = [0; SNIFF_BYTES];
+        let count = self.file.read_at(&mut start, 0)?;
+        let start = &start[..count];
+        let nul_count = memchr_iter(0, start).count();
+        let mostly_nul = SNIFF_BYTES / 4 <= count && count < NUL_SHARE_OF_BINARY * nul_count;
+        Ok(mostly_nul || BINARY_MAGIC.iter().any(|magic| start.starts_with(magic)))
+    }
+
+    /// Delivers to the stream of `path` as well, from the first byte on.
+    pub(super) fn deliver_to(&mut self, path: PathBuf) {
+        if 0 < self.offset {
+            self.rewind();
+        }
+        self.deliveries.push(Delivery::new(path, 0));
+    }
+
+    /// The names whose streams it delivers to, as seen under the root path.
+    pub(super) fn delivery_paths(&self) -> impl Iterator<Item = &Path> {
+        self.deliveries.iter().map(|delivery| delivery.path.as_path())
+    }
+
+    /// Where it stands, for the database to keep.
+    pub(super) fn checkpoint(&self, now: Timestamp) -> Checkpoint {
+        let deliveries = self.deliveries.iter();
+        let position = Position {
+            offset: self.offset,
+            resume: self.decoder.pending_from().unwrap_or(self.offset).min(self.offset),
+            skipping: self.skipping,
+            saved: now,
+            tail_bytes: u8::try_from(self.tail.len()).expect("bounded by TAIL_BYTES_MAX"),
+            tail_md5: checkpoint::tail_md5(&self.tail),
+            path: self.path.clone(),
+            deliveries: deliveries
+                .map(|delivery| DeliveryPosition { path: delivery.path.clone(), delivered: delivery.delivered })
+                .collect(),
+        };
+        Checkpoint { source: checkpoint::encode_key(self.identity), position: Some(position.encode()) }
+    }
+
+    /// Reads the next lines that have ended, at most [`CHUNK_BYTES`] unless a single line is longer.
+    pub(super) fn read(&mut self, buffer: &mut [u8], reading: &Reading<'_>) -> Result<Outcome, file::Error> {
+        let size = self.file.metadata()?.size_bytes;
+        self.state.size_bytes.set(size);
+        let Some(text) = self.fetch(buffer, size)? else {
+            reading.status.truncations.add(1);
+            self.restart();
+            return Ok(Outcome { batch: Some(self.batch(Vec::new(), reading)), more: true });
+        };
+        let batch = match memrchr(b'\n', text) {
+            Some(newline) => self.take_lines(&text[..=newline], reading),
+            None if self.skipping => self.skip(text, reading),
+            None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
+            None => return Ok(Outcome::default()),
+        };
+        Ok(Outcome { batch: Some(batch), more: self.offset < size })
+    }
+
+    /// Takes what is left of a file that nobody writes to any more, although it has not ended. To be called once
+    /// [`Source::read`] has nothing more.
+    pub(super) fn read_unended(
+        &mut self,
+        buffer: &mut [u8],
+        reading: &Reading<'_>,
+    ) -> Result<Option<Batch>, file::Error> {
+        let size = self.file.metadata()?.size_bytes;
+        let text = self.fetch(buffer, size)?.unwrap_or_default();
+        let mut columns = self.columns();
+        if !text.is_empty() && !self.skipping {
+            self.take_line(text, 0, text.len(), &mut columns, (text.len(), reading));
+        }
+        // Parts of a container's line whose end will never come; they lie before what counts as delivered.
+        while let Some(decoded) = self.decoder.finish() {
+            deliver(&self.deliveries, &mut columns, &decoded, u64::MAX, decoded.line.len());
+        }
+        self.advance(text, reading);
+        let nothing = text.is_empty() && columns.iter().flatten().all(Lines::is_empty);
+        Ok((!nothing).then(|| self.batch(columns, reading)))
+    }
+
+    /// Reads from the offset on: a chunk, or up to a byte more than the longest line where no line ends in a chunk.
+    /// `None` where the file is shorter than what was read of it, or the bytes before the offset are others.
+    fn fetch<'b>(&self, buffer: &'b mut [u8], size: u64) -> Result<Option<&'b [u8]>, file::Error> {
+        let Some(unread) = size.checked_sub(self.offset) else { return Ok(None) };
+        let unread = usize::try_from(unread).unwrap_or(usize::MAX);
+        let from = self.offset - self.tail.len() as u64;
+        let mut count = 0;
+        for wanted in [CHUNK_BYTES, LINE_BYTES_MAX + 1] {
+            count = self.file.read_at(&mut buffer[..self.tail.len() + unread.min(wanted)], from)?;
+            if unread <= wanted || memchr(b'\n', buffer.get(self.tail.len()..count).unwrap_or_default()).is_some() {
+                break;
+            }
+        }
+        Ok(buffer[..count].strip_prefix(self.tail.as_slice()))
+    }
+
+    /// Takes the lines in `text`, which starts at the offset and ends with a newline.
+    fn take_lines(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
+        let mut columns = self.columns();
+        let mut start = 0;
+        for newline in memchr_iter(b'\n', text) {
+            let line = &text[start..newline];
+            if self.skipping {
+                self.skipping = false;
+                reading.status.add_skipped(SkipReason::LineTooLong, line.len() as u64);
+            } else {
+                self.take_line(line, start, newline + 1, &mut columns, (text.len(), reading));
+            }
+            start = newline + 1;
+        }
+        self.advance(text, reading);
+        self.batch(columns, reading)
+    }
+
+    /// Takes `text`, which starts at the offset, as a line whose rest is over the limit and to be skipped.
+    fn take_beginning(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
+        let mut columns = self.columns();
+        self.take_line(text, 0, text.len(), &mut columns, (text.len(), reading));
+        self.advance(text, reading);
+        self.skipping = true;
+        self.batch(columns, reading)
+    }
+
+    /// Goes on behind `text`, more of a line over the limit.
+    fn skip(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
+        reading.status.add_skipped(SkipReason::LineTooLong, text.len() as u64);
+        self.advance(text, reading);
+        self.batch(Vec::new(), reading)
+    }
+
+    /// Decodes the line at bytes `start..end` after the offset and adds what it completes to each delivery that lacks it.
+    fn take_line(
+        &mut self,
+        line: &[u8],
+        start: usize,
+        end: usize,
+        columns: &mut [Columns],
+        (text_bytes, reading): (usize, &Reading<'_>),
+    ) {
+        let Some(decoded) = self.decoder.decode(line, self.offset + start as u64, reading.now) else { return };
+        if 0 < decoded.truncated_bytes {
+            reading.status.add_skipped(SkipReason::LineTooLong, decoded.truncated_bytes);
+        }
+        deliver(&self.deliveries, columns, &decoded, self.offset + end as u64, text_bytes);
+    }
+
+    /// Moves the offset behind `text`, which starts at it.
+    fn advance(&mut self, text: &[u8], reading: &Reading<'_>) {
+        self.offset += text.len() as u64;
+        let kept = TAIL_BYTES_MAX.saturating_sub(text.len()).min(self.tail.len());
+        self.tail.drain(..self.tail.len() - kept);
+        self.tail.extend_from_slice(&text[text.len().saturating_sub(TAIL_BYTES_MAX)..]);
+        for delivery in &mut self.deliveries {
+            delivery.delivered = delivery.delivered.max(self.offset);
+        }
+        self.state.read_bytes.set(self.offset);
+        self.state.last_read_ns.set(reading.now.as_ns().cast_unsigned());
+        reading.status.bytes_read.add(text.len() as u64);
+    }
+
+    /// Empty columns for each delivery.
+    fn columns(&self) -> Vec<Columns> {
+        self.deliveries.iter().map(|_| Columns::default()).collect()
+    }
+
+    /// Puts labels on the columns of each delivery, and the checkpoint beside them.
+    fn batch(&mut self, columns: Vec<Columns>, reading: &Reading<'_>) -> Batch {
+        let mut streams = Vec::new();
+        for (columns, delivery) in columns.into_iter().zip(&mut self.deliveries) {
+            for ((lines, channel), labels) in columns.into_iter().zip(CHANNELS).zip(&mut delivery.labels) {
+                if !lines.is_empty() {
+                    let labels = labels.get_or_insert_with(|| reading.naming.labels(&delivery.path, channel));
+                    reading.status.lines_read.add(lines.len() as u64);
+                    streams.push(StreamLines { labels: labels.clone(), lines });
+                }
+            }
+        }
+        Batch { checkpoint: Some(self.checkpoint(reading.now)), streams }
+    }
+
+    /// Goes back to the first byte; what is delivered stays delivered.
+    fn rewind(&mut self) {
+        self.offset = 0;
+        self.tail.clear();
+        self.skipping = false;
+        self.decoder = Decoder::new(self.zone.clone());
+    }
+
+    /// Goes back to the first byte of what is a new file in all but name.
+    fn restart(&mut self) {
+        self.rewind();
+        for delivery in &mut self.deliveries {
+            delivery.delivered = 0;
+        }
+    }
+
+    /// Moves to byte `offset` of the file.
+    fn seek(&mut self, offset: u64) -> Result<(), file::Error> {
+        self.rewind();
+        self.tail = self.bytes_before(offset, TAIL_BYTES_MAX)?;
+        self.offset = offset;
+        self.state.read_bytes.set(offset);
+        Ok(())
+    }
+
+    /// Up to `byte_count` bytes just before byte `offset` of the file; fewer where there are not as many.
+    fn bytes_before(&self, offset: u64, byte_count: usize) -> Result<Vec<u8>, file::Error> {
+        let byte_count = usize::try_from(offset).unwrap_or(usize::MAX).min(byte_count);
+        let mut bytes = vec![0; byte_count];
+        let count = self.file.read_at(&mut bytes, offset - byte_count as u64)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+}
+
+/// Adds an entry that ends at byte `end` of the file to each delivery that lacks it; `text_bytes` is the size of the text
+/// being read, for which empty columns make room.
+fn deliver(deliveries: &[Delivery], columns: &mut [Columns], decoded: &Decoded<'_>, end: u64, text_bytes: usize) {
+    for (columns, delivery) in columns.iter_mut().zip(deliveries) {
+        if end <= delivery.delivered {
+            continue;
+        }
+        let lines = &mut columns[decoded.channel as usize];
+        if lines.is_empty() {
+            *lines = Lines::with_capacity(text_bytes.div_ceil(LINE_BYTES_TYPICAL), text_bytes);
+        }
+        lines.push(decoded.timestamp, decoded.line);
+    }
+}

@@ -1,0 +1,166 @@
+//! The watcher of Linux.
+//!
+//! One inotify instance holds all watches, because a user has few of them (128 by default). Links are never followed.
+//! What the kernel says is translated and no more; what it merges or says twice stays so, save that a file that is
+//! written to is reported once per read.
+//!
+//! Invariant: `watches` holds what the kernel reports on. Descriptors are not reused before 2³¹ watches were made, so an
+//! event whose descriptor is not in there belongs to an ended watch.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::{Event, EventKind, Limit, Watcher};
+
+/// Bytes of events taken from the kernel in one read: enough for a quarter of its default queue (16,384 events of 16
+/// bytes, names apart). An event takes at most 272 bytes, so any event fits.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// A link in place of what was looked at a moment ago is not followed, and a second watch of one inode is an error
+/// instead of a new meaning for the first.
+const EVERY_WATCH: WatchMask = WatchMask::DONT_FOLLOW.union(WatchMask::MASK_CREATE);
+
+/// A rename within or between directories shows as leaving one name and coming to another.
+const DIRECTORY: WatchMask = EVERY_WATCH
+    .union(WatchMask::ONLYDIR)
+    .union(WatchMask::CREATE)
+    .union(WatchMask::MOVED_TO)
+    .union(WatchMask::MOVED_FROM)
+    .union(WatchMask::DELETE)
+    .union(WatchMask::DELETE_SELF)
+    .union(WatchMask::MOVE_SELF);
+
+/// `DELETE_SELF` waits until the last descriptor of a deleted file is closed, and the caller may hold that one; its loss
+/// of a name shows at once, as `ATTRIB`.
+const FILE: WatchMask = EVERY_WATCH
+    .union(WatchMask::MODIFY)
+    .union(WatchMask::ATTRIB)
+    .union(WatchMask::DELETE_SELF)
+    .union(WatchMask::MOVE_SELF);
+
+/// Names one watch of an [`InotifyWatcher`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InotifyDescriptor(i32);
+
+impl From<&WatchDescriptor> for InotifyDescriptor {
+    fn from(watch: &WatchDescriptor) -> Self {
+        Self(watch.get_watch_descriptor_id())
+    }
+}
+
+/// Watches by inotify.
+#[derive(Debug)]
+pub struct InotifyWatcher {
+    inotify: Inotify,
+    watches: HashMap<InotifyDescriptor, WatchDescriptor>,
+    buffer: Box<[u8]>,
+}
+
+impl InotifyWatcher {
+    /// A watcher without watches.
+    ///
+    /// Fails with [`Limit::InotifyInstances`] where other processes of the user hold all instances.
+    pub fn new() -> io::Result<Self> {
+        let limit = |error| Limit::InotifyInstances.explain(&[Errno::MFILE, Errno::NFILE], error);
+        let inotify = Inotify::init().map_err(limit)?;
+        Ok(Self { inotify, watches: HashMap::new(), buffer: vec![0; BUFFER_BYTES].into_boxed_slice() })
+    }
+
+    fn watch(&mut self, path: &Path, mask: WatchMask) -> io::Result<InotifyDescriptor> {
+        let limit = |error| Limit::InotifyWatches.explain(&[Errno::NOSPC], error);
+        let watch = self.inotify.watches().add(path, mask).map_err(limit)?;
+        let descriptor = InotifyDescriptor::from(&watch);
+        self.watches.insert(descriptor, watch);
+        Ok(descriptor)
+    }
+
+    /// Waits until there are events to read or `timeout` has passed. A signal does not end the wait.
+    fn wait(&self, timeout: Duration) -> io::Result<()> {
+        // A time beyond what the clock can count is waited for without end.
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
+            match poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], left.as_ref()) {
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+                Ok(_) => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Watcher for InotifyWatcher {
+    type Descriptor = InotifyDescriptor;
+
+    fn watch_directory(&mut self, path: &Path) -> io::Result<InotifyDescriptor> {
+        self.watch(path, DIRECTORY)
+    }
+
+    fn watch_file(&mut self, path: &Path) -> io::Result<InotifyDescriptor> {
+        self.watch(path, FILE)
+    }
+
+    fn unwatch(&mut self, descriptor: InotifyDescriptor) -> io::Result<()> {
+        let Some(watch) = self.watches.remove(&descriptor) else { return Ok(()) };
+        match self.inotify.watches().remove(watch) {
+            // The watch has ended by itself; the event that says so is unread, or was lost to an overflow.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            result => result,
+        }
+    }
+
+    fn read_events(&mut self, events: &mut Vec<Event<InotifyDescriptor>>) -> io::Result<()> {
+        let read = match self.inotify.read_events(&mut self.buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            result => result?,
+        };
+        // The kernel merges equal events only while nothing comes between them: files that are written to in turn
+        // would fill the vector, and the caller looks at each after the whole read anyway.
+        let mut written = HashSet::new();
+        for event in read {
+            if event.mask.contains(EventMask::Q_OVERFLOW) {
+                events.push(Event { descriptor: None, kind: EventKind::Overflow });
+                continue;
+            }
+            let descriptor = InotifyDescriptor::from(&event.wd);
+            if event.mask.contains(EventMask::IGNORED) {
+                self.watches.remove(&descriptor);
+            }
+            if !self.watches.contains_key(&descriptor) {
+                continue;
+            }
+            let kind = kind(event.mask, event.name);
+            if kind != EventKind::Content || written.insert(descriptor) {
+                events.push(Event { descriptor: Some(descriptor), kind });
+            }
+        }
+        Ok(())
+    }
+
+    fn read_events_blocking(
+        &mut self,
+        timeout: Duration,
+        events: &mut Vec<Event<InotifyDescriptor>>,
+    ) -> io::Result<()> {
+        self.wait(timeout)?;
+        self.read_events(events)
+    }
+}
+
+/// What an event of [`DIRECTORY`] or [`FILE`] means. Only entries have a name.
+fn kind(mask: EventMask, name: Option<&OsStr>) -> EventKind {
+    match name {
+        Some(name) => EventKind::Entry(Some(name.to_owned())),
+        None if mask.contains(EventMask::MODIFY) => EventKind::Content,
+        // MOVE_SELF, DELETE_SELF, ATTRIB, and UNMOUNT, which the kernel reports unasked.
+        None => EventKind::Moved,
+    }
+}

@@ -1,0 +1,332 @@
+//! The real binary on real files: what it says, how it ends, and that each line comes back exactly once.
+#![expect(clippy::disallowed_methods, reason = "these tests are the programs that write and rotate log files")]
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::{self, Answer};
+
+/// How long a test waits for something that has to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A directory of logs and one of data, for one agent after the other.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(place.logs()).unwrap();
+        place
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.0.path().join("logs")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        let mut file = OpenOptions::new().append(true).create(true).open(self.logs().join(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+        command.env_clear().args(["--log-collector", "directory", "--listen", "127.0.0.1:0", "--root-path"]);
+        command.arg(self.logs()).arg("--data-directory").arg(self.data());
+        command
+    }
+
+    fn start(&self) -> Agent {
+        Agent::start(self.command())
+    }
+
+    /// How the agent ends that cannot start, and what it says.
+    fn fail(command: &mut Command) -> (Option<i32>, String) {
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+/// A running agent; killed when it is dropped.
+struct Agent {
+    child: Child,
+    address: SocketAddr,
+    /// What it says after it has started to serve.
+    messages: Receiver<String>,
+    /// What it said until then.
+    greeting: Vec<String>,
+}
+
+impl Agent {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, messages) = mpsc::channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut greeting = Vec::new();
+        loop {
+            greeting.push(messages.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it does not serve: {greeting:#?}")));
+            let last = greeting.last().unwrap();
+            if let Some((_, address)) = last.split_once("serving http://") {
+                let address = address.trim_end_matches('/').parse().unwrap();
+                return Self { child, address, messages, greeting };
+            }
+        }
+    }
+
+    fn get(&self, target: &str) -> Answer {
+        support::get(self.address, target)
+    }
+
+    /// The lines of the file `name`, waiting until there are `count` of them.
+    fn lines(&self, place: &Place, name: &str, count: usize) -> Vec<String> {
+        let target = format!("/logs/path/{}", place.logs().join(name).display());
+        let start = Instant::now();
+        loop {
+            let answer = self.get(&target);
+            let lines: Vec<String> =
+                if answer.status == 200 { serde_json::from_slice(&answer.body).unwrap() } else { Vec::new() };
+            if count <= lines.len() || PATIENCE < start.elapsed() {
+                return lines;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Sends a signal and waits for the end.
+    fn end(mut self, signal: Signal) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        self.signal(signal);
+        let status = self.child.wait().unwrap();
+        (status, start.elapsed())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|number| format!("line {number}")).collect()
+}
+
+fn text(range: std::ops::Range<usize>) -> String {
+    numbered(range).iter().map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn it_says_in_a_few_lines_what_it_does() {
+    let place = Place::new();
+    place.append("a.log", "one\n");
+    let agent = place.start();
+    let greeting = agent.greeting.join("\n");
+    assert!(agent.greeting.len() <= 8, "{greeting}");
+    for fact in ["monitoring-rs 0.", "MiB free", "1 files", &place.logs().display().to_string(), "serving http://127.0.0.1:"] {
+        assert!(greeting.contains(fact), "{fact} is missing in {greeting}");
+    }
+}
+
+#[test]
+fn what_is_written_while_it_runs_comes_back_under_its_path() {
+    let place = Place::new();
+    place.append("a.log", &text(0..3));
+    let agent = place.start();
+    assert_eq!(agent.lines(&place, "a.log", 3), numbered(0..3));
+    place.append("a.log", &text(3..5));
+    place.append("b.log", &text(0..1));
+    assert_eq!(agent.lines(&place, "a.log", 5), numbered(0..5));
+    assert_eq!(agent.lines(&place, "b.log", 1), numbered(0..1));
+    assert_eq!(agent.get("/logs/path/none").status, 404);
+}
+
+#[test]
+fn each_line_is_there_once_after_sigterm_and_a_new_start() {
+    let place = Place::new();
+    let mut written = 0;
+    for round in 1..=4 {
+        let agent = place.start();
+        place.append("a.log", &text(written..written + 100));
+        written += 100;
+        if round % 2 == 0 {
+            fs::rename(place.logs().join("a.log"), place.logs().join(format!("a.log.{round}"))).unwrap();
+        }
+        assert_eq!(agent.lines(&place, "a.log", written), numbered(0..written));
+        let (status, time) = agent.end(if round == 3 { Signal::INT } else { Signal::TERM });
+        assert!(status.success(), "{status}");
+        assert!(time < Duration::from_secs(5), "it took {time:?}");
+        place.append("a.log", &text(written..written + 100));
+        written += 100;
+    }
+    assert_eq!(place.start().lines(&place, "a.log", written), numbered(0..written));
+}
+
+#[test]
+fn each_line_is_there_once_after_kill_9_at_any_instant() {
+    let place = Place::new();
+    let mut written = 0;
+    for round in 0..20 {
+        let agent = place.start();
+        for _ in 0..50 {
+            place.append("a.log", &text(written..written + 20));
+            written += 20;
+        }
+        if round % 3 == 0 {
+            fs::rename(place.logs().join("a.log"), place.logs().join(format!("a.log.{round}"))).unwrap();
+        }
+        // The later the round, the more of what was written has been seen by then, and committed or not.
+        agent.lines(&place, "a.log", written * round / 20);
+        agent.end(Signal::KILL);
+    }
+    let agent = place.start();
+    assert_eq!(agent.lines(&place, "a.log", written), numbered(0..written));
+}
+
+#[test]
+fn a_second_agent_on_the_same_data_names_the_first() {
+    let place = Place::new();
+    let agent = place.start();
+    let (code, message) = Place::fail(&mut place.command());
+    assert_eq!(code, Some(1));
+    assert!(message.contains(&agent.child.id().to_string()), "{message}");
+    assert!(message.contains(&place.data().display().to_string()), "{message}");
+    place.append("a.log", "one\n");
+    assert_eq!(agent.lines(&place, "a.log", 1), ["one"]);
+}
+
+#[test]
+fn the_lock_goes_with_the_process() {
+    let place = Place::new();
+    place.start().end(Signal::KILL);
+    place.start();
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let place = Place::new();
+    let agent = place.start();
+    agent.signal(Signal::TERM);
+    let (status, time) = agent.end(Signal::TERM);
+    // The first may have ended it already.
+    assert!([Some(0), Some(128 + Signal::TERM.as_raw())].contains(&status.code()), "{status}");
+    assert!(time < Duration::from_secs(5), "it took {time:?}");
+}
+
+/// Fails to start with `arguments` and expects exit code and message; the last line is the message.
+#[track_caller]
+fn check_refusal(arguments: &[&str], expected_code: i32, expected: &str) {
+    let place = Place::new();
+    fs::write(place.0.path().join("file"), "").unwrap();
+    let mut command = place.command();
+    // The last of a repeated option counts for none: so each case names all that differs.
+    command = if arguments.first() == Some(&"only") {
+        let mut bare = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+        bare.env_clear().current_dir(place.0.path()).args(&arguments[1..]);
+        bare
+    } else {
+        command.current_dir(place.0.path()).args(arguments);
+        command
+    };
+    let (code, message) = Place::fail(&mut command);
+    assert_eq!(code, Some(expected_code), "{message}");
+    assert!(message.contains(expected), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+#[test]
+fn usage_errors_exit_with_2() {
+    check_refusal(&["only"], 2, "--log-collector");
+    check_refusal(&["only", "--log-collector", "Directory"], 2, "--root-path");
+    check_refusal(&["only", "--log-collector", "x", "--root-path", "."], 2, "isn't a valid value");
+}
+
+#[test]
+fn what_cannot_be_used_is_named_with_the_fix_and_exits_with_1() {
+    let directory = ["only", "--log-collector", "Directory", "--listen", ":0", "--root-path"];
+    let refusal = |more: &[&str], expected: &str| check_refusal(&[&directory, more].concat(), 1, expected);
+    refusal(&["none"], "cannot collect from none");
+    refusal(&["file"], "it is no directory; give an existing, readable directory with --root-path");
+    refusal(&[".", "--data-directory", "file"], "--data-directory");
+    refusal(&[".", "--data-directory", "/proc/none"], "/proc/none");
+    refusal(&[".", "--include", "a["], "\"a[\" is no pattern");
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_fix() {
+    let place = Place::new();
+    let agent = place.start();
+    let address = agent.address.to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+    command.env_clear().args(["--log-collector", "Directory", "--listen", &address, "--root-path"]);
+    command.arg(place.logs()).arg("--data-directory").arg(place.0.path().join("other data"));
+    let (code, message) = Place::fail(&mut command);
+    assert_eq!(code, Some(1));
+    assert!(message.contains(&address) && message.contains("--listen"), "{message}");
+}
+
+#[test]
+fn flags_come_from_the_environment_as_well() {
+    let place = Place::new();
+    place.append("a.log", "one\n");
+    place.append("b.txt", "two\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+    command.env_clear().env("LOG_COLLECTOR", "Directory").env("ROOT_PATH", place.logs());
+    command.env("DATA_DIRECTORY", place.data()).env("LISTEN", ":0").env("INCLUDE", "*.txt:*.none");
+    let agent = Agent::start(command);
+    assert_eq!(agent.lines(&place, "b.txt", 1), ["two"]);
+    assert_eq!(agent.lines(&place, "a.log", 0), Vec::<String>::new());
+}
+
+#[test]
+fn kubernetes_logs_are_labelled_by_their_names_and_joined() {
+    let place = Place::new();
+    let pods = place.0.path().join("pods");
+    fs::create_dir(&pods).unwrap();
+    fs::write(
+        pods.join("0.log"),
+        "2026-11-22T13:04:05.000000001Z stdout P be\n\
+         2026-11-22T13:04:05.000000002Z stderr F oops\n\
+         2026-11-22T13:04:05.000000003Z stdout F gin\n",
+    )
+    .unwrap();
+    std::os::unix::fs::symlink(pods.join("0.log"), place.logs().join("web-1_shop_nginx-0a1b.log")).unwrap();
+    place.append("other.txt", "skipped\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+    command.env_clear().args(["--log-collector", "Kubernetes", "--listen", ":0", "--node-name", "n1", "--root-path"]);
+    command.arg(place.logs()).arg("--data-directory").arg(place.data());
+    let agent = Agent::start(command);
+    let lines = |target: &str, count: usize| {
+        let start = Instant::now();
+        loop {
+            let answer = agent.get(target);
+            let lines = if answer.status == 200 { answer.json() } else { serde_json::json!([]) };
+            if lines.as_array().is_some_and(|lines| lines.len() == count) || PATIENCE < start.elapsed() {
+                return lines;
+            }
+            std::thread::yield_now();
+        }
+    };
+    assert_eq!(lines("/logs/pod/web-1", 2), serde_json::json!(["oops", "begin"]));
+    assert_eq!(lines("/logs/stream/stderr", 1), serde_json::json!(["oops"]));
+    assert_eq!(lines("/logs/node/n1", 2), lines("/logs/container_id/0a1b", 2));
+    assert!(agent.greeting.iter().any(|line| line.contains("other.txt is skipped")), "{:?}", agent.greeting);
+}
