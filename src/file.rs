@@ -4,9 +4,9 @@
 #![expect(clippy::disallowed_methods, reason = "this module is where the disallowed methods are wrapped")]
 
 use std::fs;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags};
@@ -127,6 +127,12 @@ impl File {
         Ok(Self { inner: inner.map_err(at("open", path))?, path: path.to_owned() })
     }
 
+    /// Opens a file that exists for writing and reading.
+    pub fn open_for_writing(path: &Path) -> Result<Self> {
+        let inner = fs::OpenOptions::new().read(true).write(true).open(path);
+        Ok(Self { inner: inner.map_err(at("open", path))?, path: path.to_owned() })
+    }
+
     /// The path it was opened by.
     pub fn path(&self) -> &Path {
         &self.path
@@ -149,6 +155,25 @@ impl File {
     /// Writes all of `bytes` at `offset`.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.inner.write_all_at(bytes, offset).map_err(at("write", &self.path))
+    }
+
+    /// Writes all of `slices` one after the other at `offset`, with as few calls as the operating system allows.
+    /// `slices` is used up.
+    pub fn write_all_vectored_at(&self, mut slices: &mut [IoSlice<'_>], mut offset: u64) -> Result<()> {
+        // Empty slices first, so that a write of nothing is not mistaken for a full disk.
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            match rustix::io::pwritev(&self.inner, slices, offset) {
+                Ok(0) => return Err(at("write", &self.path)(io::ErrorKind::WriteZero.into())),
+                Ok(count) => {
+                    IoSlice::advance_slices(&mut slices, count);
+                    offset += count as u64;
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(at("write", &self.path)(errno.into())),
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the file's content is on stable storage.
@@ -207,9 +232,9 @@ pub fn read_directory(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Creates a directory and its parents; an existing one is fine.
+/// Creates a directory and its parents, closed to other users because logs hold secrets; an existing one is fine.
 pub fn create_directories(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(at("create the directory", path))
+    fs::DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(at("create the directory", path))
 }
 
 /// Renames a file within one file system, replacing what is there.

@@ -1,1 +1,80 @@
-//! Answers queries over HTTP.
+//! Answers queries over HTTP: the route table, and what the routes share.
+//!
+//! Owns everything that is HTTP: the listener, the wire types, the parameters' texts. Deliberately knows nothing of
+//! collectors and of the file system: what it says of them it reads from [`Status`].
+//!
+//! Invariants: no request panics the process, and none grows its memory by more than the limits in [`Settings`] and
+//! beside the constants of this module; log lines leave as data, never as markup.
+
+mod bridge;
+mod connection;
+mod error;
+mod health;
+mod host;
+mod lines;
+mod logs;
+mod metrics;
+mod parameters;
+mod server;
+mod time;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tide::utils::After;
+
+use crate::log_database::Database;
+use crate::status::Status;
+
+pub use self::server::{BindError, Listener, Settings, bind};
+
+/// What the routes answer from.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Where the lines are.
+    pub database: Database,
+    /// What the agent says of itself.
+    pub status: Arc<Status>,
+    /// What does not change while the agent runs.
+    pub about: Arc<About>,
+}
+
+/// What does not change while the agent runs.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The agent's version.
+    pub version: String,
+    /// The commit it was built from; empty where the build did not know.
+    pub commit: String,
+    /// The collector's name, as `--log-collector` takes it.
+    pub collector: String,
+    /// Where the collector looks for files.
+    pub root_path: String,
+    /// Where the database keeps its files.
+    pub data_directory: String,
+    /// When the agent was started.
+    pub started: Instant,
+}
+
+/// The route table. Every route answers GET, and with it HEAD.
+fn routes(state: State) -> tide::Server<State> {
+    let mut app = tide::with_state(state);
+    app.with(After(error::explain));
+
+    app.at("/").get(health::index);
+    app.at("/logs/:key/*value").get(logs::get);
+
+    app.at("/status").get(health::status);
+    app.at("/metrics").get(metrics::get);
+    for path in ["/livez", "/-/healthy"] {
+        app.at(path).get(health::live);
+    }
+    for path in ["/readyz", "/ready", "/health", "/-/ready"] {
+        app.at(path).get(health::ready);
+    }
+    app
+}

@@ -7,6 +7,7 @@
 //! A source delivers to one stream per name. A name that is found later gets its entries from the first byte on: the
 //! source is read again from there, and each name takes only what ends after the byte it has already been given.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -100,8 +101,28 @@ impl Delivery {
 
 const CHANNELS: [Channel; 3] = [Channel::None, Channel::Stdout, Channel::Stderr];
 
-/// The lines of one delivery, by channel.
-type Columns = [Lines; CHANNELS.len()];
+/// The entries of one read, for each delivery by channel.
+struct Gathered {
+    columns: Vec<[Lines; CHANNELS.len()]>,
+    /// The size of the text being read, for which columns make room when they get their first entry.
+    text_bytes: usize,
+}
+
+impl Gathered {
+    /// Adds an entry that ends at byte `end` of the file to each of `deliveries` that lacks it.
+    fn push(&mut self, deliveries: &[Delivery], decoded: &Decoded<'_>, end: u64) {
+        for (columns, delivery) in self.columns.iter_mut().zip(deliveries) {
+            if end <= delivery.delivered {
+                continue;
+            }
+            let lines = &mut columns[decoded.channel as usize];
+            if lines.is_empty() {
+                *lines = Lines::with_capacity(self.text_bytes.div_ceil(LINE_BYTES_TYPICAL), self.text_bytes);
+            }
+            lines.push(decoded.timestamp, decoded.line);
+        }
+    }
+}
 
 impl Source {
     /// Starts at the first byte of `file`, whose entries go nowhere yet.
@@ -217,17 +238,17 @@ impl Source {
     ) -> Result<Option<Batch>, file::Error> {
         let size = self.file.metadata()?.size_bytes;
         let text = self.fetch(buffer, size)?.unwrap_or_default();
-        let mut columns = self.columns();
+        let mut gathered = self.gather(text.len());
         if !text.is_empty() && !self.skipping {
-            self.take_line(text, 0, text.len(), &mut columns, (text.len(), reading));
+            self.take_line(text, 0..text.len(), &mut gathered, reading);
         }
         // Parts of a container's line whose end will never come; they lie before what counts as delivered.
         while let Some(decoded) = self.decoder.finish() {
-            deliver(&self.deliveries, &mut columns, &decoded, u64::MAX, decoded.line.len());
+            gathered.push(&self.deliveries, &decoded, u64::MAX);
         }
         self.advance(text, reading);
-        let nothing = text.is_empty() && columns.iter().flatten().all(Lines::is_empty);
-        Ok((!nothing).then(|| self.batch(columns, reading)))
+        let nothing = text.is_empty() && gathered.columns.iter().flatten().all(Lines::is_empty);
+        Ok((!nothing).then(|| self.batch(gathered.columns, reading)))
     }
 
     /// Reads from the offset on: a chunk, or up to a byte more than the longest line where no line ends in a chunk.
@@ -248,7 +269,7 @@ impl Source {
 
     /// Takes the lines in `text`, which starts at the offset and ends with a newline.
     fn take_lines(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
-        let mut columns = self.columns();
+        let mut gathered = self.gather(text.len());
         let mut start = 0;
         for newline in memchr_iter(b'\n', text) {
             let line = &text[start..newline];
@@ -256,21 +277,21 @@ impl Source {
                 self.skipping = false;
                 reading.status.add_skipped(SkipReason::LineTooLong, line.len() as u64);
             } else {
-                self.take_line(line, start, newline + 1, &mut columns, (text.len(), reading));
+                self.take_line(line, start..newline + 1, &mut gathered, reading);
             }
             start = newline + 1;
         }
         self.advance(text, reading);
-        self.batch(columns, reading)
+        self.batch(gathered.columns, reading)
     }
 
     /// Takes `text`, which starts at the offset, as a line whose rest is over the limit and to be skipped.
     fn take_beginning(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
-        let mut columns = self.columns();
-        self.take_line(text, 0, text.len(), &mut columns, (text.len(), reading));
+        let mut gathered = self.gather(text.len());
+        self.take_line(text, 0..text.len(), &mut gathered, reading);
         self.advance(text, reading);
         self.skipping = true;
-        self.batch(columns, reading)
+        self.batch(gathered.columns, reading)
     }
 
     /// Goes on behind `text`, more of a line over the limit.
@@ -280,20 +301,13 @@ impl Source {
         self.batch(Vec::new(), reading)
     }
 
-    /// Decodes the line at bytes `start..end` after the offset and adds what it completes to each delivery that lacks it.
-    fn take_line(
-        &mut self,
-        line: &[u8],
-        start: usize,
-        end: usize,
-        columns: &mut [Columns],
-        (text_bytes, reading): (usize, &Reading<'_>),
-    ) {
-        let Some(decoded) = self.decoder.decode(line, self.offset + start as u64, reading.now) else { return };
+    /// Decodes the line at bytes `span` after the offset, newline included, and gathers what it completes.
+    fn take_line(&mut self, line: &[u8], span: Range<usize>, gathered: &mut Gathered, reading: &Reading<'_>) {
+        let Some(decoded) = self.decoder.decode(line, self.offset + span.start as u64, reading.now) else { return };
         if 0 < decoded.truncated_bytes {
             reading.status.add_skipped(SkipReason::LineTooLong, decoded.truncated_bytes);
         }
-        deliver(&self.deliveries, columns, &decoded, self.offset + end as u64, text_bytes);
+        gathered.push(&self.deliveries, &decoded, self.offset + span.end as u64);
     }
 
     /// Moves the offset behind `text`, which starts at it.
@@ -310,13 +324,13 @@ impl Source {
         reading.status.bytes_read.add(text.len() as u64);
     }
 
-    /// Empty columns for each delivery.
-    fn columns(&self) -> Vec<Columns> {
-        self.deliveries.iter().map(|_| Columns::default()).collect()
+    /// Room for the entries of `text_bytes` bytes of text.
+    fn gather(&self, text_bytes: usize) -> Gathered {
+        Gathered { columns: self.deliveries.iter().map(|_| Default::default()).collect(), text_bytes }
     }
 
     /// Puts labels on the columns of each delivery, and the checkpoint beside them.
-    fn batch(&mut self, columns: Vec<Columns>, reading: &Reading<'_>) -> Batch {
+    fn batch(&mut self, columns: Vec<[Lines; CHANNELS.len()]>, reading: &Reading<'_>) -> Batch {
         let mut streams = Vec::new();
         for (columns, delivery) in columns.into_iter().zip(&mut self.deliveries) {
             for ((lines, channel), labels) in columns.into_iter().zip(CHANNELS).zip(&mut delivery.labels) {
@@ -362,20 +376,5 @@ impl Source {
         let count = self.file.read_at(&mut bytes, offset - byte_count as u64)?;
         bytes.truncate(count);
         Ok(bytes)
-    }
-}
-
-/// Adds an entry that ends at byte `end` of the file to each delivery that lacks it; `text_bytes` is the size of the text
-/// being read, for which empty columns make room.
-fn deliver(deliveries: &[Delivery], columns: &mut [Columns], decoded: &Decoded<'_>, end: u64, text_bytes: usize) {
-    for (columns, delivery) in columns.iter_mut().zip(deliveries) {
-        if end <= delivery.delivered {
-            continue;
-        }
-        let lines = &mut columns[decoded.channel as usize];
-        if lines.is_empty() {
-            *lines = Lines::with_capacity(text_bytes.div_ceil(LINE_BYTES_TYPICAL), text_bytes);
-        }
-        lines.push(decoded.timestamp, decoded.line);
     }
 }

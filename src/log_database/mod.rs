@@ -1,1 +1,47 @@
 //! Keeps entries crash-safe and searchable, in this process.
+//!
+//! Owns the data directory: [`Database`] takes batches and hands out snapshots, [`journal`] is what is on disk,
+//! [`storage`] the only door to files. It knows nothing of where lines come from or how they are asked for over the
+//! network, and never looks inside a checkpoint.
+//!
+//! For now the journal is all there is. Once its lines are moved into segments of encoded blocks, a journal file is
+//! dropped as a whole; that is why each one starts with all checkpoints and why queries see only parts and files.
+//!
+//! # Crash model
+//!
+//! What is assumed of the medium: a sync that returned made what was written before it durable, in the file or in the
+//! directory; without one, each 512-byte sector of a write may survive or not, later ones without earlier ones, and of
+//! the names in a directory a prefix of the changes does. Reading may return damaged bytes at any time. After a failed
+//! sync nothing is assumed of what was written since the last good one, and another sync is not asked
+//! (<https://wiki.postgresql.org/wiki/Fsync_Errors>).
+//!
+//! | after | the batch survives |
+//! |---|---|
+//! | [`Database::append`] | nothing; queries see it |
+//! | [`Database::commit`] | the death of the process at any instant |
+//! | [`Database::sync`] | the death of the machine at any instant |
+//!
+//! A commit is atomic: after any crash its lines and its checkpoints are there together, or both are missing together
+//! with everything committed later. So whoever reads on from [`Database::checkpoints`] stores each line exactly once,
+//! as long as its source still has what was committed after the last sync.
+//!
+//! What may be lost: commits since the last sync, when the machine dies; a part that the medium damaged after it was
+//! durable, which is counted in [`Statistics`] and logged. What is never lost silently or made up: anything else.
+
+mod database;
+mod error;
+mod index;
+mod journal;
+mod scan;
+mod snapshot;
+mod statistics;
+pub mod storage;
+
+pub use database::{Database, PENDING_BYTES_MAX};
+pub use error::Error;
+pub use scan::{EntryRef, OPEN_BYTES_MAX, Scan};
+pub use snapshot::Snapshot;
+pub use statistics::Statistics;
+
+#[cfg(test)]
+mod tests;

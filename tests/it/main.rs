@@ -1,3 +1,6 @@
 //! The integration tests, one binary: each file tests one thing from outside.
 
+mod agent;
+mod http;
+mod support;
 mod tidy;

@@ -1,0 +1,181 @@
+//! From hyper's request to tide's and from tide's answer to hyper's.
+//!
+//! Everything about a request that could be read in two ways is refused here, before a route sees it. The URL that tide
+//! is given holds the path and the query as they were sent, and nothing of the `Host` header.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use async_std::io::{self, BufRead};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use tide::StatusCode;
+use tide::http::{Method, Url};
+
+use super::State;
+use super::connection::{Exchange, Phase};
+use super::error::Error;
+use super::host;
+use super::server::Settings;
+
+/// Longest body of a request, in bytes: the longest query that anyone sends as a form.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// What every answer carries: browsers neither guess at types, nor run or embed anything, nor keep what they were sent.
+const HEADERS: [(&str, &str); 3] = [
+    ("x-content-type-options", "nosniff"),
+    ("cache-control", "no-store"),
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+         frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+];
+
+/// Answers one request.
+pub(super) async fn answer(
+    app: tide::Server<State>,
+    settings: Arc<Settings>,
+    phase: Arc<Phase>,
+    request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Answer>, Infallible> {
+    let exchange = Exchange::begin(&phase);
+    let response = match accept(request, &settings).await {
+        Ok(request) => app.respond(request).await.unwrap_or_else(|never| tide::http::Response::new(never.status())),
+        Err(error) => {
+            let mut response: tide::http::Response = tide::Response::from(&error).into();
+            // What follows on the connection may be the rest of what was refused.
+            response.insert_header("connection", "close");
+            response
+        }
+    };
+    Ok(leave(response, exchange))
+}
+
+/// Checks a request and takes it over.
+async fn accept(request: hyper::Request<Incoming>, settings: &Settings) -> Result<tide::http::Request, Error> {
+    let (head, body) = request.into_parts();
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        // With a Content-Length beside it, which hyper drops, two servers in a row may disagree on where it ends.
+        return Err(Error::bad_request("send a body with Content-Length; Transfer-Encoding is not taken"));
+    }
+    check_host(&head, settings)?;
+    let method: Method =
+        head.method.as_str().parse().map_err(|_| {
+            Error::new(StatusCode::NotImplemented, format!("the method {} is not known here", head.method))
+        })?;
+    let mut accepted = tide::http::Request::new(method, url(&head.uri)?);
+    for (name, value) in &head.headers {
+        // tide holds ASCII only; no header that this API reads has anything else.
+        if let Ok(value) = value.to_str() {
+            accepted.append_header(name.as_str(), value);
+        }
+    }
+    let body = async_std::future::timeout(settings.head_timeout, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+    let body = body.map_err(|_| Error::new(StatusCode::RequestTimeout, "the request's body did not come in time"))?;
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            let message = format!("the request's body is over the limit of {BODY_BYTES_MAX} bytes");
+            return Error::new(StatusCode::PayloadTooLarge, message);
+        }
+        Error::bad_request(format!("the request's body cannot be read: {error}"))
+    })?;
+    accepted.set_body(Vec::from(body.to_bytes()));
+    Ok(accepted)
+}
+
+/// Refuses requests for hosts that are not this one.
+fn check_host(head: &hyper::http::request::Parts, settings: &Settings) -> Result<(), Error> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    if second.is_some() {
+        return Err(Error::bad_request("there is more than one Host header"));
+    }
+    // The target's own host takes precedence (RFC 9112, section 3.2.2).
+    let named = match head.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => host.map(|host| host.to_str().unwrap_or_default()),
+    };
+    match named {
+        Some(name) if host::is_served(name, &settings.allowed_hosts) => Ok(()),
+        Some(name) => {
+            let message = format!(
+                "this server does not answer for the host {name:?}, so that web pages of others cannot read these logs; \
+                 use its address, or start it with --allowed-hosts and that name"
+            );
+            Err(Error::new(StatusCode::MisdirectedRequest, message))
+        }
+        None if head.version == hyper::Version::HTTP_10 => Ok(()),
+        None => Err(Error::bad_request("there is no Host header")),
+    }
+}
+
+/// The path and the query as they were sent.
+///
+/// The URL has no authority and its path no leading slash, so that the url crate takes the path for opaque text: it
+/// resolves no `..` and turns no `\` into `/`. tide's routes do without the slash.
+pub(super) fn url(target: &hyper::Uri) -> Result<Url, Error> {
+    let sent = target.path_and_query().map_or("", |sent| sent.as_str());
+    let path = sent.strip_prefix('/').unwrap_or(sent);
+    if path.starts_with('/') {
+        return Err(Error::not_found("no path here begins with two slashes"));
+    }
+    Url::parse(&format!("request:{path}")).map_err(|error| Error::bad_request(format!("the path is no path: {error}")))
+}
+
+/// Hands an answer to hyper.
+fn leave(mut response: tide::http::Response, exchange: Exchange) -> hyper::Response<Answer> {
+    let reader = response.take_body();
+    let length = reader.len().map(|length| length as u64);
+    let mut left = hyper::Response::new(Answer { reader, length, _exchange: exchange });
+    *left.status_mut() = hyper::StatusCode::from_u16(response.status().into()).expect("tide's statuses are hyper's");
+    let headers = left.headers_mut();
+    for (name, values) in &response {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).expect("tide's header names are hyper's");
+        for value in values {
+            let value = HeaderValue::from_str(value.as_str()).expect("tide's header values are hyper's");
+            headers.append(name.clone(), value);
+        }
+    }
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    left
+}
+
+/// An answer's body, as hyper reads it from tide.
+pub(super) struct Answer {
+    reader: tide::Body,
+    /// Its length in bytes; `None` where it is made while it is sent.
+    length: Option<u64>,
+    _exchange: Exchange,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let mut reader = Pin::new(&mut self.reader);
+        let bytes = Bytes::copy_from_slice(ready!(reader.as_mut().poll_fill_buf(context))?);
+        if bytes.is_empty() {
+            return Poll::Ready(None);
+        }
+        reader.consume(bytes.len());
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.length == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,60 @@
+//! An error becomes a status and a JSON body, here and nowhere else.
+
+use tide::{Response, StatusCode};
+
+use super::wire;
+
+/// Why a request is not answered as asked; the message says how to ask better.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Error {
+    status: StatusCode,
+    message: String,
+}
+
+impl Error {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BadRequest, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NotFound, message)
+    }
+}
+
+impl From<&Error> for Response {
+    fn from(error: &Error) -> Self {
+        let mut response = wire::json(&wire::Error { error: &error.message });
+        response.set_status(error.status);
+        response
+    }
+}
+
+/// Gives the routes' errors and tide's own empty answers their body.
+pub(super) async fn explain(response: Response) -> tide::Result {
+    let explained = match (response.error(), response.status()) {
+        (Some(error), _) => match error.downcast_ref::<Error>() {
+            Some(error) => Response::from(error),
+            None => internal(error),
+        },
+        (None, StatusCode::NotFound) => Response::from(&Error::not_found("there is nothing here; GET / lists what is")),
+        (None, StatusCode::MethodNotAllowed) => {
+            let error = Error::new(StatusCode::MethodNotAllowed, "only GET and HEAD are answered here");
+            let mut response = Response::from(&error);
+            response.insert_header("Allow", "GET, HEAD");
+            response
+        }
+        (None, _) => return Ok(response),
+    };
+    Ok(explained)
+}
+
+/// What went wrong is for the own log only: it may name paths.
+fn internal(error: &tide::Error) -> Response {
+    log::error!("a request failed: {error}");
+    Response::from(&Error::new(StatusCode::InternalServerError, "the request failed; the agent's own log says why"))
+}

@@ -1,0 +1,81 @@
+//! What the agent says of itself: `/`, `/status`, and the probes.
+
+use std::fmt::Write as _;
+
+use tide::{Request, Response, StatusCode};
+
+use super::{State, wire};
+
+/// What `/` answers until there is a page.
+const INDEX: &str = "\
+monitoring-rs: the logs of this machine
+
+GET /logs/<label>/<value>    the lines of all streams with that label, a JSON array in time order;
+                             ?limit= the newest so many, ?since= and ?until= a time (RFC 3339, Unix, or 15m, 2d ago),
+                             ?contains= a text
+GET /status                  the sources and how far each is read
+GET /metrics                 the same for Prometheus
+GET /livez, /readyz          for probes; /readyz?verbose says more
+
+curl 'http://localhost:8000/logs/path//var/log/syslog?limit=10'
+";
+
+/// Says what can be asked.
+pub(super) async fn index(_: Request<State>) -> tide::Result {
+    Ok(Response::from(INDEX))
+}
+
+/// Says how the agent, its sources and its database are.
+pub(super) async fn status(request: Request<State>) -> tide::Result {
+    let State { database, status, about } = request.state();
+    let statistics = database.statistics();
+    Ok(wire::json(&wire::Status {
+        version: &about.version,
+        commit: &about.commit,
+        uptime_seconds: about.started.elapsed().as_secs(),
+        collector: &about.collector,
+        root: &about.root_path,
+        data_directory: &about.data_directory,
+        problem: status.problem(),
+        streams: statistics.streams,
+        lines: statistics.lines,
+        bytes: statistics.bytes,
+        disk_bytes: statistics.disk_bytes,
+        oldest: statistics.oldest.map(wire::rfc3339),
+        skipped_bytes: wire::skipped_bytes(status),
+        sources: status.sources().iter().map(|source| wire::Source::from(source.as_ref())).collect(),
+    }))
+}
+
+/// Answers as long as anything does.
+pub(super) async fn live(_: Request<State>) -> tide::Result {
+    Ok(Response::from("ok\n"))
+}
+
+/// Says whether lines are being stored; 503 and the reason where they are not.
+pub(super) async fn ready(request: Request<State>) -> tide::Result {
+    let State { database, status, about } = request.state();
+    let problem = status.problem();
+    let mut text = match &problem {
+        None => "ok\n".to_owned(),
+        Some(problem) => format!("lines are not being stored: {problem}\n"),
+    };
+    if request.url().query().is_some_and(|query| query.split('&').any(|pair| pair.split('=').next() == Some("verbose")))
+    {
+        let statistics = database.statistics();
+        let sources = status.sources();
+        let lag_bytes: u64 = sources.iter().map(|source| source.lag_bytes()).sum();
+        let lines = [
+            format!("collector: {} of {}", about.collector, about.root_path),
+            format!("sources: {}, with {lag_bytes} bytes to be read", sources.len()),
+            format!("database: {} lines in {} streams", statistics.lines, statistics.streams),
+            format!("syncs that failed: {}", statistics.sync_failures),
+        ];
+        for line in lines {
+            writeln!(text, "{line}").expect("writing to a string cannot fail");
+        }
+    }
+    let mut response = Response::from(text);
+    response.set_status(if problem.is_none() { StatusCode::Ok } else { StatusCode::ServiceUnavailable });
+    Ok(response)
+}

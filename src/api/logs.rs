@@ -1,0 +1,107 @@
+//! `GET /logs/:key/*value`: the lines of all streams with one label.
+//!
+//! | parameter | narrows the answer to |
+//! |---|---|
+//! | `limit` | the newest so many lines |
+//! | `since`, `until` | lines from one instant (inclusive) to another (exclusive) |
+//! | `contains` | lines with this text; given more than once, with each of them |
+//!
+//! The answer is in time order, oldest first, whichever of them are given. Unknown parameters are ignored.
+
+use blocking::unblock;
+use tide::{Request, StatusCode};
+
+use super::error::Error;
+use super::lines::{Entries, LineArray};
+use super::parameters::{Parameters, decode_text};
+use super::{State, time};
+use crate::log_database::Snapshot;
+use crate::model::{Direction, LineFilter, Lines, Matcher, Selection, TimeRange, Timestamp};
+
+/// Most lines that `limit` takes. The newest lines are found last to first and sent first to last, so they are held.
+const LIMIT_MAX: usize = 10_000;
+
+/// Most bytes of lines that are held for `limit`.
+const LIMIT_BYTES_MAX: usize = 8 << 20;
+
+/// Answers the request.
+pub(super) async fn get(request: Request<State>) -> tide::Result {
+    let query = Query::of(&request, time::now())?;
+    let database = request.state().database.clone();
+    let (array, first) = unblock(move || query.answer(&database.snapshot())).await?;
+    Ok(array.into_response(first))
+}
+
+/// What a request asks for.
+#[derive(Debug)]
+struct Query {
+    key: String,
+    value: String,
+    range: TimeRange,
+    contains: Vec<Vec<u8>>,
+    /// How many of the newest lines; `None` for all.
+    limit: Option<usize>,
+}
+
+impl Query {
+    /// Reads the path and the parameters; `now` is what durations count back from.
+    fn of(request: &Request<State>, now: Timestamp) -> tide::Result<Self> {
+        let parameters = Parameters::parse(request.url().query().unwrap_or_default())?;
+        let instant = |name| parameters.get(name, time::ACCEPTED, |text| time::instant(text, now));
+        let range = TimeRange {
+            start: instant("since")?.unwrap_or(TimeRange::ALL.start),
+            end: instant("until")?.unwrap_or(TimeRange::ALL.end),
+        };
+        if range.end < range.start {
+            return Err(Error::bad_request("until lies before since").into());
+        }
+        let accepted = format!("a whole number from 1 to {LIMIT_MAX}; without it all lines are sent");
+        let limit = parameters
+            .get("limit", &accepted, |text| text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)))?;
+        Ok(Self {
+            key: decode_text("the label's name", request.param("key")?)?,
+            value: decode_text("the label's value", request.param("value")?)?,
+            range,
+            contains: parameters.all("contains").map(<[u8]>::to_vec).collect(),
+            limit,
+        })
+    }
+
+    /// The answer and its first piece, so that what goes wrong at the start still has a status.
+    fn answer(self, snapshot: &Snapshot) -> tide::Result<(LineArray, Vec<u8>)> {
+        let Self { key, value, range, contains, limit } = self;
+        let matchers = vec![Matcher::equal(&key, &value)];
+        // An empty value would match every stream without the label.
+        if value.is_empty() || snapshot.streams(&matchers, TimeRange::ALL).is_empty() {
+            return Err(Error::not_found(format!("no stream has the label {key}={value:?}")).into());
+        }
+        let filters = contains.into_iter().map(LineFilter::Contains).collect();
+        let selection = Selection { matchers, range, filters, direction: Direction::Forward, limit: None };
+        let entries = match limit {
+            None => Entries::Scan(snapshot.scan(&selection)),
+            Some(limit) => newest(snapshot, selection, limit)?,
+        };
+        let mut array = LineArray::new(entries);
+        let first = array.next_piece()?;
+        Ok((array, first))
+    }
+}
+
+/// The newest `limit` lines of `selection`.
+fn newest(snapshot: &Snapshot, selection: Selection, limit: usize) -> tide::Result<Entries> {
+    let selection = Selection { direction: Direction::Backward, limit: Some(limit), ..selection };
+    let mut scan = snapshot.scan(&selection);
+    let mut lines = Lines::default();
+    while let Some(entry) = scan.next()? {
+        if LIMIT_BYTES_MAX < lines.byte_count() + entry.line.len() {
+            let message = format!(
+                "the newest {limit} lines hold more than {LIMIT_BYTES_MAX} bytes, the newest {} do not; ask for that \
+                 many, or leave limit out to be sent all lines",
+                lines.len()
+            );
+            return Err(Error::new(StatusCode::PayloadTooLarge, message).into());
+        }
+        lines.push(entry.timestamp, entry.line);
+    }
+    Ok(Entries::Reversed { left: lines.len(), lines })
+}

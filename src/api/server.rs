@@ -1,0 +1,194 @@
+//! The listener: hyper in front of tide, with a limit on everything that a client can hold on to.
+//!
+//! tide's own listener (async-h1) must not face a network: it lets a client grow its memory without bound, and leaves
+//! pipelined and HTTP/1.0 requests unanswered. hyper reads requests and writes answers; tide routes them.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_lock::Semaphore;
+use async_std::channel::{self, Receiver};
+use async_std::net::{TcpListener, TcpStream};
+use async_std::{future, task};
+use futures_lite::future::or;
+use hyper::rt::Timer as _;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use smol_hyper::rt::{FuturesIo, SmolTimer};
+
+use super::connection::{Connection, Phase};
+use super::{State, bridge, routes};
+
+/// Most bytes of a request's head; paths and queries are the long part of it.
+const HEAD_BYTES_MAX: usize = 32 << 10;
+/// Most header lines of a request.
+const HEADERS_MAX: usize = 100;
+/// Most bytes of one connection that wait to be read or written, beside the piece of an answer that is being made.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+/// How long to wait when the system hands over no connection, mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+const _: () = assert!(HEAD_BYTES_MAX <= BUFFER_BYTES_MAX);
+
+/// What clients may do, and how long they may take.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names beside addresses and local names that requests may be for: those of `--allowed-hosts`, and the node's own.
+    pub allowed_hosts: Vec<String>,
+    /// Most connections at a time; further ones wait until the system's own queue is full.
+    pub connections_max: usize,
+    /// How long a request's head may take from its first byte to its last, and its body thereafter.
+    pub head_timeout: Duration,
+    /// How long a connection may stay open between two requests.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of what is written to it.
+    pub write_timeout: Duration,
+    /// How long open answers may go on after the signal to stop.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            connections_max: 512,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Why the server cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to listen on {address}: {source}; {}", advice(source.kind()))]
+pub struct BindError {
+    /// The address, as it was given.
+    pub address: String,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            "stop the other process, or choose another port with --listen (:0 takes a free one)"
+        }
+        io::ErrorKind::PermissionDenied => "choose a port of 1024 or more with --listen",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; choose one that it has with --listen",
+        _ => "give --listen an address and a port, such as 127.0.0.1:8000",
+    }
+}
+
+/// A bound address. Clients can connect; they are answered once it is served.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// Binds `address`, a host and a port; port 0 picks a free one.
+///
+/// # Errors
+///
+/// [`BindError`] where the address is taken, not allowed, not of this machine, or none.
+pub async fn bind(address: &str) -> Result<Listener, BindError> {
+    let failed = |source| BindError { address: address.to_owned(), source };
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    Ok(Listener { socket, address })
+}
+
+impl Listener {
+    /// The address that is really listened on.
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is ready; then takes no more connections, and returns once the open answers are sent, or cut
+    /// off after [`Settings::drain_timeout`].
+    pub async fn serve(self, state: State, settings: Settings, stop: impl Future<Output = ()>) {
+        self.serve_app(routes(state), settings, stop).await;
+    }
+
+    /// As [`Listener::serve`], with any routes.
+    pub(super) async fn serve_app(self, app: tide::Server<State>, settings: Settings, stop: impl Future<Output = ()>) {
+        let settings = Arc::new(settings);
+        let permits = Arc::new(Semaphore::new(settings.connections_max));
+        // Nothing is ever sent: that it is closed tells every connection to come to an end.
+        let (stopping, stopped) = channel::bounded(1);
+        let accept = async {
+            loop {
+                let permit = permits.acquire_arc().await;
+                let connection =
+                    serve_connection(self.accept().await, app.clone(), Arc::clone(&settings), stopped.clone());
+                task::spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+        };
+        or(stop, accept).await;
+        drop(self.socket);
+        drop(stopping);
+        for _ in 0..settings.connections_max {
+            permits.acquire().await.forget();
+        }
+    }
+
+    /// The next connection.
+    async fn accept(&self) -> TcpStream {
+        loop {
+            match self.socket.accept().await {
+                Ok((stream, _)) => return stream,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    log::warn!("failed to accept a connection: {error}");
+                    SmolTimer::new().sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Answers the requests of one connection until either side ends it.
+async fn serve_connection(stream: TcpStream, app: tide::Server<State>, settings: Arc<Settings>, stopped: Receiver<()>) {
+    // An answer's last bytes must not wait for the client's acknowledgement of those before.
+    if let Err(error) = stream.set_nodelay(true) {
+        log::debug!("a connection ended at once: {error}");
+        return;
+    }
+    let phase = Arc::new(Phase::default());
+    let socket = Connection::new(stream, Arc::clone(&phase), settings.head_timeout, settings.write_timeout);
+    let drain_timeout = settings.drain_timeout;
+    let mut http = http1::Builder::new();
+    http.timer(SmolTimer::new())
+        .header_read_timeout(settings.idle_timeout)
+        .max_headers(HEADERS_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX);
+    let service =
+        service_fn(move |request| bridge::answer(app.clone(), Arc::clone(&settings), Arc::clone(&phase), request));
+    let mut connection = pin!(http.serve_connection(FuturesIo::new(socket), service));
+
+    let told_to_stop = async {
+        // Closed, never sent to.
+        let _ = stopped.recv().await;
+        None
+    };
+    let mut ended = or(async { Some(connection.as_mut().await) }, told_to_stop).await;
+    if ended.is_none() {
+        connection.as_mut().graceful_shutdown();
+        ended = future::timeout(drain_timeout, connection).await.ok();
+    }
+    match ended {
+        Some(Ok(())) => {}
+        Some(Err(error)) => log::debug!("a connection broke off: {error}"),
+        None => log::warn!("an answer was cut off after {drain_timeout:?} to let the agent stop"),
+    }
+}

@@ -1,0 +1,100 @@
+//! The JSON that leaves: wire structs, converted by hand from the crate's own types.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+use tide::http::mime;
+use tide::{Body, Response, StatusCode};
+
+use crate::model::Timestamp;
+use crate::status::{SkipReason, SourceStatus};
+
+/// The body of every error.
+#[derive(Serialize)]
+pub(super) struct Error<'a> {
+    pub(super) error: &'a str,
+}
+
+/// The body of `/status`.
+#[derive(Serialize)]
+pub(super) struct Status<'a> {
+    pub(super) version: &'a str,
+    pub(super) commit: &'a str,
+    pub(super) uptime_seconds: u64,
+    pub(super) collector: &'a str,
+    pub(super) root: &'a str,
+    pub(super) data_directory: &'a str,
+    /// Why nothing is being stored at the moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<String>,
+    pub(super) streams: u64,
+    pub(super) lines: u64,
+    /// Bytes of the lines as they were read.
+    pub(super) bytes: u64,
+    /// Bytes that they take on disk.
+    pub(super) disk_bytes: u64,
+    /// The time of the oldest line, RFC 3339.
+    pub(super) oldest: Option<String>,
+    pub(super) skipped_bytes: BTreeMap<&'static str, u64>,
+    pub(super) sources: Vec<Source>,
+}
+
+/// One source in `/status`.
+#[derive(Serialize)]
+pub(super) struct Source {
+    path: String,
+    state: &'static str,
+    read_bytes: u64,
+    size_bytes: u64,
+    lag_bytes: u64,
+    /// RFC 3339; null for never.
+    last_read: Option<String>,
+    /// Whether it is looked at by polling because the watcher could take no more.
+    polled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+impl From<&SourceStatus> for Source {
+    fn from(source: &SourceStatus) -> Self {
+        let (state, problem) = source.state();
+        let last_read_ns = source.last_read_ns.get().cast_signed();
+        Self {
+            path: source.path.clone(),
+            state: state.name(),
+            read_bytes: source.read_bytes.get(),
+            size_bytes: source.size_bytes.get(),
+            lag_bytes: source.lag_bytes(),
+            last_read: (last_read_ns != 0).then(|| rfc3339(Timestamp::from_ns(last_read_ns))),
+            polled: source.polled.load(Ordering::Relaxed),
+            problem,
+        }
+    }
+}
+
+/// Bytes that were not stored, by the name of the reason.
+pub(super) fn skipped_bytes(status: &crate::status::Status) -> BTreeMap<&'static str, u64> {
+    SkipReason::ALL.into_iter().map(|reason| (reason.name(), status.skipped(reason))).collect()
+}
+
+/// An instant as RFC 3339 in UTC, with as many digits as it needs.
+pub(super) fn rfc3339(timestamp: Timestamp) -> String {
+    let instant = jiff::Timestamp::from_nanosecond(timestamp.as_ns().into());
+    instant.expect("64 bits of nanoseconds lie within jiff's years").to_string()
+}
+
+/// An answer of JSON, status 200.
+pub(super) fn json(value: &impl Serialize) -> Response {
+    let mut text = serde_json::to_vec(value).expect("wire structs hold no map with keys that are not text");
+    text.push(b'\n');
+    let mut response = Response::new(StatusCode::Ok);
+    response.set_body(Body::from(text));
+    response.set_content_type(mime::JSON);
+    response
+}
+
+/// Appends `line` as a JSON string: bytes that are no UTF-8 become U+FFFD, control characters are escaped.
+pub(super) fn push_line(json: &mut Vec<u8>, line: &[u8]) {
+    serde_json::to_writer(json, &String::from_utf8_lossy(line)).expect("writing text to a vector cannot fail");
+}

@@ -1,0 +1,306 @@
+//! The database's handle: appends, commits and syncs, and hands out snapshots.
+//!
+//! # Locks
+//!
+//! `writer` is held while the journal is written or synced, however long that takes; `state` for a few pointer copies,
+//! and never across I/O. Who needs both takes `writer` first. So a slow sync blocks neither [`Database::append`] nor
+//! readers; they never take `writer`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::log_database::Error;
+use crate::log_database::index::Index;
+use crate::log_database::journal::{self, JournalFile, Limits, Rollover, Skeleton, Writer};
+use crate::log_database::snapshot::Snapshot;
+use crate::log_database::statistics::Statistics;
+use crate::log_database::storage::Storage;
+use crate::model::{Batch, Checkpoint};
+use crate::status::Counter;
+
+/// Most bytes of memory that batches take before they are committed; the caller commits long before. Bounds memory
+/// while the medium takes no writes, and with it the length of a record, which the format counts in 32 bits.
+pub const PENDING_BYTES_MAX: usize = 256 << 20;
+/// What a line takes in memory and at most in a record beside its text, in bytes.
+const LINE_COST_BYTES: usize = 16;
+/// What a stream or a checkpoint takes in memory beside its texts, in bytes.
+const STREAM_COST_BYTES: usize = 64;
+
+/// The log database of one data directory. Clones are handles to the same one.
+#[derive(Clone, Debug)]
+pub struct Database {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    storage: Arc<dyn Storage>,
+    writer: Mutex<Writer>,
+    state: Mutex<State>,
+    counters: Counters,
+    cut_bytes: u64,
+    quarantined_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    commits: Counter,
+    syncs: Counter,
+    sync_failures: Counter,
+}
+
+/// What readers see.
+#[derive(Debug, Default)]
+struct State {
+    index: Arc<Index>,
+    /// The newest committed position of each source that was not forgotten.
+    checkpoints: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Batches that a commit is writing.
+    committing: Arc<Vec<Arc<Batch>>>,
+    /// Batches that were appended after them.
+    pending: Arc<Vec<Arc<Batch>>>,
+    /// What both cost.
+    pending_bytes: usize,
+}
+
+impl Database {
+    /// Opens the database in `storage` and finds out what it holds. What a crash cut off and what is damaged is logged,
+    /// counted in [`Database::statistics`], and does not keep the rest from being read.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::UnsupportedVersion`]: a newer build wrote it. Nothing was changed.
+    /// - [`Error::Io`]: the medium failed. Nothing was changed; trying again is safe.
+    pub fn open(storage: Arc<dyn Storage>) -> Result<Self, Error> {
+        Self::open_limited(storage, Limits::default())
+    }
+
+    pub(super) fn open_limited(storage: Arc<dyn Storage>, limits: Limits) -> Result<Self, Error> {
+        let mut state = State::default();
+        let recovered = journal::recover(storage.as_ref(), &mut |file, skeleton, body_start| {
+            state.add_recovered(file, &skeleton, body_start);
+        })?;
+        let (cut_bytes, quarantined_bytes) = (recovered.cut_bytes, recovered.quarantined_bytes);
+        let writer = Mutex::new(Writer::new(Arc::clone(&storage), limits, recovered));
+        let state = Mutex::new(state);
+        let counters = Counters::default();
+        let shared = Shared { storage, writer, state, counters, cut_bytes, quarantined_bytes };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Takes a batch. On return queries see it; it survives the process once [`Database::commit`] returns, and the
+    /// machine once [`Database::sync`] does. Never waits for the medium.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::PendingFull`]: too much is waiting for a commit. The batch was not taken.
+    pub fn append(&self, batch: Batch) -> Result<(), Error> {
+        let bytes = cost_bytes(&batch);
+        let mut state = self.state();
+        let pending = state.pending_bytes;
+        if PENDING_BYTES_MAX - pending < bytes {
+            return Err(Error::PendingFull { bytes, pending });
+        }
+        state.pending_bytes += bytes;
+        Arc::make_mut(&mut state.pending).push(Arc::new(batch));
+        Ok(())
+    }
+
+    /// Writes everything that is pending as one record: lines and checkpoints together or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Everything stays pending and visible, and the next call tries again.
+    pub fn commit(&self) -> Result<(), Error> {
+        self.commit_with(&mut self.writer())
+    }
+
+    /// Commits, and waits until everything committed is on the medium. Does nothing where it is already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::commit`]; and what was committed since the last sync may not be durable. The next call writes
+    /// that to a new file, because the medium cannot be asked again for the old one.
+    pub fn sync(&self) -> Result<(), Error> {
+        let synced = self.sync_with(&mut self.writer());
+        match &synced {
+            Ok(is_new) => self.shared.counters.syncs.add(u64::from(*is_new)),
+            Err(_) => self.shared.counters.sync_failures.add(1),
+        }
+        synced.map(|_| ())
+    }
+
+    /// What pending batches take in memory, in bytes.
+    pub fn pending_bytes(&self) -> usize {
+        self.state().pending_bytes
+    }
+
+    /// The newest committed position of every source that was not forgotten, by source.
+    pub fn checkpoints(&self) -> Vec<Checkpoint> {
+        self.state().checkpoints()
+    }
+
+    /// Everything appended so far, for reading at leisure.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.state();
+        Snapshot::new(Arc::clone(&state.index), [Arc::clone(&state.committing), Arc::clone(&state.pending)])
+    }
+
+    /// What the database holds and what happened to it.
+    pub fn statistics(&self) -> Statistics {
+        let counters = &self.shared.counters;
+        Statistics {
+            cut_bytes: self.shared.cut_bytes,
+            quarantined_bytes: self.shared.quarantined_bytes,
+            commits: counters.commits.get(),
+            syncs: counters.syncs.get(),
+            sync_failures: counters.sync_failures.get(),
+            ..self.snapshot().statistics()
+        }
+    }
+
+    /// Bytes that the medium still takes.
+    pub fn free_bytes(&self) -> Result<u64, Error> {
+        Ok(self.shared.storage.free_bytes()?)
+    }
+
+    /// Whether there was anything to make durable.
+    fn sync_with(&self, writer: &mut Writer) -> Result<bool, Error> {
+        self.commit_with(writer)?;
+        if !writer.must_replace() {
+            return writer.sync();
+        }
+        self.roll_over(writer)?;
+        Ok(true)
+    }
+
+    fn commit_with(&self, writer: &mut Writer) -> Result<(), Error> {
+        let batches = self.state().begin_commit();
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let written = self.write(writer, &batches);
+        let mut state = self.state();
+        match &written {
+            Ok((skeleton, sequence, body_start)) => {
+                state.finish_commit(skeleton, *sequence, *body_start);
+                self.shared.counters.commits.add(1);
+            }
+            Err(_) => state.abort_commit(),
+        }
+        written.map(|_| ())
+    }
+
+    fn write(&self, writer: &mut Writer, batches: &[Arc<Batch>]) -> Result<(Skeleton, u64, u64), Error> {
+        if !writer.is_writable() {
+            self.roll_over(writer)?;
+        }
+        writer.append(batches)
+    }
+
+    fn roll_over(&self, writer: &mut Writer) -> Result<(), Error> {
+        let checkpoints = self.checkpoints();
+        let rollover = writer.roll_over(&checkpoints)?;
+        self.state().finish_rollover(&rollover);
+        Ok(())
+    }
+
+    /// Waits for a commit or sync in progress. A panic in one leaves a file that is not trusted, and nothing worse.
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held for a few pointer copies only.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add_recovered(&mut self, file: &Arc<JournalFile>, skeleton: &Skeleton, body_start: u64) {
+        let index = Arc::make_mut(&mut self.index);
+        index.add_file(Arc::clone(file));
+        index.add_record(skeleton, file.sequence(), body_start);
+        self.add_checkpoints(&skeleton.checkpoints);
+    }
+
+    fn add_checkpoints(&mut self, checkpoints: &[Checkpoint]) {
+        for checkpoint in checkpoints {
+            match &checkpoint.position {
+                Some(position) => self.checkpoints.insert(checkpoint.source.clone(), position.clone()),
+                None => self.checkpoints.remove(&checkpoint.source),
+            };
+        }
+    }
+
+    fn checkpoints(&self) -> Vec<Checkpoint> {
+        let positions = self.checkpoints.iter();
+        positions
+            .map(|(source, position)| Checkpoint { source: source.clone(), position: Some(position.clone()) })
+            .collect()
+    }
+
+    fn begin_commit(&mut self) -> Arc<Vec<Arc<Batch>>> {
+        self.committing = std::mem::take(&mut self.pending);
+        Arc::clone(&self.committing)
+    }
+
+    fn finish_commit(&mut self, skeleton: &Skeleton, sequence: u64, body_start: u64) {
+        Arc::make_mut(&mut self.index).add_record(skeleton, sequence, body_start);
+        self.add_checkpoints(&skeleton.checkpoints);
+        let committed = std::mem::take(&mut self.committing);
+        self.pending_bytes -= committed.iter().map(|batch| cost_bytes(batch)).sum::<usize>();
+    }
+
+    fn abort_commit(&mut self) {
+        let mut batches = std::mem::take(&mut self.committing);
+        Arc::make_mut(&mut batches).extend(self.pending.iter().cloned());
+        self.pending = batches;
+    }
+
+    fn finish_rollover(&mut self, rollover: &Rollover) {
+        let index = Arc::make_mut(&mut self.index);
+        index.add_file(Arc::clone(&rollover.file));
+        if let Some((sequence, offset)) = rollover.replaced {
+            index.remove_parts(sequence, offset);
+            if rollover.is_replaced_whole {
+                index.files.remove(&sequence);
+            }
+        }
+        for (skeleton, body_start) in &rollover.records {
+            index.add_record(skeleton, rollover.file.sequence(), *body_start);
+        }
+    }
+}
+
+/// What a batch takes in memory, which also bounds what it takes in a record.
+fn cost_bytes(batch: &Batch) -> usize {
+    let checkpoint_bytes = batch.checkpoint.as_ref().map_or(0, |checkpoint| {
+        STREAM_COST_BYTES + checkpoint.source.len() + checkpoint.position.as_ref().map_or(0, Vec::len)
+    });
+    let labels = batch.streams.iter().flat_map(|stream| stream.labels.iter());
+    let labels_bytes: usize = labels.map(|(name, value)| name.len() + value.len()).sum();
+    checkpoint_bytes
+        + labels_bytes
+        + batch.streams.len() * STREAM_COST_BYTES
+        + batch.line_count() * LINE_COST_BYTES
+        + batch.byte_count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log_database::storage::SimulatedStorage;
+
+    #[test]
+    fn neither_appending_nor_reading_waits_for_a_commit_or_sync_in_progress() {
+        let database = Database::open(Arc::new(SimulatedStorage::default())).unwrap();
+        // Whoever took it again here would wait for ever.
+        let _in_progress = database.writer();
+        database.append(Batch::default()).unwrap();
+        database.snapshot();
+        database.statistics();
+        database.checkpoints();
+        database.pending_bytes();
+    }
+}

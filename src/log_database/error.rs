@@ -1,0 +1,63 @@
+//! Why the database could not do what it was asked to.
+
+use std::path::PathBuf;
+
+use crate::log_database::database::PENDING_BYTES_MAX;
+use crate::log_database::journal::VERSION;
+use crate::log_database::scan::OPEN_BYTES_MAX;
+use crate::log_database::storage::IoError;
+
+/// Why the database could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused. What was appended stays visible and pending; the next commit or sync tries again,
+    /// in a new file where the old one can no longer be trusted.
+    #[error(transparent)]
+    Io(#[from] IoError),
+
+    /// Another process has the data directory open. Stop it or choose another directory; nothing was touched.
+    #[error(
+        "{} is in use by another instance{}; stop it or choose another data directory",
+        path.display(),
+        pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+    )]
+    InUse {
+        /// The data directory.
+        path: PathBuf,
+        /// The other process; `None` where it has not written its number yet.
+        pid: Option<u32>,
+    },
+
+    /// A newer monitoring-rs wrote this file. Upgrade the binary; nothing was touched.
+    #[error("{} is format {got}, this build reads up to {VERSION}; upgrade monitoring-rs", path.display())]
+    UnsupportedVersion {
+        /// The file in question.
+        path: PathBuf,
+        /// Its version.
+        got: u32,
+    },
+
+    /// Lines that were committed, but never synced because the medium failed, cannot be read back. Nothing more is
+    /// stored until a restart, which reads on from the last synced checkpoints, so that no line is lost.
+    #[error("{} cannot be read back at byte {offset} after a failed sync; restart to resume", path.display())]
+    Unrecoverable {
+        /// The file whose sync failed.
+        path: PathBuf,
+        /// Where the first record stands that is not what was written.
+        offset: u64,
+    },
+
+    /// The batch does not fit beside what is pending. Nothing was taken; commit first, or split the batch.
+    #[error("a batch of {bytes} bytes does not fit beside {pending} pending bytes, the limit is {PENDING_BYTES_MAX}")]
+    PendingFull {
+        /// What the batch costs.
+        bytes: usize,
+        /// What is pending already.
+        pending: usize,
+    },
+
+    /// So many streams have lines at one time that merging them takes more than [`OPEN_BYTES_MAX`] bytes of memory.
+    #[error("the query reads too many streams at once ({OPEN_BYTES_MAX} bytes); select fewer streams or less time")]
+    ScanTooWide,
+}

@@ -1,0 +1,178 @@
+//! The journal: files of checksummed records, one record per commit, lines and checkpoints together.
+//!
+//! [`writer`] appends records and moves to a new file when one is full or can no longer be trusted, [`recovery`] reads
+//! files after a start, [`file`] reads single parts for queries. Nothing here ever changes a byte that was written:
+//! what is not to be believed is left behind, and the next file says so.
+//!
+//! # On-disk format, version 1 (integers little-endian, sizes in bytes, `varint` is LEB128)
+//!
+//! ```text
+//! journal/<sequence, 16 hex digits>.journal     journal/new is one being made; it means nothing
+//!
+//! file       := header header record*                                          each header 512, padded with zeros
+//! header     := magic: b"MRSJRNL\n" | version: u32 | crc: u32 | sequence: u64 | salt: u64
+//!             | predecessor: u64 | predecessor_bytes: u64 | durable_bytes: u64
+//! record     := head skeleton body                                             one commit
+//! head       := magic: b"\nRECORD\xff" | skeleton_bytes: u32 | body_bytes: u32
+//!             | synced_bytes: u64 | skeleton_crc: u32 | head_crc: u32          32
+//! skeleton   := count: varint checkpoint* | count: varint stream*
+//! checkpoint := source: text | 0: u8  or  source: text | 1: u8 | position: text
+//! stream     := count: varint (name: text value: text)* | count: varint part*
+//! part       := bytes: u32 | line_count: u32 | text_bytes: u32 | crc: u32 | first: i64 | last: i64
+//! text       := length: varint u8*
+//! body       := columns of every part, in the skeleton's order                  see `part`
+//! ```
+//!
+//! A part is one stream's lines in one record, at most [`part::PART_BYTES_MAX`] of text unless a single line is longer; it is
+//! what queries read. A record names its streams in full, so that it depends on nothing else in the file.
+//!
+//! ## What is valid
+//!
+//! - Checksums are CRC-32/IEEE. `crc` of a header covers its fields without itself; of its two copies one valid one is
+//!   enough. `head_crc` covers the file's salt, the record's offset and the head before it: a record is valid in its
+//!   place only, so a copy of a journal that was logged as text is never taken for a record. `skeleton_crc` covers the
+//!   skeleton, a part's `crc` its columns.
+//! - `synced_bytes` says how much of the file was known to be durable when the record was written. After each sync an
+//!   empty record, the mark, says so without waiting for the next commit. `durable_bytes` in the header says it of
+//!   what the file held when it got its name.
+//! - A file replaces what `predecessor` (0 for none) holds after its first `predecessor_bytes`, and every file
+//!   numbered between the two. It holds the replaced records again, and gets its name when it is durable with all of
+//!   them, so there is no moment at which they are missing or there twice.
+//!
+//! ## What recovery does
+//!
+//! Damage is a place where no valid record stands. Below the durable length of its file it is quarantined: skipped,
+//! counted, and the records behind it are found by their heads. Above it, it is the tail that a crash tore: the file
+//! ends there, because a record behind it may hold the checkpoint of lines that the torn one held. A record above the
+//! durable length is torn as a whole when one of its parts is; below, only that part is missing. Either way nothing is
+//! written; the next commit starts a file that replaces everything above the durable length, since after a failed sync
+//! in an earlier process the page cache may still show what the disk does not have
+//! (<https://wiki.postgresql.org/wiki/Fsync_Errors>).
+//!
+//! ## Versions
+//!
+//! 1: the first. The magic and the version stay where they are in all versions.
+
+mod bytes;
+mod file;
+mod part;
+mod record;
+mod recovery;
+mod writer;
+
+use crate::log_database::journal::bytes::Cursor;
+
+pub(super) use file::JournalFile;
+pub(super) use record::{Part, Skeleton};
+pub(super) use recovery::recover;
+pub(super) use writer::{Limits, Rollover, Writer};
+
+/// The directory of journal files.
+pub(super) const DIRECTORY: &str = "journal";
+/// The file that becomes the next journal file once it is durable.
+const NEW_NAME: &str = "journal/new";
+/// The newest version that this build reads, and the one it writes.
+pub(crate) const VERSION: u32 = 1;
+
+const MAGIC: [u8; 8] = *b"MRSJRNL\n";
+/// Room for one header: a disk's sector, so that one broken sector leaves the other copy.
+const HEADER_BYTES: usize = 512;
+/// Where the first record stands.
+const RECORDS_START: u64 = 2 * HEADER_BYTES as u64;
+/// Bytes of a header's fields.
+const FIELDS_BYTES: usize = MAGIC.len() + 2 * size_of::<u32>() + 5 * size_of::<u64>();
+const _: () = assert!(FIELDS_BYTES <= HEADER_BYTES);
+
+/// What a file says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    /// Counts up from file to file, from 1.
+    sequence: u64,
+    /// Makes checksums of this file differ from those of all others.
+    salt: u64,
+    /// The file that this one continues; 0 for none.
+    predecessor: u64,
+    /// How much of the predecessor counts, all of it durable.
+    predecessor_bytes: u64,
+    /// How much of this file was durable when it got its name.
+    durable_bytes: u64,
+}
+
+/// What the first bytes of a file turn out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HeaderState {
+    Valid(Header),
+    /// Written by a newer build.
+    Newer(u32),
+    Damaged,
+}
+
+impl Header {
+    /// Both copies.
+    fn encode(&self) -> Vec<u8> {
+        let mut fields = Vec::with_capacity(FIELDS_BYTES);
+        for field in [self.sequence, self.salt, self.predecessor, self.predecessor_bytes, self.durable_bytes] {
+            fields.extend_from_slice(&field.to_le_bytes());
+        }
+        let mut copy = Vec::with_capacity(HEADER_BYTES);
+        copy.extend_from_slice(&MAGIC);
+        copy.extend_from_slice(&VERSION.to_le_bytes());
+        copy.extend_from_slice(&header_crc(VERSION, &fields).to_le_bytes());
+        copy.extend_from_slice(&fields);
+        copy.resize(HEADER_BYTES, 0);
+        copy.repeat(2)
+    }
+
+    /// Reads both copies and believes the first valid one.
+    fn decode(bytes: &[u8]) -> HeaderState {
+        let copies = [bytes, bytes.get(HEADER_BYTES..).unwrap_or_default()].map(Self::decode_copy);
+        let valid = copies.iter().find(|copy| matches!(copy, HeaderState::Valid(_)));
+        let newer = || copies.iter().find(|copy| matches!(copy, HeaderState::Newer(_)));
+        *valid.or_else(newer).unwrap_or(&HeaderState::Damaged)
+    }
+
+    fn decode_copy(bytes: &[u8]) -> HeaderState {
+        let mut cursor = Cursor::new(bytes.get(..FIELDS_BYTES.min(bytes.len())).unwrap_or_default());
+        let Some(version) = cursor.take(MAGIC.len()).filter(|magic| *magic == MAGIC).and_then(|_| cursor.u32()) else {
+            return HeaderState::Damaged;
+        };
+        if VERSION < version {
+            return HeaderState::Newer(version);
+        }
+        Self::decode_fields(version, &mut cursor).map_or(HeaderState::Damaged, HeaderState::Valid)
+    }
+
+    fn decode_fields(version: u32, cursor: &mut Cursor<'_>) -> Option<Self> {
+        let crc = cursor.u32()?;
+        if crc != header_crc(version, cursor.rest()) {
+            return None;
+        }
+        Some(Self {
+            sequence: cursor.u64()?,
+            salt: cursor.u64()?,
+            predecessor: cursor.u64()?,
+            predecessor_bytes: cursor.u64()?,
+            durable_bytes: cursor.u64()?,
+        })
+    }
+}
+
+fn header_crc(version: u32, fields: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&version.to_le_bytes());
+    hasher.update(fields);
+    hasher.finalize()
+}
+
+/// The name of file `sequence`.
+fn file_name(sequence: u64) -> String {
+    format!("{DIRECTORY}/{sequence:016x}.journal")
+}
+
+/// The sequence of the file called `name`; `None` for files that are not ours.
+fn sequence_of(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix(DIRECTORY)?.strip_prefix('/')?.strip_suffix(".journal")?;
+    let sequence = u64::from_str_radix(digits, 16).ok()?;
+    // Other spellings of the same number are not ours either.
+    (file_name(sequence) == name).then_some(sequence)
+}

@@ -1,0 +1,114 @@
+//! What a reader sees: everything that had been appended at one moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::log_database::index::{Index, Stream};
+use crate::log_database::scan::Scan;
+use crate::log_database::statistics::Statistics;
+use crate::model::{Batch, Labels, Lines, Matcher, Selection, TimeRange, Timestamp};
+
+/// Everything that had been appended at one moment; does not change and keeps the files it needs.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    index: Arc<Index>,
+    /// Batches being committed, and those that came after them.
+    pending: [Arc<Vec<Arc<Batch>>>; 2],
+}
+
+/// One stream in a snapshot.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StreamView {
+    /// What is committed.
+    pub(super) stored: Option<Arc<Stream>>,
+    /// What was appended after that.
+    pub(super) pending: Vec<PendingLines>,
+}
+
+/// Lines of one stream in a batch.
+#[derive(Clone, Debug)]
+pub(super) struct PendingLines {
+    batch: Arc<Batch>,
+    /// Which of the batch's streams.
+    position: usize,
+}
+
+impl PendingLines {
+    pub(super) fn lines(&self) -> &Lines {
+        &self.batch.streams[self.position].lines
+    }
+}
+
+impl StreamView {
+    /// The earliest and latest time in each part and in each pending batch, in the order of appending.
+    pub(super) fn time_bounds(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+        let stored = self.stored.iter().flat_map(|stream| stream.iter()).map(|part| (part.earliest, part.latest));
+        stored.chain(self.pending.iter().filter_map(|pending| pending.lines().time_bounds()))
+    }
+}
+
+impl Snapshot {
+    pub(super) fn new(index: Arc<Index>, pending: [Arc<Vec<Arc<Batch>>>; 2]) -> Self {
+        Self { index, pending }
+    }
+
+    /// The labels of the streams that all `matchers` accept and that may have lines in `range`, sorted. Looks at no
+    /// line that is committed.
+    pub fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
+        let views = self.views(matchers).into_iter();
+        views
+            .filter(|(_, view)| view.time_bounds().any(|(earliest, latest)| range.overlaps(earliest, latest)))
+            .map(|(labels, _)| labels.clone())
+            .collect()
+    }
+
+    /// Prepares to read the entries that `selection` asks for. Reads nothing yet.
+    pub fn scan(&self, selection: &Selection) -> Scan {
+        let views = self.views(&selection.matchers).into_iter();
+        let streams = views.map(|(labels, view)| (labels.clone(), view)).collect();
+        Scan::new(Arc::clone(&self.index), streams, selection)
+    }
+
+    /// The streams that all `matchers` accept; none without lines.
+    fn views(&self, matchers: &[Matcher]) -> BTreeMap<&Labels, StreamView> {
+        let is_selected = |labels: &Labels| matchers.iter().all(|matcher| matcher.accepts(labels));
+        let mut views: BTreeMap<&Labels, StreamView> = BTreeMap::new();
+        for (labels, stream) in self.index.streams.iter().filter(|(labels, _)| is_selected(labels)) {
+            views.insert(labels, StreamView { stored: Some(Arc::clone(stream)), pending: Vec::new() });
+        }
+        for batch in self.pending.iter().flat_map(|batches| batches.iter()) {
+            for (position, stream) in batch.streams.iter().enumerate() {
+                if !stream.lines.is_empty() && is_selected(&stream.labels) {
+                    let view = views.entry(&stream.labels).or_default();
+                    view.pending.push(PendingLines { batch: Arc::clone(batch), position });
+                }
+            }
+        }
+        views
+    }
+
+    /// What can be told from the snapshot; the rest is 0.
+    pub(super) fn statistics(&self) -> Statistics {
+        let files = &self.index.files;
+        let mut statistics = Statistics {
+            files: files.len(),
+            disk_bytes: files.values().map(|file| file.size_bytes()).sum(),
+            unreadable_parts: files.values().map(|file| file.unreadable_count()).sum(),
+            ..Statistics::default()
+        };
+        for view in self.views(&[]).values() {
+            statistics.streams += 1;
+            for part in view.stored.iter().flat_map(|stream| stream.iter()) {
+                statistics.lines += u64::from(part.line_count);
+                statistics.bytes += u64::from(part.text_bytes);
+            }
+            for pending in &view.pending {
+                statistics.lines += pending.lines().len() as u64;
+                statistics.bytes += pending.lines().byte_count() as u64;
+            }
+            let earliest = view.time_bounds().map(|(earliest, _)| earliest).min();
+            statistics.oldest = [statistics.oldest, earliest].into_iter().flatten().min();
+        }
+        statistics
+    }
+}

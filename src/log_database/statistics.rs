@@ -1,0 +1,32 @@
+//! What the database holds and what happened to it, in numbers.
+
+use crate::model::Timestamp;
+
+/// What the database holds and what happened to it since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Streams with at least one line.
+    pub streams: usize,
+    /// Lines that queries see, pending ones included.
+    pub lines: u64,
+    /// Bytes of text in them.
+    pub bytes: u64,
+    /// Bytes of all files.
+    pub disk_bytes: u64,
+    /// How many files there are.
+    pub files: usize,
+    /// The earliest time of all lines; `None` where there is no line.
+    pub oldest: Option<Timestamp>,
+    /// Bytes that a crash left behind the last valid record, when the database was opened.
+    pub cut_bytes: u64,
+    /// Bytes that were durable and turned out to be damaged, when the database was opened.
+    pub quarantined_bytes: u64,
+    /// Parts that queries had to leave out because they could no longer be read.
+    pub unreadable_parts: usize,
+    /// Commits that wrote something.
+    pub commits: u64,
+    /// Calls of [`crate::log_database::Database::sync`] that had something to make durable, and did.
+    pub syncs: u64,
+    /// Those that failed.
+    pub sync_failures: u64,
+}

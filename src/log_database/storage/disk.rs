@@ -1,0 +1,150 @@
+//! A directory of the file system.
+
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::file::{self, File};
+use crate::log_database::Error;
+use crate::log_database::storage::{Result, Storage, StoredFile};
+
+/// Holds the process number of whoever has the directory open, and their lock.
+const LOCK_NAME: &str = "lock";
+/// Longest process number that is read from the lock file, in bytes.
+const PID_BYTES_MAX: usize = 20;
+
+/// A directory of the file system that one process at a time has open.
+#[derive(Debug)]
+pub struct DiskStorage {
+    root: PathBuf,
+    /// Keeps others out until it is closed, also by `kill -9`.
+    _lock: File,
+}
+
+impl DiskStorage {
+    /// Opens `root`, creating it where it does not exist, and keeps every other process out of it.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InUse`]: another instance has it open. Nothing was changed.
+    /// - [`Error::Io`]: it cannot be created or written.
+    pub fn open(root: &Path) -> std::result::Result<Self, Error> {
+        file::create_directories(root)?;
+        let lock = File::open_or_create(&root.join(LOCK_NAME))?;
+        if !lock.try_lock()? {
+            return Err(Error::InUse { path: root.to_owned(), pid: read_pid(&lock) });
+        }
+        lock.set_len(0)?;
+        lock.write_all_at(std::process::id().to_string().as_bytes(), 0)?;
+        Ok(Self { root: root.to_owned(), _lock: lock })
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// The process number in the lock file, for a message only.
+fn read_pid(lock: &File) -> Option<u32> {
+    let mut text = [0; PID_BYTES_MAX];
+    let count = lock.read_at(&mut text, 0).ok()?;
+    std::str::from_utf8(text.get(..count)?).ok()?.trim().parse().ok()
+}
+
+impl Storage for DiskStorage {
+    fn create_directory(&self, directory: &str) -> Result<()> {
+        let path = self.root.join(directory);
+        file::create_directories(&path)?;
+        file::sync_directory(path.parent().unwrap_or(&self.root))
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<String>> {
+        let paths = file::read_directory(&self.root.join(directory))?;
+        let names = paths.iter().filter_map(|path| path.file_name()?.to_str());
+        Ok(names.map(|name| format!("{directory}/{name}")).collect())
+    }
+
+    fn create(&self, name: &str) -> Result<Arc<dyn StoredFile>> {
+        let file = File::open_or_create(&self.root.join(name))?;
+        file.set_len(0)?;
+        Ok(Arc::new(file))
+    }
+
+    fn open(&self, name: &str) -> Result<Arc<dyn StoredFile>> {
+        Ok(Arc::new(File::open_for_writing(&self.root.join(name))?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        file::rename(&self.root.join(from), &self.root.join(to))
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        file::remove(&self.root.join(name))
+    }
+
+    fn sync_directory(&self, directory: &str) -> Result<()> {
+        file::sync_directory(&self.root.join(directory))
+    }
+
+    fn free_bytes(&self) -> Result<u64> {
+        file::free_bytes(&self.root)
+    }
+}
+
+impl StoredFile for File {
+    fn path(&self) -> &Path {
+        File::path(self)
+    }
+
+    fn size_bytes(&self) -> Result<u64> {
+        Ok(self.metadata()?.size_bytes)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        File::read_at(self, buffer, offset)
+    }
+
+    fn write_at(&self, slices: &mut [IoSlice<'_>], offset: u64) -> Result<()> {
+        self.write_all_vectored_at(slices, offset)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_open_is_refused_and_names_the_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("data");
+        let first = DiskStorage::open(&root).unwrap();
+
+        let Err(Error::InUse { path, pid }) = DiskStorage::open(&root) else { panic!("opened twice") };
+        assert_eq!((path, pid), (root.clone(), Some(std::process::id())));
+
+        drop(first);
+        DiskStorage::open(&root).unwrap();
+    }
+
+    #[test]
+    fn slices_are_written_one_after_the_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = DiskStorage::open(directory.path()).unwrap();
+        let file = storage.create("lines").unwrap();
+        // More slices than one call of the operating system takes.
+        let texts: Vec<String> =
+            (0..5000).map(|number| if number % 3 == 0 { String::new() } else { format!("{number},") }).collect();
+        let mut slices: Vec<IoSlice<'_>> = texts.iter().map(|text| IoSlice::new(text.as_bytes())).collect();
+        file.write_at(&mut slices, 3).unwrap();
+
+        let expected = texts.concat();
+        let mut read = vec![0; expected.len() + 10];
+        assert_eq!(file.read_at(&mut read, 3).unwrap(), expected.len());
+        assert_eq!(&read[..expected.len()], expected.as_bytes());
+    }
+}

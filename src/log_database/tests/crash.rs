@@ -1,0 +1,224 @@
+//! Crashes at every call to the medium, in every mode, and calls that fail.
+//!
+//! A run appends, commits and syncs until the medium fails for good at the n-th call; then the machine dies, the
+//! database is opened again, and must hold exactly what it held at one of the commits that were tried since the last
+//! sync that returned: lines and checkpoints of the same one.
+
+use std::sync::Arc;
+
+use crate::log_database::journal::Limits;
+use crate::log_database::storage::{CrashMode, Failure, SimulatedStorage};
+use crate::log_database::tests::{self, Model, batch, content, in_time_order};
+use crate::log_database::{Database, Error};
+use crate::model::{Batch, Checkpoint};
+
+/// Opens a database whose files end after a few records, so that a short run goes through many.
+fn open(storage: &SimulatedStorage) -> Result<Database, Error> {
+    let limits = Limits { file_bytes: 8 << 10, replaced_bytes_max: 3 << 10 };
+    Database::open_limited(Arc::new(storage.clone()), limits)
+}
+
+/// What a run did, as far as its caller can know.
+#[derive(Debug, Default)]
+struct Run {
+    /// Everything that was appended.
+    appended: Vec<Batch>,
+    /// How many batches each commit would have stored, whether or not it returned well.
+    tried: Vec<usize>,
+    /// How many the last successful commit stored.
+    committed: usize,
+    /// How many the last successful sync stored.
+    synced: usize,
+}
+
+impl Run {
+    fn commit(&mut self, database: &Database) -> Result<(), Error> {
+        self.tried.push(self.appended.len());
+        database.commit()?;
+        self.committed = self.appended.len();
+        Ok(())
+    }
+
+    fn sync(&mut self, database: &Database) -> Result<(), Error> {
+        self.tried.push(self.appended.len());
+        database.sync()?;
+        (self.committed, self.synced) = (self.appended.len(), self.appended.len());
+        Ok(())
+    }
+
+    fn append(&mut self, database: &Database) {
+        let number = self.appended.len();
+        let (stream, text) = (["a", "b"][number % 2], format!("line {number} ").repeat(1 + number * 7 % 100));
+        let time = i64::try_from(number).unwrap();
+        let mut batch = batch(stream, &[(time, &text), (time, ""), (time - 1, "late")], number as u64);
+        if number % 5 == 4 {
+            batch.checkpoint = Some(Checkpoint { source: stream.into(), position: None });
+        }
+        self.appended.push(batch.clone());
+        database.append(batch).unwrap();
+    }
+
+    /// Three appends, a commit of each, and a sync after all of them, `rounds` times. Errors are tried again later.
+    fn go_on(&mut self, database: &Database, rounds: usize) -> Result<(), Error> {
+        let mut result = Ok(());
+        for _ in 0..rounds {
+            for _ in 0..3 {
+                self.append(database);
+                result = result.and(self.commit(database));
+            }
+            result = result.and(self.sync(database));
+        }
+        result
+    }
+
+    /// Which of the commits the database holds; at least `from` batches.
+    #[track_caller]
+    fn check(&self, database: &Database, from: usize, context: &str) -> usize {
+        let held = content(database);
+        let tried = self.tried.iter().copied().filter(|count| from <= *count);
+        let found = tried.chain([from]).find(|count| in_time_order(Model::after(&self.appended[..*count])) == held);
+        found.unwrap_or_else(|| {
+            let lines: Vec<usize> = held.streams.values().map(Vec::len).collect();
+            let Self { appended, tried, committed, synced } = self;
+            panic!(
+                "{context}: {} batches appended, commits tried at {tried:?}, committed {committed}, synced {synced}; \
+                 wanted one from {from} on, found {lines:?} lines, checkpoints {:?}",
+                appended.len(),
+                held.checkpoints
+            )
+        })
+    }
+}
+
+/// Runs on `storage` until its n-th call from now fails and all after it; the storage is then as the process left it.
+fn run_until(storage: &SimulatedStorage, run: &mut Run, call: u64, rounds: usize) -> bool {
+    storage.set_failure(Some(Failure::From(storage.call_count() + call)));
+    let finished = match open(storage) {
+        Ok(database) => run.go_on(&database, rounds).is_ok(),
+        Err(_) => false,
+    };
+    storage.set_failure(None);
+    finished
+}
+
+#[test]
+fn a_crash_at_any_call_leaves_a_commit_since_the_last_sync() {
+    let mut states = 0;
+    for call in 0.. {
+        let storage = SimulatedStorage::default();
+        let mut run = Run::default();
+        let finished = run_until(&storage, &mut run, call, 8);
+        for mode in CrashMode::ALL {
+            for seed in 0..8 {
+                let context = format!("call {call}, {mode:?}, seed {seed}");
+                let crashed = storage.crash(mode, seed);
+                let database = open(&crashed).unwrap();
+                let from = if mode == CrashMode::ProcessKilled { run.committed } else { run.synced };
+                let held = run.check(&database, from, &context);
+                check_goes_on(&crashed, &database, &run, held, &context);
+                states += 1;
+            }
+        }
+        if finished {
+            break;
+        }
+    }
+    assert!(2000 < states, "{states} states are too few to prove anything");
+}
+
+/// What was recovered can be added to, and a sync makes all of it durable.
+#[track_caller]
+fn check_goes_on(storage: &SimulatedStorage, database: &Database, run: &Run, held: usize, context: &str) {
+    let mut next = Run { appended: run.appended[..held].to_vec(), ..Run::default() };
+    next.go_on(database, 1).unwrap();
+    let database = open(&storage.crash(CrashMode::AllLost, 0)).unwrap();
+    next.check(&database, next.appended.len(), context);
+    assert_eq!(database.statistics().cut_bytes, 0, "{context}: a recovered journal is clean");
+}
+
+#[test]
+fn a_second_crash_during_recovery_loses_nothing_more() {
+    for first in (0..60).step_by(3) {
+        let storage = SimulatedStorage::default();
+        let mut run = Run::default();
+        run_until(&storage, &mut run, first, 2);
+        for (seed, mode) in (0..).zip(CrashMode::ALL) {
+            let crashed = storage.crash(mode, seed);
+            let held = run.check(&open(&crashed).unwrap(), run.synced, "first crash");
+            for second in 0..30 {
+                let again = crashed.crash(CrashMode::ProcessKilled, 0);
+                let mut next = Run { appended: run.appended[..held].to_vec(), synced: run.synced, ..Run::default() };
+                next.tried.push(held);
+                run_until(&again, &mut next, second, 1);
+                let context = format!("calls {first} and {second}, {mode:?}, seed {seed}");
+                next.check(&open(&again.crash(mode, seed + 100)).unwrap(), next.synced, &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_failed_call_costs_nothing_but_time() {
+    for call in 0.. {
+        let storage = SimulatedStorage::default();
+        storage.set_failure(Some(Failure::Once(call)));
+        let mut run = Run::default();
+        let database = open(&storage).or_else(|_| open(&storage)).unwrap();
+        let result = run.go_on(&database, 8);
+        storage.set_failure(None);
+        let context = format!("call {call}, {result:?}");
+        // Whatever failed, now everything is stored, once, and stays so after a power cut.
+        run.sync(&database).unwrap();
+        run.check(&database, run.appended.len(), &context);
+        for mode in CrashMode::ALL {
+            run.check(&open(&storage.crash(mode, call)).unwrap(), run.appended.len(), &context);
+        }
+        if storage.call_count() <= call {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_failed_sync_is_counted_and_moves_to_a_new_file() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    let mut run = Run::default();
+    run.go_on(&database, 1).unwrap();
+    run.append(&database);
+    run.commit(&database).unwrap();
+    storage.set_failure(Some(Failure::Once(storage.call_count())));
+    run.sync(&database).unwrap_err();
+    run.check(&database, run.appended.len(), "what failed to be synced stays visible");
+    run.sync(&database).unwrap();
+    let statistics = database.statistics();
+    assert_eq!((statistics.sync_failures, statistics.files), (1, 1), "the small old file was replaced whole");
+    run.check(&open(&storage.crash(CrashMode::AllLost, 0)).unwrap(), run.appended.len(), "after the second sync");
+}
+
+#[test]
+fn an_agent_that_is_killed_over_and_over_leaves_one_file() {
+    let mut storage = SimulatedStorage::default();
+    let mut run = Run::default();
+    for _ in 0..20 {
+        let database = tests::open(&storage).unwrap();
+        run.append(&database);
+        run.commit(&database).unwrap();
+        drop(database);
+        storage = storage.crash(CrashMode::ProcessKilled, 0);
+    }
+    let database = tests::open(&storage).unwrap();
+    run.check(&database, run.appended.len(), "after all");
+    assert_eq!(storage.files().len(), 1);
+}
+
+#[test]
+fn a_clean_end_goes_on_in_the_same_file() {
+    let storage = SimulatedStorage::default();
+    let mut run = Run::default();
+    for _ in 0..5 {
+        run.go_on(&open(&storage).unwrap(), 1).unwrap();
+    }
+    assert_eq!(storage.files().keys().collect::<Vec<_>>(), ["journal/0000000000000001.journal"]);
+    run.check(&open(&storage).unwrap(), run.appended.len(), "after all");
+}

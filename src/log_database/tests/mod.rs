@@ -1,0 +1,186 @@
+//! The database as a whole, against a model of it: what is appended, what a scan returns, and what crashes leave.
+
+mod crash;
+mod damage;
+mod model;
+mod scan;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::log_database::storage::{SimulatedStorage, Storage};
+use crate::log_database::{Database, Error, Snapshot};
+use crate::model::{
+    Batch, Checkpoint, Direction, Labels, LineFilter, Lines, LogEntry, Selection, StreamLines, Timestamp,
+};
+
+/// What a database should hold: everything that was appended up to some moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Model {
+    /// Each stream's lines, as appended.
+    streams: BTreeMap<Labels, Vec<(Timestamp, Vec<u8>)>>,
+    checkpoints: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Model {
+    fn append(&mut self, batch: &Batch) {
+        for stream in batch.streams.iter().filter(|stream| !stream.lines.is_empty()) {
+            let lines = self.streams.entry(stream.labels.clone()).or_default();
+            lines.extend(stream.lines.iter().map(|(timestamp, line)| (timestamp, line.to_vec())));
+        }
+        let Some(Checkpoint { source, position }) = batch.checkpoint.clone() else { return };
+        match position {
+            Some(position) => self.checkpoints.insert(source, position),
+            None => self.checkpoints.remove(&source),
+        };
+    }
+
+    fn after(batches: &[Batch]) -> Self {
+        let mut model = Self::default();
+        for batch in batches {
+            model.append(batch);
+        }
+        model
+    }
+
+    /// What a scan has to return.
+    fn select(&self, selection: &Selection) -> Vec<LogEntry> {
+        let mut entries: Vec<LogEntry> = Vec::new();
+        for (labels, lines) in &self.streams {
+            if selection.matchers.iter().all(|matcher| matcher.accepts(labels)) {
+                entries.extend(lines.iter().map(|(timestamp, line)| LogEntry {
+                    timestamp: *timestamp,
+                    labels: labels.clone(),
+                    line: line.clone(),
+                }));
+            }
+        }
+        entries.sort_by_key(|entry| entry.timestamp);
+        if selection.direction == Direction::Backward {
+            entries.reverse();
+        }
+        entries.retain(|entry| selection.range.contains(entry.timestamp));
+        entries.retain(|entry| {
+            selection.filters.iter().all(|LineFilter::Contains(needle)| {
+                needle.is_empty() || entry.line.windows(needle.len()).any(|window| window == needle)
+            })
+        });
+        entries.truncate(selection.limit.unwrap_or(usize::MAX));
+        entries
+    }
+}
+
+/// Opens a database whose files are as long as in production.
+fn open(storage: &SimulatedStorage) -> Result<Database, Error> {
+    Database::open(Arc::new(storage.clone()) as Arc<dyn Storage>)
+}
+
+fn labels(name: &str) -> Labels {
+    Labels::new([("path", name)]).unwrap()
+}
+
+fn lines(entries: &[(i64, &str)]) -> Lines {
+    let mut lines = Lines::default();
+    for (ns, line) in entries {
+        lines.push(Timestamp::from_ns(*ns), line.as_bytes());
+    }
+    lines
+}
+
+/// A batch of one stream, read by the source of the same name up to `position`.
+fn batch(stream: &str, entries: &[(i64, &str)], position: u64) -> Batch {
+    Batch {
+        checkpoint: Some(Checkpoint { source: stream.into(), position: Some(position.to_string().into()) }),
+        streams: vec![StreamLines { labels: labels(stream), lines: lines(entries) }],
+    }
+}
+
+#[track_caller]
+fn entries(snapshot: &Snapshot, selection: &Selection) -> Vec<LogEntry> {
+    let mut scan = snapshot.scan(selection);
+    let mut entries = Vec::new();
+    while let Some(entry) = scan.next().expect("the scan is narrow") {
+        let (timestamp, labels) = (entry.timestamp, entry.labels.clone());
+        entries.push(LogEntry { timestamp, labels, line: entry.line.to_vec() });
+    }
+    entries
+}
+
+/// Everything in the database, in the form of the model. Lines are in time order, not as appended.
+#[track_caller]
+fn content(database: &Database) -> Model {
+    let mut model = Model::default();
+    for entry in entries(&database.snapshot(), &Selection::of(Vec::new())) {
+        model.streams.entry(entry.labels).or_default().push((entry.timestamp, entry.line));
+    }
+    for checkpoint in database.checkpoints() {
+        model.checkpoints.insert(checkpoint.source, checkpoint.position.expect("forgotten ones are left out"));
+    }
+    model
+}
+
+/// The model with lines in the order of [`content`].
+fn in_time_order(mut model: Model) -> Model {
+    model.streams.values_mut().for_each(|lines| lines.sort_by_key(|(timestamp, _)| *timestamp));
+    model
+}
+
+#[test]
+fn a_pending_batch_is_visible_and_gone_after_a_crash() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    database.append(batch("a", &[(1, "one")], 10)).unwrap();
+    assert_eq!(content(&database).streams, Model::after(&[batch("a", &[(1, "one")], 10)]).streams);
+    assert_eq!(database.checkpoints(), [], "what is not committed is not acknowledged");
+    assert_ne!(database.pending_bytes(), 0);
+    drop(database);
+    assert_eq!(content(&open(&storage).unwrap()), Model::default());
+}
+
+#[test]
+fn a_sync_of_nothing_new_does_not_touch_the_medium() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    database.append(batch("a", &[(1, "one")], 10)).unwrap();
+    database.sync().unwrap();
+    let calls = storage.call_count();
+    database.sync().unwrap();
+    database.commit().unwrap();
+    assert_eq!(storage.call_count(), calls);
+    assert_eq!(database.pending_bytes(), 0);
+}
+
+#[test]
+fn statistics_count_what_queries_see() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    database.append(batch("a", &[(5, "one"), (3, "three")], 10)).unwrap();
+    database.sync().unwrap();
+    database.append(batch("b", &[(4, "four")], 10)).unwrap();
+    let statistics = database.statistics();
+    assert_eq!((statistics.streams, statistics.lines, statistics.bytes), (2, 3, 12));
+    assert_eq!(statistics.oldest, Some(Timestamp::from_ns(3)));
+    assert_eq!((statistics.commits, statistics.syncs, statistics.files), (1, 1, 1));
+    let on_disk: usize = storage.files().values().map(Vec::len).sum();
+    assert_eq!(statistics.disk_bytes, on_disk as u64);
+}
+
+#[test]
+fn too_much_pending_is_refused_and_leaves_what_is_there() {
+    let database = open(&SimulatedStorage::default()).unwrap();
+    let large = Batch {
+        checkpoint: Some(Checkpoint { source: vec![0; super::PENDING_BYTES_MAX], position: None }),
+        streams: Vec::new(),
+    };
+    database.append(batch("a", &[(1, "one")], 10)).unwrap();
+    assert!(matches!(database.append(large), Err(Error::PendingFull { .. })));
+    assert_eq!(content(&database).streams.len(), 1);
+}
+
+#[test]
+fn the_handle_and_its_readers_may_move_between_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Database>();
+    check::<Snapshot>();
+    check::<super::Scan>();
+}

@@ -1,0 +1,114 @@
+//! Random appends, commits, syncs and reopenings against the model, then random selections.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::log_database::storage::{CrashMode, SimulatedStorage};
+use crate::log_database::tests::{Model, content, entries, in_time_order, labels, open};
+use crate::model::{
+    Batch, Checkpoint, Condition, Direction, LineFilter, Lines, Matcher, Selection, StreamLines, TimeRange, Timestamp,
+};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append(Batch),
+    Commit,
+    Sync,
+    /// The process dies and starts again.
+    Reopen,
+}
+
+fn any_lines() -> impl Strategy<Value = Lines> {
+    // Few distinct times, so that many are equal; extreme ones, so that differences overflow.
+    let time = prop_oneof![8 => 0..5_i64, 1 => Just(i64::MIN), 1 => Just(i64::MAX - 1)];
+    let line = prop_oneof![8 => vec(b'a'..b'd', 0..4), 1 => vec(any::<u8>(), 0..300), 1 => Just(vec![b'a'; 40 << 10])];
+    vec((time, line), 0..6).prop_map(|pairs| {
+        let mut lines = Lines::default();
+        for (ns, line) in &pairs {
+            lines.push(Timestamp::from_ns(*ns), line);
+        }
+        lines
+    })
+}
+
+fn any_batch() -> impl Strategy<Value = Batch> {
+    let name = prop_oneof![Just("a"), Just("b"), Just("c")];
+    let stream = (name.clone(), any_lines()).prop_map(|(name, lines)| StreamLines { labels: labels(name), lines });
+    let checkpoint = (name, proptest::option::weighted(0.8, vec(any::<u8>(), 0..3)))
+        .prop_map(|(name, position)| Checkpoint { source: name.into(), position });
+    (proptest::option::of(checkpoint), vec(stream, 0..4))
+        .prop_map(|(checkpoint, streams)| Batch { checkpoint, streams })
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => any_batch().prop_map(Step::Append),
+        2 => Just(Step::Commit),
+        1 => Just(Step::Sync),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+fn any_selection() -> impl Strategy<Value = Selection> {
+    let condition = prop_oneof![
+        Just(Condition::Equal("a".into())),
+        Just(Condition::NotEqual("a".into())),
+        Just(Condition::Matches(regex::Regex::new("^(a|c)$").unwrap())),
+        Just(Condition::NotMatches(regex::Regex::new("^c$").unwrap())),
+    ];
+    let matcher = condition.prop_map(|condition| Matcher { name: "path".into(), condition });
+    let bound = prop_oneof![4 => -1..6_i64, 1 => Just(i64::MIN), 1 => Just(i64::MAX)];
+    let range = (bound.clone(), bound)
+        .prop_map(|(start, end)| TimeRange { start: Timestamp::from_ns(start), end: Timestamp::from_ns(end) });
+    let filter = vec(b'a'..b'd', 0..3).prop_map(LineFilter::Contains);
+    let direction = prop_oneof![Just(Direction::Forward), Just(Direction::Backward)];
+    (vec(matcher, 0..2), range, vec(filter, 0..2), direction, proptest::option::of(0..8_usize)).prop_map(
+        |(matchers, range, filters, direction, limit)| Selection { matchers, range, filters, direction, limit },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn the_database_holds_what_the_model_holds(steps in vec(any_step(), 0..40), selections in vec(any_selection(), 1..8)) {
+        let mut storage = SimulatedStorage::default();
+        let mut database = open(&storage).unwrap();
+        let (mut appended, mut committed) = (Model::default(), Model::default());
+        for step in steps {
+            match step {
+                Step::Append(batch) => {
+                    appended.append(&batch);
+                    database.append(batch).unwrap();
+                }
+                Step::Commit => {
+                    database.commit().unwrap();
+                    committed = appended.clone();
+                }
+                Step::Sync => {
+                    database.sync().unwrap();
+                    committed = appended.clone();
+                }
+                Step::Reopen => {
+                    storage = storage.crash(CrashMode::ProcessKilled, 0);
+                    database = open(&storage).unwrap();
+                    appended = committed.clone();
+                    prop_assert_eq!(content(&database), in_time_order(committed.clone()));
+                }
+            }
+        }
+
+        let checkpoints = content(&database).checkpoints;
+        prop_assert_eq!(checkpoints, committed.checkpoints);
+        let snapshot = database.snapshot();
+        let streams: Vec<_> = appended.streams.keys().cloned().collect();
+        prop_assert_eq!(snapshot.streams(&[], TimeRange::ALL), streams);
+        // The order is the same before and after everything is committed.
+        database.commit().unwrap();
+        for selection in selections {
+            let expected = appended.select(&selection);
+            prop_assert_eq!(&entries(&snapshot, &selection), &expected);
+            prop_assert_eq!(&entries(&database.snapshot(), &selection), &expected);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a scan returns in particular cases that random ones meet too seldom.
+
+use std::sync::Arc;
+
+use crate::log_database::storage::{DiskStorage, SimulatedStorage};
+use crate::log_database::tests::{Model, batch, entries, labels, lines, open};
+use crate::log_database::{Database, Error, OPEN_BYTES_MAX};
+use crate::model::{Batch, Direction, Lines, Selection, StreamLines, TimeRange, Timestamp};
+
+/// Scans forward and backward, pending, committed and reopened, and expects the lines' texts.
+#[track_caller]
+fn check(batches: &[Batch], expected: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(Arc::new(DiskStorage::open(directory.path()).unwrap())).unwrap();
+    for batch in batches {
+        database.append(batch.clone()).unwrap();
+    }
+    check_both_directions(&database, expected);
+    database.commit().unwrap();
+    check_both_directions(&database, expected);
+    drop(database);
+    let reopened = Database::open(Arc::new(DiskStorage::open(directory.path()).unwrap())).unwrap();
+    check_both_directions(&reopened, expected);
+}
+
+#[track_caller]
+fn check_both_directions(database: &Database, expected: &[&str]) {
+    for direction in [Direction::Forward, Direction::Backward] {
+        let selection = Selection { direction, ..Selection::of(Vec::new()) };
+        let found = entries(&database.snapshot(), &selection);
+        let mut texts: Vec<_> = found.iter().map(|entry| String::from_utf8_lossy(&entry.line)).collect();
+        if direction == Direction::Backward {
+            texts.reverse();
+        }
+        assert_eq!(texts, expected);
+    }
+}
+
+#[test]
+fn streams_are_merged_by_time() {
+    check(&[batch("a", &[(1, "a1"), (4, "a4")], 1), batch("b", &[(2, "b2"), (3, "b3")], 1)], &["a1", "b2", "b3", "a4"]);
+}
+
+#[test]
+fn equal_times_are_in_the_order_of_labels_and_then_of_appending() {
+    let batches = [batch("b", &[(1, "b1"), (1, "b2")], 1), batch("a", &[(1, "a1")], 1), batch("b", &[(1, "b3")], 2)];
+    check(&batches, &["a1", "b1", "b2", "b3"]);
+}
+
+#[test]
+fn lines_out_of_order_are_sorted_within_and_across_batches() {
+    check(
+        &[batch("a", &[(5, "5"), (1, "1"), (3, "3")], 1), batch("a", &[(4, "4"), (2, "2")], 2)],
+        &["1", "2", "3", "4", "5"],
+    );
+}
+
+#[test]
+fn lines_over_the_length_of_a_part_stay_whole() {
+    let texts: Vec<String> = [0, 1, 100 << 10, 0, 2 << 20, 70 << 10].iter().map(|length| "x".repeat(*length)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let timed: Vec<(i64, &str)> = (0..).zip(texts.iter().copied()).collect();
+    check(&[batch("a", &timed, 1)], &texts);
+}
+
+#[test]
+fn a_snapshot_does_not_change() {
+    let database = open(&SimulatedStorage::default()).unwrap();
+    database.append(batch("a", &[(1, "one")], 1)).unwrap();
+    let pending = database.snapshot();
+    database.commit().unwrap();
+    let committed = database.snapshot();
+    database.append(batch("a", &[(2, "two")], 2)).unwrap();
+    database.commit().unwrap();
+    let selection = Selection::of(Vec::new());
+    assert_eq!(entries(&pending, &selection), entries(&committed, &selection));
+    assert_eq!(entries(&committed, &selection).len(), 1);
+    assert_eq!(entries(&database.snapshot(), &selection).len(), 2);
+}
+
+#[test]
+fn streams_are_found_by_time_without_reading_lines() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    database.append(batch("a", &[(1, "one"), (9, "nine")], 1)).unwrap();
+    database.commit().unwrap();
+    database.append(batch("b", &[(20, "twenty")], 1)).unwrap();
+    let at = Timestamp::from_ns;
+    let calls = storage.call_count();
+    let snapshot = database.snapshot();
+    assert_eq!(snapshot.streams(&[], TimeRange { start: at(9), end: at(20) }), [labels("a")]);
+    assert_eq!(snapshot.streams(&[], TimeRange { start: at(10), end: at(21) }), [labels("b")]);
+    assert_eq!(snapshot.streams(&[], TimeRange::ALL), [labels("a"), labels("b")]);
+    assert_eq!(storage.call_count(), calls);
+}
+
+#[test]
+fn a_limited_scan_opens_only_the_parts_it_needs() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    for number in 0..50 {
+        database.append(batch("a", &[(number, "line")], 1)).unwrap();
+        database.commit().unwrap();
+    }
+    let calls = storage.call_count();
+    let last = Selection { limit: Some(2), direction: Direction::Backward, ..Selection::of(Vec::new()) };
+    let times: Vec<i64> = entries(&database.snapshot(), &last).iter().map(|entry| entry.timestamp.as_ns()).collect();
+    assert_eq!(times, [49, 48]);
+    assert!(storage.call_count() - calls <= 3, "one more part at most is opened to know the order");
+}
+
+#[test]
+fn a_scan_over_too_many_streams_at_once_is_refused() {
+    let database = open(&SimulatedStorage::default()).unwrap();
+    let line = "x".repeat(32 << 10);
+    for stream in 0..=OPEN_BYTES_MAX / (2 * line.len()) {
+        database.append(batch(&stream.to_string(), &[(1, &line), (2, &line)], 1)).unwrap();
+    }
+    database.commit().unwrap();
+    let mut scan = database.snapshot().scan(&Selection::of(Vec::new()));
+    let error = loop {
+        match scan.next() {
+            Ok(entry) => assert_eq!(entry.unwrap().timestamp.as_ns(), 1, "all streams have to be open for the second"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::ScanTooWide));
+    assert_eq!(scan.next().unwrap(), None);
+}
+
+#[test]
+fn columns_of_every_shape_come_back() {
+    let mut batches = Vec::new();
+    let mut model = Model::default();
+    for times in
+        [vec![7; 40_000], (0..40_000).collect(), vec![7, 7, 7, 8, 7], vec![i64::MIN, i64::MAX - 1, 0, i64::MIN]]
+    {
+        let mut lines = Lines::default();
+        for ns in times {
+            let length = usize::try_from(ns & 7).unwrap();
+            lines.push(Timestamp::from_ns(ns), &ns.to_le_bytes()[..length]);
+        }
+        let stream = format!("stream {}", batches.len());
+        let batch = Batch { checkpoint: None, streams: vec![StreamLines { labels: labels(&stream), lines }] };
+        model.append(&batch);
+        batches.push(batch);
+    }
+    let database = open(&SimulatedStorage::default()).unwrap();
+    for batch in batches {
+        database.append(batch).unwrap();
+    }
+    database.commit().unwrap();
+    let selection = Selection::of(Vec::new());
+    assert!(entries(&database.snapshot(), &selection) == model.select(&selection));
+}
+
+#[test]
+fn a_batch_without_lines_moves_a_checkpoint() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    let empty = StreamLines { labels: labels("a"), lines: lines(&[]) };
+    database.append(Batch { streams: vec![empty], ..batch("a", &[], 7) }).unwrap();
+    database.sync().unwrap();
+    assert_eq!(open(&storage).unwrap().checkpoints().len(), 1);
+    assert_eq!(database.snapshot().streams(&[], TimeRange::ALL), []);
+}

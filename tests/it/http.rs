@@ -1,0 +1,314 @@
+//! The HTTP server as a client on the wire sees it: good requests, hostile ones, and slow ones.
+//!
+//! What each route answers is tested beside the routes; here it is that everybody gets an answer or a closed connection.
+
+use std::time::{Duration, Instant};
+
+use monitoring_rs::api::{self, Settings};
+
+use crate::support::{Server, database};
+
+/// A server with three lines under `/logs/path//var/log/a.log`.
+fn server() -> Server {
+    server_with(Settings::default())
+}
+
+fn server_with(settings: Settings) -> Server {
+    Server::start(database("path", "/var/log/a.log", ["one", "two", "three"].map(Vec::from)), settings)
+}
+
+/// A server with so many lines under `/logs/app/x` that an answer fills every buffer on its way.
+fn server_with_long_answer(settings: Settings) -> Server {
+    Server::start(database("app", "x", long_lines().map(Vec::from)), settings)
+}
+
+fn long_lines() -> impl Iterator<Item = String> {
+    (0..300_000).map(|number| format!("line {number:06} \"quoted\" \u{1b}[31mred {}", "x".repeat(number % 97)))
+}
+
+const LONG_REQUEST: &str = "GET /logs/app/x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[test]
+fn lines_come_back_under_their_path() {
+    let answer = server().get("/logs/path//var/log/a.log");
+    assert_eq!((answer.status, answer.json()), (200, serde_json::json!(["one", "two", "three"])));
+    assert!(answer.head.contains("content-type: application/json\r\n"), "{}", answer.head);
+    assert!(answer.head.contains("x-content-type-options: nosniff\r\n"), "{}", answer.head);
+}
+
+#[test]
+fn a_long_answer_is_streamed_whole() {
+    let server = server_with_long_answer(Settings::default());
+    let answer = server.get("/logs/app/x");
+    assert!(answer.head.contains("transfer-encoding: chunked"), "{}", answer.head);
+    let lines: Vec<String> = serde_json::from_slice(&answer.body).unwrap();
+    assert!(lines.into_iter().eq(long_lines()), "every line, unchanged and in order");
+}
+
+#[test]
+fn errors_are_json_with_their_status() {
+    let answer = server().get("/logs/path/none");
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.json(), serde_json::json!({"error": "no stream has the label path=\"none\""}));
+}
+
+#[test]
+fn head_is_get_without_a_body() {
+    let server = server();
+    let mut client = server.connect();
+    for target in ["/logs/path//var/log/a.log", "/metrics"] {
+        client.send(format!("HEAD {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let answer = client.read_head().unwrap();
+        assert!(answer.status == 200 && answer.head.contains("content-length: "), "{}", answer.head);
+    }
+}
+
+#[test]
+fn other_methods_are_told_which_are_answered() {
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let server = server();
+        let mut client = server.connect();
+        client.send(format!("{method} /status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}"));
+        let answer = client.read_answer().unwrap();
+        assert_eq!(answer.status, 405, "method: {method}");
+        assert!(answer.head.contains("allow: get, head\r\n"), "{}", answer.head);
+    }
+}
+
+#[track_caller]
+fn check_host(host: &str, status: u16) {
+    let settings = Settings { allowed_hosts: vec!["logs.example.com".to_owned()], ..Settings::default() };
+    let server = server_with(settings);
+    let mut client = server.connect();
+    client.send(format!("GET /livez HTTP/1.1\r\n{host}\r\n"));
+    let answer = client.read_answer().unwrap();
+    assert_eq!(answer.status, status, "{host}");
+    assert_eq!(answer.head.contains("connection: close"), status != 200, "{host}");
+}
+
+#[test]
+fn only_hosts_that_are_this_machine_are_answered() {
+    check_host("Host: 127.0.0.1:8000\r\n", 200);
+    check_host("Host: logs.example.com\r\n", 200);
+    check_host("Host: evil.example\r\n", 421);
+    check_host("Host: \u{e4}\r\n", 421);
+    check_host("", 400);
+    check_host("Host: localhost\r\nHost: localhost\r\n", 400);
+}
+
+#[test]
+fn pipelined_requests_are_all_answered_in_order() {
+    let server = server();
+    let mut client = server.connect();
+    client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\nGET /readyz HTTP/1.1\r\nHost: a\r\n\r\n");
+    let statuses = [(); 3].map(|()| client.read_answer().unwrap().status);
+    assert_eq!(statuses, [200, 404, 200]);
+}
+
+#[test]
+fn http_1_0_is_answered_and_closed() {
+    let server = server_with_long_answer(Settings::default());
+    let mut client = server.connect();
+    client.send("GET /livez HTTP/1.0\r\n\r\n");
+    let bytes = client.read_to_close();
+    assert!(bytes.starts_with(b"HTTP/1.0 200 OK\r\n") && bytes.ends_with(b"ok\n"));
+
+    let mut client = server.connect();
+    client.send("GET /logs/app/x HTTP/1.0\r\n\r\n");
+    let answer = client.read_answer().unwrap();
+    assert!(!answer.head.contains("transfer-encoding"), "{}", answer.head);
+    assert_eq!(answer.json().as_array().map(Vec::len), Some(300_000));
+}
+
+/// Sends `request`; the answer's status has to be `expected`, where 0 means that the connection is closed without one,
+/// and another client has to be answered thereafter.
+#[track_caller]
+fn check_hostile(request: impl AsRef<[u8]>, expected: u16) {
+    let server = server();
+    let mut client = server.connect();
+    client.send(&request);
+    let status = client.read_head().map_or(0, |answer| answer.status);
+    let shown: String = String::from_utf8_lossy(request.as_ref()).chars().take(200).collect();
+    assert_eq!(status, expected, "request: {shown:?}");
+    assert_eq!(server.get("/livez").status, 200);
+}
+
+/// As [`check_hostile`], and nothing that follows on the connection may be taken for another request.
+#[track_caller]
+fn check_refused(request: &str, expected: u16) {
+    check_hostile(request, expected);
+    let server = server();
+    let mut client = server.connect();
+    client.send(format!("{request}GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let answers = client.read_to_close();
+    assert!(!answers.ends_with(b"ok\n"), "{}", String::from_utf8_lossy(&answers));
+}
+
+#[test]
+fn ambiguous_lengths_are_refused() {
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400);
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400);
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400);
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400);
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\nab", 400);
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400);
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400);
+}
+
+#[test]
+fn malformed_heads_are_refused() {
+    check_refused("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 400);
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 400);
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n", 400);
+    check_refused("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n folded\r\n\r\n", 400);
+    check_refused("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400);
+    check_refused("GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400);
+    check_refused("\x16\x03\x01\x02\0\x01\0\x01\u{fc}\r\n\r\n", 400);
+    check_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0);
+}
+
+#[test]
+fn odd_requests_get_an_answer() {
+    check_hostile(b"GET / HTTP/1.1\r\nHost: a\r\nX: \xff\xfe\r\n\r\n", 200);
+    check_hostile("GET / HTTP/1.1\r\nHost: a\r\nX: \u{fc}\r\n\r\n", 200);
+    check_hostile(b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", 400);
+    check_hostile("GET /logs/path/\u{fc} HTTP/1.1\r\nHost: a\r\n\r\n", 404);
+    check_hostile("GET /logs/path/%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400);
+    check_hostile("GET /logs/path/%e HTTP/1.1\r\nHost: a\r\n\r\n", 400);
+    check_hostile("GET //livez HTTP/1.1\r\nHost: a\r\n\r\n", 404);
+    check_hostile("GET ///evil/livez HTTP/1.1\r\nHost: a\r\n\r\n", 404);
+    check_hostile("GET http://localhost/livez HTTP/1.1\r\nHost: a\r\n\r\n", 200);
+    check_hostile("GET http://evil.example/livez HTTP/1.1\r\nHost: localhost\r\n\r\n", 421);
+    check_hostile("GET /livez HTTP/1.1\r\nHost: localhost/../w\r\n\r\n", 421);
+    check_hostile("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 404);
+    check_hostile("CONNECT localhost:80 HTTP/1.1\r\nHost: a\r\n\r\n", 405);
+    check_hostile("BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501);
+    check_hostile("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 200);
+}
+
+#[test]
+fn what_is_too_large_is_refused() {
+    check_hostile(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(40_000)), 431);
+    check_hostile(format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(200)), 431);
+    check_hostile(format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(40_000)), 431);
+    check_hostile(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(10 << 20)), 431);
+    check_hostile(format!("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n{}", "x".repeat(99_999)), 413);
+}
+
+fn impatient() -> Settings {
+    let [short, long] = [200, 600].map(Duration::from_millis);
+    Settings { head_timeout: short, idle_timeout: long, write_timeout: short, ..Settings::default() }
+}
+
+/// Sends `bytes`; the connection has to be closed no sooner than `at_least`.
+#[track_caller]
+fn check_closed(bytes: &str, at_least: Duration) -> Vec<u8> {
+    let server = server_with(impatient());
+    let mut client = server.connect();
+    let started = Instant::now();
+    client.send(bytes);
+    let answer = client.read_to_close();
+    assert!(at_least <= started.elapsed(), "closed after {:?}", started.elapsed());
+    answer
+}
+
+#[test]
+fn a_head_that_does_not_come_is_waited_for_no_longer_than_the_head_timeout() {
+    check_closed("", impatient().head_timeout);
+    check_closed("GET / HTTP/1.1\r\nHost:", impatient().head_timeout);
+}
+
+#[test]
+fn a_body_that_does_not_come_is_answered_with_408() {
+    let answer = check_closed("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc", impatient().head_timeout);
+    assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn an_idle_connection_stays_open_for_the_idle_timeout() {
+    let answer = check_closed("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n", impatient().idle_timeout);
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn a_second_head_is_waited_for_no_longer_than_the_head_timeout() {
+    let server = server_with(Settings { idle_timeout: Duration::from_secs(60), ..impatient() });
+    let mut client = server.connect();
+    client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.read_answer().unwrap().status, 200);
+    client.send("GET /li");
+    client.read_to_close();
+}
+
+#[test]
+fn a_client_that_does_not_read_is_cut_off() {
+    let server = server_with_long_answer(Settings { drain_timeout: Duration::from_secs(60), ..impatient() });
+    let mut client = server.connect();
+    client.send(LONG_REQUEST);
+    assert_eq!(client.read_head().unwrap().status, 200);
+    let started = Instant::now();
+    server.stop();
+    assert!(started.elapsed() < Duration::from_secs(20), "the server waited for {:?}", started.elapsed());
+    assert!(!client.read_to_close().ends_with(b"0\r\n\r\n"), "the answer is not ended");
+}
+
+#[test]
+fn a_hundred_idle_clients_do_not_keep_another_waiting() {
+    let server = server();
+    let idle: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    assert_eq!(server.get("/livez").status, 200);
+    drop(idle);
+}
+
+#[test]
+fn a_client_beyond_the_limit_waits_for_another_to_leave() {
+    let server =
+        server_with(Settings { connections_max: 2, head_timeout: Duration::from_millis(200), ..Settings::default() });
+    let idle = [(); 2].map(|()| server.connect());
+    let started = Instant::now();
+    assert_eq!(server.get("/livez").status, 200);
+    assert!(Duration::from_millis(150) < started.elapsed(), "answered after {:?}", started.elapsed());
+    drop(idle);
+}
+
+#[test]
+fn an_open_answer_is_sent_to_its_end_before_the_server_stops() {
+    let mut server =
+        server_with_long_answer(Settings { drain_timeout: Duration::from_secs(60), ..Settings::default() });
+    let mut client = server.connect();
+    client.send(LONG_REQUEST);
+    let head = client.read_head().unwrap();
+    let stopped = server.signal_stop();
+    let answer = client.read_body(head).expect("the whole answer");
+    assert_eq!(answer.json().as_array().map(Vec::len), Some(300_000));
+    stopped.join().unwrap();
+    assert!(std::net::TcpStream::connect(server.address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn an_open_answer_holds_up_the_stop_no_longer_than_the_drain_timeout() {
+    let server = server_with_long_answer(Settings { drain_timeout: Duration::from_millis(100), ..Settings::default() });
+    let mut client = server.connect();
+    client.send(LONG_REQUEST);
+    assert_eq!(client.read_head().unwrap().status, 200);
+    let started = Instant::now();
+    server.stop();
+    assert!(started.elapsed() < Duration::from_secs(20), "the server waited for {:?}", started.elapsed());
+}
+
+#[track_caller]
+fn check_bind(address: &str, advice: &str) {
+    let error = async_std::task::block_on(api::bind(address)).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("failed to listen on {address}: ")) && error.ends_with(advice), "{error}");
+}
+
+#[test]
+fn an_address_that_cannot_be_bound_is_named_with_the_fix() {
+    let server = server();
+    check_bind(
+        &server.address.to_string(),
+        "stop the other process, or choose another port with --listen (:0 takes a free one)",
+    );
+    check_bind("192.0.2.1:0", "this machine has no such address; choose one that it has with --listen");
+    check_bind("8000", "give --listen an address and a port, such as 127.0.0.1:8000");
+}

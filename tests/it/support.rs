@@ -1,0 +1,174 @@
+//! What the integration tests share: a server on a free port, and a client that sees every byte.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use async_std::channel::{self, Sender};
+use async_std::task::block_on;
+use monitoring_rs::api::{self, About, Settings, State};
+use monitoring_rs::log_database::Database;
+use monitoring_rs::model::{Labels, LogEntry, Timestamp};
+
+/// How long a test waits for an answer before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A database of these lines, one nanosecond apart, in one stream with one label.
+pub(crate) fn database(name: &str, value: &str, lines: impl IntoIterator<Item = Vec<u8>>) -> Database {
+    let labels = Labels::new([(name, value)]).expect("the test's label is one");
+    let entries = (0..).zip(lines).map(|(time, line)| {
+        let timestamp = Timestamp::from_ns(time);
+        LogEntry { timestamp, labels: labels.clone(), line }
+    });
+    Database::of(entries.collect())
+}
+
+/// A server on a free port; stopped when it is dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    running: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Server {
+    pub(crate) fn start(database: Database, settings: Settings) -> Self {
+        let about = About {
+            version: "0.0.0".to_owned(),
+            commit: String::new(),
+            collector: "Directory".to_owned(),
+            root_path: "/var/log".to_owned(),
+            data_directory: ".data".to_owned(),
+            started: Instant::now(),
+        };
+        let state = State { database, status: Arc::default(), about: Arc::new(about) };
+        let listener = block_on(api::bind("127.0.0.1:0")).expect("a port is free");
+        let address = listener.local_address();
+        let (stop, stopped) = channel::bounded::<()>(1);
+        let serve =
+            async move { listener.serve(state, settings, async { stopped.recv().await.unwrap_or_default() }).await };
+        let thread = std::thread::spawn(move || block_on(serve));
+        Self { address, running: Some((stop, thread)) }
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("the socket takes a timeout");
+        Client(BufReader::new(stream))
+    }
+
+    /// The answer to one request on a connection of its own.
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        let mut client = self.connect();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        client.read_answer().expect("a good request is answered")
+    }
+
+    /// Tells the server to stop, and waits until it has.
+    pub(crate) fn stop(mut self) {
+        self.signal_stop().join().expect("the server ends well");
+    }
+
+    /// Tells the server to stop.
+    pub(crate) fn signal_stop(&mut self) -> JoinHandle<()> {
+        let (stop, thread) = self.running.take().expect("it is told to stop once");
+        drop(stop);
+        thread
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.running.is_some() {
+            // A server that panicked has said so; the test's own failure matters more.
+            let _ = self.signal_stop().join();
+        }
+    }
+}
+
+/// A connection to a server.
+pub(crate) struct Client(BufReader<TcpStream>);
+
+/// An answer as it came.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The head, in lower case.
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+}
+
+impl Client {
+    /// Sends bytes; that the server no longer takes them is for the answer to show.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.0.get_mut().write_all(bytes.as_ref());
+    }
+
+    /// Reads one answer to a GET; `None` where the server closes before its end.
+    pub(crate) fn read_answer(&mut self) -> Option<Answer> {
+        let answer = self.read_head()?;
+        self.read_body(answer)
+    }
+
+    /// Reads the body that belongs to a head; `None` where the server closes before its end.
+    pub(crate) fn read_body(&mut self, mut answer: Answer) -> Option<Answer> {
+        if let Some((_, length)) = answer.head.split_once("content-length: ") {
+            let length =
+                length.split('\r').next().and_then(|length| length.parse().ok()).expect("a length is a number");
+            answer.body = self.read_exact(length)?;
+        } else if answer.head.contains("transfer-encoding: chunked") {
+            loop {
+                let length = usize::from_str_radix(self.read_line()?.trim_end(), 16).expect("a chunk has its length");
+                answer.body.extend(self.read_exact(length)?);
+                self.read_line()?;
+                if length == 0 {
+                    break;
+                }
+            }
+        } else {
+            answer.body = self.read_to_close();
+        }
+        Some(answer)
+    }
+
+    /// Reads an answer up to the empty line.
+    pub(crate) fn read_head(&mut self) -> Option<Answer> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            head += &self.read_line()?;
+        }
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a head has a status");
+        Some(Answer { status, head: head.to_ascii_lowercase(), body: Vec::new() })
+    }
+
+    /// Reads until the server closes the connection; fails where it does not.
+    #[expect(clippy::disallowed_methods, reason = "the test's own server decides how much there is")]
+    pub(crate) fn read_to_close(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.0.read_to_end(&mut bytes) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the connection stays open"),
+            // Closed, or reset because the server had not read everything.
+            Ok(_) | Err(_) => bytes,
+        }
+    }
+
+    fn read_line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        match self.0.read_line(&mut line) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("neither an answer nor a close"),
+            Ok(1..) => Some(line),
+            Ok(0) | Err(_) => None,
+        }
+    }
+
+    fn read_exact(&mut self, length: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).ok().map(|()| bytes)
+    }
+}
