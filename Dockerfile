@@ -25,6 +25,8 @@ COPY . .
 
 # --- The binary. ---
 FROM dependencies AS build
+# What `--version` says; the history is not in the context.
+ARG COMMIT
 COPY . .
 # Cargo goes by the time of change, and that of the copied files is older than the empty ones' build.
 RUN touch src/main.rs src/lib.rs \

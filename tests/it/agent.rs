@@ -76,7 +76,8 @@ impl Agent {
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let mut greeting = Vec::new();
         loop {
-            greeting.push(messages.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it does not serve: {greeting:#?}")));
+            greeting
+                .push(messages.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it does not serve: {greeting:#?}")));
             let last = greeting.last().unwrap();
             if let Some((_, address)) = last.split_once("serving http://") {
                 let address = address.trim_end_matches('/').parse().unwrap();
@@ -141,7 +142,9 @@ fn it_says_in_a_few_lines_what_it_does() {
     let agent = place.start();
     let greeting = agent.greeting.join("\n");
     assert!(agent.greeting.len() <= 8, "{greeting}");
-    for fact in ["monitoring-rs 0.", "MiB free", "1 files", &place.logs().display().to_string(), "serving http://127.0.0.1:"] {
+    for fact in
+        ["monitoring-rs 0.", "MiB free", "1 files", &place.logs().display().to_string(), "serving http://127.0.0.1:"]
+    {
         assert!(greeting.contains(fact), "{fact} is missing in {greeting}");
     }
 }
