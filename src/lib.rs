@@ -10,3 +10,4 @@ pub mod log_collector;
 pub mod log_database;
 
 pub mod api;
+pub mod ingest;

@@ -20,7 +20,7 @@ use monitoring_rs::log_collector::naming::ByPath;
 use monitoring_rs::log_collector::patterns::Patterns;
 use monitoring_rs::log_collector::watcher::PlatformWatcher;
 use monitoring_rs::log_database::Database;
-use monitoring_rs::log_database::storage::disk::DiskStorage;
+use monitoring_rs::log_database::storage::DiskStorage;
 use monitoring_rs::model::Timestamp;
 use monitoring_rs::status::Status;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -107,11 +107,11 @@ fn run(config: Config) -> anyhow::Result<()> {
         let pump = blocking::unblock(move || {
             let result = ingest::run(&mut collector, &database, &status, &pump_stop);
             // Whatever ended the pump ends the server: an agent that collects nothing must not look alive.
-            drop(stop_serving.try_send(()));
+            stop_serving.close();
             result
         });
         let pump = task::spawn(pump);
-        listener.serve(state, settings, async move { drop(stopped.recv().await) }).await;
+        listener.serve(state, settings, async move { stopped.recv().await.unwrap_or_default() }).await;
         let result = async_std::future::timeout(DRAIN_TIMEOUT, pump).await;
         result.context("gave up on storing the last lines; they are read again at the next start")??;
         log::info!("stopped");
@@ -195,7 +195,7 @@ fn listen_to_signals(stop: Arc<Stop>, stop_serving: channel::Sender<()>) -> anyh
             }
             log::info!("signal {signal}: storing what was read, then stopping");
             stop.set();
-            drop(stop_serving.try_send(()));
+            stop_serving.close();
         }
     };
     thread::Builder::new().name("signals".into()).spawn(listen).context("cannot listen to signals")?;

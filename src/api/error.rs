@@ -3,6 +3,7 @@
 use tide::{Response, StatusCode};
 
 use super::wire;
+use crate::log_database;
 
 /// Why a request is not answered as asked; the message says how to ask better.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,12 @@ pub(super) async fn explain(response: Response) -> tide::Result {
     let explained = match (response.error(), response.status()) {
         (Some(error), _) => match error.downcast_ref::<Error>() {
             Some(error) => Response::from(error),
-            None => internal(error),
+            None => match error.downcast_ref() {
+                Some(too_wide @ log_database::Error::ScanTooWide) => {
+                    Response::from(&Error::bad_request(too_wide.to_string()))
+                }
+                _ => internal(error),
+            },
         },
         (None, StatusCode::NotFound) => Response::from(&Error::not_found("there is nothing here; GET / lists what is")),
         (None, StatusCode::MethodNotAllowed) => {

@@ -27,8 +27,8 @@ pub(super) async fn index(_: Request<State>) -> tide::Result {
 
 /// Says how the agent, its sources and its database are.
 pub(super) async fn status(request: Request<State>) -> tide::Result {
-    let State { database, status, about } = request.state();
-    let statistics = database.statistics();
+    let State { status, about, .. } = request.state();
+    let statistics = request.state().statistics().await;
     Ok(wire::json(&wire::Status {
         version: &about.version,
         commit: &about.commit,
@@ -42,6 +42,7 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         bytes: statistics.bytes,
         disk_bytes: statistics.disk_bytes,
         oldest: statistics.oldest.map(wire::rfc3339),
+        quarantined_bytes: statistics.quarantined_bytes,
         skipped_bytes: wire::skipped_bytes(status),
         sources: status.sources().iter().map(|source| wire::Source::from(source.as_ref())).collect(),
     }))
@@ -54,15 +55,14 @@ pub(super) async fn live(_: Request<State>) -> tide::Result {
 
 /// Says whether lines are being stored; 503 and the reason where they are not.
 pub(super) async fn ready(request: Request<State>) -> tide::Result {
-    let State { database, status, about } = request.state();
+    let State { status, about, .. } = request.state();
     let problem = status.problem();
     let mut text = match &problem {
         None => "ok\n".to_owned(),
         Some(problem) => format!("lines are not being stored: {problem}\n"),
     };
-    if request.url().query().is_some_and(|query| query.split('&').any(|pair| pair.split('=').next() == Some("verbose")))
-    {
-        let statistics = database.statistics();
+    if request.url().query().is_some_and(|query| query.starts_with("verbose")) {
+        let statistics = request.state().statistics().await;
         let sources = status.sources();
         let lag_bytes: u64 = sources.iter().map(|source| source.lag_bytes()).sum();
         let lines = [

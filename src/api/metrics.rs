@@ -3,98 +3,77 @@
 //! No metric has a label whose values grow with what is read: sources are counted by state, not named.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tide::{Request, Response};
 
 use super::{State, time};
+use crate::log_database::Statistics;
 use crate::model::Timestamp;
-use crate::status::{SkipReason, SourceState, SourceStatus};
+use crate::status::{SkipReason, SourceState, SourceStatus, Status};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Answers the request.
 pub(super) async fn get(request: Request<State>) -> tide::Result {
-    let mut response = Response::from(render(request.state(), time::now()));
+    let State { status, about, .. } = request.state();
+    let mut page = Page::default();
+    page.family("monitoring_build_info", "What is running; always 1.");
+    page.sample(&[("version", &about.version), ("commit", &about.commit)], 1);
+    let uptime = about.started.elapsed();
+    page.single("monitoring_uptime_seconds", "Time since the agent was started.", uptime.as_secs());
+    source_metrics(&mut page, status, time::now(), uptime);
+    store_metrics(&mut page, &request.state().statistics().await, status.problem().is_some());
+
+    let mut response = Response::from(page.text);
     response.insert_header("Content-Type", CONTENT_TYPE);
     Ok(response)
 }
 
-fn render(state: &State, now: Timestamp) -> String {
-    let State { database, status, about } = state;
-    let mut page = Page::default();
-
-    page.family("monitoring_build_info", "gauge", "What is running; always 1.");
-    page.sample(&[("version", &about.version), ("commit", &about.commit)], 1);
-    page.single(
-        "monitoring_uptime_seconds",
-        "gauge",
-        "Time since the agent was started.",
-        about.started.elapsed().as_secs(),
-    );
-
-    page.single("monitoring_source_bytes_read_total", "counter", "Bytes read from sources.", status.bytes_read.get());
-    page.single("monitoring_source_lines_read_total", "counter", "Entries made of them.", status.lines_read.get());
-    page.family("monitoring_source_bytes_skipped_total", "counter", "Bytes that were not stored, by reason.");
+fn source_metrics(page: &mut Page, status: &Status, now: Timestamp, uptime: Duration) {
+    page.single("monitoring_source_bytes_read_total", "Bytes read from sources.", status.bytes_read.get());
+    page.single("monitoring_source_lines_read_total", "Entries made of them.", status.lines_read.get());
+    page.family("monitoring_source_bytes_skipped_total", "Bytes that were not stored, by reason.");
     for reason in SkipReason::ALL {
         page.sample(&[("reason", reason.name())], status.skipped(reason));
     }
     let sources = status.sources();
-    page.family("monitoring_source_files", "gauge", "Sources, by state.");
-    for (source_state, count) in files_by_state(&sources) {
-        page.sample(&[("state", source_state)], count);
+    page.family("monitoring_source_files", "Sources, by state.");
+    for (state, count) in files_by_state(&sources) {
+        page.sample(&[("state", state)], count);
     }
     let lag_bytes: u64 = sources.iter().map(|source| source.lag_bytes()).sum();
-    page.single("monitoring_source_lag_bytes", "gauge", "Bytes in sources that have not been read.", lag_bytes);
-    let lag_help = "Time since the least recently read source with unread bytes was read.";
-    page.single("monitoring_source_lag_seconds", "gauge", lag_help, seconds_since(status.oldest_lag(), now));
-    page.single(
-        "monitoring_source_rotations_total",
-        "counter",
-        "Sources renamed, replaced or deleted.",
-        status.rotations.get(),
-    );
-    page.single(
-        "monitoring_source_truncations_total",
-        "counter",
-        "Sources that shrank or were rewritten.",
-        status.truncations.get(),
-    );
-    page.single(
-        "monitoring_source_links_refused_total",
-        "counter",
-        "Links that were not followed.",
-        status.links_refused.get(),
-    );
+    page.single("monitoring_source_lag_bytes", "Bytes in sources that have not been read.", lag_bytes);
+    let lag = status.oldest_lag().map_or(Duration::ZERO, |last_read| age(last_read, now).min(uptime));
+    let help = "Time since the source that waits longest to be read was read, or since the start.";
+    page.single("monitoring_source_lag_seconds", help, lag.as_secs_f64());
+    page.single("monitoring_source_rotations_total", "Sources renamed, replaced or deleted.", status.rotations.get());
+    page.single("monitoring_source_truncations_total", "Sources cut or rewritten in place.", status.truncations.get());
+    page.single("monitoring_source_links_refused_total", "Links not followed.", status.links_refused.get());
+    page.single("monitoring_inotify_overflows_total", "Watcher queue overflows.", status.watcher_overflows.get());
+    page.single("monitoring_inotify_watches", "Files and directories being watched.", status.watches.get());
+}
 
-    let overflows = status.watcher_overflows.get();
-    page.single("monitoring_inotify_overflows_total", "counter", "Overflows of the watcher's queue.", overflows);
-    page.single("monitoring_inotify_watches", "gauge", "Files and directories being watched.", status.watches.get());
-
-    let statistics = database.statistics();
-    page.single("monitoring_store_streams", "gauge", "Streams.", statistics.streams);
-    page.single("monitoring_store_lines", "gauge", "Lines.", statistics.lines);
-    page.single("monitoring_store_bytes", "gauge", "Bytes of the lines as they were read.", statistics.bytes);
-    page.single("monitoring_store_disk_bytes", "gauge", "Bytes they take on disk.", statistics.disk_bytes);
-    page.single("monitoring_store_commits_total", "counter", "Commits.", statistics.commits);
-    page.single("monitoring_store_fsyncs_total", "counter", "Syncs to stable storage.", statistics.syncs);
-    page.single("monitoring_store_fsync_failures_total", "counter", "Syncs that failed.", statistics.sync_failures);
-    page.single(
-        "monitoring_store_blocks_quarantined_total",
-        "counter",
-        "Damaged parts set aside.",
-        statistics.quarantined,
-    );
+fn store_metrics(page: &mut Page, statistics: &Statistics, is_read_only: bool) {
+    page.single("monitoring_store_streams", "Streams.", statistics.streams);
+    page.single("monitoring_store_lines", "Lines.", statistics.lines);
+    page.single("monitoring_store_bytes", "Bytes of the lines as they were read.", statistics.bytes);
+    page.single("monitoring_store_disk_bytes", "Bytes they take on disk.", statistics.disk_bytes);
+    page.single("monitoring_store_commits_total", "Commits.", statistics.commits);
+    page.single("monitoring_store_fsyncs_total", "Syncs that made something durable.", statistics.syncs);
+    page.single("monitoring_store_fsync_failures_total", "Syncs that failed.", statistics.sync_failures);
+    page.single("monitoring_store_cut_bytes", "Unfinished bytes a crash left behind.", statistics.cut_bytes);
+    page.single("monitoring_store_quarantined_bytes", "Durable bytes found damaged.", statistics.quarantined_bytes);
+    page.single("monitoring_store_unreadable_parts", "Parts queries left out.", statistics.unreadable_parts);
     if let Some(oldest) = statistics.oldest {
         let seconds = oldest.as_ns().div_euclid(NS_PER_SECOND);
-        page.single("monitoring_store_oldest_timestamp_seconds", "gauge", "Time of the oldest line.", seconds);
+        page.single("monitoring_store_oldest_timestamp_seconds", "Time of the oldest line.", seconds);
     }
-    let read_only = u64::from(status.problem().is_some());
-    page.single("monitoring_store_read_only", "gauge", "1 while lines cannot be stored.", read_only);
-    page.text
+    page.single("monitoring_store_read_only", "1 while lines cannot be stored.", u8::from(is_read_only));
 }
 
 /// How many sources there are in each state; each is counted once.
@@ -111,10 +90,9 @@ fn files_by_state(sources: &[Arc<SourceStatus>]) -> BTreeMap<&'static str, u64> 
     counts
 }
 
-/// Whole seconds from `earlier` to `now`; 0 where there is none or it lies ahead.
-fn seconds_since(earlier: Option<Timestamp>, now: Timestamp) -> i64 {
-    let age_ns = earlier.map_or(0, |earlier| now.as_ns().saturating_sub(earlier.as_ns()));
-    age_ns.max(0) / NS_PER_SECOND
+/// How long ago `earlier` was; nothing where the clock was set back past it.
+fn age(earlier: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_nanos(u64::try_from(now.as_ns().saturating_sub(earlier.as_ns())).unwrap_or_default())
 }
 
 /// A page of metrics in the making.
@@ -126,22 +104,23 @@ struct Page {
 }
 
 impl Page {
-    /// Opens a family; its samples follow.
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+    /// Opens a family; its samples follow. Its kind is told by its name, as Prometheus' rules have it.
+    fn family(&mut self, name: &'static str, help: &str) {
         self.family = name;
+        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
         writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("writing to a string cannot fail");
     }
 
     /// Adds a sample to the open family.
-    fn sample(&mut self, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         writeln!(self.text, "{}{labels} {value}", self.family).expect("writing to a string cannot fail");
     }
 
     /// Adds a family of one sample without labels.
-    fn single(&mut self, name: &'static str, kind: &str, help: &str, value: impl std::fmt::Display) {
-        self.family(name, kind, help);
+    fn single(&mut self, name: &'static str, help: &str, value: impl Display) {
+        self.family(name, help);
         self.sample(&[], value);
     }
 }

@@ -25,9 +25,10 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
+use blocking::unblock;
 use tide::utils::After;
 
-use crate::log_database::Database;
+use crate::log_database::{Database, Statistics};
 use crate::status::Status;
 
 pub use self::server::{BindError, Listener, Settings, bind};
@@ -41,6 +42,14 @@ pub struct State {
     pub status: Arc<Status>,
     /// What does not change while the agent runs.
     pub about: Arc<About>,
+}
+
+impl State {
+    /// What the database says of itself; counted on a blocking thread, because it looks at every stream.
+    async fn statistics(&self) -> Statistics {
+        let database = self.database.clone();
+        unblock(move || database.statistics()).await
+    }
 }
 
 /// What does not change while the agent runs.

@@ -57,7 +57,7 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             connections_max: 512,
             head_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(3),
         }

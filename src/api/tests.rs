@@ -16,7 +16,8 @@ use tide::http::{self, Method};
 use tide::{Body, Response};
 
 use super::*;
-use crate::model::{Labels, LogEntry, Timestamp};
+use crate::log_database::storage::SimulatedStorage;
+use crate::model::{Batch, Labels, Lines, LogEntry, StreamLines, Timestamp};
 use crate::status::{SkipReason, SourceState, SourceStatus};
 
 const SECOND: i64 = 1_000_000_000;
@@ -34,7 +35,7 @@ fn entries() -> Vec<LogEntry> {
         entry(20, &b, b"b: one"),
         entry(30, &a, b"a: two"),
         entry(40, &b, b"b: \xff \"\x1b\0"),
-        entry(40, &a, b"a: three"),
+        entry(50, &a, b"a: three"),
     ]
 }
 
@@ -47,7 +48,13 @@ fn state(entries: Vec<LogEntry>) -> State {
         data_directory: ".data".to_owned(),
         started: Instant::now(),
     };
-    State { database: Database::of(entries), status: Arc::default(), about: Arc::new(about) }
+    let database = Database::open(Arc::new(SimulatedStorage::default())).unwrap();
+    for LogEntry { timestamp, labels, line } in entries {
+        let mut lines = Lines::default();
+        lines.push(timestamp, &line);
+        database.append(Batch { checkpoint: None, streams: vec![StreamLines { labels, lines }] }).unwrap();
+    }
+    State { database, status: Arc::default(), about: Arc::new(about) }
 }
 
 /// The status and the body that the routes answer to a GET of `target`, which begins without a slash.
@@ -163,7 +170,7 @@ fn the_status_tells_of_sources_and_database() {
     source.last_read_ns.set(5_000_000_000);
     source.set_state(SourceState::Unreadable, Some("permission denied".to_owned()));
     state.status.add_source(source);
-    state.status.add_skipped(SkipReason::Hole, 3);
+    state.status.add_skipped(SkipReason::LineTooLong, 3);
 
     let (_, body) = get(&state, "status");
     let mut status: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -172,7 +179,7 @@ fn the_status_tells_of_sources_and_database() {
         "last_read": "1970-01-01T00:00:05Z", "polled": false, "problem": "permission denied",
     });
     assert_eq!(status["sources"].take(), serde_json::json!([source]));
-    assert_eq!(status["skipped_bytes"]["hole"], 3);
+    assert_eq!(status["skipped_bytes"]["line_too_long"], 3);
     assert_eq!(status["oldest"], "1970-01-01T00:00:10Z");
     let texts = ["version", "collector", "root", "data_directory"].map(|name| status[name].as_str().unwrap());
     assert_eq!(texts, ["1.2.3", "Directory", "/var/log", ".data"]);
@@ -206,10 +213,11 @@ fn every_metric_has_its_help_its_type_and_a_number() {
     for line in [
         r#"monitoring_build_info{version="1.2.3",commit="abc\"def"} 1"#,
         "monitoring_source_bytes_read_total 5",
-        r#"monitoring_source_bytes_skipped_total{reason="hole"} 0"#,
+        r#"monitoring_source_bytes_skipped_total{reason="line_too_long"} 0"#,
         r#"monitoring_source_files{state="active"} 1"#,
         r#"monitoring_source_files{state="polling"} 0"#,
         "monitoring_source_lag_bytes 9",
+        "monitoring_store_lines 5",
         "monitoring_store_oldest_timestamp_seconds 10",
         "monitoring_store_read_only 0",
     ] {

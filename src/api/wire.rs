@@ -28,7 +28,7 @@ pub(super) struct Status<'a> {
     /// Why nothing is being stored at the moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) problem: Option<String>,
-    pub(super) streams: u64,
+    pub(super) streams: usize,
     pub(super) lines: u64,
     /// Bytes of the lines as they were read.
     pub(super) bytes: u64,
@@ -36,6 +36,8 @@ pub(super) struct Status<'a> {
     pub(super) disk_bytes: u64,
     /// The time of the oldest line, RFC 3339.
     pub(super) oldest: Option<String>,
+    /// Stored bytes that turned out to be damaged.
+    pub(super) quarantined_bytes: u64,
     pub(super) skipped_bytes: BTreeMap<&'static str, u64>,
     pub(super) sources: Vec<Source>,
 }

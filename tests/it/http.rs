@@ -232,7 +232,7 @@ fn an_idle_connection_stays_open_for_the_idle_timeout() {
 
 #[test]
 fn a_second_head_is_waited_for_no_longer_than_the_head_timeout() {
-    let server = server_with(Settings { idle_timeout: Duration::from_secs(60), ..impatient() });
+    let server = server_with(Settings { idle_timeout: Duration::from_mins(1), ..impatient() });
     let mut client = server.connect();
     client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.read_answer().unwrap().status, 200);
@@ -242,7 +242,7 @@ fn a_second_head_is_waited_for_no_longer_than_the_head_timeout() {
 
 #[test]
 fn a_client_that_does_not_read_is_cut_off() {
-    let server = server_with_long_answer(Settings { drain_timeout: Duration::from_secs(60), ..impatient() });
+    let server = server_with_long_answer(Settings { drain_timeout: Duration::from_mins(1), ..impatient() });
     let mut client = server.connect();
     client.send(LONG_REQUEST);
     assert_eq!(client.read_head().unwrap().status, 200);
@@ -273,8 +273,7 @@ fn a_client_beyond_the_limit_waits_for_another_to_leave() {
 
 #[test]
 fn an_open_answer_is_sent_to_its_end_before_the_server_stops() {
-    let mut server =
-        server_with_long_answer(Settings { drain_timeout: Duration::from_secs(60), ..Settings::default() });
+    let mut server = server_with_long_answer(Settings { drain_timeout: Duration::from_mins(1), ..Settings::default() });
     let mut client = server.connect();
     client.send(LONG_REQUEST);
     let head = client.read_head().unwrap();

@@ -10,7 +10,8 @@ use async_std::channel::{self, Sender};
 use async_std::task::block_on;
 use monitoring_rs::api::{self, About, Settings, State};
 use monitoring_rs::log_database::Database;
-use monitoring_rs::model::{Labels, LogEntry, Timestamp};
+use monitoring_rs::log_database::storage::SimulatedStorage;
+use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
 
 /// How long a test waits for an answer before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,11 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A database of these lines, one nanosecond apart, in one stream with one label.
 pub(crate) fn database(name: &str, value: &str, lines: impl IntoIterator<Item = Vec<u8>>) -> Database {
     let labels = Labels::new([(name, value)]).expect("the test's label is one");
-    let entries = (0..).zip(lines).map(|(time, line)| {
-        let timestamp = Timestamp::from_ns(time);
-        LogEntry { timestamp, labels: labels.clone(), line }
-    });
-    Database::of(entries.collect())
+    let database = Database::open(Arc::new(SimulatedStorage::default())).expect("memory takes a database");
+    let mut stream = StreamLines { labels, lines: Lines::default() };
+    for (time, line) in (0..).zip(lines) {
+        stream.lines.push(Timestamp::from_ns(time), &line);
+    }
+    database.append(Batch { checkpoint: None, streams: vec![stream] }).expect("the lines fit");
+    database.commit().expect("memory takes a commit");
+    database
 }
 
 /// A server on a free port; stopped when it is dropped.
@@ -52,16 +56,12 @@ impl Server {
     }
 
     pub(crate) fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address).expect("the server listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("the socket takes a timeout");
-        Client(BufReader::new(stream))
+        Client::connect(self.address)
     }
 
     /// The answer to one request on a connection of its own.
     pub(crate) fn get(&self, target: &str) -> Answer {
-        let mut client = self.connect();
-        client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-        client.read_answer().expect("a good request is answered")
+        get(self.address, target)
     }
 
     /// Tells the server to stop, and waits until it has.
@@ -104,7 +104,20 @@ impl Answer {
     }
 }
 
+/// What the server at `address` answers to one request on a connection of its own.
+pub(crate) fn get(address: SocketAddr, target: &str) -> Answer {
+    let mut client = Client::connect(address);
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    client.read_answer().expect("a good request is answered")
+}
+
 impl Client {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("the socket takes a timeout");
+        Self(BufReader::new(stream))
+    }
+
     /// Sends bytes; that the server no longer takes them is for the answer to show.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.0.get_mut().write_all(bytes.as_ref());

@@ -49,10 +49,12 @@ impl<W: Watcher> Directory<W> {
             return Ok(Some(id));
         }
         let file = File::open(path)?;
-        if file.metadata()?.identity != identity {
+        let metadata = file.metadata()?;
+        if metadata.identity != identity {
             return Ok(None);
         }
         let state = Arc::new(SourceStatus::new(self.seen(name).to_string_lossy().into_owned()));
+        state.size_bytes.set(metadata.size_bytes);
         let mut source = Source::new(identity, path.to_owned(), file, self.settings.zone.clone(), state);
         if let Some(position) = self.take_position(identity) {
             if !source.resume(&position)? {
