@@ -3,3 +3,4 @@
 mod agent;
 mod http;
 mod support;
+mod tidy;

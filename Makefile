@@ -1,0 +1,111 @@
+# What a person types. `make` lists it, `make check` is exactly what CI runs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# The image's name, and where `make push` pushes it to: `make push IMAGE=registry.example.com/monitoring-rs:0.1.0`.
+IMAGE ?= monitoring-rs:latest
+# What `monitoring-rs --version` in the image says.
+export COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+# Both generations of Docker Compose do.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+KUBECTL ?= kubectl
+MINIKUBE ?= minikube
+
+# How many bytes of generated log the bench reads, and how many seconds it watches latency and idling.
+export BENCH_BYTES ?= 1000000000
+export BENCH_SECONDS ?= 10
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- With containers ---
+
+.PHONY: monitoring
+monitoring: ## Build the image, and collect what the writer logs; http://localhost:8000
+	$(COMPOSE) up --build --detach monitoring
+
+.PHONY: writer
+writer: ## Write a line a second to the shared volume
+	$(COMPOSE) up --detach writer
+
+.PHONY: inspect
+inspect: ## Show what is in the shared volume
+	$(COMPOSE) run --rm inspect
+
+.PHONY: rotate
+rotate: ## Rename the writer's file, as a log rotation does
+	$(COMPOSE) run --rm rotate
+
+.PHONY: down
+down: ## Stop the containers and delete their volumes
+	$(COMPOSE) --profile tools down --volumes --remove-orphans
+
+.PHONY: dockertest
+dockertest: ## Run the tests in a container
+	$(COMPOSE) --profile tools build test
+	$(COMPOSE) run --rm test
+
+.PHONY: dockerlint
+dockerlint: ## Run the lints in a container
+	$(COMPOSE) --profile tools build lint
+	$(COMPOSE) run --rm lint
+
+.PHONY: push
+push: ## Build the image and push it: make push IMAGE=registry.example.com/monitoring-rs:0.1.0
+	docker build --build-arg COMMIT --tag $(IMAGE) .
+	docker push $(IMAGE)
+
+# --- On minikube ---
+
+.PHONY: kuberun
+kuberun: ## Build the image inside minikube and start the agent as a pod on it
+	$(MINIKUBE) image build --tag $(IMAGE) .
+	$(KUBECTL) apply --kustomize deploy/kubernetes
+	$(KUBECTL) --namespace monitoring rollout status daemonset/monitoring-rs --timeout=120s
+	@echo 'To query it: $(KUBECTL) --namespace monitoring port-forward service/monitoring-rs 8000'
+
+.PHONY: kubecleanup
+kubecleanup: ## Remove the agent from minikube; its data stays on the node in /var/lib/monitoring-rs
+	$(KUBECTL) delete --kustomize deploy/kubernetes --ignore-not-found
+
+# --- On this machine ---
+
+.PHONY: check
+check: check-format check-lint check-test check-doc e2e check-bench ## Everything that CI runs
+
+# Each step prints a heading and how long it took.
+define step
+	@printf '\n=== %s ===\n' '$(1)'; start=$$SECONDS; $(2); printf '=== %s: %d s ===\n' '$(1)' $$((SECONDS - start))
+endef
+
+.PHONY: check-format
+check-format:
+	$(call step,Format,cargo fmt --check)
+
+.PHONY: check-lint
+check-lint:
+	$(call step,Lints,cargo clippy --locked --all-targets -- -D warnings)
+
+.PHONY: check-test
+check-test:
+	$(call step,Tests,cargo test --locked)
+
+.PHONY: check-doc
+check-doc:
+	$(call step,Documentation,RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items)
+
+.PHONY: check-bench
+check-bench:
+	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench agent)
+
+.PHONY: e2e
+e2e: ## Build the image and try it on a Docker engine of its own (needs root)
+	$(call step,End to end with Docker,e2e/docker.sh)
+
+.PHONY: bench
+bench: ## Measure backlog speed, latency and idle costs beside `wc -l` and `zstd -1`
+	cargo bench --locked --bench agent

@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Tries the image for real, on a Docker engine that this script starts and stops:
+#   1. `docker build` makes the image, and a changed source leaves the dependencies' layer alone;
+#   2. `docker compose up` with the writer shows growing counts over HTTP, across a rotation, each line once;
+#   3. the binary from the image collects a container's logs from the engine's own data directory.
+#
+# Nothing is pulled: the base images are stand-ins made of this machine's own files, so it works without a registry of
+# images. Needs root and the Debian packages named below. The engine runs in namespaces of its own: another engine on the
+# machine is left alone, and when the script ends, however it ends, so does all that it started.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source e2e/library.sh
+
+if [ "${1:-}" != --inside ]; then
+    require root
+    require dockerd docker.io
+    require docker docker.io
+    require docker-compose docker-compose
+    require iptables iptables
+    require ip iproute2
+    require busybox busybox-static
+    require curl curl
+    require jq jq
+    # The crates, while there is a network: inside there is none.
+    cargo fetch --locked --quiet
+    state="$(mktemp -d)"
+    trap 'rm -rf "$state"' EXIT
+    unshare --net --mount --pid --mount-proc --fork --kill-child "$0" --inside "$state"
+    exit
+fi
+
+state="$2"
+export DOCKER_HOST="unix://$state/docker.sock"
+# The builder that every engine has.
+export DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0
+export COMPOSE_PROJECT_NAME=monitoring-e2e
+
+start_engine() {
+    ip link set lo up
+    dockerd --data-root "$state/engine" --exec-root "$state/exec" --pidfile "$state/pid" --host "$DOCKER_HOST" \
+        >"$state/dockerd.log" 2>&1 &
+    engine_pid=$!
+    wait_for 30 "the Docker engine starts" docker info || fail "dockerd does not start: $(tail -n 3 "$state/dockerd.log")"
+}
+
+stop_engine() {
+    kill "$engine_pid"
+    wait "$engine_pid" || true
+}
+
+# --- The stand-ins for base images ---
+
+# A static busybox under the names that docker-compose.yaml calls.
+make_tool_image() {
+    mkdir -p "$state/tools/bin" "$state/tools/logs"
+    cp "$(command -v busybox)" "$state/tools/bin/busybox"
+    for name in sh date sleep mv ls tail seq; do ln -s busybox "$state/tools/bin/$name"; done
+    tar -C "$state/tools" -c . | docker import - standin-tools >/dev/null
+}
+
+# This machine's Rust, gcc and the downloaded crates, without anything else of it.
+make_build_image() {
+    local extra="$state/build" sysroot
+    sysroot="$(rustc --print sysroot)"
+    mkdir -p "$extra/cargo/registry" "$extra/tmp"
+    cp -r "${CARGO_HOME:-$HOME/.cargo}/registry/"{index,cache} "$extra/cargo/registry/"
+    {
+        # Files of the packages and what they depend on. Debian keeps /lib and /bin in /usr.
+        dpkg -L $(installed_closure gcc libc6-dev dash coreutils sed) | sed -E 's#^/(bin|lib|lib64|sbin)/#/usr/\1/#'
+        printf '%s\n' /bin /lib /lib64 /sbin /usr/bin/cc /usr/bin/sh
+        find /etc/alternatives
+    } | sort -u | while read -r path; do
+        if [ -L "$path" ] || [ -f "$path" ]; then echo "${path#/}"; fi
+    done >"$state/files"
+    tar -c -C / --files-from "$state/files" --exclude "${sysroot#/}/share" "${sysroot#/}" -C "$extra" cargo tmp |
+        docker import --change "ENV PATH=$sysroot/bin:/usr/bin CARGO_HOME=/cargo CARGO_NET_OFFLINE=true" - standin-build >/dev/null
+}
+
+# The installed packages that some packages need, themselves included.
+installed_closure() {
+    apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        --no-enhances "$@" | sed -n 's/^\([a-z0-9][^ ]*\)$/\1/p' | while read -r package; do
+        if dpkg-query --show "$package" >/dev/null 2>&1; then echo "$package"; fi
+    done
+}
+
+# --- The checks ---
+
+check_build() {
+    heading "docker build"
+    build() { docker build --quiet --build-arg BUILD_IMAGE=standin-build --build-arg FINAL_IMAGE=scratch "$@"; }
+    build --tag monitoring-rs .
+    docker image inspect --format 'the image has {{.Size}} bytes' monitoring-rs
+
+    mkdir "$state/changed"
+    cp -r Dockerfile .dockerignore Cargo.toml Cargo.lock src "$state/changed"
+    echo '// A change.' >>"$state/changed/src/lib.rs"
+    equal "a change of the source leaves the dependencies' layer alone" \
+        "$(build --target dependencies "$state/changed")" "$(build --target dependencies .)"
+}
+
+check_compose() {
+    heading "docker compose up"
+    export BUILD_IMAGE=standin-build FINAL_IMAGE=scratch TOOL_IMAGE=standin-tools PORT=18000
+    local url="http://127.0.0.1:$PORT"
+    count() { lines "$url" /logs/writer.log 2>/dev/null | wc -l; }
+    has_more_than() { [ "$(count)" -gt "$1" ]; }
+
+    docker-compose build --quiet monitoring
+    docker-compose up --detach monitoring writer
+    wait_for 60 "the writer's lines arrive" has_more_than 0 || fail "$(docker-compose logs --tail 20)"
+    local before
+    before="$(count)"
+    echo "$before lines, then:"
+    wait_for 20 "the count grows" has_more_than $((before + 3)) || fail "the count does not grow"
+    count
+    make --no-print-directory rotate inspect
+    before="$(count)"
+    wait_for 20 "the count grows after a rotation" has_more_than $((before + 3)) || fail "lost after a rotation"
+    docker-compose stop writer
+    local written
+    written="$(docker-compose run --rm inspect cat /logs/writer.log.1 /logs/writer.log | tr -d '\r')"
+    has_all() { equal "" "$(lines "$url" /logs/writer.log)" "$written"; }
+    wait_for 10 "the last line arrives" has_all || true
+    equal "each of the $(count) lines is there once, across the rotation" "$(lines "$url" /logs/writer.log)" "$written"
+    make --no-print-directory down
+}
+
+check_engine_directory() {
+    heading "the engine's data directory"
+    docker create --name extract monitoring-rs >/dev/null
+    docker cp extract:/monitoring-rs "$state/monitoring-rs"
+    docker rm extract >/dev/null
+    if file "$state/monitoring-rs" | grep -q 'dynamically linked'; then fail "the binary is not static"; fi
+
+    start_agent "$state/monitoring-rs" "$state/agent.log" \
+        --root-path "$state/engine/containers" --data-directory "$state/data"
+    local id log
+    id="$(docker run --detach standin-tools sh -c 'for i in $(seq 2000); do echo "line $i: \"quoted\" <&> ü"; done')"
+    log="$state/engine/containers/$id/$id-json.log"
+    docker wait "$id" >/dev/null
+    has_all() { [ "$(lines "$agent_url" "$log" | wc -l)" -eq 2000 ]; }
+    wait_for 10 "2000 lines arrive" has_all || fail "$(lines "$agent_url" "$log" | wc -l) of 2000 lines: $(cat "$state/agent.log")"
+    equal "a container's 2000 lines, as docker logs shows them" "$(lines "$agent_url" "$log")" "$(docker logs "$id")"
+    stop_agent || fail "the agent ended with status $? on SIGTERM"
+    echo "ok: the agent ends with status 0 on SIGTERM"
+}
+
+start_engine
+make_tool_image
+make_build_image
+check_build
+check_compose
+check_engine_directory
+stop_engine
