@@ -68,19 +68,21 @@ struct Agent {
 
 impl Agent {
     fn start(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        // From here on its end is seen to, whatever happens.
+        let mut agent = Self { child, address: ([0, 0, 0, 0], 0).into(), greeting: Vec::new() };
+        let stderr = BufReader::new(agent.child.stderr.take().unwrap());
         let (sender, messages) = mpsc::channel();
         // Goes on reading when nobody listens any more, lest the agent wait for it.
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
-        let mut greeting = Vec::new();
         loop {
-            greeting
-                .push(messages.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it does not serve: {greeting:#?}")));
-            let last = greeting.last().unwrap();
-            if let Some((_, address)) = last.split_once("serving http://") {
-                let address = address.trim_end_matches('/').parse().unwrap();
-                return Self { child, address, greeting };
+            let line = messages.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("it does not serve: {:#?}", agent.greeting));
+            let address = line.split_once("serving http://").map(|(_, url)| url.trim_end_matches('/').parse().unwrap());
+            agent.greeting.push(line);
+            if let Some(address) = address {
+                agent.address = address;
+                return agent;
             }
         }
     }
@@ -145,7 +147,7 @@ fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
 }
 
 fn text(range: std::ops::Range<usize>) -> String {
-    numbered(range).iter().map(|line| format!("{line}\n")).collect()
+    numbered(range).join("\n") + "\n"
 }
 
 #[test]
