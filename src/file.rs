@@ -232,9 +232,19 @@ pub fn read_directory(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Creates a directory and its parents, closed to other users because logs hold secrets; an existing one is fine.
+/// Creates a directory and its parents, closed to other users because logs hold secrets; an existing one is fine. What
+/// was created is on stable storage on return.
 pub fn create_directories(path: &Path) -> Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(at("create the directory", path))
+    if metadata(path).is_ok_and(|metadata| metadata.kind == Kind::Directory) {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    };
+    create_directories(parent)?;
+    fs::DirBuilder::new().mode(0o750).create(path).map_err(at("create the directory", path))?;
+    sync_directory(parent)
 }
 
 /// Renames a file within one file system, replacing what is there.

@@ -82,6 +82,9 @@ fn run(config: Config) -> anyhow::Result<()> {
     let mut collector = collector(&config, &root, data_directory.clone(), &database, Arc::clone(&status))?;
     log_what_was_found(&config, &root, &collector.summary(), &status);
 
+    let stop = Arc::new(Stop::default());
+    let (stop_serving, stopped) = channel::bounded::<()>(1);
+    listen_to_signals(Arc::clone(&stop), stop_serving.clone())?;
     task::block_on(async {
         let listener = api::bind(&config.listen).await.context("cannot serve")?;
         log::info!("serving http://{}/", listener.local_address());
@@ -100,9 +103,6 @@ fn run(config: Config) -> anyhow::Result<()> {
             ..api::Settings::default()
         };
 
-        let stop = Arc::new(Stop::default());
-        let (stop_serving, stopped) = channel::bounded::<()>(1);
-        listen_to_signals(Arc::clone(&stop), stop_serving.clone())?;
         let pump_stop = Arc::clone(&stop);
         let pump = blocking::unblock(move || {
             let result = ingest::run(&mut collector, &database, &status, &pump_stop);

@@ -347,7 +347,7 @@ pub enum LineFilter {
 /// The order in which a scan yields entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
-    /// Oldest first; equal times in the order the entries were stored.
+    /// Oldest first; equal times by labels, and those of one stream in the order the entries were stored.
     #[default]
     Forward,
     /// The exact reverse of [`Direction::Forward`].

@@ -15,11 +15,11 @@ use hyper::header::{HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use tide::StatusCode;
 use tide::http::{Method, Url};
 
-use super::State;
-use super::connection::{Exchange, Phase};
-use super::error::Error;
-use super::host;
-use super::server::Settings;
+use crate::api::State;
+use crate::api::connection::{Exchange, Phase};
+use crate::api::error::Error;
+use crate::api::host;
+use crate::api::server::Settings;
 
 /// Longest body of a request, in bytes: the longest query that anyone sends as a form.
 const BODY_BYTES_MAX: usize = 64 << 10;

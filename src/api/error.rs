@@ -2,7 +2,7 @@
 
 use tide::{Response, StatusCode};
 
-use super::wire;
+use crate::api::wire;
 use crate::log_database;
 
 /// Why a request is not answered as asked; the message says how to ask better.
@@ -37,30 +37,30 @@ impl From<&Error> for Response {
 
 /// Gives the routes' errors and tide's own empty answers their body.
 pub(super) async fn explain(response: Response) -> tide::Result {
-    let explained = match (response.error(), response.status()) {
-        (Some(error), _) => match error.downcast_ref::<Error>() {
-            Some(error) => Response::from(error),
-            None => match error.downcast_ref() {
-                Some(too_wide @ log_database::Error::ScanTooWide) => {
-                    Response::from(&Error::bad_request(too_wide.to_string()))
-                }
-                _ => internal(error),
-            },
-        },
-        (None, StatusCode::NotFound) => Response::from(&Error::not_found("there is nothing here; GET / lists what is")),
-        (None, StatusCode::MethodNotAllowed) => {
+    if let Some(error) = response.error() {
+        return Ok(refusal(error));
+    }
+    match response.status() {
+        StatusCode::NotFound => Ok(Response::from(&Error::not_found("there is nothing here; GET / lists what is"))),
+        StatusCode::MethodNotAllowed => {
             let error = Error::new(StatusCode::MethodNotAllowed, "only GET and HEAD are answered here");
             let mut response = Response::from(&error);
             response.insert_header("Allow", "GET, HEAD");
-            response
+            Ok(response)
         }
-        (None, _) => return Ok(response),
-    };
-    Ok(explained)
+        _ => Ok(response),
+    }
 }
 
-/// What went wrong is for the own log only: it may name paths.
-fn internal(error: &tide::Error) -> Response {
+/// The answer to a request that a route failed on. What was no fault of the request is for the own log only: it may name
+/// paths.
+fn refusal(error: &tide::Error) -> Response {
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return Response::from(error);
+    }
+    if let Some(error @ log_database::Error::ScanTooWide) = error.downcast_ref() {
+        return Response::from(&Error::bad_request(error.to_string()));
+    }
     log::error!("a request failed: {error}");
     Response::from(&Error::new(StatusCode::InternalServerError, "the request failed; the agent's own log says why"))
 }

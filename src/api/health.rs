@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tide::{Request, Response, StatusCode};
 
-use super::{State, wire};
+use crate::api::{State, wire};
 
 /// What `/` answers until there is a page.
 const INDEX: &str = "\

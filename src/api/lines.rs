@@ -12,7 +12,7 @@ use blocking::{Task, unblock};
 use tide::http::mime;
 use tide::{Body, Response, StatusCode};
 
-use super::wire;
+use crate::api::wire;
 use crate::log_database::{self, Scan};
 use crate::model::Lines;
 

@@ -11,10 +11,10 @@
 use blocking::unblock;
 use tide::{Request, StatusCode};
 
-use super::error::Error;
-use super::lines::{Entries, LineArray};
-use super::parameters::{Parameters, decode_text};
-use super::{State, time};
+use crate::api::error::Error;
+use crate::api::lines::{Entries, LineArray};
+use crate::api::parameters::{Parameters, decode_text};
+use crate::api::{State, time};
 use crate::log_database::Snapshot;
 use crate::model::{Direction, LineFilter, Lines, Matcher, Selection, TimeRange, Timestamp};
 

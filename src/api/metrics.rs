@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tide::{Request, Response};
 
-use super::{State, time};
+use crate::api::{State, time};
 use crate::log_database::Statistics;
 use crate::model::Timestamp;
 use crate::status::{SkipReason, SourceState, SourceStatus, Status};

@@ -31,7 +31,7 @@ use tide::utils::After;
 use crate::log_database::{Database, Statistics};
 use crate::status::Status;
 
-pub use self::server::{BindError, Listener, Settings, bind};
+pub use server::{BindError, Listener, Settings, bind};
 
 /// What the routes answer from.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Percent-encoded text from the request line, decoded strictly: what is wrong is refused, never guessed at.
 
-use super::error::Error;
+use crate::api::error::Error;
 
 /// The parameters of a query string, decoded, in the order they came.
 ///

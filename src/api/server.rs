@@ -20,8 +20,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
-use super::connection::{Connection, Phase};
-use super::{State, bridge, routes};
+use crate::api::connection::{Connection, Phase};
+use crate::api::{State, bridge, routes};
 
 /// Most bytes of a request's head; paths and queries are the long part of it.
 const HEAD_BYTES_MAX: usize = 32 << 10;

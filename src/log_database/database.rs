@@ -55,7 +55,7 @@ struct State {
     index: Arc<Index>,
     /// The newest committed position of each source that was not forgotten.
     checkpoints: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Batches that a commit is writing.
+    /// Batches that a commit is writing, or failed to write.
     committing: Arc<Vec<Arc<Batch>>>,
     /// Batches that were appended after them.
     pending: Arc<Vec<Arc<Batch>>>,
@@ -179,23 +179,13 @@ impl Database {
         if batches.is_empty() {
             return Ok(());
         }
-        let written = self.write(writer, &batches);
-        let mut state = self.state();
-        match &written {
-            Ok((skeleton, sequence, body_start)) => {
-                state.finish_commit(skeleton, *sequence, *body_start);
-                self.shared.counters.commits.add(1);
-            }
-            Err(_) => state.abort_commit(),
-        }
-        written.map(|_| ())
-    }
-
-    fn write(&self, writer: &mut Writer, batches: &[Arc<Batch>]) -> Result<(Skeleton, u64, u64), Error> {
         if !writer.is_writable() {
             self.roll_over(writer)?;
         }
-        writer.append(batches)
+        let (skeleton, sequence, body_start) = writer.append(&batches)?;
+        self.state().finish_commit(&skeleton, sequence, body_start);
+        self.shared.counters.commits.add(1);
+        Ok(())
     }
 
     fn roll_over(&self, writer: &mut Writer) -> Result<(), Error> {
@@ -241,7 +231,13 @@ impl State {
     }
 
     fn begin_commit(&mut self) -> Arc<Vec<Arc<Batch>>> {
-        self.committing = std::mem::take(&mut self.pending);
+        let pending = std::mem::take(&mut self.pending);
+        if self.committing.is_empty() {
+            self.committing = pending;
+        } else {
+            // The commit before this one failed.
+            Arc::make_mut(&mut self.committing).extend(pending.iter().cloned());
+        }
         Arc::clone(&self.committing)
     }
 
@@ -250,12 +246,6 @@ impl State {
         self.add_checkpoints(&skeleton.checkpoints);
         let committed = std::mem::take(&mut self.committing);
         self.pending_bytes -= committed.iter().map(|batch| cost_bytes(batch)).sum::<usize>();
-    }
-
-    fn abort_commit(&mut self) {
-        let mut batches = std::mem::take(&mut self.committing);
-        Arc::make_mut(&mut batches).extend(self.pending.iter().cloned());
-        self.pending = batches;
     }
 
     fn finish_rollover(&mut self, rollover: &Rollover) {

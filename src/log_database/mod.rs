@@ -1,6 +1,6 @@
 //! Keeps entries crash-safe and searchable, in this process.
 //!
-//! Owns the data directory: [`Database`] takes batches and hands out snapshots, [`journal`] is what is on disk,
+//! Owns the data directory: [`Database`] takes batches and hands out snapshots, `journal` is what is on disk,
 //! [`storage`] the only door to files. It knows nothing of where lines come from or how they are asked for over the
 //! network, and never looks inside a checkpoint.
 //!
@@ -12,8 +12,9 @@
 //! What is assumed of the medium: a sync that returned made what was written before it durable, in the file or in the
 //! directory; without one, each 512-byte sector of a write may survive or not, later ones without earlier ones, and of
 //! the names in a directory a prefix of the changes does. Reading may return damaged bytes at any time. After a failed
-//! sync nothing is assumed of what was written since the last good one, and another sync is not asked
-//! (<https://wiki.postgresql.org/wiki/Fsync_Errors>).
+//! sync of a file nothing is assumed of what was written to it since the last good one, and another sync is not asked
+//! (<https://wiki.postgresql.org/wiki/Fsync_Errors>); that of a directory may be tried again, because file systems that
+//! cannot write names stop altogether.
 //!
 //! | after | the batch survives |
 //! |---|---|

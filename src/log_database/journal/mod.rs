@@ -71,6 +71,8 @@ pub(super) use writer::{Limits, Rollover, Writer};
 pub(super) const DIRECTORY: &str = "journal";
 /// The file that becomes the next journal file once it is durable.
 const NEW_NAME: &str = "journal/new";
+/// No file has a higher number, so that there is always a next one.
+const SEQUENCE_MAX: u64 = u64::MAX / 2;
 /// The newest version that this build reads, and the one it writes.
 pub(crate) const VERSION: u32 = 1;
 
@@ -174,5 +176,5 @@ fn sequence_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix(DIRECTORY)?.strip_prefix('/')?.strip_suffix(".journal")?;
     let sequence = u64::from_str_radix(digits, 16).ok()?;
     // Other spellings of the same number are not ours either.
-    (file_name(sequence) == name).then_some(sequence)
+    (file_name(sequence) == name && sequence <= SEQUENCE_MAX).then_some(sequence)
 }

@@ -49,9 +49,11 @@ pub(in crate::log_database) fn recover(
     apply: &mut dyn FnMut(&Arc<JournalFile>, Skeleton, u64),
 ) -> Result<Recovered, Error> {
     storage.create_directory(DIRECTORY)?;
+    // The process before may have been killed between giving a file its name and waiting for that to be durable.
+    storage.sync_directory(DIRECTORY)?;
     let names = storage.list(DIRECTORY)?;
     let sequences: Vec<u64> = names.iter().filter_map(|name| sequence_of(name)).collect();
-    let next_sequence = sequences.iter().max().map_or(1, |newest| newest.saturating_add(1));
+    let next_sequence = sequences.iter().max().map_or(1, |newest| newest + 1);
     let mut recovered = Recovered { newest: None, next_sequence, cut_bytes: 0, quarantined_bytes: 0 };
 
     let mut files = Vec::new();
@@ -122,10 +124,6 @@ fn chain(files: Vec<JournalFile>) -> (Vec<(JournalFile, Option<u64>)>, Vec<u64>)
 
 /// Removes files that a crash kept from being removed; one that stays does no harm.
 fn remove_replaced(storage: &dyn Storage, replaced: &[u64]) {
-    // What replaces them must not lose its name after they have lost theirs.
-    if replaced.is_empty() || storage.sync_directory(DIRECTORY).is_err() {
-        return;
-    }
     for sequence in replaced {
         if let Err(error) = storage.remove(&file_name(*sequence)) {
             log::warn!("a journal file that was replaced stays: {error}");

@@ -54,9 +54,7 @@ fn read_pid(lock: &File) -> Option<u32> {
 
 impl Storage for DiskStorage {
     fn create_directory(&self, directory: &str) -> Result<()> {
-        let path = self.root.join(directory);
-        file::create_directories(&path)?;
-        file::sync_directory(path.parent().unwrap_or(&self.root))
+        file::create_directories(&self.root.join(directory))
     }
 
     fn list(&self, directory: &str) -> Result<Vec<String>> {
@@ -125,7 +123,9 @@ mod tests {
         let first = DiskStorage::open(&root).unwrap();
 
         let Err(Error::InUse { path, pid }) = DiskStorage::open(&root) else { panic!("opened twice") };
-        assert_eq!((path, pid), (root.clone(), Some(std::process::id())));
+        assert_eq!((&path, pid), (&root, Some(std::process::id())));
+        let message = Error::InUse { path, pid }.to_string();
+        assert!(message.contains(&format!("(process {})", std::process::id())), "{message}");
 
         drop(first);
         DiskStorage::open(&root).unwrap();

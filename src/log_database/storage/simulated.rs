@@ -20,7 +20,7 @@ const FREE_BYTES: u64 = 1 << 30;
 /// What becomes of changes that were not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrashMode {
-    /// All survive: only the process died.
+    /// All survive and may be lost later: only the process died.
     ProcessKilled,
     /// None survives.
     AllLost,
@@ -59,7 +59,7 @@ struct World {
     failure: Option<Failure>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Directory {
     live: Names,
     durable: Names,
@@ -144,8 +144,9 @@ impl SimulatedStorage {
         self.world().call_count
     }
 
-    /// Lets calls fail from now on; `None` ends that. A failed write leaves its first half, and a failed sync loses for
-    /// good what it should have made durable.
+    /// Lets calls fail from now on; `None` ends that. A failed write leaves its first half, and a failed sync of a
+    /// file loses for good what it should have made durable. Names are not lost so: file systems that cannot write them
+    /// stop altogether.
     pub fn set_failure(&self, failure: Option<Failure>) {
         self.world().failure = failure;
     }
@@ -156,12 +157,16 @@ impl SimulatedStorage {
         let world = self.world();
         let mut random = Random(seed);
         let mut crashed = World::default();
+        if mode == CrashMode::ProcessKilled {
+            (crashed.files, crashed.directories) = (world.files.clone(), world.directories.clone());
+            return Self(Arc::new(Mutex::new(crashed)));
+        }
         for image in &world.files {
-            let content = image.after_crash(mode, &mut random);
+            let content = image.after_power_cut(mode, &mut random);
             crashed.files.push(Image { live: content.clone(), durable: content, unsynced: Vec::new() });
         }
         for (path, directory) in &world.directories {
-            let names = directory.after_crash(mode, &mut random);
+            let names = directory.after_power_cut(mode, &mut random);
             let directory = Directory { live: names.clone(), durable: names, unsynced: Vec::new() };
             crashed.directories.insert(path.clone(), directory);
         }
@@ -238,12 +243,11 @@ impl Image {
         self.unsynced.push(write);
     }
 
-    fn after_crash(&self, mode: CrashMode, random: &mut Random) -> Vec<u8> {
+    fn after_power_cut(&self, mode: CrashMode, random: &mut Random) -> Vec<u8> {
         let mut content = self.durable.clone();
         let survivors = random.below(self.unsynced.len() + 1);
         match mode {
-            CrashMode::ProcessKilled => content.clone_from(&self.live),
-            CrashMode::AllLost => {}
+            CrashMode::ProcessKilled | CrashMode::AllLost => {}
             CrashMode::Prefix => self.unsynced[..survivors].iter().for_each(|write| write.apply(&mut content)),
             CrashMode::Torn => {
                 self.unsynced[..survivors].iter().for_each(|write| write.apply(&mut content));
@@ -266,10 +270,9 @@ impl Image {
 }
 
 impl Directory {
-    fn after_crash(&self, mode: CrashMode, random: &mut Random) -> Names {
+    fn after_power_cut(&self, mode: CrashMode, random: &mut Random) -> Names {
         let survivors = match mode {
-            CrashMode::ProcessKilled => return self.live.clone(),
-            CrashMode::AllLost => 0,
+            CrashMode::ProcessKilled | CrashMode::AllLost => 0,
             CrashMode::Prefix | CrashMode::Torn | CrashMode::Reordered => random.below(self.unsynced.len() + 1),
         };
         let mut names = self.durable.clone();
@@ -323,14 +326,9 @@ impl Storage for SimulatedStorage {
     }
 
     fn sync_directory(&self, directory: &str) -> Result<()> {
-        let mut world = self.world();
-        let failed = world.next_call_fails();
+        let mut world = self.call("sync the directory", Path::new(directory))?;
         let synced = world.directories.entry(directory.to_owned()).or_default();
-        let changes = std::mem::take(&mut synced.unsynced);
-        if failed {
-            return Err(failure("sync the directory", Path::new(directory)));
-        }
-        for change in changes {
+        for change in std::mem::take(&mut synced.unsynced) {
             change.apply(&mut synced.durable);
         }
         Ok(())

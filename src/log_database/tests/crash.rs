@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::log_database::journal::Limits;
-use crate::log_database::storage::{CrashMode, Failure, SimulatedStorage};
+use crate::log_database::storage::{CrashMode, Failure, SimulatedStorage, Storage};
 use crate::log_database::tests::{self, Model, batch, content, in_time_order};
 use crate::log_database::{Database, Error};
 use crate::model::{Batch, Checkpoint};
@@ -69,6 +69,12 @@ impl Run {
             result = result.and(self.sync(database));
         }
         result
+    }
+
+    /// All lines that were appended are visible, whatever became of them.
+    #[track_caller]
+    fn check_lines(&self, database: &Database) {
+        assert_eq!(content(database).streams, in_time_order(Model::after(&self.appended)).streams);
     }
 
     /// Which of the commits the database holds; at least `from` batches.
@@ -167,6 +173,7 @@ fn one_failed_call_costs_nothing_but_time() {
         let result = run.go_on(&database, 8);
         storage.set_failure(None);
         let context = format!("call {call}, {result:?}");
+        check_killed(&storage, &run, &context);
         // Whatever failed, now everything is stored, once, and stays so after a power cut.
         run.sync(&database).unwrap();
         run.check(&database, run.appended.len(), &context);
@@ -179,6 +186,37 @@ fn one_failed_call_costs_nothing_but_time() {
     }
 }
 
+/// A process that is killed after a failure leaves all that it committed; the next one can make it durable, although the
+/// page cache may show what the disk does not have.
+#[track_caller]
+fn check_killed(storage: &SimulatedStorage, run: &Run, context: &str) {
+    let storage = storage.crash(CrashMode::ProcessKilled, 0);
+    let database = open(&storage).unwrap();
+    let held = run.check(&database, run.committed, context);
+    database.sync().unwrap();
+    let database = open(&storage.crash(CrashMode::AllLost, 0)).unwrap();
+    assert_eq!(run.check(&database, held, context), held, "{context}");
+}
+
+#[test]
+fn a_failed_write_moves_to_a_new_file_and_keeps_what_is_pending() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    let mut run = Run::default();
+    run.go_on(&database, 4).unwrap();
+    let before = storage.files();
+    run.append(&database);
+    storage.set_failure(Some(Failure::Once(storage.call_count())));
+    run.commit(&database).unwrap_err();
+    run.append(&database);
+    run.check_lines(&database);
+    run.commit(&database).unwrap();
+    run.check_lines(&database);
+    let after = storage.files();
+    assert!(before.iter().all(|(name, bytes)| after[name].starts_with(bytes)), "nothing that was written has changed");
+    assert_eq!(after.len(), before.len() + 1);
+}
+
 #[test]
 fn a_failed_sync_is_counted_and_moves_to_a_new_file() {
     let storage = SimulatedStorage::default();
@@ -189,7 +227,7 @@ fn a_failed_sync_is_counted_and_moves_to_a_new_file() {
     run.commit(&database).unwrap();
     storage.set_failure(Some(Failure::Once(storage.call_count())));
     run.sync(&database).unwrap_err();
-    run.check(&database, run.appended.len(), "what failed to be synced stays visible");
+    run.check_lines(&database);
     run.sync(&database).unwrap();
     let statistics = database.statistics();
     assert_eq!((statistics.sync_failures, statistics.files), (1, 1), "the small old file was replaced whole");
@@ -221,4 +259,55 @@ fn a_clean_end_goes_on_in_the_same_file() {
     }
     assert_eq!(storage.files().keys().collect::<Vec<_>>(), ["journal/0000000000000001.journal"]);
     run.check(&open(&storage).unwrap(), run.appended.len(), "after all");
+}
+
+#[test]
+fn a_record_behind_a_torn_one_does_not_come_back_when_its_place_is_reached_again() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    for text in ["torn", "behind"] {
+        database.append(batch("a", &[(1, text)], 1)).unwrap();
+        database.commit().unwrap();
+    }
+    let storage = storage.crash(CrashMode::ProcessKilled, 0);
+    storage.damage("journal/0000000000000001.journal", b"torn");
+    let database = open(&storage).unwrap();
+    assert_eq!(content(&database), Model::default());
+    let same_length = batch("a", &[(1, "next")], 1);
+    database.append(same_length.clone()).unwrap();
+    database.commit().unwrap();
+    assert_eq!(content(&open(&storage).unwrap()), Model::after(&[same_length]));
+}
+
+#[test]
+fn a_replaced_file_that_was_not_removed_is_neither_read_nor_kept() {
+    let storage = SimulatedStorage::default();
+    let mut run = Run::default();
+    let database = tests::open(&storage).unwrap();
+    run.append(&database);
+    run.commit(&database).unwrap();
+    let replaced = storage.files();
+    let database = tests::open(&storage).unwrap();
+    run.append(&database);
+    run.sync(&database).unwrap();
+    for (name, bytes) in replaced {
+        assert!(!storage.files().contains_key(&name));
+        storage.put(&name, bytes);
+    }
+    run.check(&tests::open(&storage).unwrap(), run.appended.len(), "with the replaced file");
+    assert_eq!(storage.files().len(), 1);
+}
+
+#[test]
+fn the_oldest_files_can_be_dropped_without_losing_a_checkpoint() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    database.append(batch("quiet", &[(1, "only once")], 1)).unwrap();
+    Run::default().go_on(&database, 40).unwrap();
+    let names: Vec<String> = storage.files().into_keys().collect();
+    assert!(2 < names.len());
+    for name in &names[..names.len() - 1] {
+        storage.remove(name).unwrap();
+    }
+    assert_eq!(open(&storage).unwrap().checkpoints(), database.checkpoints());
 }

@@ -9,27 +9,38 @@ use crate::model::{Batch, Selection};
 
 const FILE_NAME: &str = "journal/0000000000000001.journal";
 
-/// Three synced commits of two streams, and the journal file that holds them.
-fn golden() -> (Vec<Batch>, Vec<u8>) {
-    let batches = vec![
+/// A journal file of version 1 that holds [`golden_batches`], all of them synced.
+const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/journal_v1/0000000000000001.journal");
+
+fn golden_batches() -> [Batch; 5] {
+    [
         batch("a", &[(1, "first of a"), (2, "second of a")], 1),
         batch("b", &[(1, "first of b"), (1, "\nRECORD\u{ff}")], 1),
         batch("a", &[(3, "third of a")], 2),
         batch("b", &[(9, "second of b"), (4, "")], 2),
         batch("a", &[(5, "last of a")], 3),
-    ];
+    ]
+}
+
+#[test]
+fn the_golden_journal_of_version_1_is_read_in_full() {
+    assert_eq!(content(&open_bytes(GOLDEN.to_vec())), in_time_order(Model::after(&golden_batches())));
+}
+
+#[test]
+fn what_is_written_now_has_the_layout_of_the_golden_journal() {
     let storage = SimulatedStorage::default();
     let database = open(&storage).unwrap();
-    for (number, batch) in batches.iter().enumerate() {
-        database.append(batch.clone()).unwrap();
-        // Two batches in a record at first, then one in each.
+    for (number, batch) in golden_batches().into_iter().enumerate() {
+        database.append(batch).unwrap();
+        // Two batches in the first record, then one in each.
         if number != 0 {
             database.sync().unwrap();
         }
     }
-    let mut files = storage.files();
-    assert_eq!(files.len(), 1);
-    (batches, files.remove(FILE_NAME).unwrap())
+    let written = storage.files().remove(FILE_NAME).unwrap();
+    // Only the salt differs, and checksums with it.
+    assert_eq!((written.len(), &written[..12]), (GOLDEN.len(), &GOLDEN[..12]));
 }
 
 fn open_bytes(bytes: Vec<u8>) -> Database {
@@ -52,10 +63,10 @@ fn check_missing(database: &Database, expected: &Model) -> usize {
 
 #[test]
 fn no_flipped_bit_costs_more_than_a_record_or_makes_a_line_up() {
-    let (batches, golden) = golden();
+    let batches = golden_batches();
     let expected = Model::after(&batches);
-    for bit in 0..golden.len() * 8 {
-        let mut bytes = golden.clone();
+    for bit in 0..GOLDEN.len() * 8 {
+        let mut bytes = GOLDEN.to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
         let database = open_bytes(bytes);
         let missing = check_missing(&database, &expected);
@@ -69,10 +80,10 @@ fn no_flipped_bit_costs_more_than_a_record_or_makes_a_line_up() {
 
 #[test]
 fn any_length_leaves_what_was_committed_before_the_cut() {
-    let (batches, golden) = golden();
+    let batches = golden_batches();
     let mut held = 0;
-    for length in 0..golden.len() {
-        let content = content(&open_bytes(golden[..length].to_vec()));
+    for length in 0..GOLDEN.len() {
+        let content = content(&open_bytes(GOLDEN[..length].to_vec()));
         let state = (held..=batches.len()).find(|count| in_time_order(Model::after(&batches[..*count])) == content);
         held = state.unwrap_or_else(|| panic!("{length} bytes hold {content:?}"));
     }
@@ -81,9 +92,9 @@ fn any_length_leaves_what_was_committed_before_the_cut() {
 
 #[test]
 fn a_journal_with_damage_can_be_added_to() {
-    let (batches, golden) = golden();
-    for byte in (0..golden.len()).step_by(7) {
-        let mut bytes = golden.clone();
+    let batches = golden_batches();
+    for byte in (0..GOLDEN.len()).step_by(7) {
+        let mut bytes = GOLDEN.to_vec();
         bytes[byte] ^= 0x10;
         let storage = SimulatedStorage::default();
         storage.put(FILE_NAME, bytes);
@@ -96,7 +107,7 @@ fn a_journal_with_damage_can_be_added_to() {
         expected.append(&added);
         assert_eq!(content(&open(&storage).unwrap()), expected, "byte {byte}");
     }
-    assert_eq!(content(&open_bytes(golden)), in_time_order(Model::after(&batches)));
+    assert_eq!(content(&open_bytes(GOLDEN.to_vec())), in_time_order(Model::after(&batches)));
 }
 
 #[test]
@@ -115,8 +126,7 @@ fn a_part_that_rots_while_the_database_is_open_is_left_out_and_counted() {
 
 #[test]
 fn a_newer_version_is_refused_and_left_untouched() {
-    let (_, golden) = golden();
-    let mut newer = golden;
+    let mut newer = GOLDEN.to_vec();
     for copy in [0, 512] {
         newer[copy + 8] = 2;
     }
@@ -129,11 +139,11 @@ fn a_newer_version_is_refused_and_left_untouched() {
 
 #[test]
 fn a_journal_that_was_logged_as_text_is_never_read_as_records() {
-    let (batches, golden) = golden();
+    let batches = golden_batches();
     let storage = SimulatedStorage::default();
     let database = open(&storage).unwrap();
     let mut outer = batch("outer", &[], 1);
-    outer.streams[0].lines.push(crate::model::Timestamp::from_ns(1), &golden);
+    outer.streams[0].lines.push(crate::model::Timestamp::from_ns(1), GOLDEN);
     database.append(outer.clone()).unwrap();
     database.sync().unwrap();
     database.append(batches[0].clone()).unwrap();
@@ -146,9 +156,9 @@ fn a_journal_that_was_logged_as_text_is_never_read_as_records() {
 
 #[test]
 fn files_that_are_not_ours_are_ignored_and_stay() {
-    let (batches, golden) = golden();
+    let batches = golden_batches();
     let storage = SimulatedStorage::default();
-    storage.put(FILE_NAME, golden);
+    storage.put(FILE_NAME, GOLDEN.to_vec());
     let foreign = [
         "journal/readme.txt",
         "journal/1.journal",

@@ -184,3 +184,31 @@ fn the_handle_and_its_readers_may_move_between_threads() {
     check::<Snapshot>();
     check::<super::Scan>();
 }
+
+#[test]
+fn readers_see_whole_batches_in_order_while_the_writer_goes_on() {
+    const BATCHES: i64 = 300;
+    let database = open(&SimulatedStorage::default()).unwrap();
+    let reader = database.clone();
+    let reading = std::thread::spawn(move || {
+        let mut seen = 0;
+        while seen < 2 * BATCHES {
+            let times =
+                entries(&reader.snapshot(), &Selection::of(Vec::new())).into_iter().map(|entry| entry.timestamp);
+            let times: Vec<i64> = times.map(Timestamp::as_ns).collect();
+            let count = i64::try_from(times.len()).unwrap();
+            assert!(seen <= count && count % 2 == 0, "{count} lines after {seen}");
+            assert_eq!(times, (0..count).collect::<Vec<_>>());
+            seen = count;
+        }
+    });
+    for number in 0..BATCHES {
+        database.append(batch("a", &[(2 * number, "even"), (2 * number + 1, "odd")], 1)).unwrap();
+        match number % 7 {
+            0..3 => database.commit().unwrap(),
+            3 => database.sync().unwrap(),
+            _ => {}
+        }
+    }
+    reading.join().unwrap();
+}
