@@ -1,5 +1,5 @@
 //! Hands the commit and the target to `--version`.
-#![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]
+#![expect(clippy::disallowed_methods, reason = "cargo tells a build script everything through the environment")]
 
 use std::env;
 use std::process::Command;

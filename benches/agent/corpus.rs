@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 #[path = "../corpus/generate/mod.rs"]
-pub mod generate;
+mod generate;
 
 use generate::{Generator, Kind};
 

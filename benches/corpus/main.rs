@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a tool of its own: the file module belongs to the agent")]
 
 mod container;
-pub mod generate;
+mod generate;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -71,8 +71,8 @@ fn write_log(path: &Path, mut generator: Generator, format: Format, bytes: u64) 
     while total < bytes {
         record.clear();
         written.clear();
-        generator.append_record(&mut record);
-        format.write(&record, generator.now_ns(), &mut written);
+        let now_ns = generator.append_record(&mut record);
+        format.write(&record, now_ns, &mut written);
         file.write_all(&written)?;
         total += written.len() as u64;
     }

@@ -16,7 +16,7 @@ use random::Random;
 
 /// What a log looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// nginx's access log in the combined format.
     Nginx,
     /// An application's JSON lines.
@@ -37,11 +37,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] =
+    pub(crate) const ALL: [Self; 8] =
         [Self::Nginx, Self::Json, Self::Logfmt, Self::Klog, Self::Syslog, Self::Java, Self::Postgres, Self::Plain];
 
     /// The kind's name, as in file names and arguments.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
             Self::Json => "json",
@@ -57,7 +57,7 @@ impl Kind {
 
 /// Writes one log, record by record.
 #[derive(Clone, Debug)]
-pub struct Generator {
+pub(crate) struct Generator {
     random: Random,
     clock: Clock,
     request: Request,
@@ -81,7 +81,7 @@ const RECORDS_PER_RARE: u64 = 5_000;
 
 impl Generator {
     /// A log of `kind` from its beginning; another seed gives another log.
-    pub fn new(kind: Kind, seed: u64) -> Self {
+    pub(crate) fn new(kind: Kind, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let request = Request::new(&mut random);
         let templates = kinds::templates(kind).iter().map(|template| parse(template)).collect();
@@ -90,7 +90,8 @@ impl Generator {
     }
 
     /// Appends the next record: one line or, for a stack trace or a statement, several. Each ends with a newline.
-    pub fn append_record(&mut self, out: &mut Vec<u8>) {
+    /// Returns the record's time, in nanoseconds since the Unix epoch.
+    pub(crate) fn append_record(&mut self, out: &mut Vec<u8>) -> u64 {
         self.clock.advance(&mut self.random);
         self.record_count += 1;
         if self.random.one_in(RECORDS_PER_REQUEST) {
@@ -109,10 +110,6 @@ impl Generator {
             }
         }
         out.push(b'\n');
-    }
-
-    /// The time of the last record, in nanoseconds since the Unix epoch.
-    pub fn now_ns(&self) -> u64 {
         self.clock.now_ns()
     }
 }
