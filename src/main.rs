@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Err(error) => return say_what_clap_says(&error),
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).format_target(false).init();
-    match run(config) {
+    match run(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("monitoring-rs: {error:#}"));
@@ -66,7 +66,7 @@ fn complain(message: &str) {
     eprintln!("{message}");
 }
 
-fn run(config: Config) -> anyhow::Result<()> {
+fn run(config: &Config) -> anyhow::Result<()> {
     let started = Instant::now();
     log::info!("monitoring-rs {}", config::VERSION);
     raise_open_files_limit();
@@ -78,9 +78,9 @@ fn run(config: Config) -> anyhow::Result<()> {
     log::info!("data directory {}, {free_mib} MiB free", data_directory.display());
 
     let status = Arc::new(Status::default());
-    let root = root_path(&config);
-    let mut collector = collector(&config, &root, data_directory.clone(), &database, Arc::clone(&status))?;
-    log_what_was_found(&config, &root, &collector.summary(), &status);
+    let root = root_path(config);
+    let mut collector = collector(config, &root, data_directory.clone(), &database, Arc::clone(&status))?;
+    log_what_was_found(config, &root, &collector.summary(), &status);
 
     let stop = Arc::new(Stop::default());
     let (stop_serving, stopped) = channel::bounded::<()>(1);

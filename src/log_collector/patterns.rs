@@ -28,7 +28,7 @@ const EXCLUDED_BY_DEFAULT: [&str; 15] = [
 /// Decides by `--include` and `--exclude`.
 ///
 /// A pattern without a slash is about the file's name, one with a slash about its path under the root. `--exclude` wins
-/// over `--include`; without `--include` everything is collected but [`EXCLUDED_BY_DEFAULT`].
+/// over `--include`; without `--include` everything is collected but compressed archives and files that are no text.
 #[derive(Clone, Debug)]
 pub struct Patterns {
     include: GlobSet,

@@ -1,7 +1,7 @@
 //! Every file in a directory tree is read as it grows.
 //!
 //! Three nouns, three layers: a *name* is a path under the root that may lead, through links, to a file
-//! ([`discovery`]); a *source* is one such file, open and read once however many names lead to it ([`sources`]); a
+//! (`discovery`); a *source* is one such file, open and read once however many names lead to it (`sources`); a
 //! *watch* says where to look again (`watches`). Changes of names attach and detach sources; a source without a name is
 //! read to its end and let go once that is on stable storage.
 //!
