@@ -169,9 +169,9 @@ fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &
         byte_count >> 20,
         unread_byte_count >> 20,
     );
-    let unreadable = status.sources().iter().filter(|source| source.state().1.is_some()).count();
-    if 0 < unreadable {
-        log::warn!("{unreadable} files cannot be read; /status names them and says why");
+    let problems: Vec<String> = status.sources().iter().filter_map(|source| source.state().1).collect();
+    if let Some(first) = problems.first() {
+        log::warn!("{} files cannot be read, see /status; the first: {first}", problems.len());
     }
 }
 

@@ -239,7 +239,9 @@ impl<W: Watcher> Directory<W> {
         if entry.problem.is_some() {
             return;
         }
-        log::warn!("{} cannot be read: {error}", seen.display());
+        // At the start there may be many; they are summed up then.
+        let level = if self.starting { log::Level::Debug } else { log::Level::Warn };
+        log::log!(level, "{} cannot be read: {error}", seen.display());
         let state = SourceStatus::new(seen.to_string_lossy().into_owned());
         state.set_state(SourceState::Unreadable, Some(error.to_string()));
         entry.problem = Some(self.status.add_source(Arc::new(state)));

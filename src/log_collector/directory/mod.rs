@@ -101,8 +101,9 @@ pub struct Directory<W: Watcher> {
     polled: BTreeSet<SourceId>,
     /// Positions of files that have not been found yet.
     restored: HashMap<Identity, Position>,
-    /// Whether the files found now existed before the very first start.
-    finding_history: bool,
+    /// Whether the files found now existed before this start, and whether it is the very first.
+    starting: bool,
+    is_first_start: bool,
     /// Batches without lines that wait to be handed over.
     outbox: VecDeque<Batch>,
     buffer: Box<[u8]>,
@@ -137,7 +138,8 @@ impl<W: Watcher> Directory<W> {
         let root = canonical_root(&settings.root)?;
         let restored: HashMap<Identity, Position> = checkpoints.iter().filter_map(decode).collect();
         let mut directory = Self {
-            finding_history: checkpoints.is_empty(),
+            starting: true,
+            is_first_start: checkpoints.is_empty(),
             naming,
             status,
             links: Links::new(root.clone()),
@@ -165,7 +167,7 @@ impl<W: Watcher> Directory<W> {
         directory.enter(&root);
         directory.find_rotated();
         directory.settle();
-        directory.finding_history = false;
+        directory.starting = false;
         Ok(directory)
     }
 

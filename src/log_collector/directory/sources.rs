@@ -197,7 +197,7 @@ impl<W: Watcher> Directory<W> {
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         tracked.after = after.or(tracked.after);
         tracked.source.deliver_to(name);
-        if self.finding_history && self.settings.start_from_end {
+        if self.starting && self.is_first_start && self.settings.start_from_end {
             match tracked.source.skip_history(&self.status) {
                 Ok(()) => {
                     let checkpoint = Some(tracked.source.checkpoint((self.settings.clock)()));
