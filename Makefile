@@ -103,7 +103,8 @@ check-bench:
 	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench agent)
 
 .PHONY: e2e
-e2e: ## Build the image and try it on a Docker engine of its own (needs root)
+e2e: ## Try the agent on this machine's logs, and its image on a Docker engine of its own (needs root)
+	$(call step,End to end on this machine,e2e/host.sh)
 	$(call step,End to end with Docker,e2e/docker.sh)
 
 .PHONY: bench

@@ -62,5 +62,7 @@ stop_agent() {
 
 # lines URL PATH: the lines that the agent has of a file.
 lines() {
-    curl --silent --show-error --fail "$1/logs/path/$2" | jq --raw-output '.[]'
+    local encoded
+    encoded="$(jq --null-input --raw-output --arg path "$2" '$path | split("/") | map(@uri) | join("/")')"
+    curl --silent --show-error --fail "$1/logs/path/$encoded" | jq --raw-output '.[]'
 }
