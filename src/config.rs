@@ -85,7 +85,8 @@ struct Arguments {
     #[structopt(long, env, default_value = "127.0.0.1:8000")]
     listen: String,
 
-    /// A host name that requests may be addressed to, besides addresses, localhost and names without a dot [repeatable]
+    /// A host name that requests may be addressed to, besides addresses, localhost and names without a dot
+    /// [repeatable; separated by colons in the variable]
     #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     allowed_hosts: Vec<String>,
 

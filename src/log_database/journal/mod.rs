@@ -1,7 +1,7 @@
 //! The journal: files of checksummed records, one record per commit, lines and checkpoints together.
 //!
 //! [`writer`] appends records and moves to a new file when one is full or can no longer be trusted, [`recovery`] reads
-//! files after a start, [`file`] reads single parts for queries. Nothing here ever changes a byte that was written:
+//! files after a start, [`mod@file`] reads single parts for queries. Nothing here ever changes a byte that was written:
 //! what is not to be believed is left behind, and the next file says so.
 //!
 //! # On-disk format, version 1 (integers little-endian, sizes in bytes, `varint` is LEB128)
