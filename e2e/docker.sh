@@ -15,7 +15,7 @@ if [ "${1:-}" != --inside ]; then
     require root
     require dockerd docker.io
     require docker docker.io
-    require docker-compose docker-compose
+    docker compose version >/dev/null 2>&1 || require docker-compose docker-compose
     require iptables iptables
     require ip iproute2
     require busybox busybox-static
@@ -34,6 +34,8 @@ export DOCKER_HOST="unix://$state/docker.sock"
 # The builder that every engine has.
 export DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0
 export COMPOSE_PROJECT_NAME=monitoring-e2e
+compose=(docker compose)
+docker compose version >/dev/null 2>&1 || compose=(docker-compose)
 
 start_engine() {
     ip link set lo up
@@ -106,9 +108,9 @@ check_compose() {
     count() { lines "$url" /logs/writer.log 2>/dev/null | wc -l; }
     has_more_than() { [ "$(count)" -gt "$1" ]; }
 
-    docker-compose build --quiet monitoring
-    docker-compose up --detach monitoring writer
-    wait_for 60 "the writer's lines arrive" has_more_than 0 || fail "$(docker-compose logs --tail 20)"
+    "${compose[@]}" build --quiet monitoring
+    "${compose[@]}" up --detach monitoring writer
+    wait_for 60 "the writer's lines arrive" has_more_than 0 || fail "$("${compose[@]}" logs --tail 20)"
     local before
     before="$(count)"
     echo "$before lines, then:"
@@ -117,9 +119,9 @@ check_compose() {
     make --no-print-directory rotate inspect
     before="$(count)"
     wait_for 20 "the count grows after a rotation" has_more_than $((before + 3)) || fail "lost after a rotation"
-    docker-compose stop writer
+    "${compose[@]}" stop writer
     local written
-    written="$(docker-compose run --rm inspect cat /logs/writer.log.1 /logs/writer.log | tr -d '\r')"
+    written="$("${compose[@]}" run --rm inspect cat /logs/writer.log.1 /logs/writer.log | tr -d '\r')"
     has_all() { [ "$(lines "$url" /logs/writer.log)" = "$written" ]; }
     wait_for 10 "the last line arrives" has_all || true
     equal "each of the $(count) lines is there once, across the rotation" "$(lines "$url" /logs/writer.log)" "$written"
