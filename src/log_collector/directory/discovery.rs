@@ -34,11 +34,42 @@ impl<W: Watcher> Directory<W> {
     /// Follows a directory of the tree: first its watch, then what is in it, so that nothing is missed between.
     pub(super) fn enter(&mut self, directory: &Path) {
         let depth = directory.components().count().saturating_sub(self.root.components().count());
-        if DEPTH_MAX < depth || self.is_own_data(directory) || !self.tree.insert(directory.to_owned()) {
+        if DEPTH_MAX < depth || self.is_own_data(directory) {
             return;
         }
-        self.watches.use_directory(directory);
+        let is_news = if self.tree.insert(directory.to_owned()) {
+            self.watches.use_directory(directory);
+            true
+        } else {
+            self.watches.retry(directory)
+        };
+        if is_news {
+            self.look_in(directory);
+        }
+    }
+
+    /// Looks at a directory whose path may have come to mean another one.
+    pub(super) fn look_again(&mut self, directory: &Path) {
+        self.watches.retry(directory);
+        self.look_at(directory);
         self.look_in(directory);
+    }
+
+    /// Looks where no watch says that something changed.
+    pub(super) fn look_at_unwatched(&mut self) {
+        self.last_directory_poll = Instant::now();
+        if !self.tree.contains(&self.root) {
+            self.enter_root();
+        }
+        for directory in self.watches.unwatched().clone() {
+            self.look_again(&directory);
+        }
+    }
+
+    fn enter_root(&mut self) {
+        if file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory) {
+            self.enter(&self.root.clone());
+        }
     }
 
     fn is_own_data(&self, directory: &Path) -> bool {
@@ -90,9 +121,10 @@ impl<W: Watcher> Directory<W> {
     /// Looks at everything again.
     pub(super) fn rescan(&mut self) {
         self.last_rescan = Instant::now();
-        if file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory) {
-            self.enter(&self.root.clone());
+        for directory in self.watches.unwatched().clone() {
+            self.watches.retry(&directory);
         }
+        self.enter_root();
         for directory in self.tree.clone() {
             self.look_at(&directory);
             self.look_in(&directory);

@@ -36,12 +36,12 @@ mod tests;
 use discovery::Name;
 use sources::Tracked;
 
-/// How often what has no watch is looked at.
+/// How often files without a watch are looked at, and whether files without a name have been quiet for long enough.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often directories without a watch are looked at.
+const DIRECTORY_POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// How often everything is looked at, whatever the watcher says: some file systems report nothing.
 const RESCAN_INTERVAL: Duration = Duration::from_mins(1);
-/// The same while directories cannot be watched.
-const RESCAN_INTERVAL_UNWATCHED: Duration = Duration::from_secs(5);
 /// How long a file without a name has to be quiet before it counts as finished: a process that has it open may go on
 /// writing for a moment after the rotation.
 pub const QUIET_BEFORE_LETTING_GO: Duration = Duration::from_secs(5);
@@ -108,6 +108,7 @@ pub struct Directory<W: Watcher> {
     outbox: VecDeque<Batch>,
     buffer: Box<[u8]>,
     last_poll: Instant,
+    last_directory_poll: Instant,
     last_rescan: Instant,
 }
 
@@ -162,6 +163,7 @@ impl<W: Watcher> Directory<W> {
             outbox: VecDeque::new(),
             buffer: read_buffer(),
             last_poll: Instant::now(),
+            last_directory_poll: Instant::now(),
             last_rescan: Instant::now(),
         };
         directory.enter(&root);
@@ -192,11 +194,13 @@ impl<W: Watcher> Directory<W> {
             match change {
                 Change::Entry(directory, name) => self.look_at(&directory.join(name)),
                 Change::Entries(directory) => self.look_in(&directory),
-                Change::DirectoryMoved(directory) => self.look_at(&directory),
+                Change::DirectoryMoved(directory) => self.look_again(&directory),
                 Change::Content(source) => self.enqueue(source),
                 Change::SourceMoved(source) => self.look_at_names_of(source),
                 Change::Everything => {
                     self.status.watcher_overflows.add(1);
+                    // One of the lost events may have said that a directory was replaced.
+                    self.watches.end_directory_watches();
                     self.rescan();
                 }
             }
@@ -206,9 +210,11 @@ impl<W: Watcher> Directory<W> {
 
     /// Does what is due by time.
     fn take_turns(&mut self) {
-        let rescan_interval = if self.watches.is_complete() { RESCAN_INTERVAL } else { RESCAN_INTERVAL_UNWATCHED };
-        if rescan_interval <= self.last_rescan.elapsed() {
+        if RESCAN_INTERVAL <= self.last_rescan.elapsed() {
             self.rescan();
+        }
+        if DIRECTORY_POLL_INTERVAL <= self.last_directory_poll.elapsed() {
+            self.look_at_unwatched();
         }
         if POLL_INTERVAL <= self.last_poll.elapsed() {
             self.last_poll = Instant::now();

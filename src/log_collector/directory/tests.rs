@@ -144,6 +144,17 @@ impl<W: Stage> Story<W> {
         self.happened(to);
     }
 
+    /// Renames a directory, and creates another in its place before anybody looks.
+    fn replace_directory(&self, name: &str, old: &str) {
+        let path = fs::canonicalize(self.path(name)).unwrap();
+        let old = path.parent().unwrap().join(Path::new(old).file_name().unwrap());
+        fs::rename(&path, &old).unwrap();
+        (self.report)(&path);
+        (self.report)(&old);
+        fs::create_dir(&path).unwrap();
+        (self.report)(&path);
+    }
+
     fn remove(&self, name: &str) {
         fs::remove_file(self.path(name)).unwrap();
         self.happened(name);
@@ -229,6 +240,8 @@ on_mock_and_platform! {
     a_new_file_is_read_from_its_first_byte
     subdirectories_are_followed
     a_renamed_subdirectory_goes_on
+    a_replaced_subdirectory_is_another
+    a_replaced_directory_behind_a_link_is_another
     a_removed_subdirectory_is_let_go
     truncation_starts_over
     rewriting_in_place_starts_over
@@ -402,6 +415,36 @@ fn a_renamed_subdirectory_goes_on<W: Stage>() {
     }
     story.append("z/new.log", "new\n");
     story.check(&["m/x.log: one more more", "z/new.log: new"]);
+}
+
+fn a_replaced_subdirectory_is_another<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("m")).unwrap();
+    story.append("m/x.log", "one\n");
+    story.start();
+    story.check(&["m/x.log: one"]);
+    story.replace_directory("m", "m.old");
+    story.append("m/x.log", "two\n");
+    story.check(&["m/x.log: one two"]);
+    story.append("m/x.log", "three\n");
+    story.append("m/y.log", "four\n");
+    story.append("m.old/z.log", "five\n");
+    story.check(&["m.old/z.log: five", "m/x.log: one two three", "m/y.log: four"]);
+}
+
+fn a_replaced_directory_behind_a_link_is_another<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("../m")).unwrap();
+    story.append("../m/x.log", "one\n");
+    story.link("../m/x.log", "a.log");
+    story.start();
+    story.check(&["a.log: one"]);
+    for round in ["two", "three"] {
+        story.replace_directory("../m", &format!("../{round}"));
+        story.append("../m/x.log", format!("{round}\n"));
+        story.collect();
+    }
+    story.check(&["a.log: one two three"]);
 }
 
 fn a_removed_subdirectory_is_let_go<W: Stage>() {
@@ -771,6 +814,36 @@ fn an_overflow_makes_it_look_everywhere() {
     mock.overflow();
     story.check(&["a.log: one two four", "x/b.log: three"]);
     assert_eq!(story.status.watcher_overflows.get(), 1);
+}
+
+#[test]
+fn an_overflow_may_have_swallowed_that_a_directory_was_replaced() {
+    let mut story = Story::<MockWatcher>::new();
+    fs::create_dir(story.path("m")).unwrap();
+    story.append("m/x.log", "one\n");
+    let mock = story.start_keeping_watcher();
+    story.check(&["m/x.log: one"]);
+    story.replace_directory("m", "a");
+    mock.overflow();
+    story.collect();
+    story.append("m/y.log", "two\n");
+    story.append("a/z.log", "three\n");
+    story.check(&["a/z.log: three", "m/x.log: one", "m/y.log: two"]);
+}
+
+#[test]
+fn directories_that_cannot_be_watched_are_looked_at_until_they_can() {
+    let mut story = Story::<MockWatcher>::new();
+    let mock = story.start_keeping_watcher();
+    mock.fail_watches([Limit::InotifyWatches.into()]);
+    fs::create_dir(story.path("x")).unwrap();
+    story.happened("x");
+    story.check(&[]);
+    story.append("x/a.log", "one\n");
+    story.check(&[]);
+    story.collector.as_mut().unwrap().last_directory_poll -= super::DIRECTORY_POLL_INTERVAL;
+    story.check(&["x/a.log: one"]);
+    assert!(mock.watched_directories().contains(&story.path("x")));
 }
 
 #[test]
