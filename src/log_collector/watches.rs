@@ -57,8 +57,8 @@ pub(super) enum Change {
 
 impl<W: Watcher> Watches<W> {
     pub(super) fn new(watcher: W) -> Self {
-        let (directories, watched) = (HashMap::new(), HashMap::new());
-        Self { watcher, directories, watched, unwatched: BTreeSet::new(), events: Vec::new() }
+        let unwatched = BTreeSet::new();
+        Self { watcher, directories: HashMap::new(), watched: HashMap::new(), unwatched, events: Vec::new() }
     }
 
     /// Watches a directory for one more user. Returns whether it was not watched before, so that the caller looks at what

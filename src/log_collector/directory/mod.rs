@@ -26,7 +26,7 @@ use crate::log_collector::watcher::Watcher;
 use crate::log_collector::watches::{Change, Watches};
 use crate::log_collector::{Collector, Error};
 use crate::model::{Batch, Checkpoint, Timestamp};
-use crate::status::Status;
+use crate::status::{SourceHandle, Status};
 
 mod discovery;
 mod sources;
@@ -84,6 +84,12 @@ pub struct Directory<W: Watcher> {
     names: BTreeMap<PathBuf, Name>,
     /// Which names lead through a path.
     names_by_hop: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// Names and directories that cannot be read, and how that shows in the status.
+    problems: BTreeMap<PathBuf, SourceHandle>,
+    /// The first link that was refused, and why.
+    first_refusal: Option<String>,
+    /// Whether names were left out because there are too many.
+    is_full: bool,
     sources: BTreeMap<SourceId, Tracked<W::Descriptor>>,
     sources_by_identity: HashMap<Identity, SourceId>,
     /// Which source delivers to the stream of a name, as seen under the root; the latest one.
@@ -112,8 +118,8 @@ pub struct Directory<W: Watcher> {
     last_rescan: Instant,
 }
 
-/// How much there is to collect, for the log at start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How much there is to collect and what is left out, for the log at start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Files found.
     pub file_count: usize,
@@ -121,6 +127,10 @@ pub struct Summary {
     pub byte_count: u64,
     /// Bytes of those that have not been read yet.
     pub unread_byte_count: u64,
+    /// Names and directories that cannot be read.
+    pub unreadable_count: usize,
+    /// The first link that is not followed, and why.
+    pub first_refusal: Option<String>,
 }
 
 impl<W: Watcher> Directory<W> {
@@ -150,6 +160,9 @@ impl<W: Watcher> Directory<W> {
             tree: BTreeSet::new(),
             names: BTreeMap::new(),
             names_by_hop: BTreeMap::new(),
+            problems: BTreeMap::new(),
+            first_refusal: None,
+            is_full: false,
             sources: BTreeMap::new(),
             sources_by_identity: HashMap::new(),
             deliverers: HashMap::new(),
@@ -173,14 +186,16 @@ impl<W: Watcher> Directory<W> {
         Ok(directory)
     }
 
-    /// How much there is to collect.
+    /// How much there is to collect and what is left out.
     pub fn summary(&self) -> Summary {
-        let states = self.sources.values().map(|tracked| &tracked.source.state);
-        states.fold(Summary::default(), |summary, state| Summary {
-            file_count: summary.file_count + 1,
-            byte_count: summary.byte_count + state.size_bytes.get(),
-            unread_byte_count: summary.unread_byte_count + state.lag_bytes(),
-        })
+        let states = || self.sources.values().map(|tracked| &tracked.source.state);
+        Summary {
+            file_count: self.sources.len(),
+            byte_count: states().map(|state| state.size_bytes.get()).sum(),
+            unread_byte_count: states().map(|state| state.lag_bytes()).sum(),
+            unreadable_count: self.problems.len(),
+            first_refusal: self.first_refusal.clone(),
+        }
     }
 
     /// The path of a name as seen under the root the user gave.

@@ -298,7 +298,7 @@ impl<W: Watcher> Directory<W> {
                 // It is where it was, only not asked for any more.
                 Some(found) if *found == path => {}
                 Some(found) => match self.source_at(found, identity, &path) {
-                    Ok(_) => log::info!("{} is now {}; it is read to its end", path.display(), found.display()),
+                    Ok(_) => log::debug!("{} is now {}; it is read to its end", path.display(), found.display()),
                     Err(error) => log::warn!("{error}; its last lines are missing"),
                 },
                 None if POSITION_KEPT.as_nanos() < u128::from(now.as_ns().abs_diff(saved.as_ns())) => {
