@@ -79,7 +79,7 @@ fn chain(error: &anyhow::Error) -> String {
 fn run(config: &Config) -> anyhow::Result<()> {
     let started = Instant::now();
     log::info!("monitoring-rs {}", config::VERSION);
-    raise_open_files_limit();
+    let open_files_max = raise_open_files_limit();
 
     let storage = DiskStorage::open(&config.data_directory);
     let storage = storage.context("cannot use --data-directory, which has to be a directory that can be written")?;
@@ -90,7 +90,8 @@ fn run(config: &Config) -> anyhow::Result<()> {
 
     let status = Arc::new(Status::default());
     let root = root_path(config);
-    let mut collector = collector(config, &root, data_directory.clone(), &database, Arc::clone(&status))?;
+    let mut collector =
+        collector(config, &root, data_directory.clone(), open_files_max, &database, Arc::clone(&status))?;
     log_what_was_found(config, &root, &collector.summary(), &status);
 
     let stop = Arc::new(Stop::default());
@@ -145,6 +146,7 @@ fn collector(
     config: &Config,
     root: &Path,
     data_directory: PathBuf,
+    open_files_max: usize,
     database: &Database,
     status: Arc<Status>,
 ) -> anyhow::Result<Directory<PlatformWatcher>> {
@@ -156,6 +158,7 @@ fn collector(
         zone: TimeZone::system(),
         clock: now,
         quiet_before_letting_go: directory::QUIET_BEFORE_LETTING_GO,
+        open_files_max,
     };
     let watcher = PlatformWatcher::new().context("cannot watch for changes")?;
     let checkpoints = &database.checkpoints();
@@ -193,14 +196,22 @@ fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &
     }
 }
 
-/// Every file that is followed is kept open: allows as many as the system lets this process have.
-fn raise_open_files_limit() {
+/// Every file that is followed is kept open: allows this process as many as the system lets it have. Returns how many of
+/// them may be log files; the rest is for the database, for connections, and for watches where those are open files.
+fn raise_open_files_limit() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
     limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        log::debug!("the limit of open files stays as it is: {error}");
-    }
+    let now = match setrlimit(Resource::Nofile, limit) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            log::debug!("the limit of open files stays as it is: {error}");
+            before
+        }
+    };
+    let for_files = now.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX)) / 4 * 3;
+    if cfg!(target_os = "linux") { for_files } else { for_files / 2 }
 }
 
 /// The first SIGTERM or SIGINT asks everything to come to an end, a second one ends the process at once.

@@ -63,6 +63,8 @@ pub struct Settings {
     pub clock: fn() -> Timestamp,
     /// How long a file without a name has to be quiet before it is let go.
     pub quiet_before_letting_go: Duration,
+    /// Most files that are open at a time.
+    pub open_files_max: usize,
 }
 
 /// Names a source while the process runs.
@@ -107,9 +109,8 @@ pub struct Directory<W: Watcher> {
     polled: BTreeSet<SourceId>,
     /// Positions of files that have not been found yet.
     restored: HashMap<Identity, Position>,
-    /// Whether the files found now existed before this start, and whether it is the very first.
+    /// Whether the files found now existed before this start.
     starting: bool,
-    is_first_start: bool,
     /// Batches without lines that wait to be handed over.
     outbox: VecDeque<Batch>,
     buffer: Box<[u8]>,
@@ -150,7 +151,6 @@ impl<W: Watcher> Directory<W> {
         let restored: HashMap<Identity, Position> = checkpoints.iter().filter_map(decode).collect();
         let mut directory = Self {
             starting: true,
-            is_first_start: checkpoints.is_empty(),
             naming,
             status,
             links: Links::new(root.clone()),
@@ -182,6 +182,9 @@ impl<W: Watcher> Directory<W> {
         directory.enter(&root);
         directory.find_rotated();
         directory.settle();
+        if directory.settings.start_from_end && checkpoints.is_empty() {
+            directory.skip_history();
+        }
         directory.starting = false;
         Ok(directory)
     }
@@ -236,6 +239,8 @@ impl<W: Watcher> Directory<W> {
             for source in self.polled.clone() {
                 self.enqueue(source);
             }
+            // Here as well, lest a backlog keep rotated files open.
+            self.finish_quiet();
         }
     }
 
@@ -259,11 +264,13 @@ impl<W: Watcher> Collector for Directory<W> {
                 return Ok(Some(batch));
             }
         }
-        Ok(self.finish_next())
+        self.finish_quiet();
+        Ok(self.outbox.pop_front())
     }
 
     fn wants_sync(&self) -> bool {
-        !self.finished.is_empty()
+        // The ends of finished files are handed over first.
+        self.outbox.is_empty() && !self.finished.is_empty()
     }
 
     fn synced(&mut self) {

@@ -76,6 +76,7 @@ impl<W: Stage> Story<W> {
             zone: TimeZone::UTC,
             clock: || Timestamp::from_ns(1),
             quiet_before_letting_go: Duration::ZERO,
+            open_files_max: 1000,
         };
         Self {
             directory,
@@ -260,6 +261,8 @@ on_mock_and_platform! {
     a_container_line_split_over_a_restart_is_whole
     a_container_line_that_never_ends_is_kept
     history_can_be_skipped
+    history_is_skipped_at_the_very_first_start_only
+    a_backlog_does_not_keep_deleted_files_open
     a_line_over_the_limit_is_cut
     any_bytes_are_kept
     binary_files_archives_and_own_data_are_left_out
@@ -696,6 +699,37 @@ fn history_can_be_skipped<W: Stage>() {
     story.check(&["a.log: unended", "b.log: new", "c.log: while down"]);
 }
 
+fn history_is_skipped_at_the_very_first_start_only<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.start_from_end = true;
+    story.start();
+    story.check(&[]);
+    story.append("a.log", "while down\n");
+    story.start();
+    story.check(&["a.log: while down"]);
+}
+
+fn a_backlog_does_not_keep_deleted_files_open<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "unended");
+    story.remove("a.log");
+    story.append("b.log", "x\n".repeat(8 * CHUNK_BYTES));
+    for _ in 0..8 {
+        let collector = story.collector.as_mut().unwrap();
+        collector.last_poll -= super::POLL_INTERVAL;
+        let batch = collector.next_batch(Duration::ZERO).unwrap().unwrap();
+        if collector.wants_sync() {
+            collector.synced();
+        }
+        story.keep(batch);
+    }
+    assert_eq!(story.lines["a.log"], ["one", "unended"]);
+    assert_eq!(story.open_file_count(), 1);
+}
+
 fn a_line_over_the_limit_is_cut<W: Stage>() {
     let mut story = Story::<W>::new();
     let whole = "w".repeat(LINE_BYTES_MAX);
@@ -869,6 +903,41 @@ fn events_without_names_will_do() {
     fs::write(story.path("a.log"), "two\n").unwrap();
     mock.any_entry(story.path("a.log").parent().unwrap());
     story.check(&["a.log: one two"]);
+}
+
+#[test]
+fn files_over_the_limit_show_in_the_status_and_get_their_turn() {
+    let mut story = Story::<MockWatcher>::new();
+    story.settings.open_files_max = 1;
+    story.append("a.log", "one\n");
+    story.append("b.log", "two\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    let problem = story.status.sources().iter().find_map(|source| source.state().1).unwrap();
+    assert!(problem.contains("b.log") && problem.contains("ulimit -n"), "{problem}");
+    story.remove("a.log");
+    story.collect();
+    story.collector.as_mut().unwrap().last_rescan -= super::RESCAN_INTERVAL;
+    story.check(&["a.log: one", "b.log: two"]);
+}
+
+/// The device of a file system may have another number after a restart of the machine.
+#[test]
+fn a_file_whose_device_has_another_number_is_read_on() {
+    let mut story = Story::<MockWatcher>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    let renumber = |(mut source, position): (Vec<u8>, Vec<u8>)| {
+        source[0] ^= 1;
+        (source, position)
+    };
+    for _ in 0..2 {
+        story.checkpoints = std::mem::take(&mut story.checkpoints).into_iter().map(renumber).collect();
+        story.start();
+        story.check(&["a.log: one"]);
+        assert_eq!(story.checkpoints.len(), 1);
+    }
 }
 
 #[test]
