@@ -126,7 +126,9 @@ impl Config {
         } else {
             CollectorKind::Directory
         };
-        if collector == CollectorKind::Directory && arguments.root_path.is_none() {
+        // An empty variable is one that is not set.
+        let root_path = arguments.root_path.filter(|path| !path.as_os_str().is_empty());
+        if collector == CollectorKind::Directory && root_path.is_none() {
             return Err(clap::Error::with_description(
                 "--log-collector Directory needs --root-path <root-path>, the directory to collect from",
                 ErrorKind::MissingRequiredArgument,
@@ -135,7 +137,7 @@ impl Config {
         let filled = |texts: Vec<String>| texts.into_iter().filter(|text| !text.is_empty()).collect();
         Ok(Self {
             collector,
-            root_path: arguments.root_path,
+            root_path,
             data_directory: arguments.data_directory,
             listen: listen_address(&arguments.listen)?,
             allowed_hosts: filled(arguments.allowed_hosts),
@@ -215,6 +217,7 @@ mod tests {
         check_refused("", "--log-collector");
         check_refused("--log-collector Files", "Files");
         check_refused("--log-collector Directory", "--root-path");
+        check_refused("--log-collector Directory --root-path=", "--root-path");
         check_refused("--log-collector Kubernetes --listen 8000", "no host:port");
         check_refused("--log-collector Kubernetes --listen :port", "no host:port");
         check_refused("--log-collector Kubernetes --start-from middle", "middle");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use async_std::channel;
 use async_std::task;
+use futures_lite::future;
 use jiff::tz::TimeZone;
 use monitoring_rs::api;
 use monitoring_rs::config::{self, CollectorKind, Config};
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     match run(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("monitoring-rs: {error:#}"));
+            complain(&format!("monitoring-rs: {}", chain(&error)));
             ExitCode::FAILURE
         }
     }
@@ -66,12 +67,22 @@ fn complain(message: &str) {
     eprintln!("{message}");
 }
 
+/// What went wrong and what caused it, in one line. Most errors of this crate say their cause themselves.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
+}
+
 fn run(config: &Config) -> anyhow::Result<()> {
     let started = Instant::now();
     log::info!("monitoring-rs {}", config::VERSION);
-    raise_open_files_limit();
+    let open_files_max = raise_open_files_limit();
 
-    let storage = DiskStorage::open(&config.data_directory).context("cannot use --data-directory")?;
+    let storage = DiskStorage::open(&config.data_directory);
+    let storage = storage.context("cannot use --data-directory, which has to be a directory that can be written")?;
     let database = Database::open(Arc::new(storage)).context("cannot open the database in --data-directory")?;
     let data_directory = file::canonical(&config.data_directory)?;
     let free_mib = file::free_bytes(&data_directory)? >> 20;
@@ -79,12 +90,14 @@ fn run(config: &Config) -> anyhow::Result<()> {
 
     let status = Arc::new(Status::default());
     let root = root_path(config);
-    let mut collector = collector(config, &root, data_directory.clone(), &database, Arc::clone(&status))?;
+    let mut collector =
+        collector(config, &root, data_directory.clone(), open_files_max, &database, Arc::clone(&status))?;
     log_what_was_found(config, &root, &collector.summary(), &status);
 
     let stop = Arc::new(Stop::default());
     let (stop_serving, stopped) = channel::bounded::<()>(1);
-    listen_to_signals(Arc::clone(&stop), stop_serving.clone())?;
+    let (pumping, pump_ended) = channel::bounded::<()>(1);
+    listen_to_signals(Arc::clone(&stop), stop_serving)?;
     task::block_on(async {
         let listener = api::bind(&config.listen).await.context("cannot serve")?;
         log::info!("serving http://{}/", listener.local_address());
@@ -105,13 +118,13 @@ fn run(config: &Config) -> anyhow::Result<()> {
 
         let pump_stop = Arc::clone(&stop);
         let pump = blocking::unblock(move || {
-            let result = ingest::run(&mut collector, &database, &status, &pump_stop);
-            // Whatever ended the pump ends the server: an agent that collects nothing must not look alive.
-            stop_serving.close();
-            result
+            // Dropped at the end, be it a panic: an agent that collects nothing must not look alive.
+            let _pumping = pumping;
+            ingest::run(&mut collector, &database, &status, &pump_stop)
         });
         let pump = task::spawn(pump);
-        listener.serve(state, settings, async move { stopped.recv().await.unwrap_or_default() }).await;
+        let end = future::race(stopped.recv(), pump_ended.recv());
+        listener.serve(state, settings, async { end.await.unwrap_or_default() }).await;
         let result = async_std::future::timeout(DRAIN_TIMEOUT, pump).await;
         result.context("gave up on storing the last lines; they are read again at the next start")??;
         log::info!("stopped");
@@ -133,6 +146,7 @@ fn collector(
     config: &Config,
     root: &Path,
     data_directory: PathBuf,
+    open_files_max: usize,
     database: &Database,
     status: Arc<Status>,
 ) -> anyhow::Result<Directory<PlatformWatcher>> {
@@ -144,6 +158,7 @@ fn collector(
         zone: TimeZone::system(),
         clock: now,
         quiet_before_letting_go: directory::QUIET_BEFORE_LETTING_GO,
+        open_files_max,
     };
     let watcher = PlatformWatcher::new().context("cannot watch for changes")?;
     let checkpoints = &database.checkpoints();
@@ -161,28 +176,42 @@ fn now() -> Timestamp {
 }
 
 fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &Status) {
-    let Summary { file_count, byte_count, unread_byte_count } = summary;
     log::info!(
-        "{} {}: {file_count} files of {} MiB, {} MiB of them to be read",
+        "{} {}: {} files of {} MiB, {} MiB of them to be read",
         config.collector.name(),
         root.display(),
-        byte_count >> 20,
-        unread_byte_count >> 20,
+        summary.file_count,
+        summary.byte_count >> 20,
+        summary.unread_byte_count >> 20,
     );
-    let problems: Vec<String> = status.sources().iter().filter_map(|source| source.state().1).collect();
-    if let Some(first) = problems.first() {
-        log::warn!("{} files cannot be read, see /status; the first: {first}", problems.len());
+    let first_problem = status.sources().iter().find_map(|source| source.state().1);
+    if let Some(first) = first_problem {
+        log::warn!("{} files or directories cannot be read, see /status; the first: {first}", summary.unreadable_count);
+    }
+    if let Some(first) = &summary.first_refusal {
+        log::warn!(
+            "{} links are not followed, RUST_LOG=debug names them; the first: {first}",
+            status.links_refused.get()
+        );
     }
 }
 
-/// Every file that is followed is kept open: allows as many as the system lets this process have.
-fn raise_open_files_limit() {
+/// Every file that is followed is kept open: allows this process as many as the system lets it have. Returns how many of
+/// them may be log files; the rest is for the database, for connections, and for watches where those are open files.
+fn raise_open_files_limit() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
     limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        log::debug!("the limit of open files stays as it is: {error}");
-    }
+    let now = match setrlimit(Resource::Nofile, limit) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            log::debug!("the limit of open files stays as it is: {error}");
+            before
+        }
+    };
+    let for_files = now.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX)) / 4 * 3;
+    if cfg!(target_os = "linux") { for_files } else { for_files / 2 }
 }
 
 /// The first SIGTERM or SIGINT asks everything to come to an end, a second one ends the process at once.

@@ -81,6 +81,12 @@ pub fn tail_md5(tail: &[u8]) -> [u8; 16] {
 }
 
 impl Position {
+    /// What is stored for a directory, only to remember that it was collected from.
+    pub fn of_directory(path: PathBuf, saved: Timestamp) -> Self {
+        let tail_md5 = tail_md5(&[]);
+        Self { offset: 0, resume: 0, skipping: false, saved, tail_bytes: 0, tail_md5, path, deliveries: Vec::new() }
+    }
+
     /// The position as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(128);

@@ -229,8 +229,13 @@ impl Source {
         Ok(Outcome { batch: Some(batch), more: self.offset < size })
     }
 
-    /// Takes what is left of a file that nobody writes to any more, although it has not ended. To be called once
-    /// [`Source::read`] has nothing more.
+    /// Whether there is more in the file than was read.
+    pub(super) fn has_more(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| self.offset < metadata.size_bytes)
+    }
+
+    /// Takes what is left of a file that nobody writes to any more: an entry that has not ended. To be called once
+    /// [`Source::read`] has nothing more; lines that were written since are taken as that would.
     pub(super) fn read_unended(
         &mut self,
         buffer: &mut [u8],
@@ -238,6 +243,9 @@ impl Source {
     ) -> Result<Option<Batch>, file::Error> {
         let size = self.file.metadata()?.size_bytes;
         let text = self.fetch(buffer, size)?.unwrap_or_default();
+        if let Some(newline) = memrchr(b'\n', text) {
+            return Ok(Some(self.take_lines(&text[..=newline], reading)));
+        }
         let mut gathered = self.gather(text.len());
         if !text.is_empty() && !self.skipping {
             self.take_line(text, 0..text.len(), &mut gathered, reading);

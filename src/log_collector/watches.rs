@@ -3,14 +3,16 @@
 //! Keeps the caller's duties of [`Watcher`]: a directory is watched once however many names need it, and its watch ends
 //! with the last of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use log::Level;
+
 use crate::log_collector::directory::SourceId;
-use crate::log_collector::watcher::{Event, EventKind, Watcher};
+use crate::log_collector::watcher::{self, Event, EventKind, Watcher};
 use crate::status::Status;
 
 /// A platform's watcher, by paths and sources instead of descriptors.
@@ -18,13 +20,13 @@ pub(super) struct Watches<W: Watcher> {
     watcher: W,
     directories: HashMap<PathBuf, Directory<W::Descriptor>>,
     watched: HashMap<W::Descriptor, Watched>,
-    /// How many of `directories` the watcher could not take.
-    unwatched_count: usize,
+    /// Those of `directories` without a watch.
+    unwatched: BTreeSet<PathBuf>,
     events: Vec<Event<W::Descriptor>>,
 }
 
 struct Directory<Descriptor> {
-    /// `None` where the watcher could not take it.
+    /// `None` where the watcher could not take it, and once another directory may have taken its path.
     descriptor: Option<Descriptor>,
     /// How many need it.
     users: usize,
@@ -43,7 +45,7 @@ pub(super) enum Change {
     Entry(PathBuf, OsString),
     /// Any entry of a directory.
     Entries(PathBuf),
-    /// A watched directory was renamed or removed.
+    /// A watched directory was renamed or removed; its watch has ended.
     DirectoryMoved(PathBuf),
     /// A source was written to.
     Content(SourceId),
@@ -55,28 +57,20 @@ pub(super) enum Change {
 
 impl<W: Watcher> Watches<W> {
     pub(super) fn new(watcher: W) -> Self {
-        Self { watcher, directories: HashMap::new(), watched: HashMap::new(), unwatched_count: 0, events: Vec::new() }
+        let unwatched = BTreeSet::new();
+        Self { watcher, directories: HashMap::new(), watched: HashMap::new(), unwatched, events: Vec::new() }
     }
 
     /// Watches a directory for one more user. Returns whether it was not watched before, so that the caller looks at what
-    /// happened in it meanwhile. A watcher that is out of watches is no error: see [`Watches::is_complete`].
+    /// happened in it meanwhile. What the watcher cannot take is no error: see [`Watches::unwatched`].
     pub(super) fn use_directory(&mut self, path: &Path) -> bool {
         if let Some(directory) = self.directories.get_mut(path) {
             directory.users += 1;
             return false;
         }
-        let descriptor = match self.watcher.watch_directory(path) {
-            Ok(descriptor) => Some(descriptor),
-            Err(error) => {
-                log::warn!("failed to watch {}: {error}; it is looked at from time to time instead", path.display());
-                self.unwatched_count += 1;
-                None
-            }
-        };
-        if let Some(descriptor) = descriptor {
-            self.watched.insert(descriptor, Watched::Directory(path.to_owned()));
-        }
-        self.directories.insert(path.to_owned(), Directory { descriptor, users: 1 });
+        self.directories.insert(path.to_owned(), Directory { descriptor: None, users: 1 });
+        self.unwatched.insert(path.to_owned());
+        self.retry(path);
         true
     }
 
@@ -84,18 +78,59 @@ impl<W: Watcher> Watches<W> {
     pub(super) fn release_directory(&mut self, path: &Path) {
         let Some(directory) = self.directories.get_mut(path) else { return };
         directory.users -= 1;
-        if 0 < directory.users {
-            return;
-        }
-        match self.directories.remove(path).and_then(|directory| directory.descriptor) {
-            Some(descriptor) => self.unwatch(descriptor),
-            None => self.unwatched_count -= 1,
+        if directory.users == 0 {
+            self.end_watch(path);
+            self.directories.remove(path);
+            self.unwatched.remove(path);
         }
     }
 
-    /// Whether the watcher could take every directory.
-    pub(super) fn is_complete(&self) -> bool {
-        self.unwatched_count == 0
+    /// Directories without a watch: they have to be looked at from time to time.
+    pub(super) fn unwatched(&self) -> &BTreeSet<PathBuf> {
+        &self.unwatched
+    }
+
+    /// Watches a directory that has no watch, if it can be. Returns whether it is watched only now.
+    pub(super) fn retry(&mut self, path: &Path) -> bool {
+        if !self.unwatched.contains(path) {
+            return false;
+        }
+        let Some(directory) = self.directories.get_mut(path) else { return false };
+        match self.watcher.watch_directory(path) {
+            Ok(descriptor) => {
+                directory.descriptor = Some(descriptor);
+                self.watched.insert(descriptor, Watched::Directory(path.to_owned()));
+                self.unwatched.remove(path);
+                true
+            }
+            Err(error) => {
+                // Each further one would say the same; and what cannot be read says so itself.
+                let level =
+                    if watcher::is_limit(&error) && self.unwatched.len() == 1 { Level::Warn } else { Level::Debug };
+                log::log!(
+                    level,
+                    "failed to watch {}: {error}; it is looked at from time to time instead",
+                    path.display()
+                );
+                false
+            }
+        }
+    }
+
+    /// Ends the watches of all directories, whose paths may have come to mean others.
+    pub(super) fn end_directory_watches(&mut self) {
+        for path in self.directories.keys().cloned().collect::<Vec<_>>() {
+            self.end_watch(&path);
+        }
+    }
+
+    /// Ends the watch of a directory that goes on being used.
+    fn end_watch(&mut self, path: &Path) {
+        let Some(directory) = self.directories.get_mut(path) else { return };
+        if let Some(descriptor) = directory.descriptor.take() {
+            self.unwatched.insert(path.to_owned());
+            self.unwatch(descriptor);
+        }
     }
 
     /// Watches the file of a source.
@@ -128,9 +163,14 @@ impl<W: Watcher> Watches<W> {
         Ok(changes)
     }
 
-    fn change(&self, event: Event<W::Descriptor>) -> Option<Change> {
+    fn change(&mut self, event: Event<W::Descriptor>) -> Option<Change> {
         let Some(descriptor) = event.descriptor else { return Some(Change::Everything) };
-        let change = match (self.watched.get(&descriptor)?.clone(), event.kind) {
+        let watched = self.watched.get(&descriptor)?.clone();
+        // Before anything is looked at, lest the directory be watched a second time under its new path.
+        if let (Watched::Directory(path), EventKind::Moved) = (&watched, &event.kind) {
+            self.end_watch(path);
+        }
+        let change = match (watched, event.kind) {
             (_, EventKind::Overflow) => Change::Everything,
             (Watched::Directory(path), EventKind::Entry(Some(name))) => Change::Entry(path, name),
             (Watched::Directory(path), EventKind::Entry(None) | EventKind::Content) => Change::Entries(path),

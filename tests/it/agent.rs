@@ -4,6 +4,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -154,12 +155,22 @@ fn text(range: std::ops::Range<usize>) -> String {
 fn it_says_in_a_few_lines_what_it_does() {
     let place = Place::new();
     place.append("a.log", "one\n");
+    for number in 0..10 {
+        symlink("/proc/self/status", place.logs().join(format!("refused{number}.log"))).unwrap();
+        symlink("longer than any name".repeat(20), place.logs().join(format!("unreadable{number}.log"))).unwrap();
+    }
     let agent = place.start();
     let greeting = agent.greeting.join("\n");
     assert!(agent.greeting.len() <= 8, "{greeting}");
-    for fact in
-        ["monitoring-rs 0.", "MiB free", "1 files", &place.logs().display().to_string(), "serving http://127.0.0.1:"]
-    {
+    for fact in [
+        "monitoring-rs 0.",
+        "MiB free",
+        "1 files",
+        "10 files or directories cannot be read",
+        "10 links are not followed",
+        &place.logs().display().to_string(),
+        "serving http://127.0.0.1:",
+    ] {
         assert!(greeting.contains(fact), "{fact} is missing in {greeting}");
     }
 }
@@ -285,6 +296,7 @@ fn check_refusal(arguments: &[&str], expected_code: i32, expected: &str) {
     assert_eq!(code, Some(expected_code), "{message}");
     assert!(message.contains(expected), "{message}");
     assert!(!message.contains("panicked"), "{message}");
+    assert!(message.matches("(os error").count() <= 1, "a cause is said twice: {message}");
 }
 
 #[test]
@@ -343,7 +355,7 @@ fn kubernetes_logs_are_labelled_by_their_names_and_joined() {
          2026-11-22T13:04:05.000000003Z stdout F gin\n",
     )
     .unwrap();
-    std::os::unix::fs::symlink(pods.join("0.log"), place.logs().join("web-1_shop_nginx-0a1b.log")).unwrap();
+    symlink(pods.join("0.log"), place.logs().join("web-1_shop_nginx-0a1b.log")).unwrap();
     place.append("other.txt", "skipped\n");
     let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
     command.env_clear().args(["--log-collector", "Kubernetes", "--listen", ":0", "--node-name", "n1", "--root-path"]);

@@ -1,14 +1,17 @@
 //! Which names there are, and where they lead.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+
+use log::Level;
 
 use crate::file::{self, Kind};
 use crate::log_collector::directory::{Directory, SourceId};
 use crate::log_collector::links::{End, Resolution};
 use crate::log_collector::watcher::Watcher;
-use crate::status::{SourceHandle, SourceState, SourceStatus};
+use crate::status::{SourceState, SourceStatus};
 
 /// How deep directories are followed under the root.
 const DEPTH_MAX: usize = 32;
@@ -24,8 +27,6 @@ pub(super) struct Name {
     hops: Vec<PathBuf>,
     /// The file it leads to.
     source: Option<SourceId>,
-    /// Set while it cannot be read: how that shows in the status.
-    problem: Option<SourceHandle>,
     /// Whether it was refused, which is said once.
     refused: bool,
 }
@@ -34,11 +35,42 @@ impl<W: Watcher> Directory<W> {
     /// Follows a directory of the tree: first its watch, then what is in it, so that nothing is missed between.
     pub(super) fn enter(&mut self, directory: &Path) {
         let depth = directory.components().count().saturating_sub(self.root.components().count());
-        if DEPTH_MAX < depth || self.is_own_data(directory) || !self.tree.insert(directory.to_owned()) {
+        if DEPTH_MAX < depth || self.is_own_data(directory) {
             return;
         }
-        self.watches.use_directory(directory);
+        let is_news = if self.tree.insert(directory.to_owned()) {
+            self.watches.use_directory(directory);
+            true
+        } else {
+            self.watches.retry(directory)
+        };
+        if is_news {
+            self.look_in(directory);
+        }
+    }
+
+    /// Looks at a directory whose path may have come to mean another one.
+    pub(super) fn look_again(&mut self, directory: &Path) {
+        self.watches.retry(directory);
+        self.look_at(directory);
         self.look_in(directory);
+    }
+
+    /// Looks where no watch says that something changed.
+    pub(super) fn look_at_unwatched(&mut self) {
+        self.last_directory_poll = Instant::now();
+        if !self.tree.contains(&self.root) {
+            self.enter_root();
+        }
+        for directory in self.watches.unwatched().clone() {
+            self.look_again(&directory);
+        }
+    }
+
+    fn enter_root(&mut self) {
+        if file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory) {
+            self.enter(&self.root.clone());
+        }
     }
 
     fn is_own_data(&self, directory: &Path) -> bool {
@@ -50,8 +82,13 @@ impl<W: Watcher> Directory<W> {
         let mut entries = Vec::new();
         if self.tree.contains(directory) {
             match file::read_directory(directory) {
-                Ok(paths) => entries = paths,
-                Err(error) => log::warn!("{error}; its files are not collected"),
+                Ok(paths) => {
+                    entries = paths;
+                    self.clear_problem(directory);
+                }
+                // It is gone, or another kind of file: whoever looks at its name finds out.
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+                Err(error) => self.note_problem(directory, &error),
             }
         }
         // A renamed directory must be let go under its old name before it is watched under the new one.
@@ -90,9 +127,10 @@ impl<W: Watcher> Directory<W> {
     /// Looks at everything again.
     pub(super) fn rescan(&mut self) {
         self.last_rescan = Instant::now();
-        if file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory) {
-            self.enter(&self.root.clone());
+        for directory in self.watches.unwatched().clone() {
+            self.watches.retry(&directory);
         }
+        self.enter_root();
         for directory in self.tree.clone() {
             self.look_at(&directory);
             self.look_in(&directory);
@@ -110,6 +148,7 @@ impl<W: Watcher> Directory<W> {
         let inside = |path: &&PathBuf| path.starts_with(directory);
         for gone in self.tree.iter().filter(inside).cloned().collect::<Vec<_>>() {
             self.tree.remove(&gone);
+            self.clear_problem(&gone);
             self.watches.release_directory(&gone);
         }
         for name in self.names.keys().filter(inside).cloned().collect::<Vec<_>>() {
@@ -127,7 +166,9 @@ impl<W: Watcher> Directory<W> {
             return;
         }
         if NAMES_MAX <= self.names.len() {
-            log::warn!("{} is left out: {NAMES_MAX} files are followed already; see --exclude", path.display());
+            if !std::mem::replace(&mut self.is_full, true) {
+                log::warn!("{NAMES_MAX} files are followed, and further ones are left out; see --exclude");
+            }
             return;
         }
         self.names.insert(path.to_owned(), Name::default());
@@ -171,6 +212,7 @@ impl<W: Watcher> Directory<W> {
         if missing && resolution.hops.len() == 1 {
             self.set_hops(name, &[]);
             self.names.remove(name);
+            self.is_full = false;
         }
     }
 
@@ -232,23 +274,20 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// Shows in the status that a name cannot be read. It keeps the file that it had.
-    fn note_problem(&mut self, name: &Path, error: &file::Error) {
-        let seen = self.seen(name);
-        let Some(entry) = self.names.get_mut(name) else { return };
-        if entry.problem.is_some() {
+    /// Shows in the status, and says once, that a name or a directory cannot be read. A name keeps the file that it had.
+    fn note_problem(&mut self, path: &Path, error: &file::Error) {
+        if self.problems.contains_key(path) {
             return;
         }
-        // At the start there may be many; they are summed up then.
-        let level = if self.starting { log::Level::Debug } else { log::Level::Warn };
-        log::log!(level, "{} cannot be read: {error}", seen.display());
+        let seen = self.seen(path);
+        log::log!(self.level(), "{} cannot be read: {error}", seen.display());
         let state = SourceStatus::new(seen.to_string_lossy().into_owned());
         state.set_state(SourceState::Unreadable, Some(error.to_string()));
-        entry.problem = Some(self.status.add_source(Arc::new(state)));
+        self.problems.insert(path.to_owned(), self.status.add_source(Arc::new(state)));
     }
 
-    fn clear_problem(&mut self, name: &Path) {
-        if let Some(problem) = self.names.get_mut(name).and_then(|entry| entry.problem.take()) {
+    fn clear_problem(&mut self, path: &Path) {
+        if let Some(problem) = self.problems.remove(path) {
             self.status.remove_source(&problem);
         }
     }
@@ -256,9 +295,17 @@ impl<W: Watcher> Directory<W> {
     fn note_refusal(&mut self, name: &Path, reason: &str) {
         let seen = self.seen(name);
         let Some(entry) = self.names.get_mut(name) else { return };
-        if !std::mem::replace(&mut entry.refused, true) {
-            self.status.links_refused.add(1);
-            log::warn!("{} is not followed: {reason}", seen.display());
+        if std::mem::replace(&mut entry.refused, true) {
+            return;
         }
+        self.status.links_refused.add(1);
+        let refusal = format!("{} is not followed: {reason}", seen.display());
+        log::log!(self.level(), "{refusal}");
+        self.first_refusal.get_or_insert(refusal);
+    }
+
+    /// How loud what is amiss with one file is said. At the start there may be many: they are summed up then.
+    fn level(&self) -> Level {
+        if self.starting { Level::Debug } else { Level::Warn }
     }
 }

@@ -26,7 +26,7 @@ use crate::log_collector::watcher::Watcher;
 use crate::log_collector::watches::{Change, Watches};
 use crate::log_collector::{Collector, Error};
 use crate::model::{Batch, Checkpoint, Timestamp};
-use crate::status::Status;
+use crate::status::{SourceHandle, Status};
 
 mod discovery;
 mod sources;
@@ -36,12 +36,12 @@ mod tests;
 use discovery::Name;
 use sources::Tracked;
 
-/// How often what has no watch is looked at.
+/// How often files without a watch are looked at, and whether files without a name have been quiet for long enough.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often directories without a watch are looked at.
+const DIRECTORY_POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// How often everything is looked at, whatever the watcher says: some file systems report nothing.
 const RESCAN_INTERVAL: Duration = Duration::from_mins(1);
-/// The same while directories cannot be watched.
-const RESCAN_INTERVAL_UNWATCHED: Duration = Duration::from_secs(5);
 /// How long a file without a name has to be quiet before it counts as finished: a process that has it open may go on
 /// writing for a moment after the rotation.
 pub const QUIET_BEFORE_LETTING_GO: Duration = Duration::from_secs(5);
@@ -63,6 +63,8 @@ pub struct Settings {
     pub clock: fn() -> Timestamp,
     /// How long a file without a name has to be quiet before it is let go.
     pub quiet_before_letting_go: Duration,
+    /// Most files that are open at a time.
+    pub open_files_max: usize,
 }
 
 /// Names a source while the process runs.
@@ -84,6 +86,12 @@ pub struct Directory<W: Watcher> {
     names: BTreeMap<PathBuf, Name>,
     /// Which names lead through a path.
     names_by_hop: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// Names and directories that cannot be read, and how that shows in the status.
+    problems: BTreeMap<PathBuf, SourceHandle>,
+    /// The first link that was refused, and why.
+    first_refusal: Option<String>,
+    /// Whether names were left out because there are too many.
+    is_full: bool,
     sources: BTreeMap<SourceId, Tracked<W::Descriptor>>,
     sources_by_identity: HashMap<Identity, SourceId>,
     /// Which source delivers to the stream of a name, as seen under the root; the latest one.
@@ -101,18 +109,18 @@ pub struct Directory<W: Watcher> {
     polled: BTreeSet<SourceId>,
     /// Positions of files that have not been found yet.
     restored: HashMap<Identity, Position>,
-    /// Whether the files found now existed before this start, and whether it is the very first.
+    /// Whether the files found now existed before this start.
     starting: bool,
-    is_first_start: bool,
     /// Batches without lines that wait to be handed over.
     outbox: VecDeque<Batch>,
     buffer: Box<[u8]>,
     last_poll: Instant,
+    last_directory_poll: Instant,
     last_rescan: Instant,
 }
 
-/// How much there is to collect, for the log at start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How much there is to collect and what is left out, for the log at start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Files found.
     pub file_count: usize,
@@ -120,6 +128,10 @@ pub struct Summary {
     pub byte_count: u64,
     /// Bytes of those that have not been read yet.
     pub unread_byte_count: u64,
+    /// Names and directories that cannot be read.
+    pub unreadable_count: usize,
+    /// The first link that is not followed, and why.
+    pub first_refusal: Option<String>,
 }
 
 impl<W: Watcher> Directory<W> {
@@ -139,7 +151,6 @@ impl<W: Watcher> Directory<W> {
         let restored: HashMap<Identity, Position> = checkpoints.iter().filter_map(decode).collect();
         let mut directory = Self {
             starting: true,
-            is_first_start: checkpoints.is_empty(),
             naming,
             status,
             links: Links::new(root.clone()),
@@ -149,6 +160,9 @@ impl<W: Watcher> Directory<W> {
             tree: BTreeSet::new(),
             names: BTreeMap::new(),
             names_by_hop: BTreeMap::new(),
+            problems: BTreeMap::new(),
+            first_refusal: None,
+            is_full: false,
             sources: BTreeMap::new(),
             sources_by_identity: HashMap::new(),
             deliverers: HashMap::new(),
@@ -162,23 +176,29 @@ impl<W: Watcher> Directory<W> {
             outbox: VecDeque::new(),
             buffer: read_buffer(),
             last_poll: Instant::now(),
+            last_directory_poll: Instant::now(),
             last_rescan: Instant::now(),
         };
         directory.enter(&root);
         directory.find_rotated();
         directory.settle();
+        if directory.settings.start_from_end && checkpoints.is_empty() {
+            directory.skip_history();
+        }
         directory.starting = false;
         Ok(directory)
     }
 
-    /// How much there is to collect.
+    /// How much there is to collect and what is left out.
     pub fn summary(&self) -> Summary {
-        let states = self.sources.values().map(|tracked| &tracked.source.state);
-        states.fold(Summary::default(), |summary, state| Summary {
-            file_count: summary.file_count + 1,
-            byte_count: summary.byte_count + state.size_bytes.get(),
-            unread_byte_count: summary.unread_byte_count + state.lag_bytes(),
-        })
+        let states = || self.sources.values().map(|tracked| &tracked.source.state);
+        Summary {
+            file_count: self.sources.len(),
+            byte_count: states().map(|state| state.size_bytes.get()).sum(),
+            unread_byte_count: states().map(|state| state.lag_bytes()).sum(),
+            unreadable_count: self.problems.len(),
+            first_refusal: self.first_refusal.clone(),
+        }
     }
 
     /// The path of a name as seen under the root the user gave.
@@ -192,11 +212,13 @@ impl<W: Watcher> Directory<W> {
             match change {
                 Change::Entry(directory, name) => self.look_at(&directory.join(name)),
                 Change::Entries(directory) => self.look_in(&directory),
-                Change::DirectoryMoved(directory) => self.look_at(&directory),
+                Change::DirectoryMoved(directory) => self.look_again(&directory),
                 Change::Content(source) => self.enqueue(source),
                 Change::SourceMoved(source) => self.look_at_names_of(source),
                 Change::Everything => {
                     self.status.watcher_overflows.add(1);
+                    // One of the lost events may have said that a directory was replaced.
+                    self.watches.end_directory_watches();
                     self.rescan();
                 }
             }
@@ -206,15 +228,19 @@ impl<W: Watcher> Directory<W> {
 
     /// Does what is due by time.
     fn take_turns(&mut self) {
-        let rescan_interval = if self.watches.is_complete() { RESCAN_INTERVAL } else { RESCAN_INTERVAL_UNWATCHED };
-        if rescan_interval <= self.last_rescan.elapsed() {
+        if RESCAN_INTERVAL <= self.last_rescan.elapsed() {
             self.rescan();
+        }
+        if DIRECTORY_POLL_INTERVAL <= self.last_directory_poll.elapsed() {
+            self.look_at_unwatched();
         }
         if POLL_INTERVAL <= self.last_poll.elapsed() {
             self.last_poll = Instant::now();
             for source in self.polled.clone() {
                 self.enqueue(source);
             }
+            // Here as well, lest a backlog keep rotated files open.
+            self.finish_quiet();
         }
     }
 
@@ -238,11 +264,13 @@ impl<W: Watcher> Collector for Directory<W> {
                 return Ok(Some(batch));
             }
         }
-        Ok(self.finish_next())
+        self.finish_quiet();
+        Ok(self.outbox.pop_front())
     }
 
     fn wants_sync(&self) -> bool {
-        !self.finished.is_empty()
+        // The ends of finished files are handed over first.
+        self.outbox.is_empty() && !self.finished.is_empty()
     }
 
     fn synced(&mut self) {

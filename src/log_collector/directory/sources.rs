@@ -1,5 +1,7 @@
 //! Which files are open, whose streams they deliver to, and when they are let go.
 
+use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,6 +50,10 @@ impl<W: Watcher> Directory<W> {
             }
             return Ok(Some(id));
         }
+        if self.settings.open_files_max <= self.sources.len() {
+            let source = io::Error::other("as many files are open as may be; raise `ulimit -n`, or see --exclude");
+            return Err(file::Error { action: "open", path: path.to_owned(), source });
+        }
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.identity != identity {
@@ -56,9 +62,14 @@ impl<W: Watcher> Directory<W> {
         let state = Arc::new(SourceStatus::new(self.seen(name).to_string_lossy().into_owned()));
         state.size_bytes.set(metadata.size_bytes);
         let mut source = Source::new(identity, path.to_owned(), file, self.settings.zone.clone(), state);
-        if let Some(position) = self.take_position(identity) {
+        if let Some((known, position)) = self.stored_position(identity) {
             if !source.resume(&position)? {
                 self.status.truncations.add(1);
+            }
+            self.restored.remove(&known);
+            if known != identity {
+                self.store_position(&source);
+                self.forget(known);
             }
         } else if !self.settings.patterns.are_explicit() && source.looks_binary()? {
             return Ok(None);
@@ -107,17 +118,20 @@ impl<W: Watcher> Directory<W> {
         same.then_some(watch)
     }
 
-    /// The stored position of a file. After a restart of the machine its device may have another number.
-    fn take_position(&mut self, identity: Identity) -> Option<Position> {
-        if let Some(position) = self.restored.remove(&identity) {
-            return Some(position);
-        }
-        let moved = |known: &&Identity| {
+    /// The stored position of a file, and the identity it is stored under: after a restart of the machine the file's device
+    /// may have another number.
+    fn stored_position(&self, identity: Identity) -> Option<(Identity, Position)> {
+        let same = |known: &&Identity| {
             known.inode == identity.inode && known.born_ns == identity.born_ns && identity.born_ns != 0
         };
-        let known = *self.restored.keys().find(moved)?;
-        self.forget(known);
-        self.restored.remove(&known)
+        let known = if self.restored.contains_key(&identity) { &identity } else { self.restored.keys().find(same)? };
+        Some((*known, self.restored.get(known)?.clone()))
+    }
+
+    /// Has the position of a source stored, although there are no lines to go with it.
+    fn store_position(&mut self, source: &Source) {
+        let checkpoint = Some(source.checkpoint((self.settings.clock)()));
+        self.outbox.push_back(Batch { checkpoint, streams: Vec::new() });
     }
 
     /// Has the stored position of a file forgotten.
@@ -197,16 +211,27 @@ impl<W: Watcher> Directory<W> {
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         tracked.after = after.or(tracked.after);
         tracked.source.deliver_to(name);
-        if self.starting && self.is_first_start && self.settings.start_from_end {
+        self.enqueue(id);
+    }
+
+    /// Skips what the files hold that are there at the very first start, which is remembered even if there is none.
+    pub(super) fn skip_history(&mut self) {
+        for id in self.sources.keys().copied().collect::<Vec<_>>() {
+            let Some(tracked) = self.sources.get_mut(&id) else { continue };
             match tracked.source.skip_history(&self.status) {
                 Ok(()) => {
-                    let checkpoint = Some(tracked.source.checkpoint((self.settings.clock)()));
-                    self.outbox.push_back(Batch { checkpoint, streams: Vec::new() });
+                    let checkpoint = tracked.source.checkpoint((self.settings.clock)());
+                    self.outbox.push_back(Batch { checkpoint: Some(checkpoint), streams: Vec::new() });
                 }
                 Err(error) => log::warn!("{error}; the file is read from its start"),
             }
         }
-        self.enqueue(id);
+        if let Ok(metadata) = file::metadata(&self.root) {
+            let position = Position::of_directory(self.root.clone(), (self.settings.clock)());
+            let source = checkpoint::encode_key(metadata.identity);
+            let checkpoint = Some(Checkpoint { source, position: Some(position.encode()) });
+            self.outbox.push_back(Batch { checkpoint, streams: Vec::new() });
+        }
     }
 
     /// Whether `later` is `earlier`, or is read only once that has been read to its end.
@@ -232,12 +257,17 @@ impl<W: Watcher> Directory<W> {
                 if !std::mem::replace(&mut tracked.failing, true) {
                     log::warn!("{error}; it is tried again");
                     tracked.source.state.set_state(SourceState::Unreadable, Some(error.to_string()));
+                    self.polled.insert(id);
                 }
                 return None;
             }
         };
         if std::mem::take(&mut tracked.failing) {
-            tracked.source.state.set_state(SourceState::Active, None);
+            let state = if tracked.names.is_empty() { SourceState::Rotated } else { SourceState::Active };
+            tracked.source.state.set_state(state, None);
+            if tracked.watch.is_some() {
+                self.polled.remove(&id);
+            }
         }
         if outcome.batch.is_some() {
             tracked.quiet_since = Instant::now();
@@ -248,27 +278,34 @@ impl<W: Watcher> Directory<W> {
         outcome.batch
     }
 
-    /// Takes the end of a source that has no name and has been quiet; it then waits for a sync. Returns the batch that
-    /// this gives.
-    pub(super) fn finish_next(&mut self) -> Option<Batch> {
+    /// Takes the ends of sources that have no name and have been quiet; they then wait for a sync.
+    pub(super) fn finish_quiet(&mut self) {
         let quiet = self.settings.quiet_before_letting_go;
-        let is_due = |id: &&SourceId| {
-            self.sources.get(id).is_some_and(|tracked| !tracked.queued && quiet <= tracked.quiet_since.elapsed())
+        let is_due = |id: &SourceId| {
+            let tracked = self.sources.get(id);
+            tracked.is_some_and(|it| !it.queued && !it.failing && quiet <= it.quiet_since.elapsed())
         };
-        let id = *self.nameless.iter().find(is_due)?;
-        let tracked = self.sources.get_mut(&id)?;
-        let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        let batch = tracked.source.read_unended(&mut self.buffer, &reading).unwrap_or_else(|error| {
-            log::warn!("{error}; its last line may be incomplete");
-            None
-        });
-        self.nameless.remove(&id);
-        self.finished.insert(id);
-        batch
+        for id in self.nameless.iter().copied().filter(is_due).collect::<Vec<_>>() {
+            let Some(tracked) = self.sources.get_mut(&id) else { continue };
+            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+            let Ok(batch) = tracked.source.read_unended(&mut self.buffer, &reading) else {
+                // Reading it as usual says what is wrong.
+                tracked.quiet_since = Instant::now();
+                self.enqueue(id);
+                continue;
+            };
+            self.nameless.remove(&id);
+            self.finished.insert(id);
+            self.outbox.extend(batch);
+        }
     }
 
-    /// Closes and forgets a source.
+    /// Closes and forgets a source, unless it was written to after all.
     pub(super) fn let_go(&mut self, id: SourceId) {
+        if self.sources.get(&id).is_some_and(|tracked| tracked.source.has_more()) {
+            self.nameless.insert(id);
+            return self.enqueue(id);
+        }
         let Some(tracked) = self.sources.remove(&id) else { return };
         if let Some(watch) = tracked.watch {
             self.watches.unwatch(watch);
@@ -290,15 +327,15 @@ impl<W: Watcher> Directory<W> {
         let now = (self.settings.clock)();
         let positions = self.restored.iter();
         let missing: Vec<_> = positions.map(|(id, position)| (*id, position.path.clone(), position.saved)).collect();
+        let mut found_in: HashMap<PathBuf, HashMap<Identity, PathBuf>> = HashMap::new();
         for (identity, path, saved) in missing {
             let Some(directory) = path.parent() else { continue };
-            let siblings = file::read_directory(directory).unwrap_or_default();
-            let is_it = |path: &&PathBuf| file::link_metadata(path).is_ok_and(|found| found.identity == identity);
-            match siblings.iter().find(is_it) {
+            let found = found_in.entry(directory.to_owned()).or_insert_with(|| files_in(directory));
+            match found.get(&identity) {
                 // It is where it was, only not asked for any more.
                 Some(found) if *found == path => {}
                 Some(found) => match self.source_at(found, identity, &path) {
-                    Ok(_) => log::info!("{} is now {}; it is read to its end", path.display(), found.display()),
+                    Ok(_) => log::debug!("{} is now {}; it is read to its end", path.display(), found.display()),
                     Err(error) => log::warn!("{error}; its last lines are missing"),
                 },
                 None if POSITION_KEPT.as_nanos() < u128::from(now.as_ns().abs_diff(saved.as_ns())) => {
@@ -309,4 +346,10 @@ impl<W: Watcher> Directory<W> {
             }
         }
     }
+}
+
+/// The files in a directory; none where it cannot be read.
+fn files_in(directory: &Path) -> HashMap<Identity, PathBuf> {
+    let paths = file::read_directory(directory).unwrap_or_default().into_iter();
+    paths.filter_map(|path| Some((file::link_metadata(&path).ok()?.identity, path))).collect()
 }

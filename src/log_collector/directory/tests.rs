@@ -76,6 +76,7 @@ impl<W: Stage> Story<W> {
             zone: TimeZone::UTC,
             clock: || Timestamp::from_ns(1),
             quiet_before_letting_go: Duration::ZERO,
+            open_files_max: 1000,
         };
         Self {
             directory,
@@ -142,6 +143,17 @@ impl<W: Stage> Story<W> {
         fs::rename(self.path(from), self.path(to)).unwrap();
         self.happened(from);
         self.happened(to);
+    }
+
+    /// Renames a directory, and creates another in its place before anybody looks.
+    fn replace_directory(&self, name: &str, old: &str) {
+        let path = fs::canonicalize(self.path(name)).unwrap();
+        let old = path.parent().unwrap().join(Path::new(old).file_name().unwrap());
+        fs::rename(&path, &old).unwrap();
+        (self.report)(&path);
+        (self.report)(&old);
+        fs::create_dir(&path).unwrap();
+        (self.report)(&path);
     }
 
     fn remove(&self, name: &str) {
@@ -229,6 +241,8 @@ on_mock_and_platform! {
     a_new_file_is_read_from_its_first_byte
     subdirectories_are_followed
     a_renamed_subdirectory_goes_on
+    a_replaced_subdirectory_is_another
+    a_replaced_directory_behind_a_link_is_another
     a_removed_subdirectory_is_let_go
     truncation_starts_over
     rewriting_in_place_starts_over
@@ -247,6 +261,8 @@ on_mock_and_platform! {
     a_container_line_split_over_a_restart_is_whole
     a_container_line_that_never_ends_is_kept
     history_can_be_skipped
+    history_is_skipped_at_the_very_first_start_only
+    a_backlog_does_not_keep_deleted_files_open
     a_line_over_the_limit_is_cut
     any_bytes_are_kept
     binary_files_archives_and_own_data_are_left_out
@@ -402,6 +418,36 @@ fn a_renamed_subdirectory_goes_on<W: Stage>() {
     }
     story.append("z/new.log", "new\n");
     story.check(&["m/x.log: one more more", "z/new.log: new"]);
+}
+
+fn a_replaced_subdirectory_is_another<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("m")).unwrap();
+    story.append("m/x.log", "one\n");
+    story.start();
+    story.check(&["m/x.log: one"]);
+    story.replace_directory("m", "m.old");
+    story.append("m/x.log", "two\n");
+    story.check(&["m/x.log: one two"]);
+    story.append("m/x.log", "three\n");
+    story.append("m/y.log", "four\n");
+    story.append("m.old/z.log", "five\n");
+    story.check(&["m.old/z.log: five", "m/x.log: one two three", "m/y.log: four"]);
+}
+
+fn a_replaced_directory_behind_a_link_is_another<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("../m")).unwrap();
+    story.append("../m/x.log", "one\n");
+    story.link("../m/x.log", "a.log");
+    story.start();
+    story.check(&["a.log: one"]);
+    for round in ["two", "three"] {
+        story.replace_directory("../m", &format!("../{round}"));
+        story.append("../m/x.log", format!("{round}\n"));
+        story.collect();
+    }
+    story.check(&["a.log: one two three"]);
 }
 
 fn a_removed_subdirectory_is_let_go<W: Stage>() {
@@ -653,6 +699,37 @@ fn history_can_be_skipped<W: Stage>() {
     story.check(&["a.log: unended", "b.log: new", "c.log: while down"]);
 }
 
+fn history_is_skipped_at_the_very_first_start_only<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.start_from_end = true;
+    story.start();
+    story.check(&[]);
+    story.append("a.log", "while down\n");
+    story.start();
+    story.check(&["a.log: while down"]);
+}
+
+fn a_backlog_does_not_keep_deleted_files_open<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "unended");
+    story.remove("a.log");
+    story.append("b.log", "x\n".repeat(8 * CHUNK_BYTES));
+    for _ in 0..8 {
+        let collector = story.collector.as_mut().unwrap();
+        collector.last_poll -= super::POLL_INTERVAL;
+        let batch = collector.next_batch(Duration::ZERO).unwrap().unwrap();
+        if collector.wants_sync() {
+            collector.synced();
+        }
+        story.keep(batch);
+    }
+    assert_eq!(story.lines["a.log"], ["one", "unended"]);
+    assert_eq!(story.open_file_count(), 1);
+}
+
 fn a_line_over_the_limit_is_cut<W: Stage>() {
     let mut story = Story::<W>::new();
     let whole = "w".repeat(LINE_BYTES_MAX);
@@ -774,6 +851,36 @@ fn an_overflow_makes_it_look_everywhere() {
 }
 
 #[test]
+fn an_overflow_may_have_swallowed_that_a_directory_was_replaced() {
+    let mut story = Story::<MockWatcher>::new();
+    fs::create_dir(story.path("m")).unwrap();
+    story.append("m/x.log", "one\n");
+    let mock = story.start_keeping_watcher();
+    story.check(&["m/x.log: one"]);
+    story.replace_directory("m", "a");
+    mock.overflow();
+    story.collect();
+    story.append("m/y.log", "two\n");
+    story.append("a/z.log", "three\n");
+    story.check(&["a/z.log: three", "m/x.log: one", "m/y.log: two"]);
+}
+
+#[test]
+fn directories_that_cannot_be_watched_are_looked_at_until_they_can() {
+    let mut story = Story::<MockWatcher>::new();
+    let mock = story.start_keeping_watcher();
+    mock.fail_watches([Limit::InotifyWatches.into()]);
+    fs::create_dir(story.path("x")).unwrap();
+    story.happened("x");
+    story.check(&[]);
+    story.append("x/a.log", "one\n");
+    story.check(&[]);
+    story.collector.as_mut().unwrap().last_directory_poll -= super::DIRECTORY_POLL_INTERVAL;
+    story.check(&["x/a.log: one"]);
+    assert!(mock.watched_directories().contains(&story.path("x")));
+}
+
+#[test]
 fn what_the_watcher_misses_is_found_by_the_regular_look() {
     let mut story = Story::<MockWatcher>::new();
     story.append("a.log", "one\n");
@@ -796,6 +903,41 @@ fn events_without_names_will_do() {
     fs::write(story.path("a.log"), "two\n").unwrap();
     mock.any_entry(story.path("a.log").parent().unwrap());
     story.check(&["a.log: one two"]);
+}
+
+#[test]
+fn files_over_the_limit_show_in_the_status_and_get_their_turn() {
+    let mut story = Story::<MockWatcher>::new();
+    story.settings.open_files_max = 1;
+    story.append("a.log", "one\n");
+    story.append("b.log", "two\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    let problem = story.status.sources().iter().find_map(|source| source.state().1).unwrap();
+    assert!(problem.contains("b.log") && problem.contains("ulimit -n"), "{problem}");
+    story.remove("a.log");
+    story.collect();
+    story.collector.as_mut().unwrap().last_rescan -= super::RESCAN_INTERVAL;
+    story.check(&["a.log: one", "b.log: two"]);
+}
+
+/// The device of a file system may have another number after a restart of the machine.
+#[test]
+fn a_file_whose_device_has_another_number_is_read_on() {
+    let mut story = Story::<MockWatcher>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    let renumber = |(mut source, position): (Vec<u8>, Vec<u8>)| {
+        source[0] ^= 1;
+        (source, position)
+    };
+    for _ in 0..2 {
+        story.checkpoints = std::mem::take(&mut story.checkpoints).into_iter().map(renumber).collect();
+        story.start();
+        story.check(&["a.log: one"]);
+        assert_eq!(story.checkpoints.len(), 1);
+    }
 }
 
 #[test]

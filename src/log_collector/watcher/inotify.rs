@@ -27,13 +27,15 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// instead of a new meaning for the first.
 const EVERY_WATCH: WatchMask = WatchMask::DONT_FOLLOW.union(WatchMask::MASK_CREATE);
 
-/// A rename within or between directories shows as leaving one name and coming to another.
+/// A rename within or between directories shows as leaving one name and coming to another. A change of an entry's
+/// permissions may make readable what was not.
 const DIRECTORY: WatchMask = EVERY_WATCH
     .union(WatchMask::ONLYDIR)
     .union(WatchMask::CREATE)
     .union(WatchMask::MOVED_TO)
     .union(WatchMask::MOVED_FROM)
     .union(WatchMask::DELETE)
+    .union(WatchMask::ATTRIB)
     .union(WatchMask::DELETE_SELF)
     .union(WatchMask::MOVE_SELF);
 

@@ -89,7 +89,7 @@ pub struct Event<Descriptor> {
 /// What changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// An entry of the watched directory: came, went, or was replaced. The name is `None` where the platform does not
+    /// An entry of the watched directory: came, went, or was replaced; on some platforms also: its permissions changed. The name is `None` where the platform does not
     /// tell it (kqueue): then any entry may have changed.
     Entry(Option<OsString>),
     /// The content of the watched file: written or truncated.

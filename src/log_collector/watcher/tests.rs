@@ -125,6 +125,13 @@ fn a_deleted_file_is_an_entry() {
     check_directory(|root| fs::remove_file(root.join("a")), &entry("a"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn with_inotify_a_change_of_permissions_is_an_entry() {
+    use std::os::unix::fs::PermissionsExt;
+    check_directory(|root| fs::set_permissions(root.join("sub"), fs::Permissions::from_mode(0o700)), &entry("sub"));
+}
+
 #[test]
 fn a_removed_directory_has_moved() {
     check_directory(|root| fs::remove_dir_all(root), &EventKind::Moved);
