@@ -21,6 +21,10 @@ use crate::log_collector::naming::Naming;
 use crate::model::{Batch, Checkpoint, Labels, Lines, StreamLines, Timestamp};
 use crate::status::{SkipReason, SourceStatus, Status};
 
+mod copy;
+
+pub(super) use copy::Former;
+
 /// Bytes read in one go. Large enough that system calls and batches cost little per line, small enough that many files
 /// take turns quickly and that batches waiting for their commit stay small.
 pub(super) const CHUNK_BYTES: usize = 256 << 10;
@@ -64,6 +68,8 @@ pub(super) struct Outcome {
     pub(super) batch: Option<Batch>,
     /// Whether there is more to read now.
     pub(super) more: bool,
+    /// Where it stood, if its file turned out to be truncated or rewritten.
+    pub(super) former: Option<Former>,
 }
 
 /// One file being read.
@@ -78,6 +84,8 @@ pub(super) struct Source {
     offset: u64,
     /// The bytes just before `offset`.
     tail: Vec<u8>,
+    /// The first bytes of what was read.
+    head: Vec<u8>,
     /// Whether `offset` is inside a line over the limit.
     skipping: bool,
     deliveries: Vec<Delivery>,
@@ -136,6 +144,7 @@ impl Source {
             zone,
             offset: 0,
             tail: Vec::new(),
+            head: Vec::new(),
             skipping: false,
             deliveries: Vec::new(),
         }
@@ -146,8 +155,7 @@ impl Source {
     pub(super) fn resume(&mut self, position: &Position) -> Result<bool, file::Error> {
         let deliveries = position.deliveries.iter();
         self.deliveries = deliveries.map(|known| Delivery::new(known.path.clone(), known.delivered)).collect();
-        let tail = self.bytes_before(position.offset, usize::from(position.tail_bytes))?;
-        if tail.len() != usize::from(position.tail_bytes) || checkpoint::tail_md5(&tail) != position.tail_md5 {
+        if !self.holds(position)? {
             self.restart();
             return Ok(false);
         }
@@ -195,8 +203,13 @@ impl Source {
 
     /// Where it stands, for the database to keep.
     pub(super) fn checkpoint(&self, now: Timestamp) -> Checkpoint {
+        let position = self.position(now).encode();
+        Checkpoint { source: checkpoint::encode_key(self.identity), position: Some(position) }
+    }
+
+    fn position(&self, now: Timestamp) -> Position {
         let deliveries = self.deliveries.iter();
-        let position = Position {
+        Position {
             offset: self.offset,
             resume: self.decoder.pending_from().unwrap_or(self.offset).min(self.offset),
             skipping: self.skipping,
@@ -207,8 +220,7 @@ impl Source {
             deliveries: deliveries
                 .map(|delivery| DeliveryPosition { path: delivery.path.clone(), delivered: delivery.delivered })
                 .collect(),
-        };
-        Checkpoint { source: checkpoint::encode_key(self.identity), position: Some(position.encode()) }
+        }
     }
 
     /// Reads the next lines that have ended, at most [`CHUNK_BYTES`] unless a single line is longer.
@@ -217,8 +229,9 @@ impl Source {
         self.state.size_bytes.set(size);
         let Some(text) = self.fetch(buffer, size)? else {
             reading.status.truncations.add(1);
+            let former = Some(Former { position: self.position(reading.now), head: self.head.clone() });
             self.restart();
-            return Ok(Outcome { batch: Some(self.batch(Vec::new(), reading)), more: true });
+            return Ok(Outcome { batch: Some(self.batch(Vec::new(), reading)), more: true, former });
         };
         let batch = match memrchr(b'\n', text) {
             Some(newline) => self.take_lines(&text[..=newline], reading),
@@ -226,7 +239,15 @@ impl Source {
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
             None => return Ok(Outcome::default()),
         };
-        Ok(Outcome { batch: Some(batch), more: self.offset < size })
+        Ok(Outcome { batch: Some(batch), more: self.offset < size, former: None })
+    }
+
+    /// Whether the file has grown since it was looked at last.
+    pub(super) fn has_grown(&self) -> Result<bool, file::Error> {
+        let size = self.file.metadata()?.size_bytes;
+        let before = self.state.size_bytes.get();
+        self.state.size_bytes.set(size);
+        Ok(before < size)
     }
 
     /// Whether there is more in the file than was read.
@@ -320,6 +341,10 @@ impl Source {
 
     /// Moves the offset behind `text`, which starts at it.
     fn advance(&mut self, text: &[u8], reading: &Reading<'_>) {
+        if self.head.len() as u64 == self.offset {
+            let room = TAIL_BYTES_MAX - self.head.len();
+            self.head.extend_from_slice(&text[..text.len().min(room)]);
+        }
         self.offset += text.len() as u64;
         let kept = TAIL_BYTES_MAX.saturating_sub(text.len()).min(self.tail.len());
         self.tail.drain(..self.tail.len() - kept);
@@ -356,6 +381,7 @@ impl Source {
     fn rewind(&mut self) {
         self.offset = 0;
         self.tail.clear();
+        self.head.clear();
         self.skipping = false;
         self.decoder = Decoder::new(self.zone.clone());
     }
@@ -372,6 +398,7 @@ impl Source {
     fn seek(&mut self, offset: u64) -> Result<(), file::Error> {
         self.rewind();
         self.tail = self.bytes_before(offset, TAIL_BYTES_MAX)?;
+        self.head = self.bytes_before(offset.min(TAIL_BYTES_MAX as u64), TAIL_BYTES_MAX)?;
         self.offset = offset;
         self.state.read_bytes.set(offset);
         Ok(())

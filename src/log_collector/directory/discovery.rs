@@ -26,7 +26,7 @@ pub(super) struct Name {
     /// Each path on the way to the file; a change of any may change where the name leads.
     hops: Vec<PathBuf>,
     /// The file it leads to.
-    source: Option<SourceId>,
+    pub(super) source: Option<SourceId>,
     /// Whether it was refused, which is said once.
     refused: bool,
 }

@@ -28,6 +28,7 @@ use crate::log_collector::{Collector, Error};
 use crate::model::{Batch, Checkpoint, Timestamp};
 use crate::status::{SourceHandle, Status};
 
+mod copies;
 mod discovery;
 mod sources;
 #[cfg(test)]
@@ -107,6 +108,8 @@ pub struct Directory<W: Watcher> {
     finished: BTreeSet<SourceId>,
     /// Sources that the watcher could not take.
     polled: BTreeSet<SourceId>,
+    /// Sources that may be copies of others, and of which.
+    copies: BTreeMap<SourceId, SourceId>,
     /// Positions of files that have not been found yet.
     restored: HashMap<Identity, Position>,
     /// Whether the files found now existed before this start.
@@ -172,6 +175,7 @@ impl<W: Watcher> Directory<W> {
             nameless: BTreeSet::new(),
             finished: BTreeSet::new(),
             polled: BTreeSet::new(),
+            copies: BTreeMap::new(),
             restored,
             outbox: VecDeque::new(),
             buffer: read_buffer(),
@@ -237,7 +241,7 @@ impl<W: Watcher> Directory<W> {
         }
         if POLL_INTERVAL <= self.last_poll.elapsed() {
             self.last_poll = Instant::now();
-            for source in self.polled.clone() {
+            for source in self.polled.iter().chain(self.copies.keys()).copied().collect::<Vec<_>>() {
                 self.enqueue(source);
             }
             // Here as well, lest a backlog keep rotated files open.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::file::{self, File, Identity};
 use crate::log_collector::checkpoint::{self, DELIVERIES_MAX, Position};
 use crate::log_collector::directory::{Directory, SourceId};
-use crate::log_collector::source::{Reading, Source};
+use crate::log_collector::source::{Former, Reading, Source};
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
 use crate::status::{SourceHandle, SourceState, SourceStatus};
@@ -22,15 +22,17 @@ const POSITION_KEPT: Duration = Duration::from_hours(30 * 24);
 pub(super) struct Tracked<Descriptor> {
     pub(super) source: Source,
     /// The names that lead to it now, as canonical paths under the root, in the order they were found.
-    names: Vec<PathBuf>,
+    pub(super) names: Vec<PathBuf>,
     /// Whether it waits for its turn to be read.
     queued: bool,
     /// The source that delivered to its stream before: it is read to its end first.
-    after: Option<SourceId>,
+    pub(super) after: Option<SourceId>,
     /// Whether the last read failed.
     failing: bool,
-    /// While it has no name: when it was found so, or last read.
-    quiet_since: Instant,
+    /// While it has no name: when it was found so, or last read. While it may be a copy: when it was seen to grow.
+    pub(super) quiet_since: Instant,
+    /// Where it stood when its file was truncated, and when that was found.
+    pub(super) former: Option<(Former, Instant)>,
     watch: Option<Descriptor>,
     handle: SourceHandle,
 }
@@ -63,15 +65,20 @@ impl<W: Watcher> Directory<W> {
         state.size_bytes.set(metadata.size_bytes);
         let mut source = Source::new(identity, path.to_owned(), file, self.settings.zone.clone(), state);
         if let Some((known, position)) = self.stored_position(identity) {
-            if !source.resume(&position)? {
-                self.status.truncations.add(1);
-            }
+            let resumed = source.resume(&position)?;
             self.restored.remove(&known);
+            let id = self.track(source);
             if known != identity {
-                self.store_position(&source);
+                self.store_position(id);
                 self.forget(known);
             }
-        } else if !self.settings.patterns.are_explicit() && source.looks_binary()? {
+            if !resumed && let Some(tracked) = self.sources.get_mut(&id) {
+                self.status.truncations.add(1);
+                tracked.former = Some((position.into(), Instant::now()));
+            }
+            return Ok(Some(id));
+        }
+        if !self.settings.patterns.are_explicit() && source.looks_binary()? {
             return Ok(None);
         }
         Ok(Some(self.track(source)))
@@ -93,7 +100,17 @@ impl<W: Watcher> Directory<W> {
         }
         let names = Vec::new();
         let quiet_since = Instant::now();
-        let tracked = Tracked { source, names, queued: false, after: None, failing: false, quiet_since, watch, handle };
+        let tracked = Tracked {
+            source,
+            names,
+            queued: false,
+            after: None,
+            failing: false,
+            quiet_since,
+            former: None,
+            watch,
+            handle,
+        };
         self.sources.insert(id, tracked);
         self.nameless.insert(id);
         self.enqueue(id);
@@ -129,8 +146,9 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Has the position of a source stored, although there are no lines to go with it.
-    fn store_position(&mut self, source: &Source) {
-        let checkpoint = Some(source.checkpoint((self.settings.clock)()));
+    pub(super) fn store_position(&mut self, id: SourceId) {
+        let Some(tracked) = self.sources.get(&id) else { return };
+        let checkpoint = Some(tracked.source.checkpoint((self.settings.clock)()));
         self.outbox.push_back(Batch { checkpoint, streams: Vec::new() });
     }
 
@@ -189,9 +207,16 @@ impl<W: Watcher> Directory<W> {
             // A rename seen half-way looks like a second name: make sure that the others are still there.
             self.look_at_names_of(id);
             self.touched.remove(&id);
-            for name in self.surplus_names(id) {
-                self.deliver_to(id, name);
+            if !self.may_be_copy(id) {
+                self.deliver_to_names(id);
             }
+        }
+    }
+
+    /// Delivers to a stream for each name that makes more than there are streams.
+    pub(super) fn deliver_to_names(&mut self, id: SourceId) {
+        for name in self.surplus_names(id) {
+            self.deliver_to(id, name);
         }
     }
 
@@ -244,12 +269,12 @@ impl<W: Watcher> Directory<W> {
     /// Skips what the files hold that are there at the very first start, which is remembered even if there is none.
     pub(super) fn skip_history(&mut self) {
         for id in self.sources.keys().copied().collect::<Vec<_>>() {
+            if self.copies.remove(&id).is_some() {
+                self.deliver_to_names(id);
+            }
             let Some(tracked) = self.sources.get_mut(&id) else { continue };
             match tracked.source.skip_history(&self.status) {
-                Ok(()) => {
-                    let checkpoint = tracked.source.checkpoint((self.settings.clock)());
-                    self.outbox.push_back(Batch { checkpoint: Some(checkpoint), streams: Vec::new() });
-                }
+                Ok(()) => self.store_position(id),
                 Err(error) => log::warn!("{error}; the file is read from its start"),
             }
         }
@@ -269,6 +294,11 @@ impl<W: Watcher> Directory<W> {
 
     /// Reads the next lines of a source, or puts it behind the one that has to be read before.
     pub(super) fn read(&mut self, id: SourceId) -> Option<Batch> {
+        if self.copies.contains_key(&id) {
+            self.sources.get_mut(&id)?.queued = false;
+            self.judge(id);
+            return None;
+        }
         let before = self.sources.get(&id)?.after.and_then(|before| self.sources.get(&before));
         if before.is_some_and(|before| before.queued) {
             self.queue.push_back(id);
@@ -299,10 +329,16 @@ impl<W: Watcher> Directory<W> {
         if outcome.batch.is_some() {
             tracked.quiet_since = Instant::now();
         }
+        if let Some(former) = outcome.former {
+            tracked.former = Some((former, Instant::now()));
+            // The position of a copy is stored first: that the file was truncated is found again.
+            self.judge_copies_of(id);
+        }
         if outcome.more {
             self.enqueue(id);
         }
-        outcome.batch
+        self.outbox.extend(outcome.batch);
+        self.outbox.pop_front()
     }
 
     /// Takes the ends of sources that have no name and have been quiet; they then wait for a sync.
@@ -338,6 +374,7 @@ impl<W: Watcher> Directory<W> {
             self.watches.unwatch(watch);
         }
         self.polled.remove(&id);
+        self.copies.remove(&id);
         self.sources_by_identity.remove(&tracked.source.identity);
         for path in tracked.source.delivery_paths() {
             if self.deliverers.get(path) == Some(&id) {
