@@ -50,13 +50,15 @@ pub enum Error {
         offset: u64,
     },
 
-    /// A block of a segment is not what was written. It is counted, and the segment stays as it is.
-    #[error("the block at byte {offset} of {} cannot be read", path.display())]
-    UnreadableBlock {
-        /// The segment.
+    /// Stored lines are not what was written, or the medium does not give them back. They stay where they are.
+    #[error("the lines at byte {offset} of {} cannot be read: {problem}", path.display())]
+    Unreadable {
+        /// The file.
         path: PathBuf,
-        /// Where the block starts.
+        /// Where the lines start.
         offset: u64,
+        /// What is wrong with them.
+        problem: String,
     },
 
     /// Lines could not be encoded; they stay where they are.

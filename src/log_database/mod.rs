@@ -37,6 +37,7 @@ pub mod block;
 mod bytes;
 mod database;
 mod error;
+mod header;
 mod index;
 mod journal;
 mod part;

@@ -98,8 +98,8 @@ impl Snapshot {
             blocks: segments.values().map(|segment| segment.block_count()).sum(),
             disk_bytes: journal_bytes + segment_bytes,
             segment_bytes,
-            unreadable_parts: journal.values().map(|file| file.unreadable_count()).sum(),
-            unreadable_blocks: segments.values().map(|segment| segment.unreadable_count()).sum(),
+            unreadable_parts: journal.values().map(|file| file.unreadable_count()).sum::<usize>() as u64,
+            unreadable_blocks: segments.values().map(|segment| segment.unreadable_count()).sum::<usize>() as u64,
             oldest_stored: segments.values().next().map(|segment| segment.stored()),
             ..Statistics::default()
         };

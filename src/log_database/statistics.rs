@@ -30,9 +30,9 @@ pub struct Statistics {
     /// Bytes that were durable and turned out to be damaged, when the database was opened.
     pub quarantined_bytes: u64,
     /// Parts of the journal that had to be left out because they could no longer be read.
-    pub unreadable_parts: usize,
+    pub unreadable_parts: u64,
     /// Blocks of segments that had to be left out because they could no longer be read.
-    pub unreadable_blocks: usize,
+    pub unreadable_blocks: u64,
     /// Commits that wrote something.
     pub commits: u64,
     /// Calls of [`crate::log_database::Database::sync`] that had something to make durable, and did.

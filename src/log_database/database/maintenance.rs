@@ -25,7 +25,7 @@ const FLUSH_TRIES: u32 = 10;
 pub(super) struct Maintenance {
     /// The newest journal file, and when it was first seen.
     newest: Option<(u64, Timestamp)>,
-    /// The journal file that could not be moved to a segment, and how often that was tried.
+    /// The journal file that could not be read in full, and how often that was tried.
     failing: Option<(u64, u32)>,
     /// When a segment was dropped for its age the last time.
     pub(super) aged: Option<Timestamp>,
@@ -84,12 +84,16 @@ impl Database {
             self.remove(journal::DIRECTORY, &[file.name()]);
             return Ok(true);
         }
-        let tries = maintenance.failing.filter(|(failing, _)| *failing == sequence).map_or(1, |(_, tries)| tries + 1);
-        maintenance.failing = Some((sequence, tries));
+        let failures = maintenance.failing.filter(|(failing, _)| *failing == sequence).map_or(0, |(_, count)| count);
+        let is_last_try = failures + 1 == FLUSH_TRIES;
         let (storage, limits) = (self.shared.storage.as_ref(), self.shared.limits.segment);
-        let (segment, streams) =
-            self.with_reserve(|| segment::flush(storage, limits, &index, file, now, FLUSH_TRIES <= tries))?;
-        maintenance.failing = None;
+        let flushed = self.with_reserve(|| segment::flush(storage, limits, &index, file, now, is_last_try));
+        if matches!(flushed, Err(Error::Unreadable { .. })) {
+            maintenance.failing = Some((sequence, failures + 1));
+        }
+        let (segment, streams) = flushed?;
+        // What could not be read is gone with the file, but not from the count.
+        self.shared.counters.lost_parts.add(file.unreadable_count() as u64);
         self.state().exchange(&Arc::new(segment), &streams);
         self.remove(journal::DIRECTORY, &[file.name()]);
         Ok(true)
@@ -115,7 +119,7 @@ impl Database {
                 Ok(true)
             }
             // Counted and logged; without that segment there is another plan.
-            Err(Error::UnreadableBlock { .. }) => Ok(true),
+            Err(Error::Unreadable { .. }) => Ok(true),
             Err(error) => Err(error),
         }
     }

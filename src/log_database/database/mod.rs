@@ -85,6 +85,8 @@ struct Counters {
     commits: Counter,
     syncs: Counter,
     sync_failures: Counter,
+    /// Parts of journal files that are no more, which could not be read when their lines were moved to segments.
+    lost_parts: Counter,
 }
 
 /// What readers see.
@@ -215,6 +217,7 @@ impl Database {
         let counters = &self.shared.counters;
         let statistics = self.snapshot().statistics();
         Statistics {
+            unreadable_parts: statistics.unreadable_parts + counters.lost_parts.get(),
             disk_bytes: statistics.disk_bytes + self.shared.reserve.size_bytes(),
             cut_bytes: self.shared.cut_bytes,
             quarantined_bytes: self.shared.quarantined_bytes,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::log_database::Error;
 use crate::log_database::journal::{Header, columns, file_name};
 use crate::log_database::part::{Part, Unreadable};
 use crate::log_database::storage::{self, StoredFile};
@@ -49,22 +50,27 @@ impl JournalFile {
     /// Reads and verifies a part. One that is no longer what was written is counted, logged once, and `None`: the rest
     /// of the answer is still true.
     pub(in crate::log_database) fn read(&self, part: &Part) -> Option<Lines> {
-        let problem = match self.try_read(part) {
-            Ok(Some(lines)) => return Some(lines),
-            Ok(None) => "its checksum is wrong".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        self.unreadable.add(self.file.path(), part, &problem);
-        None
+        self.try_read(part).unwrap_or_else(|problem| {
+            self.unreadable.add(self.file.path(), part, &problem.to_string());
+            None
+        })
     }
 
-    /// Reads and verifies a part; `None` where it is not what was written.
+    /// As [`JournalFile::read`], but that the medium does not give a part back is an error: it may recover.
     pub(in crate::log_database) fn try_read(&self, part: &Part) -> storage::Result<Option<Lines>> {
-        let mut columns = vec![0; part.bytes as usize];
-        let count = self.file.read_at(&mut columns, part.offset)?;
-        if count < columns.len() || crc32fast::hash(&columns) != part.crc {
-            return Ok(None);
+        let mut bytes = vec![0; part.bytes as usize];
+        let count = self.file.read_at(&mut bytes, part.offset)?;
+        let is_valid = count == bytes.len() && crc32fast::hash(&bytes) == part.crc;
+        let lines = is_valid.then(|| columns::decode(&bytes, part)).flatten();
+        if lines.is_none() {
+            self.unreadable.add(self.file.path(), part, "its checksum is wrong");
         }
-        Ok(columns::decode(&columns, part))
+        Ok(lines)
+    }
+
+    /// The error that a part cannot be read.
+    pub(in crate::log_database) fn unreadable(&self, part: &Part, problem: &storage::IoError) -> Error {
+        let path = self.file.path().to_owned();
+        Error::Unreadable { path, offset: part.offset, problem: problem.to_string() }
     }
 }

@@ -9,9 +9,9 @@
 //! ```text
 //! journal/<sequence, 16 hex digits>.journal     journal/new is one being made; it means nothing
 //!
-//! file       := header header record*                                          each header 512, padded with zeros
-//! header     := magic: b"MRSJRNL\n" | version: u32 | crc: u32 | sequence: u64 | salt: u64
-//!             | predecessor: u64 | predecessor_bytes: u64 | durable_bytes: u64
+//! file       := header record*                                                 header: see `log_database::header`
+//! fields     := sequence: u64 | salt: u64 | predecessor: u64 | predecessor_bytes: u64 | durable_bytes: u64
+//!                                                                              of the header; its magic: b"MRSJRNL\n"
 //! record     := head skeleton body                                             one commit
 //! head       := magic: b"\nRECORD\xff" | skeleton_bytes: u32 | body_bytes: u32
 //!             | synced_bytes: u64 | skeleton_crc: u32 | head_crc: u32          32
@@ -27,8 +27,7 @@
 //!
 //! ## What is valid
 //!
-//! - Checksums are CRC-32/IEEE. `crc` of a header covers its fields without itself; of its two copies one valid one is
-//!   enough. `head_crc` covers the file's salt, the record's offset and the head before it: a record is valid in its
+//! - Checksums are CRC-32/IEEE. `head_crc` covers the file's salt, the record's offset and the head before it: a record is valid in its
 //!   place only, so a copy of a journal that was logged as text is never taken for a record. `skeleton_crc` covers the
 //!   skeleton, a part's `crc` its columns.
 //! - `synced_bytes` says how much of the file was known to be durable when the record was written. After each sync an
@@ -50,7 +49,7 @@
 //!
 //! ## Versions
 //!
-//! 1: the first. The magic and the version stay where they are in all versions.
+//! 1: the first.
 
 mod columns;
 mod file;
@@ -58,7 +57,7 @@ mod record;
 mod recovery;
 mod writer;
 
-use crate::log_database::bytes::Cursor;
+use crate::log_database::header::{HEADER_BYTES, HeaderState, Kind};
 
 pub(super) use file::JournalFile;
 pub(super) use record::Skeleton;
@@ -74,14 +73,10 @@ pub(super) const SEQUENCE_MAX: u64 = u64::MAX / 2;
 /// The newest version that this build reads, and the one it writes.
 const VERSION: u32 = 1;
 
-const MAGIC: [u8; 8] = *b"MRSJRNL\n";
-/// Room for one header: a disk's sector, so that one broken sector leaves the other copy.
-const HEADER_BYTES: usize = 512;
+/// What a header of a journal file looks like.
+const KIND: Kind = Kind { magic: *b"MRSJRNL\n", version: VERSION, fields_bytes: 5 * size_of::<u64>() };
 /// Where the first record stands.
-const RECORDS_START: u64 = 2 * HEADER_BYTES as u64;
-/// Bytes of a header's fields.
-const FIELDS_BYTES: usize = MAGIC.len() + 2 * size_of::<u32>() + 5 * size_of::<u64>();
-const _: () = assert!(FIELDS_BYTES <= HEADER_BYTES);
+const RECORDS_START: u64 = HEADER_BYTES;
 
 /// What a file says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,70 +93,23 @@ struct Header {
     durable_bytes: u64,
 }
 
-/// What the first bytes of a file turn out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum HeaderState {
-    Valid(Header),
-    /// Written by a newer build.
-    Newer(u32),
-    Damaged,
-}
-
 impl Header {
-    /// Both copies.
     fn encode(&self) -> Vec<u8> {
-        let mut fields = Vec::with_capacity(FIELDS_BYTES);
-        for field in [self.sequence, self.salt, self.predecessor, self.predecessor_bytes, self.durable_bytes] {
-            fields.extend_from_slice(&field.to_le_bytes());
-        }
-        let mut copy = Vec::with_capacity(HEADER_BYTES);
-        copy.extend_from_slice(&MAGIC);
-        copy.extend_from_slice(&VERSION.to_le_bytes());
-        copy.extend_from_slice(&header_crc(VERSION, &fields).to_le_bytes());
-        copy.extend_from_slice(&fields);
-        copy.resize(HEADER_BYTES, 0);
-        copy.repeat(2)
+        let fields = [self.sequence, self.salt, self.predecessor, self.predecessor_bytes, self.durable_bytes];
+        KIND.encode(&fields.map(u64::to_le_bytes).concat())
     }
 
-    /// Reads both copies and believes the first valid one.
-    fn decode(bytes: &[u8]) -> HeaderState {
-        let copies = [bytes, bytes.get(HEADER_BYTES..).unwrap_or_default()].map(Self::decode_copy);
-        let valid = copies.iter().find(|copy| matches!(copy, HeaderState::Valid(_)));
-        let newer = || copies.iter().find(|copy| matches!(copy, HeaderState::Newer(_)));
-        *valid.or_else(newer).unwrap_or(&HeaderState::Damaged)
-    }
-
-    fn decode_copy(bytes: &[u8]) -> HeaderState {
-        let mut cursor = Cursor::new(bytes.get(..FIELDS_BYTES.min(bytes.len())).unwrap_or_default());
-        let Some(version) = cursor.take(MAGIC.len()).filter(|magic| *magic == MAGIC).and_then(|_| cursor.u32()) else {
-            return HeaderState::Damaged;
-        };
-        if VERSION < version {
-            return HeaderState::Newer(version);
-        }
-        Self::decode_fields(version, &mut cursor).map_or(HeaderState::Damaged, HeaderState::Valid)
-    }
-
-    fn decode_fields(version: u32, cursor: &mut Cursor<'_>) -> Option<Self> {
-        let crc = cursor.u32()?;
-        if crc != header_crc(version, cursor.rest()) {
-            return None;
-        }
-        Some(Self {
-            sequence: cursor.u64()?,
-            salt: cursor.u64()?,
-            predecessor: cursor.u64()?,
-            predecessor_bytes: cursor.u64()?,
-            durable_bytes: cursor.u64()?,
+    fn decode(bytes: &[u8]) -> HeaderState<Self> {
+        KIND.decode(bytes, |cursor| {
+            Some(Self {
+                sequence: cursor.u64()?,
+                salt: cursor.u64()?,
+                predecessor: cursor.u64()?,
+                predecessor_bytes: cursor.u64()?,
+                durable_bytes: cursor.u64()?,
+            })
         })
     }
-}
-
-fn header_crc(version: u32, fields: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&version.to_le_bytes());
-    hasher.update(fields);
-    hasher.finalize()
 }
 
 /// The name of file `sequence`.

@@ -4,10 +4,9 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use crate::log_database::Error;
+use crate::log_database::header::HeaderState;
 use crate::log_database::journal::record::{HEAD_BYTES, Head, Place, RECORD_MAGIC, Skeleton};
-use crate::log_database::journal::{
-    DIRECTORY, Header, HeaderState, JournalFile, RECORDS_START, VERSION, file_name, sequence_of,
-};
+use crate::log_database::journal::{DIRECTORY, Header, JournalFile, RECORDS_START, VERSION, file_name, sequence_of};
 use crate::log_database::storage::{self, Storage, StoredFile};
 use crate::log_database::window::Window;
 
@@ -113,7 +112,7 @@ pub(in crate::log_database) fn recover(
     Ok(recovered)
 }
 
-fn read_header(file: &dyn StoredFile, size_bytes: u64) -> storage::Result<HeaderState> {
+fn read_header(file: &dyn StoredFile, size_bytes: u64) -> storage::Result<HeaderState<Header>> {
     let mut window = Window::new(file, size_bytes.min(RECORDS_START));
     let count = usize::try_from(window.end()).expect("bounded by RECORDS_START");
     Ok(window.get(0, count)?.map_or(HeaderState::Damaged, Header::decode))

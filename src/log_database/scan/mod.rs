@@ -3,12 +3,14 @@
 //! A heap holds the parts that have not been opened, by the earliest time (backwards: the latest) they may have; another
 //! holds the open ones, by the time of their next line. A part is opened when no open one has an earlier line, so memory
 //! is one part per stream that has lines at one time, whatever the length of the answer. A block is asked for the rows
-//! that the answer needs, and only those are put together, a window of them at a time.
+//! that the answer needs, and only those are put together, a window of them at a time. As long as most blocks have none,
+//! several are read at once.
 //!
 //! Order: by time, then by labels, then as appended. The place among other streams' lines of the same time thus depends
 //! on nothing but the labels: it is the same before and after a commit, and in the journal as in segments.
 
 mod filter;
+mod parallel;
 mod part;
 
 use std::cmp::{Ordering, Reverse};
@@ -16,6 +18,8 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
 use crate::log_database::Error;
+use crate::log_database::index::StoredIn;
+use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window};
 use crate::log_database::snapshot::StreamView;
 use crate::model::{Direction, Labels, Selection, Timestamp};
@@ -27,6 +31,9 @@ pub const OPEN_BYTES_MAX: usize = 64 << 20;
 const WINDOW_BYTES_MAX: usize = 4 << 20;
 /// The least: as much as a part of the journal holds.
 const WINDOW_BYTES_MIN: usize = 64 << 10;
+
+/// Most blocks that are read at a time, while most of them have nothing for the answer.
+const BATCH_MAX: usize = 16;
 
 /// One entry of an answer, borrowed from the scan that found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +53,8 @@ pub struct Scan {
     streams: Vec<(Labels, StreamView)>,
     question: Question,
     window_bytes: usize,
+    /// How many blocks are read at a time.
+    batch: usize,
     /// How many more entries may be returned; `None` for all.
     remaining: Option<usize>,
     unopened: BinaryHeap<Reverse<Key>>,
@@ -141,6 +150,7 @@ impl Scan {
             streams,
             question: Question::new(selection.range, selection.direction, &selection.filters),
             window_bytes: window_bytes.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX),
+            batch: 1,
             remaining: selection.limit,
             unopened: unopened.into(),
             open: BinaryHeap::new(),
@@ -190,18 +200,43 @@ impl Scan {
         }
     }
 
-    /// Opens every part that may have a line before the next one of all open parts.
+    /// Opens every part that may have a line before the next one of all open parts, and perhaps some after them.
     fn open_due_parts(&mut self) -> Result<(), Error> {
         while let Some(Reverse(key)) = self.unopened.peek().copied() {
             if self.open.peek().is_some_and(|open| open.key < key) {
                 break;
             }
-            self.unopened.pop();
-            if let Some(part) = self.read_part(key) {
+            let keys = self.take_batch();
+            // All of them together take no more memory than one alone would.
+            let window = Window { text_bytes: (self.window_bytes / keys.len()).max(WINDOW_BYTES_MIN), ..self.window() };
+            let parts = parallel::map(&keys, |key| self.read_part(*key, window));
+            let empty_count = parts.iter().filter(|part| part.is_none()).count();
+            self.batch = if keys.len() <= 2 * empty_count { self.batch * 2 } else { self.batch / 2 };
+            for part in parts.into_iter().flatten() {
                 self.add(part)?;
             }
         }
         Ok(())
+    }
+
+    /// The next blocks to be read; or the next part of the journal, which is read faster than a thread is started.
+    fn take_batch(&mut self) -> Vec<Key> {
+        // Without a limit each block will be read some time; with one, the first may be enough.
+        let batch_min = if self.remaining.is_none() { 2 } else { 1 };
+        self.batch = self.batch.clamp(batch_min, BATCH_MAX);
+        let mut keys: Vec<Key> = Vec::new();
+        while let Some(Reverse(key)) = self.unopened.peek().copied() {
+            let is_block = self.is_block(key);
+            if self.batch <= keys.len() || (!is_block && !keys.is_empty()) {
+                break;
+            }
+            self.unopened.pop();
+            keys.push(key);
+            if !is_block {
+                break;
+            }
+        }
+        keys
     }
 
     fn add(&mut self, part: OpenPart) -> Result<(), Error> {
@@ -216,24 +251,31 @@ impl Scan {
     }
 
     /// Reads a part; `None` where it has no line to return.
-    fn read_part(&self, key: Key) -> Option<OpenPart> {
-        let place = key.directed(self.question.direction);
-        let view = &self.streams[place.stream as usize].1;
-        let stored_count = view.stored.as_ref().map_or(0, |stream| stream.len());
-        let lines = if let Some(position) = (place.part as usize).checked_sub(stored_count) {
-            OpenLines::of_pending(view.pending[position].clone(), &self.question)?
+    fn read_part(&self, key: Key, window: Window) -> Option<OpenPart> {
+        let lines = if let Some((file, part)) = self.stored(key) {
+            OpenLines::of_part(file, part, &self.question, window)?
         } else {
-            let (file, part) = view.stored.as_ref()?.get(place.part as usize)?;
-            OpenLines::of_part(file, part, &self.question, self.window())?
+            let place = key.directed(self.question.direction);
+            let view = &self.streams[place.stream as usize].1;
+            let stored_count = view.stored.as_ref().map_or(0, |stream| stream.len());
+            OpenLines::of_pending(view.pending[place.part as usize - stored_count].clone(), &self.question)?
         };
         Some(OpenPart::new(key, self.question.direction, lines))
     }
 
+    /// Where a part is; `None` for one that is not committed.
+    fn stored(&self, key: Key) -> Option<(&StoredIn, &Part)> {
+        let place = key.directed(self.question.direction);
+        self.streams[place.stream as usize].1.stored.as_ref()?.get(place.part as usize)
+    }
+
+    fn is_block(&self, key: Key) -> bool {
+        self.stored(key).is_some_and(|(file, _)| matches!(file, StoredIn::Segment(_)))
+    }
+
     /// Reads the lines after those of a part that were all returned; `None` where there are none.
     fn read_later(&self, key: Key, lines: OpenLines) -> Option<OpenPart> {
-        let place = key.directed(self.question.direction);
-        let stored = self.streams[place.stream as usize].1.stored.as_ref()?;
-        let (file, part) = stored.get(place.part as usize)?;
+        let (file, part) = self.stored(key)?;
         let later = lines.later(file, part, &self.question, self.window())?;
         Some(OpenPart::new(key, self.question.direction, later))
     }

@@ -14,8 +14,12 @@ use crate::model::Timestamp;
 
 /// Makes a segment of all lines in `file`, which is not written to any more. The file itself stays.
 ///
-/// A part that is not what was written is left out and counted. One that cannot be read is an error, because the medium
-/// may recover; with `is_last_try` it is left out, too.
+/// A part that is not what was written is left out and counted. So is one that the medium does not give back with
+/// `is_last_try`.
+///
+/// # Errors
+///
+/// - [`Error::Unreadable`]: the medium does not give a part back; it may recover.
 pub(in crate::log_database) fn flush(
     storage: &dyn Storage,
     limits: Limits,
@@ -29,7 +33,11 @@ pub(in crate::log_database) fn flush(
     let append_blocks = |writer: &mut SegmentWriter| {
         for (labels, files) in index.parts_in(sequence..=sequence) {
             for part in files.iter().flat_map(Stored::iter) {
-                let lines = if is_last_try { file.read(part) } else { file.try_read(part)? };
+                let lines = if is_last_try {
+                    file.read(part)
+                } else {
+                    file.try_read(part).map_err(|problem| file.unreadable(part, &problem))?
+                };
                 if let Some(lines) = lines {
                     packer.push(writer, labels, lines)?;
                 }

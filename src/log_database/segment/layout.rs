@@ -3,18 +3,16 @@
 use std::ops::RangeInclusive;
 
 use crate::log_database::bytes::{Cursor, put_varint};
+use crate::log_database::header::{HEADER_BYTES, HeaderState, Kind};
 use crate::log_database::part::{Part, StreamParts, put_labels, take_labels};
 use crate::log_database::segment::VERSION;
 use crate::model::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Labels, Timestamp};
 
-const MAGIC: [u8; 8] = *b"MRSSEGM\n";
-/// Room for one header: a disk's sector, so that one broken sector leaves the other copy.
-const HEADER_BYTES: usize = 512;
+/// What a header of a segment looks like.
+const KIND: Kind =
+    Kind { magic: *b"MRSSEGM\n", version: VERSION, fields_bytes: 6 * size_of::<u64>() + size_of::<u32>() };
 /// Where the first head stands.
-pub(super) const BLOCKS_START: u64 = 2 * HEADER_BYTES as u64;
-/// Bytes of a header's fields.
-const FIELDS_BYTES: usize = MAGIC.len() + 3 * size_of::<u32>() + 6 * size_of::<u64>();
-const _: () = assert!(FIELDS_BYTES <= HEADER_BYTES);
+pub(super) const BLOCKS_START: u64 = HEADER_BYTES;
 
 /// Starts every head; no valid UTF-8, so seldom found in text.
 pub(super) const HEAD_MAGIC: [u8; 8] = *b"\nBLOCK!\xff";
@@ -36,70 +34,25 @@ pub(super) struct Header {
     pub(super) index_crc: u32,
 }
 
-/// What the first bytes of a file turn out to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum HeaderState {
-    Valid(Header),
-    /// Written by a newer build.
-    Newer(u32),
-    Damaged,
-}
-
 impl Header {
-    /// Both copies.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut fields = Vec::with_capacity(FIELDS_BYTES);
-        for field in [*self.sequences.start(), *self.sequences.end(), self.salt] {
-            fields.extend_from_slice(&field.to_le_bytes());
-        }
-        fields.extend_from_slice(&self.stored.as_ns().to_le_bytes());
-        for field in [self.index_offset, self.index_bytes] {
-            fields.extend_from_slice(&field.to_le_bytes());
-        }
-        fields.extend_from_slice(&self.index_crc.to_le_bytes());
-        let mut copy = Vec::with_capacity(HEADER_BYTES);
-        copy.extend_from_slice(&MAGIC);
-        copy.extend_from_slice(&VERSION.to_le_bytes());
-        copy.extend_from_slice(&crc_of(&[&VERSION.to_le_bytes(), &fields]).to_le_bytes());
-        copy.extend_from_slice(&fields);
-        copy.resize(HEADER_BYTES, 0);
-        copy.repeat(2)
+        let stored_ns = self.stored.as_ns().to_le_bytes();
+        let before = [*self.sequences.start(), *self.sequences.end(), self.salt].map(u64::to_le_bytes);
+        let after = [self.index_offset, self.index_bytes].map(u64::to_le_bytes);
+        let fields = [&before.concat(), &stored_ns[..], &after.concat(), &self.index_crc.to_le_bytes()];
+        KIND.encode(&fields.concat())
     }
 
-    /// Reads both copies and believes the first valid one.
-    pub(super) fn decode(bytes: &[u8]) -> HeaderState {
-        let copies = [bytes, bytes.get(HEADER_BYTES..).unwrap_or_default()].map(Self::decode_copy);
-        let rank = |copy: &HeaderState| match copy {
-            HeaderState::Valid(_) => 0,
-            HeaderState::Newer(_) => 1,
-            HeaderState::Damaged => 2,
-        };
-        copies.into_iter().min_by_key(rank).unwrap_or(HeaderState::Damaged)
-    }
-
-    fn decode_copy(bytes: &[u8]) -> HeaderState {
-        let mut cursor = Cursor::new(bytes.get(..FIELDS_BYTES).unwrap_or_default());
-        let Some(version) = cursor.take(MAGIC.len()).filter(|magic| *magic == MAGIC).and_then(|_| cursor.u32()) else {
-            return HeaderState::Damaged;
-        };
-        if VERSION < version {
-            return HeaderState::Newer(version);
-        }
-        Self::decode_fields(version, &mut cursor).map_or(HeaderState::Damaged, HeaderState::Valid)
-    }
-
-    fn decode_fields(version: u32, cursor: &mut Cursor<'_>) -> Option<Self> {
-        let crc = cursor.u32()?;
-        if crc != crc_of(&[&version.to_le_bytes(), cursor.rest()]) {
-            return None;
-        }
-        Some(Self {
-            sequences: cursor.u64()?..=cursor.u64()?,
-            salt: cursor.u64()?,
-            stored: cursor.timestamp()?,
-            index_offset: cursor.u64()?,
-            index_bytes: cursor.u64()?,
-            index_crc: cursor.u32()?,
+    pub(super) fn decode(bytes: &[u8]) -> HeaderState<Self> {
+        KIND.decode(bytes, |cursor| {
+            Some(Self {
+                sequences: cursor.u64()?..=cursor.u64()?,
+                salt: cursor.u64()?,
+                stored: cursor.timestamp()?,
+                index_offset: cursor.u64()?,
+                index_bytes: cursor.u64()?,
+                index_crc: cursor.u32()?,
+            })
         })
     }
 }
@@ -139,7 +92,11 @@ pub(super) fn decode_description(salt: u64, offset: u64, crc: u32, description: 
 }
 
 fn head_crc(salt: u64, offset: u64, description: &[u8]) -> u32 {
-    crc_of(&[&salt.to_le_bytes(), &offset.to_le_bytes(), description])
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&salt.to_le_bytes());
+    hasher.update(&offset.to_le_bytes());
+    hasher.update(description);
+    hasher.finalize()
 }
 
 pub(super) fn encode_index(streams: &[StreamParts]) -> Vec<u8> {
@@ -170,12 +127,4 @@ pub(super) fn decode_index(bytes: &[u8]) -> Option<Vec<StreamParts>> {
         streams.push(StreamParts { labels, parts });
     }
     cursor.rest().is_empty().then_some(streams)
-}
-
-fn crc_of(pieces: &[&[u8]]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for piece in pieces {
-        hasher.update(piece);
-    }
-    hasher.finalize()
 }

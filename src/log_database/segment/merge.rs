@@ -74,7 +74,7 @@ fn plan_similar(limits: Limits, run: &[Candidate<'_>]) -> Option<Range<usize>> {
 ///
 /// # Errors
 ///
-/// - [`Error::UnreadableBlock`]: one of their blocks was counted as such, and its segment is not intact any more.
+/// - [`Error::Unreadable`]: one of their blocks was counted as such, and its segment is not intact any more.
 pub(in crate::log_database) fn merge(
     storage: &dyn Storage,
     limits: Limits,

@@ -19,8 +19,8 @@
 //! segments/<YYYY-MM-DD>/<first, 16 hex digits>-<last, 16 hex digits>.segment
 //! segments/<YYYY-MM-DD>/new                                                    being made; it means nothing
 //!
-//! file        := header header (head block)* index                             each header 512, padded with zeros
-//! header      := magic: b"MRSSEGM\n" | version: u32 | crc: u32 | first: u64 | last: u64 | salt: u64 | stored: i64
+//! file        := header (head block)* index                                    header: see `log_database::header`
+//! fields      := first: u64 | last: u64 | salt: u64 | stored: i64              of the header; its magic: b"MRSSEGM\n"
 //!              | index_offset: u64 | index_bytes: u64 | index_crc: u32
 //! head        := magic: b"\nBLOCK!\xff" | description_bytes: u32 | crc: u32 | description
 //! description := labels part                                                   see `log_database::part`
@@ -32,9 +32,8 @@
 //!   journal to a segment.
 //! - Streams are sorted by labels and each has its blocks together, in the order their lines were stored. A part of the
 //!   index or of a head describes one block; `crc` in it covers the block.
-//! - Checksums are CRC-32/IEEE. `crc` of a header covers its fields without itself; of its two copies one valid one is
-//!   enough. `crc` of a head covers the file's salt, the head's offset and the description, so that a copy of a segment
-//!   that was logged as text is never taken for blocks.
+//! - Checksums are CRC-32/IEEE. `crc` of a head covers the file's salt, the head's offset and the description, so that a
+//!   copy of a segment that was logged as text is never taken for blocks.
 //!
 //! # What is valid
 //!
@@ -46,7 +45,7 @@
 //!
 //! # Versions
 //!
-//! 1: the first. The magic and the version stay where they are in all versions.
+//! 1: the first.
 
 mod flush;
 mod layout;

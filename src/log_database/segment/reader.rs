@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use crate::log_database::Error;
 use crate::log_database::block::{self, Block, Source};
+use crate::log_database::header::HeaderState;
 use crate::log_database::part::{Part, StreamParts, Unreadable};
 use crate::log_database::segment::layout::{
-    BLOCKS_START, HEAD_BYTES, HEAD_MAGIC, Header, HeaderState, decode_description, decode_head_start, decode_index,
+    BLOCKS_START, HEAD_BYTES, HEAD_MAGIC, Header, decode_description, decode_head_start, decode_index,
 };
 use crate::log_database::segment::{DIRECTORY, VERSION, is_day_directory, new_name, sequences_of};
 use crate::log_database::storage::{self, Storage, StoredFile};
@@ -116,7 +117,7 @@ impl Segment {
 
     fn unreadable_block(&self, part: &Part, problem: &str) -> Error {
         self.add_unreadable(part, problem);
-        Error::UnreadableBlock { path: self.file.path().to_owned(), offset: part.offset }
+        Error::Unreadable { path: self.file.path().to_owned(), offset: part.offset, problem: problem.to_owned() }
     }
 }
 
@@ -251,7 +252,7 @@ impl Recovered {
     }
 }
 
-fn read_header(file: &dyn StoredFile, size_bytes: u64) -> storage::Result<HeaderState> {
+fn read_header(file: &dyn StoredFile, size_bytes: u64) -> storage::Result<HeaderState<Header>> {
     let mut bytes = vec![0; usize::try_from(size_bytes.min(BLOCKS_START)).expect("bounded by BLOCKS_START")];
     let count = file.read_at(&mut bytes, 0)?;
     Ok(Header::decode(bytes.get(..count).unwrap_or_default()))

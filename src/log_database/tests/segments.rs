@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::log_database::storage::SimulatedStorage;
+use crate::log_database::storage::{Failure, SimulatedStorage};
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::damage::check_missing;
 use crate::log_database::tests::{Model, batch, content, entries, in_time_order, labels};
@@ -274,4 +274,41 @@ fn a_snapshot_outlives_the_files_that_it_reads() {
     let selection = Selection::of(Vec::new());
     assert_eq!(entries(&in_journal, &selection), entries(&in_segment, &selection));
     assert_eq!(entries(&in_journal, &selection).len(), 1);
+}
+
+#[test]
+fn a_part_that_rots_in_the_journal_is_left_out_and_stays_counted() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    for (number, text) in [(1, "the first"), (2, "the second")] {
+        database.append(batch("a", &[(number, text)], 1)).unwrap();
+        database.commit().unwrap();
+    }
+    storage.damage("journal/0000000000000001.journal", b"first");
+    flush(&database, 1);
+    assert_eq!(content(&database).streams, Model::after(&[batch("a", &[(2, "the second")], 1)]).streams);
+    let statistics = database.statistics();
+    assert_eq!((statistics.segments, statistics.files, statistics.unreadable_parts), (1, 2, 1));
+}
+
+#[test]
+fn a_medium_that_gives_lines_back_only_later_costs_none() {
+    let mut failed_reads = 0;
+    for call in 0..20 {
+        let storage = SimulatedStorage::default();
+        let database = open(&storage).unwrap();
+        database.append(batch("a", &[(1, "one")], 1)).unwrap();
+        database.sync().unwrap();
+        database.maintain(after_hours(0)).unwrap();
+        database.maintain(after_hours(1)).unwrap();
+        storage.set_failure(Some(Failure::Once(storage.call_count() + call)));
+        if let Err(Error::Unreadable { .. }) = database.maintain(after_hours(1)) {
+            failed_reads += 1;
+        }
+        storage.set_failure(None);
+        while database.maintain(after_hours(1)).unwrap() {}
+        assert_eq!((database.statistics().segments, database.statistics().unreadable_parts), (1, 0), "call {call}");
+        assert_eq!(content(&database).streams, Model::after(&[batch("a", &[(1, "one")], 1)]).streams);
+    }
+    assert_eq!(failed_reads, 1);
 }
