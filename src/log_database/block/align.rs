@@ -40,7 +40,7 @@ struct Search<'t, 'p, 'n> {
     steps_left: usize,
 }
 
-impl<'t, 'n> Search<'t, '_, 'n> {
+impl<'t> Search<'t, '_, '_> {
     /// The literal before slot `index`, or after the last slot.
     fn literal(&self, index: usize) -> &'t [u8] {
         let span = if index == 0 { self.template.head } else { self.template.slots[index - 1].tail };

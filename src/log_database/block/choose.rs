@@ -79,6 +79,17 @@ pub(super) fn lines(lines: &[&[u8]], timestamps_ns: &[i64]) -> Templates {
     })
 }
 
+/// Stores lines as they are.
+pub(super) fn whole_lines(lines: &[&[u8]]) -> Templates {
+    let mut values = Values::with_capacity(lines.len());
+    for line in lines {
+        values.push(line);
+    }
+    let column = Column { form: Form::Text(values), bits: 0.0 };
+    let template = Template { row_count: lines.len(), literals: vec![Vec::new(); 2], columns: vec![column] };
+    Templates { ids: vec![0; lines.len()], templates: vec![template] }
+}
+
 /// Cuts texts into templates; `choose` finds the form of each column that varies.
 fn templates(texts: &[&[u8]], grain: Grain, choose: impl Fn(&Values, &Group) -> Column) -> Templates {
     let mut ids = vec![0; texts.len()];

@@ -9,13 +9,18 @@ use super::sections::write_frame;
 use super::structure::{Kind, Section};
 use super::values::Values;
 use super::wire::{put_bytes, put_length, put_varint};
-use super::{Error, LINES_MAX};
+use super::{Error, LINES_MAX, SECTIONS_MAX};
 use crate::model::{LINES_BYTES_MAX, Lines};
 
-/// Parts of at least this many bytes get a section of their own: read only when needed, and with an entropy table that
-/// fits them. Measured: smaller ones cost more space than they save.
-const OWN_SECTION_BYTES: usize = 2048;
-/// zstd's level; measured.
+/// Ids and numbers of at least this many bytes get a section of their own: read only when needed, and with an entropy
+/// table that fits them. Measured: from 512 to 8192 it hardly matters to size and speed.
+const OWN_NUMBERS_BYTES: usize = 2048;
+/// The same for texts: smaller ones are better off together, because the same names are in columns of many templates.
+const OWN_TEXT_BYTES: usize = 16 << 10;
+/// Text at the beginning of a block that is compressed by itself to see whether cutting it into columns paid.
+const PLAIN_SAMPLE_BYTES: usize = 256 << 10;
+/// zstd's level. Measured: 2 and 3 make blocks 1 % larger, because they find short matches in planes of numbers that are
+/// better left to the entropy coder.
 const LEVEL: i32 = 1;
 
 /// Encodes blocks, one after the other; keeps zstd's working memory between them.
@@ -64,13 +69,38 @@ impl Encoder {
         }
         .put(&mut summary);
 
-        let mut writer = Writer::new();
         let times = numbers::encode(&timestamps_ns);
+        let block = self.write(&summary, &times, &choose::lines(&lines, &timestamps_ns))?;
+        if !self.is_smaller_as_text(&lines, byte_count, block.len())? {
+            return Ok(block);
+        }
+        let plain = self.write(&summary, &times, &choose::whole_lines(&lines))?;
+        Ok(if plain.len() < block.len() { plain } else { block })
+    }
+
+    /// Whether zstd makes less of the lines as they are than `block_bytes`, as far as a sample tells.
+    fn is_smaller_as_text(&mut self, lines: &[&[u8]], byte_count: usize, block_bytes: usize) -> Result<bool, Error> {
+        let mut sample = Vec::with_capacity(PLAIN_SAMPLE_BYTES);
+        for line in lines {
+            if PLAIN_SAMPLE_BYTES <= sample.len() {
+                break;
+            }
+            sample.extend_from_slice(line);
+            sample.push(b'\n');
+        }
+        let sample_bytes = self.compressor.compress(&sample).map_err(Error::Compress)?.len();
+        // Both sides times the product of the texts' lengths, so as not to divide.
+        let text_bytes = byte_count + lines.len();
+        Ok(sample_bytes as u64 * text_bytes as u64 <= block_bytes as u64 * sample.len() as u64)
+    }
+
+    fn write(&mut self, summary: &[u8], times: &Encoded, lines: &Templates) -> Result<Vec<u8>, Error> {
+        let mut writer = Writer::new();
         let section = writer.section(Section::Timestamps);
         times.layout.put(section);
         section.extend_from_slice(&times.planes);
-        writer.templates(&choose::lines(&lines, &timestamps_ns));
-        write_frame(&mut self.compressor, &summary, &writer.sections)
+        writer.templates(lines);
+        write_frame(&mut self.compressor, summary, &writer.sections)
     }
 }
 
@@ -95,7 +125,9 @@ impl Writer {
     /// Puts a part of a column into a section of its own, or into the shared one for small parts of its kind, and notes
     /// which in the structure.
     fn place(&mut self, shared: Section, part: Vec<u8>) {
-        let number = if part.len() < OWN_SECTION_BYTES {
+        let own_bytes =
+            if matches!(shared, Section::Values | Section::Text) { OWN_TEXT_BYTES } else { OWN_NUMBERS_BYTES };
+        let number = if part.len() < own_bytes || self.sections.len() == SECTIONS_MAX {
             self.section(shared).extend_from_slice(&part);
             shared as usize
         } else {
@@ -163,7 +195,7 @@ impl Writer {
 
     fn ids(&mut self, ids: &[u32], limit: usize) {
         let limit = u32::try_from(limit).expect("bounded by LINES_MAX");
-        self.place(Section::Ids, split_planes(ids.iter().map(|id| u64::from(*id)), id_width(limit)));
+        self.place(Section::Ids, split_planes(&ids.iter().map(|id| u64::from(*id)), id_width(limit)));
     }
 
     /// Values, each followed by a newline; where there is a newline in one of them, their lengths are kept as well.

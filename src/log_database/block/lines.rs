@@ -3,9 +3,10 @@
 use super::Error;
 use super::clock;
 use super::decimal;
+use super::parts::{Strings, range};
 use super::read::Block;
 use super::sections::Source;
-use super::structure::{Column, Strings, Template, range};
+use super::structure::{Column, Template};
 use crate::model::LINES_BYTES_MAX;
 
 /// The lines of a block, one at a time; keep it for many lines.
@@ -24,7 +25,7 @@ impl<'b, S: Source> LineReader<'b, S> {
     pub(super) fn new(block: &'b Block<S>) -> Result<Self, Error> {
         let root = block.root()?;
         let (ids, ranks) = (root.ids(&block.sections)?, root.ranks(&block.sections)?);
-        let views = std::iter::repeat_with(|| None).take(root.templates.len()).collect();
+        let views = std::iter::repeat_with(|| None).take(root.by_id.len()).collect();
         Ok(Self { block, ids, ranks, timestamps_ns: block.timestamps_ns()?, views })
     }
 
@@ -37,7 +38,7 @@ impl<'b, S: Source> LineReader<'b, S> {
         let id = self.ids[row as usize] as usize;
         let view = match &self.views[id] {
             Some(view) => view,
-            None => self.views[id].insert(TemplateView::new(self.block, &self.block.root()?.templates[id])?),
+            None => self.views[id].insert(TemplateView::new(self.block, &self.block.root()?.by_id[id])?),
         };
         let start = out.len();
         view.append(self.ranks[row as usize], self.timestamps_ns[row as usize], out);
@@ -95,7 +96,7 @@ impl<'b> View<'b> {
         Ok(match column {
             Column::Text(values) => Self::Text(Texts::new(block, values)?),
             Column::Words(texts) => Self::Words {
-                words: Texts::new(block, &texts.words)?,
+                words: Texts::new(block, &texts.vocabulary)?,
                 ids: texts.ids(sections)?,
                 ends: texts.ends(sections)?,
             },
@@ -105,7 +106,7 @@ impl<'b> View<'b> {
             Column::Decimal { face, numbers } => Self::Decimal { face, structure, numbers: numbers.get(sections)? },
             Column::Clock { face, ahead } => Self::Clock { face, structure, ahead: ahead.get(sections)? },
             Column::Templates(templates) => {
-                let views = templates.templates.iter().map(|template| TemplateView::new(block, template));
+                let views = templates.by_id.iter().map(|template| TemplateView::new(block, template));
                 let views = views.collect::<Result<_, Error>>()?;
                 Self::Templates { ids: templates.ids(sections)?, ranks: templates.ranks(sections)?, templates: views }
             }

@@ -3,7 +3,7 @@
 //! Most of a line repeats. What a line shares with others is its template; what varies are values, and the values of one
 //! place in one template are a column, stored in the way that is smallest for it. To search is to look at templates, at
 //! dictionaries and at vocabularies of words, which are small, and to read the rest only where they say so. Nothing is
-//! stored for search alone, and every answer is exact: see [`search`].
+//! stored for search alone, and every answer is exact: see `search.rs`.
 //!
 //! This module turns lines into bytes and bytes into lines; it does no I/O and knows neither streams nor segments. Blocks
 //! come from disk, so nothing in them is believed: checksums come first, and behind them every length, count, id and
@@ -13,7 +13,7 @@
 //! # Reading in this order
 //!
 //! `tokenize` cuts lines, `group` finds templates, `choose` decides how columns are stored, `encode` and `sections` write
-//! them; `structure` reads them back, `lines` puts lines together, `align`, `words` and `search` find needles, `plan` and
+//! them; `structure` and `parts` read them back, `lines` puts lines together, `align`, `words` and `search` find needles, `plan` and
 //! `query` turn filters into needles.
 //!
 //! # Format, version 1
@@ -54,7 +54,7 @@
 //!
 //! - A part is in the section that is named, right behind the parts of that section that come before it in the structure.
 //! - `strings` are followed by a newline each; `numbers` give their lengths where newlines are in them. `classes` is the set
-//!   of [`classes`] of their bytes, `longest` the bytes of the longest.
+//!   of classes (`classes.rs`) of their bytes, `longest` the bytes of the longest.
 //! - `ids` are below `limit` (of templates: `count`) and have as many planes as the largest needs. A plane is one byte of
 //!   each number, lowest first.
 //! - `numbers` are `base + factor * plane number`, or with `is_delta` the sums of `least + factor * plane number`, the first
@@ -64,6 +64,7 @@
 //! - A clock is `before`, `hh:mm:ss`, `point` and fraction of so many digits, `after`. Its number is how far it is ahead of
 //!   the entry's own time of day (UTC), in units of the last digit, modulo a day. It is a column of the lines' templates only.
 //! - Values are cut at most once more.
+//! - Lines that gain nothing from all this are one template of one text column: plain zstd text.
 //!
 //! Versions: 1 is the first.
 
@@ -78,6 +79,7 @@ mod group;
 mod lines;
 mod needle;
 mod numbers;
+mod parts;
 mod plan;
 mod query;
 mod read;
@@ -105,9 +107,9 @@ pub use sections::Source;
 pub const LINES_MAX: u32 = 1 << 22;
 /// Most sections of a block: far more than columns of any log that pays for them.
 const SECTIONS_MAX: usize = 1 << 16;
-/// Most bytes that all sections of a block have together once decompressed: four times the longest text, for the parts of
-/// columns that a text can have.
-const DECODED_BYTES_MAX: usize = 4 * crate::model::LINES_BYTES_MAX;
+/// Most bytes that all sections of a block have together once decompressed. In the worst case every second byte of a text
+/// is a value of its own, cut once more, with eight bytes of number each; real logs have less than their text.
+const DECODED_BYTES_MAX: usize = 16 * crate::model::LINES_BYTES_MAX;
 
 /// Why a block could not be written or read.
 #[derive(Debug, thiserror::Error)]

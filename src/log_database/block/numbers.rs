@@ -47,15 +47,16 @@ pub(super) fn encode(values: &[i64]) -> Encoded {
         .chain(deltas().map(|delta| delta.wrapping_sub(least).cast_unsigned()))
         .collect();
     let delta = bits(&differences) + values.len() as u64 / 2 < bits(&offsets);
-    let (base, least, mut numbers) =
-        if delta { (values[0], least, differences) } else { (base, 0, offsets) };
+    let (base, least, mut numbers) = if delta { (values[0], least, differences) } else { (base, 0, offsets) };
     let factor = common_factor(&numbers);
     if 1 < factor {
-        numbers.iter_mut().for_each(|number| *number /= factor);
+        for number in &mut numbers {
+            *number /= factor;
+        }
     }
     let width = width_of(numbers.iter().copied().max().unwrap_or(0));
     let layout = Layout { delta, base, least, factor, width };
-    Encoded { layout, planes: split_planes(numbers.iter().copied(), width) }
+    Encoded { layout, planes: split_planes(&numbers.iter().copied(), width) }
 }
 
 /// Significant bits of all numbers together: a fair guess at what they cost.
@@ -84,7 +85,7 @@ pub(super) fn width_of(max: u64) -> usize {
 }
 
 /// Cuts numbers into `width` planes.
-pub(super) fn split_planes(numbers: impl ExactSizeIterator<Item = u64> + Clone, width: usize) -> Vec<u8> {
+pub(super) fn split_planes(numbers: &(impl ExactSizeIterator<Item = u64> + Clone), width: usize) -> Vec<u8> {
     let mut planes = Vec::with_capacity(numbers.len() * width);
     for plane in 0..width {
         planes.extend(numbers.clone().map(|number| number.to_le_bytes()[plane]));

@@ -14,7 +14,7 @@ pub(super) enum Plan {
     /// Nothing that is known.
     Nothing,
     /// The needle.
-    Contains(Needle),
+    Contains(Box<Needle>),
     /// All of them.
     All(Vec<Plan>),
     /// One of them.
@@ -91,7 +91,7 @@ impl Run {
         let Self { bytes, ignore_case } = std::mem::take(self);
         if !bytes.is_empty() {
             let needle = if ignore_case { Needle::ignoring_case(&bytes) } else { Needle::exact(&bytes) };
-            plans.push(Plan::Contains(needle));
+            plans.push(Plan::Contains(Box::new(needle)));
         }
     }
 }
@@ -100,7 +100,9 @@ impl Run {
 /// U+017F as well.
 fn either_case(class: &Class) -> Option<u8> {
     let ranges: Vec<(u32, u32)> = match class {
-        Class::Unicode(class) => class.ranges().iter().map(|range| (range.start().into(), range.end().into())).collect(),
+        Class::Unicode(class) => {
+            class.ranges().iter().map(|range| (range.start().into(), range.end().into())).collect()
+        }
         Class::Bytes(class) => class.ranges().iter().map(|range| (range.start().into(), range.end().into())).collect(),
     };
     let [(upper, upper_end), (lower, lower_end)] = ranges[..] else { return None };

@@ -25,15 +25,16 @@ struct Filter {
 
 #[derive(Clone, Debug)]
 enum Condition {
-    Contains(Needle),
+    Contains(Box<Needle>),
     Matches { pattern: LinePattern, plan: Plan },
 }
 
 impl Query {
     /// Prepares `filters`.
     pub fn new(filters: &[LineFilter]) -> Self {
-        let contains = |bytes: &[u8]| Condition::Contains(Needle::exact(bytes));
-        let matches = |pattern: &LinePattern| Condition::Matches { pattern: pattern.clone(), plan: plan(pattern.as_str()) };
+        let contains = |bytes: &[u8]| Condition::Contains(Box::new(Needle::exact(bytes)));
+        let matches =
+            |pattern: &LinePattern| Condition::Matches { pattern: pattern.clone(), plan: plan(pattern.as_str()) };
         let mut filters: Vec<Filter> = filters
             .iter()
             .map(|filter| match filter {
@@ -152,20 +153,19 @@ impl<S: Source> Block<S> {
         let root = self.root()?;
         let ids = root.ids(&self.sections)?;
         // Lines that are their template are decided once for all of them.
-        let mut decided: Vec<Option<bool>> = vec![None; root.templates.len()];
+        let mut decided: Vec<Option<bool>> = vec![None; root.by_id.len()];
         let mut lines = self.lines()?;
         let mut line = Vec::new();
         for row in rows.clone().iter() {
             let id = ids[row as usize] as usize;
-            let is_match = match decided[id] {
-                Some(is_match) => is_match,
-                None => {
-                    line.clear();
-                    lines.append(row, &mut line)?;
-                    pattern.is_match(&line)
-                }
+            let is_match = if let Some(is_match) = decided[id] {
+                is_match
+            } else {
+                line.clear();
+                lines.append(row, &mut line)?;
+                pattern.is_match(&line)
             };
-            if root.templates[id].slots.is_empty() {
+            if root.by_id[id].slots.is_empty() {
                 decided[id] = Some(is_match);
             }
             if !is_match {

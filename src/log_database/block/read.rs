@@ -2,9 +2,10 @@
 
 use std::cell::OnceCell;
 
-use super::sections::{Sections, Source};
 use super::lines::LineReader;
-use super::structure::{self, Section, Templates, get_or_try_init};
+use super::parts::get_or_try_init;
+use super::sections::{Sections, Source};
+use super::structure::{self, Section, Templates};
 use super::wire::{Reader, put_length, put_signed, put_varint};
 use super::{Error, LINES_MAX};
 use crate::model::{LINES_BYTES_MAX, Lines, Timestamp};
@@ -96,7 +97,8 @@ impl<S: Source> Block<S> {
         for (row, timestamp_ns) in (0..).zip(self.timestamps_ns()?) {
             line.clear();
             reader.append(row, &mut line)?;
-            rest = rest.checked_sub(line.len()).ok_or(Error::Corrupt { what: "bytes of text", offset: row as usize })?;
+            rest =
+                rest.checked_sub(line.len()).ok_or(Error::Corrupt { what: "bytes of text", offset: row as usize })?;
             lines.push(Timestamp::from_ns(*timestamp_ns), &line);
         }
         if rest != 0 {

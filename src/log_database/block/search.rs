@@ -4,15 +4,16 @@
 //! columns answer for their own values, a dictionary once per distinct value; and [`super::align`] lists the ways of
 //! lying across, each of which says what columns have to hold in the same row.
 
+use super::Error;
 use super::align::align;
 use super::lines::{TemplateView, View};
 use super::needle::{Part, Probe};
+use super::parts::{Strings, Words, range};
 use super::read::Block;
 use super::rows::Rows;
 use super::sections::Source;
-use super::structure::{Column, Strings, Template, Templates, Words, range};
+use super::structure::{Column, Template, Templates};
 use super::words::Matcher;
-use super::Error;
 
 /// The rows of a column, or of a template, that a probe was found in.
 #[derive(Debug)]
@@ -55,14 +56,14 @@ impl Found {
     }
 
     /// The rows `0..count` that `test` accepts.
-    fn by(count: u32, mut test: impl FnMut(u32) -> Result<bool, Error>) -> Result<Self, Error> {
+    fn by(count: u32, mut test: impl FnMut(u32) -> bool) -> Self {
         let mut found = None;
         for row in 0..count {
-            if test(row)? {
+            if test(row) {
                 found.get_or_insert_with(|| Rows::none(count)).insert(row);
             }
         }
-        Ok(found.map_or(Self::None, Self::Some))
+        found.map_or(Self::None, Self::Some)
     }
 }
 
@@ -80,7 +81,7 @@ impl<S: Source> Block<S> {
     fn find_in_templates(&self, templates: &Templates, probe: &Probe<'_>, is_root: bool) -> Result<Found, Error> {
         let mut found: Option<Rows> = None;
         let mut all = true;
-        for (index, template) in templates.templates.iter().enumerate() {
+        for (index, template) in templates.by_id.iter().enumerate() {
             let owner = if is_root { Owner::Block(index) } else { Owner::Column };
             let in_template = self.find_in_template(template, probe, owner)?;
             all &= matches!(in_template, Found::All);
@@ -129,30 +130,35 @@ impl<S: Source> Block<S> {
     /// Puts every row of a template together and looks at it: the last resort.
     fn find_in_texts(&self, template: &Template, probe: &Probe<'_>, owner: Owner) -> Result<Found, Error> {
         let view = TemplateView::new(self, template)?;
+        let timestamp_ns = self.timestamps_of(owner)?;
         let mut text = Vec::new();
-        Found::by(template.count, |rank| {
+        Ok(Found::by(template.count, |rank| {
             text.clear();
-            view.append(rank, self.timestamp_ns(owner, rank)?, &mut text);
-            Ok(probe.is_in(&text))
-        })
+            view.append(rank, timestamp_ns(rank), &mut text);
+            probe.is_in(&text)
+        }))
     }
 
     /// Puts every value of a column together and looks at it.
     fn find_in_values(&self, column: &Column, count: u32, probe: &Probe<'_>, owner: Owner) -> Result<Found, Error> {
         let view = View::new(self, column)?;
+        let owner = if matches!(column, Column::Clock { .. }) { owner } else { Owner::Column };
+        let timestamp_ns = self.timestamps_of(owner)?;
         let mut value = Vec::new();
-        Found::by(count, |row| {
+        Ok(Found::by(count, |row| {
             value.clear();
-            view.append(row, self.timestamp_ns(owner, row)?, &mut value);
-            Ok(probe.is_in(&value))
-        })
+            view.append(row, timestamp_ns(row), &mut value);
+            probe.is_in(&value)
+        }))
     }
 
-    /// The time of the entry that row `rank` of a template is part of.
-    fn timestamp_ns(&self, owner: Owner, rank: u32) -> Result<i64, Error> {
-        let Owner::Block(index) = owner else { return Ok(0) };
-        let row = self.root()?.rows(&self.sections, index)?[rank as usize];
-        Ok(self.timestamps_ns()?[row as usize])
+    /// By row of a template, the time of the entry that it is part of.
+    fn timestamps_of(&self, owner: Owner) -> Result<impl Fn(u32) -> i64, Error> {
+        let entries = match owner {
+            Owner::Block(index) => Some((self.root()?.rows(&self.sections, index)?, self.timestamps_ns()?)),
+            Owner::Column => None,
+        };
+        Ok(move |rank| entries.map_or(0, |(rows, timestamps_ns)| timestamps_ns[rows[rank as usize] as usize]))
     }
 
     fn find_in_column(&self, column: &Column, count: u32, probe: &Probe<'_>, owner: Owner) -> Result<Found, Error> {
@@ -162,11 +168,10 @@ impl<S: Source> Block<S> {
         match column {
             Column::Text(values) => self.find_in_strings(values, probe),
             Column::Words(texts) if Matcher::fits(probe) => self.find_in_words(texts, count, probe),
-            Column::Words(_) => self.find_in_values(column, count, probe, owner),
             Column::Dictionary { values, ids } => match self.find_in_strings(values, probe)? {
                 Found::Some(found) => {
                     let ids = ids.get(&self.sections)?;
-                    Found::by(count, |row| Ok(found.contains(ids[row as usize])))
+                    Ok(Found::by(count, |row| found.contains(ids[row as usize])))
                 }
                 found => Ok(found),
             },
@@ -175,17 +180,20 @@ impl<S: Source> Block<S> {
                     return self.find_in_values(column, count, probe, owner);
                 };
                 let numbers = numbers.get(&self.sections)?;
-                Found::by(count, |row| Ok(has_digits(numbers[row as usize])))
+                Ok(Found::by(count, |row| has_digits(numbers[row as usize])))
             }
-            Column::Decimal { .. } | Column::Clock { .. } => self.find_in_values(column, count, probe, owner),
+            Column::Words(_) | Column::Decimal { .. } | Column::Clock { .. } => {
+                self.find_in_values(column, count, probe, owner)
+            }
             Column::Templates(templates) => self.find_in_templates(templates, probe, false),
         }
     }
 
     fn find_in_words(&self, texts: &Words, count: u32, probe: &Probe<'_>) -> Result<Found, Error> {
-        let (text, ends) = (texts.words.text(&self.sections)?, texts.words.ends(&self.sections)?);
+        let (text, ends) = (texts.vocabulary.text(&self.sections)?, texts.vocabulary.ends(&self.sections)?);
         let words = (0..ends.len()).map(|index| &text[range(ends, index)]);
-        let holding = if probe.part == Part::Inner { self.find_in_strings(&texts.words, probe)? } else { Found::None };
+        let holding =
+            if probe.part == Part::Inner { self.find_in_strings(&texts.vocabulary, probe)? } else { Found::None };
         let holds = |word| match &holding {
             Found::None => false,
             Found::All => true,
@@ -194,17 +202,18 @@ impl<S: Source> Block<S> {
         let Some(matcher) = Matcher::new(probe, words, holds) else { return Ok(Found::None) };
         let (ids, ends) = (texts.ids(&self.sections)?, texts.ends(&self.sections)?);
         let mut start = 0;
-        Found::by(count, |row| {
+        Ok(Found::by(count, |row| {
             let end = ends[row as usize] as usize;
-            Ok(matcher.is_in(&ids[std::mem::replace(&mut start, end)..end]))
-        })
+            matcher.is_in(&ids[std::mem::replace(&mut start, end)..end])
+        }))
     }
 
     fn find_in_strings(&self, strings: &Strings, probe: &Probe<'_>) -> Result<Found, Error> {
-        if probe.part != Part::Inner {
-            return Found::by(strings.count, |index| Ok(probe.is_in(strings.get(&self.sections, index)?)));
-        }
         let text = strings.text(&self.sections)?;
+        if probe.part != Part::Inner {
+            let ends = strings.ends(&self.sections)?;
+            return Ok(Found::by(strings.count, |index| probe.is_in(&text[range(ends, index as usize)])));
+        }
         let mut found: Option<Rows> = None;
         let mut at = 0;
         while let Some(start) = text.get(at..).and_then(|rest| probe.find(rest)) {
@@ -235,9 +244,13 @@ impl Column {
         }
         match self {
             Self::Text(values) | Self::Dictionary { values, .. } => probe.may_be_of(values.classes),
-            Self::Words(texts) => probe.may_be_of(texts.words.classes),
-            Self::Decimal { face, .. } => probe.fits(face.prefix.of(structure), &face.pattern(), face.suffix.of(structure)),
-            Self::Clock { face, .. } => probe.fits(face.before.of(structure), &face.pattern(), face.after.of(structure)),
+            Self::Words(texts) => probe.may_be_of(texts.vocabulary.classes),
+            Self::Decimal { face, .. } => {
+                probe.fits(face.prefix.of(structure), &face.pattern(), face.suffix.of(structure))
+            }
+            Self::Clock { face, .. } => {
+                probe.fits(face.before.of(structure), &face.pattern(), face.after.of(structure))
+            }
             Self::Templates(_) => true,
         }
     }

@@ -161,8 +161,8 @@ impl<S: Source> Sections<S> {
             return Ok(stored.into_owned());
         }
         let mut content = Vec::with_capacity(entry.bytes);
-        let decompressed = DECOMPRESSOR
-            .with_borrow_mut(|decompressor| decompressor.decompress_to_buffer(&stored, &mut content));
+        let decompressed =
+            DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.decompress_to_buffer(&stored, &mut content));
         decompressed.map_err(|_| Error::Corrupt { what: "compressed section", offset: entry.offset })?;
         if content.len() != entry.bytes {
             return Err(Error::Corrupt { what: "length of a section", offset: entry.offset });

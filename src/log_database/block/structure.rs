@@ -3,13 +3,14 @@
 
 use std::cell::OnceCell;
 
+use super::Error;
 use super::classes::Classes;
 use super::clock;
 use super::decimal;
-use super::numbers::{self, Layout, id_width};
+use super::numbers::{Layout, id_width};
+use super::parts::{Ids, Numbers, Place, Strings, Words, get_or_try_init};
 use super::sections::{Sections, Source};
 use super::wire::{Reader, Span};
-use super::{Error, LINES_MAX};
 use crate::model::LINES_BYTES_MAX;
 
 /// The sections every block has; their numbers are part of the format. The others belong to one part of a column each.
@@ -43,79 +44,20 @@ impl Kind {
     const ALL: [Self; 6] = [Self::Text, Self::Words, Self::Dictionary, Self::Decimal, Self::Clock, Self::Templates];
 }
 
-/// A part of a section.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    section: usize,
-    start: usize,
-    length: usize,
-}
-
-impl Place {
-    fn get<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
-        let section = sections.get(self.section)?;
-        Ok(&section[self.start..self.start + self.length])
-    }
-
-    fn corrupt(&self, what: &'static str) -> Error {
-        Error::Corrupt { what, offset: self.section }
-    }
-}
-
-/// Texts one after the other.
-#[derive(Debug)]
-pub(super) struct Strings {
-    pub(super) count: u32,
-    pub(super) classes: Classes,
-    /// Bytes of the longest one.
-    pub(super) longest: usize,
-    place: Place,
-    /// Their lengths, where newlines do not tell.
-    lengths: Option<Numbers>,
-    ends: OnceCell<Vec<u32>>,
-}
-
-/// Texts as sequences of words.
-#[derive(Debug)]
-pub(super) struct Words {
-    pub(super) words: Strings,
-    /// Bytes of the longest text.
-    pub(super) longest: usize,
-    /// The words of all texts one after the other.
-    ids: Ids,
-    /// How many words each text has.
-    counts: Numbers,
-    /// Where in `ids` each text ends.
-    ends: OnceCell<Vec<u32>>,
-}
-
-/// Which of a column's distinct values, or of its templates, each row has.
-#[derive(Debug)]
-pub(super) struct Ids {
-    count: u32,
-    /// All ids are below it.
-    limit: u32,
-    place: Place,
-    decoded: OnceCell<Vec<u32>>,
-}
-
-/// An integer for each row.
-#[derive(Debug)]
-pub(super) struct Numbers {
-    pub(super) count: u32,
-    layout: Layout,
-    place: Place,
-    decoded: OnceCell<Vec<i64>>,
-}
-
 /// What varies between the rows of a template.
 #[derive(Debug)]
 pub(super) enum Column {
+    /// A string a row.
     Text(Strings),
+    /// Some words of a vocabulary a row.
     Words(Words),
+    /// One of the distinct values a row.
     Dictionary { values: Strings, ids: Ids },
+    /// A number a row.
     Decimal { face: decimal::Face, numbers: Numbers },
+    /// A time of day a row, relative to the entry's own.
     Clock { face: clock::Face, ahead: Numbers },
+    /// Cut once more.
     Templates(Templates),
 }
 
@@ -123,7 +65,7 @@ pub(super) enum Column {
 #[derive(Debug)]
 pub(super) struct Templates {
     pub(super) count: u32,
-    pub(super) templates: Vec<Template>,
+    pub(super) by_id: Vec<Template>,
     /// Bytes of the longest row, or more.
     longest: usize,
     ids: Ids,
@@ -137,6 +79,7 @@ pub(super) struct Template {
     pub(super) count: u32,
     /// Bytes of the longest row, or more.
     pub(super) longest: usize,
+    /// The literal text before the first column.
     pub(super) head: Span,
     pub(super) slots: Vec<Slot>,
 }
@@ -166,11 +109,7 @@ const VALUES_PER_BYTE_MAX: usize = 4;
 const DEPTH_MAX: usize = 2;
 
 /// Reads the structure of a block of `line_count` lines from its section.
-pub(super) fn read<S: Source>(
-    sections: &Sections<S>,
-    line_count: u32,
-    byte_count: usize,
-) -> Result<Templates, Error> {
+pub(super) fn read<S: Source>(sections: &Sections<S>, line_count: u32, byte_count: usize) -> Result<Templates, Error> {
     let structure = sections.get(Section::Structure as usize)?;
     let reader = Reader::new(structure, "structure");
     let values_left = VALUES_PER_BYTE_MAX * (byte_count + line_count as usize);
@@ -222,19 +161,19 @@ impl<S: Source> Parser<'_, S> {
     fn templates(&mut self, count: u32, depth: usize) -> Result<Templates, Error> {
         let limit = self.reader.count(count)?;
         let ids = self.ids(count, limit)?;
-        let mut templates = Vec::new();
+        let mut by_id = Vec::new();
         let (mut rest, mut longest) = (count, 0);
         for _ in 0..limit {
             let count = self.reader.count(rest)?;
             rest -= count;
             let template = self.template(count, depth)?;
             longest = longest.max(template.longest);
-            templates.push(template);
+            by_id.push(template);
         }
         if rest != 0 {
             return Err(self.reader.corrupt());
         }
-        Ok(Templates { count, templates, longest, ids, index: OnceCell::new() })
+        Ok(Templates { count, by_id, longest, ids, index: OnceCell::new() })
     }
 
     fn template(&mut self, count: u32, depth: usize) -> Result<Template, Error> {
@@ -279,9 +218,9 @@ impl<S: Source> Parser<'_, S> {
         if limit < 2 {
             return Err(self.reader.corrupt());
         }
-        let words = self.strings(limit)?;
+        let vocabulary = self.strings(limit)?;
         let ids = self.ids(word_count, limit)?;
-        Ok(Words { words, longest, ids, counts: self.numbers(count)?, ends: OnceCell::new() })
+        Ok(Words { vocabulary, longest, ids, counts: self.numbers(count)?, ends: OnceCell::new() })
     }
 
     fn strings(&mut self, count: u32) -> Result<Strings, Error> {
@@ -308,110 +247,6 @@ impl<S: Source> Parser<'_, S> {
         let layout = Layout::read(&mut self.reader)?;
         let place = self.place(layout.plane_bytes(count))?;
         Ok(Numbers { count, layout, place, decoded: OnceCell::new() })
-    }
-}
-
-/// What `cell` holds, or what `make` puts into it.
-pub(super) fn get_or_try_init<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, Error>) -> Result<&T, Error> {
-    if let Some(value) = cell.get() {
-        return Ok(value);
-    }
-    let value = make()?;
-    Ok(cell.get_or_init(|| value))
-}
-
-impl Strings {
-    /// All of them, each followed by a newline.
-    pub(super) fn text<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
-        self.place.get(sections)
-    }
-
-    /// Where in the text each one's newline is.
-    pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
-        let ends = get_or_try_init(&self.ends, || {
-            let text = self.text(sections)?;
-            let ends = match &self.lengths {
-                None => newlines(text),
-                Some(lengths) => ends_of(lengths.get(sections)?),
-            };
-            let all_used = ends.last().map_or(0, |end| *end as usize + 1) == text.len();
-            if !all_used || ends.len() != self.count as usize {
-                return Err(self.place.corrupt("ends of values"));
-            }
-            Ok(ends)
-        })?;
-        Ok(ends)
-    }
-
-    /// The one at `index`; panics past the last one.
-    pub(super) fn get<'s, S: Source>(&self, sections: &'s Sections<S>, index: u32) -> Result<&'s [u8], Error> {
-        let ends = self.ends(sections)?;
-        Ok(&self.text(sections)?[range(ends, index as usize)])
-    }
-}
-
-/// Where the text at `index` is.
-pub(super) fn range(ends: &[u32], index: usize) -> std::ops::Range<usize> {
-    let start = if index == 0 { 0 } else { ends[index - 1] as usize + 1 };
-    start..ends[index] as usize
-}
-
-fn newlines(text: &[u8]) -> Vec<u32> {
-    memchr::memchr_iter(b'\n', text).map(|at| u32::try_from(at).expect("sections are bounded")).collect()
-}
-
-/// Ends from lengths; cut short where they make no sense.
-fn ends_of(lengths: &[i64]) -> Vec<u32> {
-    let mut next = 0_u32;
-    let ends = lengths.iter().map_while(|length| {
-        let end = next.checked_add(u32::try_from(*length).ok()?)?;
-        next = end.checked_add(1)?;
-        Some(end)
-    });
-    ends.collect()
-}
-
-impl Words {
-    /// The words of all texts, one text after the other; all are of the vocabulary.
-    pub(super) fn ids<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
-        self.ids.get(sections)
-    }
-
-    /// Where each text's words end.
-    pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
-        let ends = get_or_try_init(&self.ends, || {
-            let mut end = 0_u32;
-            let ends = self.counts.get(sections)?.iter().map_while(|count| {
-                end = end.checked_add(u32::try_from(*count).ok()?)?;
-                Some(end)
-            });
-            let ends: Vec<u32> = ends.collect();
-            if ends.len() != self.counts.count as usize || end != self.ids.count {
-                return Err(self.ids.place.corrupt("words of texts"));
-            }
-            Ok(ends)
-        })?;
-        Ok(ends)
-    }
-}
-
-impl Ids {
-    /// The id of each row, all below the limit.
-    pub(super) fn get<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
-        let ids = get_or_try_init(&self.decoded, || {
-            let planes = self.place.get(sections)?;
-            numbers::decode_ids(planes, self.count, self.limit).ok_or_else(|| self.place.corrupt("ids"))
-        })?;
-        Ok(ids)
-    }
-}
-
-impl Numbers {
-    /// The number of each row.
-    pub(super) fn get<S: Source>(&self, sections: &Sections<S>) -> Result<&[i64], Error> {
-        let numbers =
-            get_or_try_init(&self.decoded, || Ok(self.layout.decode(self.place.get(sections)?, self.count)))?;
-        Ok(numbers)
     }
 }
 
@@ -443,22 +278,23 @@ impl Templates {
     pub(super) fn rows<S: Source>(&self, sections: &Sections<S>, index: usize) -> Result<&[u32], Error> {
         let rows = self.index(sections)?;
         let start = rows.starts[index] as usize;
-        Ok(&rows.rows[start..start + self.templates[index].count as usize])
+        Ok(&rows.rows[start..start + self.by_id[index].count as usize])
     }
 
     fn index<S: Source>(&self, sections: &Sections<S>) -> Result<&Index, Error> {
         get_or_try_init(&self.index, || {
             let ids = self.ids(sections)?;
-            let mut counts = vec![0; self.templates.len()];
+            let mut counts = vec![0; self.by_id.len()];
             let mut ranks = vec![0; ids.len()];
             for (rank, id) in ranks.iter_mut().zip(ids) {
                 *rank = counts[*id as usize];
                 counts[*id as usize] += 1;
             }
-            if self.templates.iter().zip(&counts).any(|(template, count)| template.count != *count) {
+            if self.by_id.iter().zip(&counts).any(|(template, count)| template.count != *count) {
                 return Err(self.ids.place.corrupt("rows of templates"));
             }
-            let starts: Vec<u32> = counts.iter().scan(0, |next, count| Some(std::mem::replace(next, *next + count))).collect();
+            let starts: Vec<u32> =
+                counts.iter().scan(0, |next, count| Some(std::mem::replace(next, *next + count))).collect();
             let mut rows = vec![0; ids.len()];
             for ((row, id), rank) in (0..).zip(ids).zip(&ranks) {
                 rows[(starts[*id as usize] + rank) as usize] = row;
@@ -467,5 +303,3 @@ impl Templates {
         })
     }
 }
-
-const _: () = assert!(LINES_MAX < u32::MAX);

@@ -10,8 +10,32 @@ use crate::model::{LineFilter, LinePattern, Lines, TimeRange, Timestamp};
 
 /// What lines are made of: everything the tokenizer knows, and what must not confuse it.
 const WORDS: &[&[u8]] = &[
-    b"error", b"user", b"GET", b" ", b" ", b"=", b"\"", b":", b"\":", b"{\"", b",\"", b"-", b"/", b"10.0.0.", b"v1", b"x",
-    b"\\\"", b"\xff\xfe", "größe".as_bytes(), b"[", b"]", b"  ", b"", b"a1", b"1a", b"7",
+    b"error",
+    b"user",
+    b"GET",
+    b" ",
+    b" ",
+    b"=",
+    b"\"",
+    b":",
+    b"\":",
+    b"{\"",
+    b",\"",
+    b"-",
+    b"/",
+    b"10.0.0.",
+    b"v1",
+    b"x",
+    b"\\\"",
+    b"\xff\xfe",
+    "größe".as_bytes(),
+    b"[",
+    b"]",
+    b"  ",
+    b"",
+    b"a1",
+    b"1a",
+    b"7",
 ];
 /// What repeats in texts that do not.
 const PROSE: &[&[u8]] = &[b" the", b" user", b" error", b", and", b" not", b". Error", b" a", b" x 7 y"];
@@ -19,8 +43,28 @@ const PROSE: &[&[u8]] = &[b" the", b" user", b" error", b", and", b" not", b". E
 const ODDITIES: &[&[u8]] = &[b"\0", b"\n", b"\n\n", b"\0\0"];
 /// Expressions of every shape that planning knows.
 const PATTERNS: &[&str] = &[
-    "error", "(?i)ERROR", "(?i)user|get", "(?i)the USER", "user, and.*not the", "^GET", "x$", r"\d{2}", "error.*7", "(?i)err.r", "", "a|", "(?:1a)+", "v[12]",
-    r"\bx\b", "(?i)sk", "user=?\"", "[Gx]ET", "^$", "(?-u)\\xff", "größe", "(?i)GRÖSSE|10\\.0",
+    "error",
+    "(?i)ERROR",
+    "(?i)user|get",
+    "(?i)the USER",
+    "user, and.*not the",
+    "^GET",
+    "x$",
+    r"\d{2}",
+    "error.*7",
+    "(?i)err.r",
+    "",
+    "a|",
+    "(?:1a)+",
+    "v[12]",
+    r"\bx\b",
+    "(?i)sk",
+    "user=?\"",
+    "[Gx]ET",
+    "^$",
+    "(?-u)\\xff",
+    "größe",
+    "(?i)GRÖSSE|10\\.0",
 ];
 
 /// A pseudo-random number from a seed, so that a failure is repeated by its seed alone.
@@ -74,7 +118,9 @@ fn write_field(state: &mut u64, field: Field, row: usize, line: &mut Vec<u8>) {
         Field::Large => line.extend_from_slice(format!("id{}", row * 3 + number % 2).as_bytes()),
         Field::Padded => line.extend_from_slice(format!("{:04}", number % 1200).as_bytes()),
         Field::Fraction => line.extend_from_slice(format!("{}.{:03}ms", number % 20, number % 1000).as_bytes()),
-        Field::Clock => line.extend_from_slice(format!("07:{:02}:{:02}.{:03}", row / 60 % 60, row % 60, number % 3).as_bytes()),
+        Field::Clock => {
+            line.extend_from_slice(format!("07:{:02}:{:02}.{:03}", row / 60 % 60, row % 60, number % 3).as_bytes());
+        }
         Field::Address => line.extend_from_slice(format!("/a/10.0.{}.{}:80", number % 3, number % 250).as_bytes()),
         Field::Prose => (0..number % 9).for_each(|_| line.extend_from_slice(pick(state, PROSE))),
         Field::Hex => line.extend_from_slice(format!("{number:08x}").as_bytes()),
@@ -84,9 +130,8 @@ fn write_field(state: &mut u64, field: Field, row: usize, line: &mut Vec<u8>) {
 /// A log of `row_count` lines from a few templates; now and then a line is odd.
 fn log(seed: u64, row_count: usize) -> Lines {
     let state = &mut (seed | 1);
-    let templates: Vec<Vec<Field>> = (0..1 + next(state) % 4)
-        .map(|_| (0..next(state) % 9).map(|_| field(state)).collect())
-        .collect();
+    let templates: Vec<Vec<Field>> =
+        (0..=next(state) % 4).map(|_| (0..next(state) % 9).map(|_| field(state)).collect()).collect();
     let mut lines = Lines::default();
     let step_ns = [0, 1_000_000_000, 999][next(state) % 3];
     for row in 0..row_count {
@@ -94,7 +139,7 @@ fn log(seed: u64, row_count: usize) -> Lines {
         for field in &templates[next(state) % templates.len()] {
             write_field(state, *field, row, &mut line);
         }
-        if next(state) % 200 == 0 {
+        if next(state).is_multiple_of(200) {
             line.extend_from_slice(pick(state, ODDITIES));
         }
         let jitter = i64::try_from(next(state) % 3).expect("small");
@@ -112,7 +157,9 @@ fn encode(lines: &Lines) -> Vec<u8> {
 fn check_select(lines: &Lines, block: &[u8], filters: &[LineFilter], range: TimeRange) {
     let expected: Vec<u32> = (0..)
         .zip(lines.iter())
-        .filter(|(_, (timestamp, line))| range.contains(*timestamp) && filters.iter().all(|filter| filter.accepts(line)))
+        .filter(|(_, (timestamp, line))| {
+            range.contains(*timestamp) && filters.iter().all(|filter| filter.accepts(line))
+        })
         .map(|(row, _)| row)
         .collect();
     let block = Block::open(block).unwrap();
@@ -136,7 +183,9 @@ fn check_round_trip(lines: &Lines) {
 
 fn lines_of(texts: &[&[u8]]) -> Lines {
     let mut lines = Lines::default();
-    texts.iter().for_each(|text| lines.push(Timestamp::from_ns(5), text));
+    for text in texts {
+        lines.push(Timestamp::from_ns(5), text);
+    }
     lines
 }
 
@@ -167,11 +216,29 @@ fn golden_lines() -> Lines {
     for n in 0..400_usize {
         let ns = 1_700_000_000_123_000_000 + 1_000_000 * i64::try_from(n * n % 977).expect("small");
         let seconds = ns / 1_000_000_000;
-        let clock = format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, ns / 1_000_000 % 1000);
+        let clock = format!(
+            "{:02}:{:02}:{:02}.{:03}",
+            seconds / 3600 % 24,
+            seconds / 60 % 60,
+            seconds % 60,
+            ns / 1_000_000 % 1000
+        );
         let hash = n.wrapping_mul(0x9e37_79b9) & 0xffff_ffff;
-        let prose: String = [" and", " then", " the disk", " was full", ", so", " nothing"].iter().cycle().skip(n * n % 6).take(4 + n % 9).copied().collect();
+        let prose: String = [" and", " then", " the disk", " was full", ", so", " nothing"]
+            .iter()
+            .cycle()
+            .skip(n * n % 6)
+            .take(4 + n % 9)
+            .copied()
+            .collect();
         let line = match n % 5 {
-            0 => format!("{clock} INFO request id={hash:08x} status={} from={} took {}.{:03}ms", 200 + n % 3, ["web", "cli"][n / 5 % 2], n % 7, hash % 1000),
+            0 => format!(
+                "{clock} INFO request id={hash:08x} status={} from={} took {}.{:03}ms",
+                200 + n % 3,
+                ["web", "cli"][n / 5 % 2],
+                n % 7,
+                hash % 1000
+            ),
             1 => format!("{clock} WARN peer 10.{}.{}.{}:443 is slow", n % 2, hash % 251, hash % 199),
             2 => format!(r#"{{"n":{n},"msg":"{prose}"}}"#),
             3 => format!("nothing in common but {}", "z".repeat(n % 50)),
@@ -231,7 +298,9 @@ fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
 #[test]
 fn lines_are_counted_by_step_of_time() {
     let mut lines = Lines::default();
-    [5, 10, 19, 20, 39, 40].iter().for_each(|ns| lines.push(Timestamp::from_ns(*ns), b"x"));
+    for ns in [5, 10, 19, 20, 39, 40] {
+        lines.push(Timestamp::from_ns(ns), b"x");
+    }
     let block = encode(&lines);
     let block = Block::open(&block[..]).unwrap();
     let rows = block.select(&Query::new(&[]), TimeRange::ALL).unwrap();
@@ -250,9 +319,22 @@ fn parts_are_encoded_one_after_the_other() {
 
 #[test]
 fn numbers_at_the_edges_come_back() {
-    let texts = ["0", "00", "007", "-1", "999999999999999999", "1000000000000000000", "9223372036854775808", "1.50", "0.5", ".5", "1."];
+    let texts = [
+        "0",
+        "00",
+        "007",
+        "-1",
+        "999999999999999999",
+        "1000000000000000000",
+        "9223372036854775808",
+        "1.50",
+        "0.5",
+        ".5",
+        "1.",
+    ];
     for text in texts {
-        let lines: Vec<String> = (0..300).map(|n| if n % 2 == 0 { format!("n={text}") } else { format!("n={n}") }).collect();
+        let lines: Vec<String> =
+            (0..300).map(|n| if n % 2 == 0 { format!("n={text}") } else { format!("n={n}") }).collect();
         check_round_trip(&lines_of(&lines.iter().map(String::as_bytes).collect::<Vec<_>>()));
     }
 }
@@ -271,7 +353,8 @@ fn times_at_the_edges_come_back() {
 #[test]
 fn a_needle_made_to_align_in_too_many_ways_is_still_answered() {
     let value = |n: usize| [r#" \" "#, r#"\" \""#, r#"" ""#.trim_matches('"'), r#" \""#][n % 4];
-    let line = |n: usize| (0..12).map(|slot| format!("\"{}\"", value(n * (slot + 1) + n / 7))).collect::<Vec<_>>().join(" ");
+    let line =
+        |n: usize| (0..12).map(|slot| format!("\"{}\"", value(n * (slot + 1) + n / 7))).collect::<Vec<_>>().join(" ");
     let lines: Vec<String> = (0..200).map(line).collect();
     let lines = lines_of(&lines.iter().map(String::as_bytes).collect::<Vec<_>>());
     let block = encode(&lines);

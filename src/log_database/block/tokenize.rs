@@ -24,7 +24,21 @@ const ROLES: [u8; 256] = {
         let byte = at.to_le_bytes()[0];
         let is_delimiter = matches!(
             byte,
-            0x00..=b' ' | b'"' | b'\'' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b',' | b';' | b'|' | b'='
+            0x00..=b' '
+                | b'"'
+                | b'\''
+                | b'('
+                | b')'
+                | b'['
+                | b']'
+                | b'{'
+                | b'}'
+                | b'<'
+                | b'>'
+                | b','
+                | b';'
+                | b'|'
+                | b'='
         );
         table[at] = if is_delimiter { 0 } else { WORD }
             | if byte.is_ascii_digit() { DIGIT | MARK } else { 0 }

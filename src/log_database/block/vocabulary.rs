@@ -98,10 +98,14 @@ impl Vocabulary {
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by_key(|id| Reverse(self.counts[*id]));
         let mut new_ids = vec![0; order.len()];
-        (0..).zip(&order).for_each(|(new, old)| new_ids[*old] = new);
-        ids.iter_mut().for_each(|id| *id = new_ids[*id as usize]);
         let mut sorted = Values::with_capacity(order.len());
-        order.iter().for_each(|id| sorted.push(self.texts.get(*id)));
+        for (new, old) in (0..).zip(order) {
+            new_ids[old] = new;
+            sorted.push(self.texts.get(old));
+        }
+        for id in ids {
+            *id = new_ids[*id as usize];
+        }
         sorted
     }
 }

@@ -1,0 +1,173 @@
+//! The parts of columns: texts, ids and numbers, each somewhere in a section. They are decoded and checked when they are
+//! first asked for, and kept.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use super::Error;
+use super::classes::Classes;
+use super::numbers::{self, Layout};
+use super::sections::{Sections, Source};
+
+/// A part of a section.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) section: usize,
+    pub(super) start: usize,
+    pub(super) length: usize,
+}
+
+impl Place {
+    fn get<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
+        let section = sections.get(self.section)?;
+        Ok(&section[self.start..self.start + self.length])
+    }
+
+    pub(super) fn corrupt(&self, what: &'static str) -> Error {
+        Error::Corrupt { what, offset: self.section }
+    }
+}
+
+/// Texts one after the other.
+#[derive(Debug)]
+pub(super) struct Strings {
+    pub(super) count: u32,
+    pub(super) classes: Classes,
+    /// Bytes of the longest one.
+    pub(super) longest: usize,
+    pub(super) place: Place,
+    /// Their lengths, where newlines do not tell.
+    pub(super) lengths: Option<Numbers>,
+    pub(super) ends: OnceCell<Vec<u32>>,
+}
+
+/// Texts as sequences of words.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// The distinct words.
+    pub(super) vocabulary: Strings,
+    /// Bytes of the longest text.
+    pub(super) longest: usize,
+    /// The words of all texts one after the other.
+    pub(super) ids: Ids,
+    /// How many words each text has.
+    pub(super) counts: Numbers,
+    /// Where in `ids` each text ends.
+    pub(super) ends: OnceCell<Vec<u32>>,
+}
+
+/// Which of a column's distinct values, or of its templates, each row has.
+#[derive(Debug)]
+pub(super) struct Ids {
+    pub(super) count: u32,
+    /// All ids are below it.
+    pub(super) limit: u32,
+    pub(super) place: Place,
+    pub(super) decoded: OnceCell<Vec<u32>>,
+}
+
+/// An integer for each row.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    pub(super) count: u32,
+    pub(super) layout: Layout,
+    pub(super) place: Place,
+    pub(super) decoded: OnceCell<Vec<i64>>,
+}
+
+/// What `cell` holds, or what `make` puts into it.
+pub(super) fn get_or_try_init<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, Error>) -> Result<&T, Error> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}
+
+impl Strings {
+    /// All of them, each followed by a newline.
+    pub(super) fn text<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
+        self.place.get(sections)
+    }
+
+    /// Where in the text each one's newline is.
+    pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
+        let ends = get_or_try_init(&self.ends, || {
+            let text = self.text(sections)?;
+            let ends = match &self.lengths {
+                None => newlines(text),
+                Some(lengths) => ends_of(lengths.get(sections)?),
+            };
+            let all_used = ends.last().map_or(0, |end| *end as usize + 1) == text.len();
+            if !all_used || ends.len() != self.count as usize {
+                return Err(self.place.corrupt("ends of values"));
+            }
+            Ok(ends)
+        })?;
+        Ok(ends)
+    }
+}
+
+/// Where the text at `index` is.
+pub(super) fn range(ends: &[u32], index: usize) -> Range<usize> {
+    let start = if index == 0 { 0 } else { ends[index - 1] as usize + 1 };
+    start..ends[index] as usize
+}
+
+fn newlines(text: &[u8]) -> Vec<u32> {
+    memchr::memchr_iter(b'\n', text).map(|at| u32::try_from(at).expect("sections are bounded")).collect()
+}
+
+/// Ends from lengths; cut short where they make no sense.
+fn ends_of(lengths: &[i64]) -> Vec<u32> {
+    let mut next = 0_u32;
+    let ends = lengths.iter().map_while(|length| {
+        let end = next.checked_add(u32::try_from(*length).ok()?)?;
+        next = end.checked_add(1)?;
+        Some(end)
+    });
+    ends.collect()
+}
+
+impl Words {
+    /// The words of all texts, one text after the other; all are of the vocabulary.
+    pub(super) fn ids<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
+        self.ids.get(sections)
+    }
+
+    /// Where each text's words end.
+    pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
+        let ends = get_or_try_init(&self.ends, || {
+            let mut end = 0_u32;
+            let ends = self.counts.get(sections)?.iter().map_while(|count| {
+                end = end.checked_add(u32::try_from(*count).ok()?)?;
+                Some(end)
+            });
+            let ends: Vec<u32> = ends.collect();
+            if ends.len() != self.counts.count as usize || end != self.ids.count {
+                return Err(self.ids.place.corrupt("words of texts"));
+            }
+            Ok(ends)
+        })?;
+        Ok(ends)
+    }
+}
+
+impl Ids {
+    /// The id of each row, all below the limit.
+    pub(super) fn get<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
+        let ids = get_or_try_init(&self.decoded, || {
+            let planes = self.place.get(sections)?;
+            numbers::decode_ids(planes, self.count, self.limit).ok_or_else(|| self.place.corrupt("ids"))
+        })?;
+        Ok(ids)
+    }
+}
+
+impl Numbers {
+    /// The number of each row.
+    pub(super) fn get<S: Source>(&self, sections: &Sections<S>) -> Result<&[i64], Error> {
+        let numbers = get_or_try_init(&self.decoded, || Ok(self.layout.decode(self.place.get(sections)?, self.count)))?;
+        Ok(numbers)
+    }
+}
