@@ -2,6 +2,10 @@
 
 pub mod ast;
 mod error;
+mod lexer;
+mod names;
 pub mod pipeline;
+mod token;
+pub mod units;
 
 pub use error::{Error, Position};
