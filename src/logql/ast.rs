@@ -19,8 +19,8 @@ pub enum Expr {
 pub struct LogExpr {
     /// All of them must accept a stream's labels.
     pub matchers: Vec<LabelMatcher>,
-    /// In the order of the query. [`Stage::Unwrap`] stands in a [`LogRange`] only, at most once, and only label filters
-    /// follow it.
+    /// In the order of the query. [`Stage::Unwrap`] stands there at most once, and only label filters follow it; outside
+    /// of a [`LogRange`] it has no effect.
     pub stages: Vec<Stage>,
 }
 
@@ -91,7 +91,7 @@ pub enum Stage {
 pub struct LineFilter {
     /// How every alternative is compared.
     pub op: LineFilterOp,
-    /// One at least. A positive operator keeps a line that one of them accepts, a negative one drops it.
+    /// One at least, and the line has to be accepted by one of them. Exactly one with a negative operator.
     pub alternatives: Vec<FilterText>,
 }
 
@@ -110,6 +110,13 @@ pub enum LineFilterOp {
     Pattern,
     /// `!>`
     NotPattern,
+}
+
+impl LineFilterOp {
+    /// Whether it accepts the lines in which nothing is found.
+    pub fn is_negative(self) -> bool {
+        matches!(self, Self::NotContains | Self::NotMatches | Self::NotPattern)
+    }
 }
 
 /// What a [`LineFilter`] looks for.
@@ -164,7 +171,7 @@ pub enum LabelFilter {
         /// How.
         op: CompareOp,
         /// With what.
-        bytes: u64,
+        bytes: i64,
     },
     /// `addr = ip("10.0.0.0/8")`
     Ip {

@@ -165,7 +165,12 @@ fn number_length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let digits_from = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     if bytes.len() > 2 && bytes[0] == b'0' && matches!(bytes[1], b'x' | b'X' | b'o' | b'O' | b'b' | b'B') {
-        return prefix(text, |c| !c.is_ascii_alphanumeric()).len();
+        let length = prefix(text, |c| !c.is_ascii_alphanumeric() && c != '.').len();
+        return if text[..length].ends_with(['p', 'P']) && text[length..].starts_with(['+', '-']) {
+            digits_from(length + 1)
+        } else {
+            length
+        };
     }
     let mut length = digits_from(0);
     if bytes.get(length) == Some(&b'.') {
@@ -295,7 +300,7 @@ mod tests {
     #[test]
     fn a_number_takes_its_unit_with_it() {
         check("1 1.5 .5 1e3 2E-3", r#"Number("1") Number("1.5") Number(".5") Number("1e3") Number("2E-3")"#);
-        check("0x10 0o17 0b1", r#"Number("0x10") Number("0o17") Number("0b1")"#);
+        check("0x10 0x1.8p-3 0o17", r#"Number("0x10") Number("0x1.8p-3") Number("0o17")"#);
         check(
             "1d 1.5s 2h45m 300µs",
             "Duration(86400000000000) Duration(1500000000) Duration(9900000000000) Duration(300000)",

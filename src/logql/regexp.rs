@@ -6,6 +6,7 @@
 //!
 //! Deliberately laxer than Go: `a**` is accepted. Deliberately different: `\B` looks at Unicode's word characters.
 
+use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -166,7 +167,7 @@ impl Translation<'_> {
                     value = value * 8 + digit;
                     self.rest.next();
                 }
-                self.out.push_str(&format!("\\x{{{value:x}}}"));
+                write!(self.out, "\\x{{{value:x}}}").expect("writing to a string cannot fail");
             }
             _ if c.is_ascii() && !c.is_ascii_alphanumeric() => self.literal(c),
             _ => return Err(format!("invalid escape sequence: `\\{c}`")),
@@ -211,7 +212,7 @@ impl Translation<'_> {
         ahead.next();
         let name: String = ahead.by_ref().take_while(|c| *c != ':').collect();
         if ahead.next() == Some(']') && name.trim_start_matches('^').chars().all(|c| c.is_ascii_lowercase()) {
-            self.out.push_str(&format!("[:{name}:]"));
+            write!(self.out, "[:{name}:]").expect("writing to a string cannot fail");
             self.rest = ahead;
         } else {
             self.literal('[');
@@ -283,7 +284,7 @@ impl Translation<'_> {
         if is_too_many(least) || is_too_many(most) {
             return Err(format!("invalid repeat count: `{{{inside}}}`"));
         }
-        self.out.push_str(&format!("{{{inside}}}"));
+        write!(self.out, "{{{inside}}}").expect("writing to a string cannot fail");
         self.rest = ahead;
         Ok(())
     }

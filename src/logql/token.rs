@@ -16,7 +16,7 @@ pub(super) enum Token {
     /// A number with a unit of time, in nanoseconds.
     Duration(i64),
     /// A number with a unit of bytes.
-    Bytes(u64),
+    Bytes(i64),
     /// A duration in brackets, in nanoseconds.
     Range(i64),
     /// One of [`KEYWORDS`].

@@ -1,4 +1,4 @@
-//! Durations and amounts of bytes as text: how queries write them, and how they are printed.
+//! Numbers, durations and amounts of bytes as text: how queries write them, and how they are printed.
 //!
 //! What stands in label values has laxer rules for bytes and is not read here.
 
@@ -35,8 +35,11 @@ const GO_UNITS: [(&str, i64); 8] = [
     ("h", NS_PER_HOUR),
 ];
 
+/// Digits after the point that count.
+const FRACTION_DIGITS_MAX: usize = 18;
+
 /// Units of bytes in queries, where their case matters and the final `B` may be missing.
-const BYTE_UNITS: [(&str, u64); 12] = [
+const BYTE_UNITS: [(&str, i64); 12] = [
     ("k", 1_000),
     ("K", 1_000),
     ("M", 1_000_000),
@@ -50,6 +53,31 @@ const BYTE_UNITS: [(&str, u64); 12] = [
     ("Pi", 1 << 50),
     ("", 1),
 ];
+
+/// Reads a number in base ten, or one in base sixteen with its exponent of two, such as `0x1p4`.
+pub fn parse_number(text: &str) -> Option<f64> {
+    let value = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hexadecimal) => parse_hexadecimal(hexadecimal)?,
+        None => text.parse().ok()?,
+    };
+    Some(value).filter(|value: &f64| value.is_finite())
+}
+
+/// Reads what stands after `0x`; the exponent has to be there.
+fn parse_hexadecimal(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let mut value = 0.0;
+    for digit in whole.chars().chain(fraction.chars()) {
+        value = value * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    let places = i32::try_from(fraction.len()).ok()?;
+    let exponent = exponent.parse::<i32>().ok()?.checked_sub(places.checked_mul(4)?)?;
+    Some(value * 2f64.powi(exponent))
+}
 
 /// Reads Prometheus' form, such as `1h30m`: whole numbers, each unit at most once, the largest first. `0` needs no unit.
 ///
@@ -113,17 +141,15 @@ pub fn parse_go_duration(text: &str) -> Option<i64> {
 /// `number` times `unit`, truncated; `number` is digits with at most one point among them.
 fn scale(number: &str, unit: i64) -> Option<i64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
+    // Further digits are worth less than any unit's smallest part.
+    let fraction = fraction.get(..FRACTION_DIGITS_MAX).unwrap_or(fraction);
+    let digits = format!("{whole}{fraction}");
+    if fraction.contains('.') || digits.is_empty() {
         return None;
     }
-    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let mut total = whole.checked_mul(unit)?;
-    let mut place = unit;
-    for digit in fraction.bytes() {
-        place /= 10;
-        total = total.checked_add(i64::from(digit - b'0') * place)?;
-    }
-    Some(total)
+    let places = u32::try_from(fraction.len()).ok()?;
+    let scaled = digits.parse::<i128>().ok()?.checked_mul(i128::from(unit))? / 10i128.pow(places);
+    i64::try_from(scaled).ok()
 }
 
 /// Reads a duration as a query writes it: Prometheus' form or else Go's, without a sign.
@@ -132,18 +158,14 @@ pub fn parse_duration(text: &str) -> Option<i64> {
 }
 
 /// Reads an amount of bytes as a query writes it: a number directly followed by a unit. Fractions of a byte are cut off.
-pub fn parse_bytes(text: &str) -> Option<u64> {
+pub fn parse_bytes(text: &str) -> Option<i64> {
     let (number, unit) = split_at_first(text, |c| !c.is_ascii_digit() && c != '.');
     let prefix = unit.strip_suffix('B').unwrap_or(unit);
     if unit.is_empty() {
         return None;
     }
     let (_, factor) = BYTE_UNITS.iter().find(|(name, _)| *name == prefix)?;
-    if let Ok(whole) = number.parse::<u64>() {
-        return whole.checked_mul(*factor);
-    }
-    let amount = number.parse::<f64>().ok()? * *factor as f64;
-    (amount < u64::MAX as f64).then_some(amount as u64)
+    scale(number, *factor)
 }
 
 /// Splits before the first character that `ends` the part.
@@ -173,8 +195,8 @@ pub fn format_duration(nanoseconds: i64) -> String {
 }
 
 /// Prints an amount of bytes in the largest unit that leaves no fraction, so that [`parse_bytes`] reads the same.
-pub fn format_bytes(bytes: u64) -> String {
-    let units = BYTE_UNITS.iter().filter(|(name, factor)| *name != "K" && bytes != 0 && bytes.is_multiple_of(*factor));
+pub fn format_bytes(bytes: i64) -> String {
+    let units = BYTE_UNITS.iter().filter(|(name, factor)| *name != "K" && bytes != 0 && bytes % factor == 0);
     let (name, factor) = units.max_by_key(|(_, factor)| *factor).unwrap_or(&("", 1));
     format!("{}{name}B", bytes / factor)
 }
@@ -201,8 +223,23 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_bytes(text: &str, expected: Option<u64>) {
+    fn check_bytes(text: &str, expected: Option<i64>) {
         assert_eq!(parse_bytes(text), expected);
+    }
+
+    #[track_caller]
+    fn check_number(text: &str, expected: Option<f64>) {
+        assert_eq!(parse_number(text), expected);
+    }
+
+    #[test]
+    fn a_number_in_base_sixteen_needs_its_exponent() {
+        check_number("1.5e3", Some(1500.0));
+        check_number("0x1p4", Some(16.0));
+        check_number("0XA.8P-1", Some(5.25));
+        for text in ["0x10", "0o17", "0b1", "0x.p1", "0xgp1", "0x1p", "1e999", "0x1p9999"] {
+            check_number(text, None);
+        }
     }
 
     #[test]
