@@ -41,7 +41,7 @@ pub mod storage;
 pub use database::{Database, PENDING_BYTES_MAX};
 pub use error::Error;
 pub use scan::{EntryRef, OPEN_BYTES_MAX, Scan};
-pub use snapshot::Snapshot;
+pub use snapshot::{Extent, Snapshot};
 pub use statistics::Statistics;
 
 #[cfg(test)]

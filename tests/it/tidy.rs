@@ -25,7 +25,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("log_collector::watcher::mock", &["file", "log_collector::watcher"]),
     ("log_database", &["file", "model", "status"]),
     ("ingest", &["log_collector", "log_database", "model", "status"]),
-    ("api", &["log_database", "model", "status"]),
+    ("logql", &["model"]),
+    ("api", &["log_database", "logql", "model", "status"]),
 ];
 
 /// The crates that are named in some modules only: runtimes and HTTP at the edge, wire formats where there is a wire.
