@@ -57,6 +57,7 @@ mod names;
 mod parser;
 pub mod pipeline;
 pub mod regexp;
+pub mod stages;
 mod token;
 pub mod units;
 

@@ -3,13 +3,14 @@
 //! [`super::stages`] provides `Pipeline` with these two functions:
 //!
 //! ```text
-//! Pipeline::new(stages: &[Stage], needed: &Needed) -> Result<Pipeline, Error>
+//! Pipeline::new(stages: &[Stage], needed: &Needed, clock: &Clock) -> Result<Pipeline, Error>
 //! Pipeline::process(&mut self, entry: &Entry<'_>) -> Option<Processed<'_>>
 //! ```
 //!
 //! `process` answers `None` for a line that a filter drops. One pipeline takes the entries of all streams of a
 //! selection; what it keeps between lines are buffers and what is worth remembering of the last stream.
 
+pub use crate::logql::stages::{LineLabel, LineLabels};
 use crate::model::{Labels, Timestamp};
 
 /// The label that says what went wrong with a line.
@@ -56,6 +57,17 @@ impl Needed {
     pub const EVERYTHING: Self = Self { labels: NeededLabels::All, level: true };
 }
 
+/// What the time is, and where; templates may ask.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// When the query began; the same for all of its lines.
+    pub now: Timestamp,
+    /// The zone that times are written and read in unless a template names another.
+    pub zone: jiff::tz::TimeZone,
+    /// Where zones are looked up that a template names.
+    pub zones: jiff::tz::TimeZoneDatabase,
+}
+
 /// Where a label comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Category {
@@ -77,32 +89,4 @@ pub struct Processed<'a> {
     /// The number that `unwrap` took; `None` where the query has no `unwrap`. A line whose label is absent or empty is
     /// dropped by `process`; one whose label is no number has 0 here and an error among its labels.
     pub value: Option<f64>,
-}
-
-/// Labels of one line with their categories: each name once, sorted by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LineLabels(Vec<LineLabel>);
-
-/// One label of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineLabel {
-    /// Its name.
-    pub name: String,
-    /// Its value; may be empty.
-    pub value: String,
-    /// Where it comes from.
-    pub category: Category,
-}
-
-impl LineLabels {
-    /// The value of label `name`.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        let index = self.0.binary_search_by(|label| label.name.as_str().cmp(name)).ok()?;
-        Some(&self.0[index].value)
-    }
-
-    /// The labels, sorted by name.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &LineLabel> {
-        self.0.iter()
-    }
 }
