@@ -12,6 +12,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memchr::memmem::Finder;
 
@@ -51,6 +52,8 @@ pub struct Scan {
     open_bytes: usize,
     /// Whether the line on top of `open` was returned and has to make way.
     is_top_returned: bool,
+    /// Whether nobody waits for the answer any more; whoever sets it does so from outside.
+    is_abandoned: Option<Arc<AtomicBool>>,
 }
 
 /// A place in the order of a scan; mirrored for [`Direction::Backward`], so that less is always sooner.
@@ -200,7 +203,15 @@ impl Scan {
             open: BinaryHeap::new(),
             open_bytes: 0,
             is_top_returned: false,
+            is_abandoned: None,
         }
+    }
+
+    /// Ends the scan with [`Error::Abandoned`] soon after `is_abandoned` is set, wherever it is at that time.
+    #[must_use]
+    pub fn unless(mut self, is_abandoned: Arc<AtomicBool>) -> Self {
+        self.is_abandoned = Some(is_abandoned);
+        self
     }
 
     /// The next entry; `None` at the end.
@@ -208,6 +219,7 @@ impl Scan {
     /// # Errors
     ///
     /// - [`Error::ScanTooWide`]: too many streams have lines at this time. The scan is over.
+    /// - [`Error::Abandoned`]: see [`Scan::unless`].
     // Not an `Iterator`: the entry borrows from the scan, so that no line is copied.
     #[expect(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
     pub fn next(&mut self) -> Result<Option<EntryRef<'_>>, Error> {
@@ -252,6 +264,9 @@ impl Scan {
         while let Some(Reverse(key)) = self.unopened.peek().copied() {
             if self.open.peek().is_some_and(|open| open.key < key) {
                 break;
+            }
+            if self.is_abandoned.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+                return Err(Error::Abandoned);
             }
             self.unopened.pop();
             let Some(part) = self.open_part(key) else { continue };

@@ -105,13 +105,16 @@ impl Snapshot {
 
     /// Prepares to read the entries that `selection` asks for. Reads nothing yet.
     pub fn scan(&self, selection: &Selection) -> Scan {
-        self.scan_streams(selection, |labels| selection.matchers.iter().all(|matcher| matcher.accepts(labels)))
+        self.scan_as(selection, |labels| {
+            selection.matchers.iter().all(|matcher| matcher.accepts(labels)).then(|| labels.clone())
+        })
     }
 
-    /// As [`Snapshot::scan`], of the streams that `is_selected` picks; the selection's matchers play no part.
-    pub fn scan_streams(&self, selection: &Selection, is_selected: impl Fn(&Labels) -> bool) -> Scan {
-        let views = self.views(&is_selected).into_iter();
-        let streams = views.map(|(labels, view)| (labels.clone(), view)).collect();
+    /// As [`Snapshot::scan`], of the streams that `shown_as` gives labels, and with these instead of those that are
+    /// stored; the selection's matchers play no part.
+    pub fn scan_as(&self, selection: &Selection, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Scan {
+        let views = self.views(&|_| true).into_iter();
+        let streams = views.filter_map(|(labels, view)| Some((shown_as(labels)?, view))).collect();
         Scan::new(Arc::clone(&self.index), streams, selection)
     }
 

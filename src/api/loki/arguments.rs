@@ -3,6 +3,7 @@
 //! They come in the URL, in the body of a form, or in both. An empty value means that the parameter is not given.
 
 use jiff::Timestamp as Instant;
+use jiff::tz::TimeZone;
 use tide::Request;
 use tide::http::Method;
 
@@ -10,10 +11,10 @@ use crate::api::State;
 use crate::api::error::Error;
 use crate::api::parameters::Parameters;
 use crate::api::time;
-use crate::logql::ast::{LabelMatcher, MatchOp};
+use crate::logql;
+use crate::logql::pipeline::Clock;
 use crate::logql::units::{NS_PER_SECOND, parse_prometheus_duration};
-use crate::logql::{parse, parse_selector, regexp};
-use crate::model::{Condition, Direction, Matcher, TimeRange, Timestamp};
+use crate::model::{Direction, Matcher, TimeRange, Timestamp};
 
 const NS_PER_MILLISECOND: i64 = 1_000_000;
 /// Most characters of an integer that counts seconds; a longer one counts nanoseconds.
@@ -70,6 +71,11 @@ impl Arguments {
         self.read(name, |text| {
             instant(text).ok_or_else(|| Error::bad_request(format!("{name}: {text:?} is no timestamp")))
         })
+    }
+
+    /// The clock and the calendar that templates in the query see.
+    pub(super) fn clock(&self) -> Clock {
+        Clock { now: self.now, zone: TimeZone::system(), zones: jiff::tz::db().clone() }
     }
 
     /// The instant that an instant query is for.
@@ -157,25 +163,11 @@ impl Arguments {
 
 /// A selector without a pipeline.
 fn selector(text: &str) -> Result<Vec<Matcher>, Error> {
-    let selector = parse_selector(text).map_err(|error| match parse(text) {
+    let selector = logql::parse_selector(text).map_err(|error| match logql::parse(text) {
         Ok(_) => Error::bad_request("only label matchers are supported"),
         Err(_) => error.into(),
     })?;
-    matchers(&selector)
-}
-
-/// The matchers of a selector in the database's terms.
-pub(super) fn matchers(selector: &[LabelMatcher]) -> Result<Vec<Matcher>, Error> {
-    let matcher = |LabelMatcher { name, op, value }: &LabelMatcher| {
-        let condition = match op {
-            MatchOp::Equal => Condition::Equal(value.clone()),
-            MatchOp::NotEqual => Condition::NotEqual(value.clone()),
-            MatchOp::Matches => Condition::Matches(regexp::for_labels(value)?),
-            MatchOp::NotMatches => Condition::NotMatches(regexp::for_labels(value)?),
-        };
-        Ok(Matcher { name: name.clone(), condition })
-    };
-    selector.iter().map(matcher).collect()
+    Ok(logql::matchers(&selector)?)
 }
 
 /// An instant: seconds with a fraction, seconds, nanoseconds, or RFC 3339.

@@ -96,7 +96,7 @@ async fn streams(
     let database = request.state().database.clone();
     let find = move || {
         let snapshot = database.snapshot();
-        let found = selectors.iter().flat_map(|matchers| service::streams(&snapshot, matchers, range).into_values());
+        let found = selectors.iter().flat_map(|matchers| service::streams(&snapshot, matchers, range));
         found.collect()
     };
     Ok(unblock(find).await)

@@ -8,6 +8,8 @@
 mod about;
 mod arguments;
 mod labels;
+mod query;
+mod running;
 mod service;
 mod volume;
 mod wire;
@@ -21,6 +23,9 @@ use crate::api::error::Error;
 
 /// Adds Loki's routes.
 pub(super) fn add_routes(app: &mut tide::Server<State>) {
+    add_query(app, "/loki/api/v1/query_range", query::range);
+    add_query(app, "/loki/api/v1/query", query::instant);
+
     add_query(app, "/loki/api/v1/labels", labels::names);
     add_query(app, "/loki/api/v1/label", labels::names);
     add_query(app, "/loki/api/v1/label/:name/values", labels::values);

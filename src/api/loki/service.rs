@@ -3,7 +3,6 @@
 //! It is the first of the labels that are known to name a service; for a file, the file's name without what rotation and
 //! type add to it, so that `web.log` and `web.log.1` are one service.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -45,15 +44,19 @@ static ROTATION: LazyLock<Regex> = LazyLock::new(|| {
 static EXTENSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\.[A-Za-z][A-Za-z0-9]*$").expect("the expression is well-formed"));
 
-/// The streams that all `matchers` accept and that may have lines in `range`: their stored labels, and those that they
-/// have here.
-pub(super) fn streams(snapshot: &Snapshot, matchers: &[Matcher], range: TimeRange) -> HashMap<Labels, Labels> {
-    let streams = snapshot.streams(&[], range).into_iter().map(|stored| (stored.clone(), with_service(&stored)));
-    streams.filter(|(_, labels)| matchers.iter().all(|matcher| matcher.accepts(labels))).collect()
+/// The labels of the streams that all `matchers` accept and that may have lines in `range`.
+pub(super) fn streams(snapshot: &Snapshot, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
+    let streams = snapshot.streams(&[], range);
+    streams.iter().filter_map(|stored| shown_as(stored, matchers)).collect()
+}
+
+/// The labels that a stream has here, if all `matchers` accept them.
+pub(super) fn shown_as(stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
+    Some(with_service(stored)).filter(|labels| matchers.iter().all(|matcher| matcher.accepts(labels)))
 }
 
 /// The labels that a stream has here. One that has as many as a stream may have stays as it is.
-pub(super) fn with_service(stored: &Labels) -> Labels {
+fn with_service(stored: &Labels) -> Labels {
     if stored.get(SERVICE_LABEL).is_some() {
         return stored.clone();
     }

@@ -14,7 +14,7 @@ use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::service;
-use crate::api::loki::wire::{self, Sample, Seconds, Series};
+use crate::api::loki::wire::{self, Answer, Sample, Samples, Seconds};
 use crate::log_database::{Database, Extent};
 use crate::model::{Labels, Matcher, TimeRange, Timestamp};
 
@@ -50,7 +50,7 @@ pub(super) async fn volume(mut request: Request<State>) -> Result<Response, Erro
     let (query, range) = (Query::of(&arguments)?, arguments.range()?);
     let groups = query.run(&request.state().database, range, &[range]).await?;
     let sample = |(metric, bytes): Group| Sample { metric, value: (Seconds(range.end), bytes[0].to_string()) };
-    Ok(wire::answer("vector", groups.into_iter().map(sample).collect::<Vec<_>>()))
+    Ok(Answer::new("vector", groups.into_iter().map(sample).collect::<Vec<_>>()).into_response())
 }
 
 /// Answers the bytes of each group of streams, step by step.
@@ -61,9 +61,9 @@ pub(super) async fn volume_range(mut request: Request<State>) -> Result<Response
     let groups = query.run(&request.state().database, range, &steps).await?;
     let series = |(metric, bytes): Group| {
         let points = steps.iter().zip(bytes).filter(|(_, bytes)| 0 < *bytes);
-        Series { metric, values: points.map(|(step, bytes)| (Seconds(step.start), bytes.to_string())).collect() }
+        Samples { metric, values: points.map(|(step, bytes)| (Seconds(step.start), bytes.to_string())).collect() }
     };
-    Ok(wire::answer("matrix", groups.into_iter().map(series).collect::<Vec<_>>()))
+    Ok(Answer::new("matrix", groups.into_iter().map(series).collect::<Vec<_>>()).into_response())
 }
 
 /// What a request for volumes asks.
@@ -150,8 +150,7 @@ async fn extents(database: &Database, matchers: Vec<Matcher>, range: TimeRange) 
     let database = database.clone();
     let find = move || {
         let streams = database.snapshot().extents(range).into_iter();
-        let streams = streams.map(|(stored, extents)| (service::with_service(&stored), extents));
-        streams.filter(|(labels, _)| matchers.iter().all(|matcher| matcher.accepts(labels))).collect()
+        streams.filter_map(|(stored, extents)| Some((service::shown_as(&stored, &matchers)?, extents))).collect()
     };
     unblock(find).await
 }

@@ -1,0 +1,76 @@
+//! Runs queries: each on a blocking thread, so many at a time, for so long, and only while somebody waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_lock::Semaphore;
+use async_std::future::timeout;
+use blocking::unblock;
+use tide::StatusCode;
+
+use crate::api::error::Error;
+use crate::api::loki::service;
+use crate::log_database::{Database, EntryRef, Scan, Snapshot};
+use crate::logql::pipeline::Entry;
+use crate::model::Selection;
+
+/// Most queries at a time, so that collecting never waits for processors or memory; further ones wait for their turn.
+const QUERIES_MAX: usize = 4;
+/// How long a query may take, waiting included; Loki's limit.
+const QUERY_TIME_MAX: Duration = Duration::from_mins(1);
+
+static TURNS: Semaphore = Semaphore::new(QUERIES_MAX);
+
+/// What a query reads from: everything there was when its turn came, while somebody waits for the answer.
+pub(super) struct Source {
+    snapshot: Snapshot,
+    is_abandoned: Arc<AtomicBool>,
+}
+
+impl Source {
+    /// Prepares to read what `selection` asks for.
+    pub(super) fn scan(&self, selection: &Selection) -> Scan {
+        let scan = self.snapshot.scan_as(selection, |stored| service::shown_as(stored, &selection.matchers));
+        scan.unless(Arc::clone(&self.is_abandoned))
+    }
+}
+
+/// An entry as LogQL takes it.
+pub(super) fn entry(EntryRef { timestamp, labels, line }: EntryRef<'_>) -> Entry<'_> {
+    Entry { timestamp, labels, metadata: &[], line }
+}
+
+/// Sets the flag once nobody waits any more, be it that the answer is there, that the client left, or that it takes too
+/// long.
+#[derive(Default)]
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The answer that `work` makes.
+pub(super) async fn run<T: Send + 'static>(
+    database: &Database,
+    work: impl FnOnce(&Source) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let waiting = Waiting::default();
+    let (database, is_abandoned) = (database.clone(), Arc::clone(&waiting.0));
+    let answer = async {
+        let turn = TURNS.acquire().await;
+        let work = move || {
+            // Kept as long as the thread works, even where nobody waits any more.
+            let _turn = turn;
+            work(&Source { snapshot: database.snapshot(), is_abandoned })
+        };
+        unblock(work).await
+    };
+    timeout(QUERY_TIME_MAX, answer).await.unwrap_or_else(|_| {
+        let message = "request timed out, decrease the duration of the request or add more label matchers (equality or \
+                       regexp) to reduce the amount of data";
+        Err(Error::new(StatusCode::GatewayTimeout, message))
+    })
+}
