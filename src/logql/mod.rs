@@ -5,7 +5,8 @@
 //! # Grammar
 //!
 //! `[ ]` may be missing, `{ }` may repeat. Keywords and functions are written in any case; a function's name is a label's
-//! name where no arguments and no grouping follow.
+//! name where no arguments and no grouping follow. A NAME is a letter or `_` and letters, digits and `_`; keywords are
+//! none, but `bool`.
 //!
 //! ```text
 //! query       = log | metric
@@ -51,11 +52,14 @@
 mod arithmetic;
 pub mod ast;
 mod error;
+pub mod eval;
 mod format;
 mod lexer;
+pub mod limits;
 mod names;
 mod parser;
 pub mod pipeline;
+mod plan;
 pub mod regexp;
 pub mod stages;
 mod token;
@@ -63,4 +67,5 @@ pub mod units;
 
 pub use error::{Error, Position};
 pub use format::pretty;
-pub use parser::{QUERY_BYTES_MAX, parse, parse_selector};
+pub use parser::{parse, parse_selector};
+pub use plan::matchers;

@@ -29,7 +29,7 @@ pub(super) enum Token {
     End,
 }
 
-/// Words that are no label names, wherever they stand.
+/// Words that are no label names, wherever they stand; but see [`super::parser`] for `bool`.
 #[rustfmt::skip]
 pub(super) const KEYWORDS: [&str; 22] = [
     "and", "bool", "by", "decolorize", "drop", "group_left", "group_right", "ignoring", "json", "keep", "label_format",

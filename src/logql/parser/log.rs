@@ -4,7 +4,8 @@ use crate::logql::ast::{
     CompareOp, Conversion, Extraction, FilterText, LabelFilter, LabelFormat, LabelMatcher, LabelTarget, LineFilter,
     LineFilterOp, LogExpr, MatchOp, Stage, Unwrap,
 };
-use crate::logql::parser::{MATCHERS_MAX, MATCHES_EVERYTHING, Parser, to_float};
+use crate::logql::limits::MATCHERS_MAX;
+use crate::logql::parser::{MATCHES_EVERYTHING, Parser, is_name, to_float};
 use crate::logql::token::Token;
 use crate::logql::{Error, regexp};
 
@@ -122,26 +123,25 @@ impl Parser<'_> {
 
     /// What comes after a bar.
     fn stage(&mut self) -> Result<Stage, Error> {
-        let Token::Keyword(keyword) = self.token else {
+        if self.starts_label_filter() {
             return self.label_filter().map(Stage::LabelFilter);
-        };
-        match keyword {
-            "json" | "logfmt" | "regexp" | "pattern" | "unpack" | "line_format" | "label_format" | "decolorize"
-            | "drop" | "keep" => self.advance()?,
+        }
+        let Token::Keyword(keyword) = self.token else { return Err(self.unexpected("")) };
+        let read: fn(&mut Self) -> Result<Stage, Error> = match keyword {
+            "json" => |parser| parser.extractions().map(Stage::Json),
+            "logfmt" => Self::logfmt,
+            "regexp" => |parser| parser.string().map(Stage::Regexp),
+            "pattern" => |parser| parser.string().map(Stage::Pattern),
+            "unpack" => |_| Ok(Stage::Unpack),
+            "line_format" => |parser| parser.string().map(Stage::LineFormat),
+            "label_format" => |parser| parser.list(Self::label_format).map(Stage::LabelFormat),
+            "decolorize" => |_| Ok(Stage::Decolorize),
+            "drop" => |parser| parser.list(Self::label_target).map(Stage::Drop),
+            "keep" => |parser| parser.list(Self::label_target).map(Stage::Keep),
             _ => return Err(self.unexpected("")),
         };
-        match keyword {
-            "json" => self.extractions().map(Stage::Json),
-            "logfmt" => self.logfmt(),
-            "regexp" => self.string().map(Stage::Regexp),
-            "pattern" => self.string().map(Stage::Pattern),
-            "unpack" => Ok(Stage::Unpack),
-            "line_format" => self.string().map(Stage::LineFormat),
-            "label_format" => self.list(Self::label_format).map(Stage::LabelFormat),
-            "decolorize" => Ok(Stage::Decolorize),
-            "drop" => self.list(Self::label_target).map(Stage::Drop),
-            _ => self.list(Self::label_target).map(Stage::Keep),
-        }
+        self.advance()?;
+        read(self)
     }
 
     fn logfmt(&mut self) -> Result<Stage, Error> {
@@ -159,7 +159,7 @@ impl Parser<'_> {
 
     /// `a="x", b`, or nothing.
     fn extractions(&mut self) -> Result<Vec<Extraction>, Error> {
-        if !matches!(self.token, Token::Identifier(_)) {
+        if !is_name(&self.token) {
             return Ok(Vec::new());
         }
         self.list(|parser| {
@@ -173,8 +173,8 @@ impl Parser<'_> {
         let name = self.identifier()?;
         self.expect_symbol("=")?;
         match self.token {
-            Token::Identifier(_) => Ok(LabelFormat::Rename { to: name, from: self.identifier()? }),
             Token::String(_) => Ok(LabelFormat::Template { name, template: self.string()? }),
+            _ if is_name(&self.token) => Ok(LabelFormat::Rename { to: name, from: self.identifier()? }),
             _ => Err(self.unexpected("IDENTIFIER or STRING")),
         }
     }
@@ -207,7 +207,7 @@ impl Parser<'_> {
     }
 
     fn starts_label_filter(&self) -> bool {
-        self.is_symbol("(") || matches!(self.token, Token::Identifier(_))
+        self.is_symbol("(") || is_name(&self.token)
     }
 
     /// One condition, or several in parentheses.

@@ -5,7 +5,8 @@ use crate::logql::ast::{
     BinaryExpr, BinaryOp, Expr, Group, Grouping, LabelReplace, LogExpr, LogRange, MatchingLabels, MetricExpr,
     RangeAggregation, RangeOp, Side, Stage, VectorAggregation, VectorMatching, VectorOp,
 };
-use crate::logql::parser::{OPERATIONS_MAX, Parser, to_float};
+use crate::logql::limits::OPERATIONS_MAX;
+use crate::logql::parser::{Parser, is_name, to_float};
 use crate::logql::token::Token;
 use crate::logql::{Error, regexp};
 
@@ -92,8 +93,7 @@ impl Parser<'_> {
 
     /// Whether the parenthesis in view holds names rather than an operand.
     fn are_names_next(&self) -> bool {
-        let next = self.lexer.clone().next();
-        matches!(next, Ok((Token::Identifier(_) | Token::Symbol(")"), _)))
+        self.is_next(")") || self.lexer.clone().next().is_ok_and(|(token, _)| is_name(&token))
     }
 
     /// Checks the operands; between two numbers, computes at once.

@@ -1,7 +1,7 @@
 //! Reads a query: recursive descent over tokens, with one token in view.
 //!
-//! [`log`] reads selectors and pipelines, [`metric`] what answers numbers. Here are the entry points, the steps that
-//! both are made of, and the limits. The grammar stands in [`crate::logql`].
+//! [`log`] reads selectors and pipelines, [`metric`] what answers numbers. Here are the entry points and the steps that
+//! both are made of. The grammar stands in [`crate::logql`], the limits in [`crate::logql::limits`].
 
 mod log;
 mod metric;
@@ -10,20 +10,11 @@ mod tests;
 
 use crate::logql::ast::{Expr, LabelMatcher};
 use crate::logql::lexer::Lexer;
+use crate::logql::limits::{DEPTH_MAX, QUERY_BYTES_MAX};
 use crate::logql::token::Token;
 use crate::logql::{Error, Position, units};
 
 pub(in crate::logql) use metric::precedence;
-
-/// Longest query, in bytes; Loki's limit.
-pub const QUERY_BYTES_MAX: usize = 131_071;
-/// How deep parentheses, functions and operators may nest. The evaluator recurses as deep, and a few hundred frames fit
-/// the stack of any thread.
-const DEPTH_MAX: usize = 100;
-/// Most binary operations in one query: a chain of them is as deep a tree.
-const OPERATIONS_MAX: usize = 250;
-/// Most matchers in one selector; Loki's limit.
-const MATCHERS_MAX: usize = 1000;
 
 /// Why a selector that selects everything is refused.
 const MATCHES_EVERYTHING: &str = "queries require at least one regexp or equality matcher that does not have an \
@@ -127,13 +118,12 @@ impl<'a> Parser<'a> {
 
     /// Takes a label's name.
     fn identifier(&mut self) -> Result<String, Error> {
-        match &mut self.token {
-            Token::Identifier(name) => {
-                let name = std::mem::take(name);
-                self.advance()?;
-                Ok(name)
-            }
-            _ => Err(self.unexpected("IDENTIFIER")),
+        if !is_name(&self.token) {
+            return Err(self.unexpected("IDENTIFIER"));
+        }
+        match self.advance()? {
+            Token::Identifier(name) => Ok(name),
+            token => Ok(token.to_string()),
         }
     }
 
@@ -143,7 +133,7 @@ impl<'a> Parser<'a> {
         if self.accept_symbol(")")? {
             return Ok(Vec::new());
         }
-        if !matches!(self.token, Token::Identifier(_)) {
+        if !is_name(&self.token) {
             return Err(self.unexpected("IDENTIFIER or )"));
         }
         let names = self.list(Self::identifier)?;
@@ -196,6 +186,11 @@ impl<'a> Parser<'a> {
         let separator = if expected.is_empty() { "" } else { ", expecting " };
         Error::syntax(self.position, format!("syntax error: unexpected {}{separator}{expected}", self.token))
     }
+}
+
+/// Whether a token can be a label's name where one has to stand. `bool` can, because JSON fields are called so.
+fn is_name(token: &Token) -> bool {
+    matches!(token, Token::Identifier(_) | Token::Keyword("bool"))
 }
 
 /// The number that `text` is; in Go's words where it is none.

@@ -1,6 +1,9 @@
 //! Queries and what they are read as, in canonical form, or why they are refused.
 
-use crate::logql::parser::{DEPTH_MAX, OPERATIONS_MAX, QUERY_BYTES_MAX};
+use proptest::prelude::{any, prop_assert_eq, proptest};
+use proptest::sample::select;
+
+use crate::logql::limits::{DEPTH_MAX, OPERATIONS_MAX, QUERY_BYTES_MAX};
 use crate::logql::{parse, parse_selector, pretty};
 
 #[track_caller]
@@ -52,6 +55,13 @@ fn parsers_take_extractions() {
     check_stages("| logfmt --keep-empty --strict c", r#"| logfmt --strict --keep-empty c="c""#);
     check_stages(r#"| regexp "(?P<a>.)" | pattern `<a> "`"#, r#"| regexp "(?P<a>.)" | pattern "<a> \"""#);
     check(r#"{a="b"} | json c="x" d"#, "parse error at line 1, col 22: syntax error: unexpected IDENTIFIER");
+}
+
+#[test]
+fn bool_is_a_name_where_a_name_has_to_stand() {
+    check_stages(r#"| json bool="x" | bool="true" | bool>1"#, r#"| json bool="x" | bool="true" | bool>1"#);
+    check_same(r#"sum by (bool)(rate({bool="x"}[5m]))"#);
+    check("vector(1) bool > vector(2)", "parse error at line 1, col 11: syntax error: unexpected bool");
 }
 
 #[test]
@@ -260,4 +270,29 @@ fn pretty_keeps_the_precedence() {
         "vector(1) - vector(2) - (vector(3) - vector(4) ^ vector(5))",
         "    vector(1)\n  -\n    vector(2)\n-\n  (\n      vector(3)\n    -\n        vector(4)\n      ^\n        vector(5)\n  )",
     );
+}
+
+/// What queries are made of, so that many of the texts put together of it are well-formed for a while.
+#[rustfmt::skip]
+const FRAGMENTS: [&str; 60] = [
+    "{a=\"b\"}", "{a=~\"b.*\"", ", c!=\"d\"}", "|=", "!=", "|~", "\"text\"", "`raw`", "or", "and", "unless", "ip(\"::1\")",
+    "| json", "| logfmt", "--strict", "| a", "a", "bytes", "=", "==", ">", "1.5", "5m", "10KB", "-", "+", "*", "/", "^", "%",
+    "(", ")", ",", "[5m]", "[1h] offset 5m", "| unwrap a", "| unwrap duration(a)", "rate", "sum", "rate({a=\"b\"}[1m])",
+    "sum by (a) (", "topk(3,", "quantile_over_time(0.5,", "by (a, b)", "without ()", "on (a)", "ignoring (b)", "group_left (c)",
+    "bool", "vector(1)", "label_replace(", "| line_format \"{{.a}}\"", "| label_format a=b", "| drop a", "| keep a=\"b\"",
+    "| pattern \"<a>\"", "# comment\n", "0x1p3", "\u{e4}", "\"",
+];
+
+proptest! {
+    /// Whatever the text, the parser says yes or no; and what it accepts, it accepts as it is printed.
+    #[test]
+    fn any_text_is_read_or_refused(fragments in proptest::collection::vec(select(&FRAGMENTS[..]), 0..24), tail in any::<String>()) {
+        for text in [fragments.join(" "), fragments.concat(), format!("{}{tail}", fragments.concat())] {
+            // What is infinite or no number has no literal.
+            if let Ok(expr) = parse(&text) && !expr.to_string().contains("NaN") && !expr.to_string().contains("inf") {
+                prop_assert_eq!(parse(&expr.to_string()), Ok(expr.clone()));
+                prop_assert_eq!(parse(&pretty(&expr)), Ok(expr));
+            }
+        }
+    }
 }

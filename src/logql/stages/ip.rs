@@ -47,7 +47,8 @@ impl IpPattern {
             return false;
         }
         let trimmed = run.trim_end_matches('.');
-        if let Some(address) = [trimmed, trimmed.trim_matches(':')].iter().find_map(|text| text.parse::<IpAddr>().ok()) {
+        if let Some(address) = [trimmed, trimmed.trim_matches(':')].iter().find_map(|text| text.parse::<IpAddr>().ok())
+        {
             return self.0.contains(&address);
         }
         let is_contained = |text: &str| {
@@ -122,7 +123,8 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "x", "10.0.0.1 - 10.0.0.2", "10.0.0.2-10.0.0.1", "::1-10.0.0.1", "10.0.0.0/33", "10.0.0.0/-1"] {
+        for text in ["", "x", "10.0.0.1 - 10.0.0.2", "10.0.0.2-10.0.0.1", "::1-10.0.0.1", "10.0.0.0/33", "10.0.0.0/-1"]
+        {
             let error = IpPattern::parse(text).unwrap_err();
             assert_eq!(error.to_string(), format!("ip: invalid pattern: {text:?}"));
         }

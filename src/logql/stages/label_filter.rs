@@ -79,7 +79,9 @@ impl LabelFilter {
             ast::LabelFilter::Or(filters) => Self::Or(all(filters)?),
             ast::LabelFilter::Text(matcher) => Self::Text(TextMatcher::new(matcher)?),
             ast::LabelFilter::Number { name, op, value } => amount(name, *op, Amount::Number(*value)),
-            ast::LabelFilter::Duration { name, op, nanoseconds } => amount(name, *op, Amount::Nanoseconds(*nanoseconds)),
+            ast::LabelFilter::Duration { name, op, nanoseconds } => {
+                amount(name, *op, Amount::Nanoseconds(*nanoseconds))
+            }
             ast::LabelFilter::Bytes { name, op, bytes } => amount(name, *op, Amount::Bytes(*bytes)),
             ast::LabelFilter::Ip { name, negated, pattern } => {
                 Self::Ip { name: name.clone(), is_negated: *negated, pattern: IpPattern::parse(pattern)? }

@@ -132,12 +132,11 @@ fn of_logfmt(line: &[u8]) -> Option<&'static str> {
 fn of_words(line: &[u8]) -> Option<&'static str> {
     let mut is_after_boundary = true;
     for (index, byte) in line.iter().enumerate() {
-        if is_after_boundary
-            && let Some(level) = word_at(&line[index..])
-        {
+        if is_after_boundary && let Some(level) = word_at(&line[index..]) {
             return Some(level);
         }
-        is_after_boundary = matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'[' | b'(' | b'{' | b'"' | b'\'' | b'=' | b'|');
+        is_after_boundary =
+            matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'[' | b'(' | b'{' | b'"' | b'\'' | b'=' | b'|');
     }
     None
 }

@@ -167,11 +167,7 @@ impl Logfmt {
     /// # Errors
     ///
     /// [`Error::Stage`] if an expression is no key.
-    pub(super) fn new(
-        options: Options,
-        extractions: &[Extraction],
-        wanted: Wanted,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(options: Options, extractions: &[Extraction], wanted: Wanted) -> Result<Self, Error> {
         for Extraction { expression, .. } in extractions {
             let reason = match expression.find(|c: char| c <= ' ' || c == '=' || c == '"') {
                 None if expression.is_empty() => "unexpected $end, expecting KEY",
@@ -252,7 +248,8 @@ fn is_key(key: &str, wanted: &str) -> bool {
     if key == wanted {
         return true;
     }
-    let is_same = |(c, wanted): (char, char)| c == wanted || (wanted == '_' && !(c.is_ascii_alphanumeric() || c == '_'));
+    let is_same =
+        |(c, wanted): (char, char)| c == wanted || (wanted == '_' && !(c.is_ascii_alphanumeric() || c == '_'));
     key.chars().count() == wanted.chars().count() && key.chars().zip(wanted.chars()).all(is_same)
 }
 

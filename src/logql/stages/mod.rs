@@ -30,8 +30,8 @@ mod tests;
 use crate::logql::Error;
 use crate::logql::ast::{self, Stage};
 use crate::logql::pipeline::{Clock, Entry, LEVEL_LABEL, Needed, NeededLabels, Processed};
-pub use labels::{LineLabel, LineLabels};
 use labels::LabelSet;
+pub use labels::{LineLabel, LineLabels};
 use wanted::Wanted;
 
 /// The stages of a query with what they need between lines.

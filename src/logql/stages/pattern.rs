@@ -72,7 +72,9 @@ impl Pattern {
         for part in &parts {
             match (part, captures.last_mut()) {
                 (Part::Literal(text), None) => prefix = text,
-                (Part::Literal(text), Some((_, follower))) => *follower = Some(Finder::new(text.as_bytes()).into_owned()),
+                (Part::Literal(text), Some((_, follower))) => {
+                    *follower = Some(Finder::new(text.as_bytes()).into_owned())
+                }
                 (Part::Placeholder(name), _) => {
                     if *name != "_" && captures.iter().any(|(taken, _)| taken == name) {
                         return Err(refuse(format!("duplicate capture name ({name}): invalid expression")));

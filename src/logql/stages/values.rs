@@ -203,7 +203,11 @@ mod tests {
 
     /// A value of each kind: what it is, or why it is none.
     #[track_caller]
-    fn check<T: std::fmt::Debug + PartialEq>(parse: impl Fn(&str) -> Result<T, String>, text: &str, expected: Result<T, &str>) {
+    fn check<T: std::fmt::Debug + PartialEq>(
+        parse: impl Fn(&str) -> Result<T, String>,
+        text: &str,
+        expected: Result<T, &str>,
+    ) {
         assert_eq!(parse(text), expected.map_err(str::to_owned));
     }
 

@@ -37,9 +37,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         a[1..].iter().try_fold(a[0].clone(), |value, index| match (value, index) {
             (value @ (Value::Map(_) | Value::Labels), Value::Text(key)) => context.field(value, key),
             (Value::List(values), index) => Ok(values[position(index, values.len())?].clone()),
-            (Value::Text(text), index) => {
-                Ok(Value::Int(i64::from(text.as_bytes()[position(index, text.len())?])))
-            }
+            (Value::Text(text), index) => Ok(Value::Int(i64::from(text.as_bytes()[position(index, text.len())?]))),
             (other, _) => Err(format!("can't index item of type {}", other.type_name())),
         })
     }),
@@ -110,9 +108,7 @@ fn slice<'a>(value: &Value<'a>, bounds: &[Value<'_>]) -> Result<Value<'a>, Strin
             let kept = text.as_bytes().get(start..end).ok_or("invalid slice index")?;
             Ok(Value::text(String::from_utf8_lossy(kept)))
         }
-        Value::List(values) => {
-            Ok(Value::List(values.get(start..end).ok_or("invalid slice index")?.to_vec().into()))
-        }
+        Value::List(values) => Ok(Value::List(values.get(start..end).ok_or("invalid slice index")?.to_vec().into())),
         _ => Ok(Value::Nil),
     }
 }

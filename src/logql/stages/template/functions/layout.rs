@@ -10,7 +10,17 @@ use jiff::tz::{Offset, TimeZone};
 use crate::logql::stages::template::value::check_length;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -40,12 +50,22 @@ enum Element {
     LongYear,
     Year,
     /// `PM`, and `pm` if it is small.
-    Noon { is_small: bool },
+    Noon {
+        is_small: bool,
+    },
     ZoneName,
     /// `-07`, `-0700`, `-07:00`; with `Z` for UTC if it says so.
-    Offset { has_minutes: bool, has_colon: bool, has_z: bool },
+    Offset {
+        has_minutes: bool,
+        has_colon: bool,
+        has_z: bool,
+    },
     /// `.000` or `,999`: so many digits; nines do without zeros at the end.
-    Fraction { digits: usize, is_trimmed: bool, comma: bool },
+    Fraction {
+        digits: usize,
+        is_trimmed: bool,
+        comma: bool,
+    },
 }
 
 /// Each element as the reference time has it; longer ones come before those that they begin with.
@@ -398,7 +418,11 @@ mod tests {
     #[test]
     fn times_are_read_like_the_reference_time() {
         check_parsed("2006-01-02", "2021-11-02", "2021-11-02 00:00:00 +0000 UTC");
-        check_parsed("2006-01-02T15:04:05.999999999Z", "2023-03-10T01:32:40.340485723Z", "2023-03-10 01:32:40.340485723 +0000 UTC");
+        check_parsed(
+            "2006-01-02T15:04:05.999999999Z",
+            "2023-03-10T01:32:40.340485723Z",
+            "2023-03-10 01:32:40.340485723 +0000 UTC",
+        );
         check_parsed("Jan 2 2006 3:04PM", "nov 5 2009 12:30AM", "2009-11-05 00:30:00 +0000 UTC");
         check_parsed("2006-01-02 15:04:05", "2009-11-05 01:02:03.5", "2009-11-05 01:02:03.5 +0000 UTC");
         check_parsed("06/002", "09/309", "2009-11-05 00:00:00 +0000 UTC");

@@ -119,7 +119,9 @@ mod tests {
 
     #[test]
     fn whole_numbers_have_the_base_that_their_prefix_tells() {
-        let texts = ["12", "-0x10", "010", "0b11", "0o7", "0", "1_000", "", "-", "08", "1.5", "--1", "9".repeat(20).as_str()].map(parse_int);
+        let texts =
+            ["12", "-0x10", "010", "0b11", "0o7", "0", "1_000", "", "-", "08", "1.5", "--1", "9".repeat(20).as_str()]
+                .map(parse_int);
         let numbers = [Some(12), Some(-16), Some(8), Some(3), Some(7), Some(0), Some(1000)];
         assert_eq!(texts[..7], numbers);
         assert!(texts[7..].iter().all(Option::is_none));
@@ -127,6 +129,9 @@ mod tests {
 
     #[test]
     fn rounding_goes_up_from_the_threshold_on() {
-        assert_eq!([round(3.885_714, 5, 0.2), round(2.5, 0, 0.5), round(-2.5, 0, 0.5), round(123.4, -1, 0.5)], [3.88572, 3.0, -3.0, 120.0]);
+        assert_eq!(
+            [round(3.885_714, 5, 0.2), round(2.5, 0, 0.5), round(-2.5, 0, 0.5), round(123.4, -1, 0.5)],
+            [3.88572, 3.0, -3.0, 120.0]
+        );
     }
 }

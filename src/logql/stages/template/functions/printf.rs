@@ -190,7 +190,11 @@ mod tests {
 
     #[test]
     fn texts_have_a_width_and_a_precision() {
-        check("%s|%5s|%-5s|%.2s|%q|%x", &["ab", "ab", "ab", "äbc", "a\"b", "az"].map(Value::text), "ab|   ab|ab   |äb|\"a\\\"b\"|617a");
+        check(
+            "%s|%5s|%-5s|%.2s|%q|%x",
+            &["ab", "ab", "ab", "äbc", "a\"b", "az"].map(Value::text),
+            "ab|   ab|ab   |äb|\"a\\\"b\"|617a",
+        );
         check("%v %%", &[Value::text("x")], "x %");
     }
 
@@ -202,7 +206,11 @@ mod tests {
 
     #[test]
     fn floats_have_a_precision() {
-        check("%f|%.2f|%8.1f|%v|%e", &[1.5, 1.005, 2.25, 1e6, 1234.5].map(Value::Float), "1.500000|1.00|     2.2|1e+06|1.234500e+03");
+        check(
+            "%f|%.2f|%8.1f|%v|%e",
+            &[1.5, 1.005, 2.25, 1e6, 1234.5].map(Value::Float),
+            "1.500000|1.00|     2.2|1e+06|1.234500e+03",
+        );
         check("%.3g|%g|%.2g", &[1234.5, 0.5, 0.5].map(Value::Float), "1.23e+03|0.5|0.5");
     }
 

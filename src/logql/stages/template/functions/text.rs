@@ -75,7 +75,11 @@ fn title(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut is_in_word = false;
     for c in text.chars() {
-        if is_in_word { out.push(c) } else { out.extend(c.to_uppercase()) }
+        if is_in_word {
+            out.push(c)
+        } else {
+            out.extend(c.to_uppercase())
+        }
         is_in_word = c.is_alphanumeric() || c == '_' || c == '\'';
     }
     out
