@@ -160,11 +160,7 @@ fn drilldown_starts_with_volumes_by_service() {
 fn volumes_have_steps() {
     let series = json!([{"metric": {"app": "api"}, "values": [[1_700_000_000, "53"]]}]);
     let range = "start=1700000000&end=1700000060&step=30";
-    check_numbers(
-        &format!("index/volume_range?query={{app=\"api\"}}&{range}"),
-        "matrix",
-        &series,
-    );
+    check_numbers(&format!("index/volume_range?query={{app=\"api\"}}&{range}"), "matrix", &series);
 }
 
 #[test]
@@ -328,4 +324,25 @@ fn queries_are_refused_in_lokis_words() {
     let answer = ask(&format!("query_range?query=count_over_time({{app=\"api\"}} | json [1m])&{RANGE}"));
     let text = String::from_utf8_lossy(&answer.body);
     assert!(answer.status == 400 && text.starts_with("pipeline error: 'JSONParserErr' for series: "), "{text}");
+}
+
+#[test]
+fn drilldown_sees_which_fields_lines_have() {
+    let field = |name: &str, kind: &str, cardinality: u64, parser: &str| json!({"label": name, "type": kind, "cardinality": cardinality, "parsers": [parser]});
+    let level = json!({"label": "detected_level", "type": "string", "cardinality": 2, "parsers": null});
+    let fields = json!([
+        level,
+        field("level", "string", 1, "json"),
+        field("msg", "string", 1, "json"),
+        field("user_id", "int", 1, "json"),
+    ]);
+    let query = r#"query={app="api"}"#;
+    check(&format!("detected_fields?{query}&{RANGE}"), &json!({"fields": fields, "limit": 1000}));
+    check(&format!("detected_fields?{query}&limit=1&{RANGE}"), &json!({"fields": [level], "limit": 1}));
+    let query = r#"query={service_name="web"} |= "request""#;
+    let took = json!({"values": ["1.5s", "12ms", "8ms"], "limit": 1000});
+    check(&format!("detected_field/took/values?{query}&{RANGE}"), &took);
+    let newest = json!({"values": ["8ms"], "limit": 1000});
+    check(&format!("detected_field/took/values?{query}&line_limit=1&{RANGE}"), &newest);
+    check_refused(&format!("detected_fields?query=vector(1)&{RANGE}"), "only log queries have fields");
 }

@@ -24,7 +24,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // It asserts what callers promise of paths, and has to look at them for that.
     ("log_collector::watcher::mock", &["file", "log_collector::watcher"]),
     ("log_database", &["file", "model", "status"]),
-    ("logql", &["model"]),
     ("ingest", &["log_collector", "log_database", "model", "status"]),
     ("logql", &["model"]),
     ("api", &["log_database", "logql", "model", "status"]),

@@ -7,6 +7,7 @@
 
 mod about;
 mod arguments;
+mod fields;
 mod labels;
 mod query;
 mod running;
@@ -35,6 +36,8 @@ pub(super) fn add_routes(app: &mut tide::Server<State>) {
     add_query(app, "/loki/api/v1/index/volume", volume::volume);
     add_query(app, "/loki/api/v1/index/volume_range", volume::volume_range);
     add_query(app, "/loki/api/v1/detected_labels", labels::detected);
+    add_query(app, "/loki/api/v1/detected_fields", fields::fields);
+    add_query(app, "/loki/api/v1/detected_field/:name/values", fields::values);
     add_query(app, "/loki/api/v1/patterns", labels::patterns);
 
     add_query(app, "/loki/api/v1/format_query", about::format_query);
