@@ -74,3 +74,51 @@ pub(super) async fn run<T: Send + 'static>(
         Err(Error::new(StatusCode::GatewayTimeout, message))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use async_std::task::{block_on, spawn};
+
+    use super::*;
+    use crate::log_database;
+    use crate::log_database::storage::SimulatedStorage;
+    use crate::model::{Batch, Labels, Lines, StreamLines, Timestamp};
+
+    fn database() -> Database {
+        let database = Database::open(Arc::new(SimulatedStorage::default())).unwrap();
+        let mut lines = Lines::default();
+        lines.push(Timestamp::from_ns(1), b"x");
+        let labels = Labels::new([("app", "a")]).unwrap();
+        database.append(Batch { checkpoint: None, streams: vec![StreamLines { labels, lines }] }).unwrap();
+        database
+    }
+
+    #[test]
+    fn a_client_that_leaves_ends_the_scan_of_its_query() {
+        let (started, has_started) = channel();
+        let (leave, has_left) = channel::<()>();
+        let (found, finds) = channel();
+        let task = spawn(async move {
+            let work = move |source: &Source| {
+                started.send(()).unwrap();
+                let _ = has_left.recv();
+                let next = source.scan(&Selection::of(Vec::new())).next().map(|entry| entry.is_some());
+                found.send(next).unwrap();
+                Ok(())
+            };
+            run(&database(), work).await
+        });
+        has_started.recv().unwrap();
+        block_on(task.cancel());
+        drop(leave);
+        assert!(matches!(finds.recv().unwrap(), Err(log_database::Error::Abandoned)));
+    }
+
+    #[test]
+    fn a_query_that_is_waited_for_reads_to_its_end() {
+        let work = |source: &Source| Ok(source.scan(&Selection::of(Vec::new())).next()?.is_some());
+        assert!(block_on(run(&database(), work)).unwrap());
+    }
+}
