@@ -47,7 +47,10 @@ impl From<log_database::Error> for Error {
         if let log_database::Error::ScanTooWide = error {
             return Self::bad_request(error.to_string());
         }
-        log::error!("a request failed: {error}");
+        // Nobody reads of what was abandoned, and it is no fault.
+        if !matches!(error, log_database::Error::Abandoned) {
+            log::error!("a request failed: {error}");
+        }
         Self::failed()
     }
 }

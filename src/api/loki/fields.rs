@@ -11,8 +11,8 @@ use tide::{Request, Response};
 use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::arguments::Arguments;
-use crate::api::loki::running::{self, Source, entry};
-use crate::api::loki::wire;
+use crate::api::loki::running::{self, Source};
+use crate::api::loki::wire::{self, Cost};
 use crate::api::parameters::decode_text;
 use crate::logql::ast::{Expr, LogExpr, Stage};
 use crate::logql::eval::{Line, LogOptions, LogQuery, SeriesLabels};
@@ -90,24 +90,17 @@ fn collect(mut query: LogQuery, source: &Source, clock: &Clock) -> Result<BTreeM
         Parser::new("json", Stage::Json(Vec::new()), clock)?,
         Parser::new("logfmt", Stage::Logfmt { strict: false, keep_empty: false, extractions: Vec::new() }, clock)?,
     ];
-    let mut scan = source.scan(query.selection());
-    while let Some(next) = scan.next()? {
-        let progress = query.push(&entry(next))?;
-        for stream in query.take() {
-            // The parsers name fields differently where the stream has a label of that name.
-            let labels = Labels::new(stream.labels.iter()).map_err(|error| Error::bad_request(error.to_string()))?;
-            for line in &stream.lines {
-                add(&mut fields, line.metadata.iter().chain(line.parsed.iter()), None);
-                for parser in &mut parsers {
-                    if let Some(parsed) = parser.parse(line, &labels)? {
-                        add(&mut fields, parsed.iter(), Some(parser.name));
-                        break;
-                    }
+    for stream in running::read(&mut query, source, &mut Cost::new())? {
+        // The parsers name fields differently where the stream has a label of that name.
+        let labels = Labels::new(stream.labels.iter()).map_err(|error| Error::bad_request(error.to_string()))?;
+        for line in &stream.lines {
+            add(&mut fields, line.metadata.iter().chain(line.parsed.iter()), None);
+            for parser in &mut parsers {
+                if let Some(parsed) = parser.parse(line, &labels)? {
+                    add(&mut fields, parsed.iter(), Some(parser.name));
+                    break;
                 }
             }
-        }
-        if progress.is_break() {
-            break;
         }
     }
     Ok(fields)

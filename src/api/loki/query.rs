@@ -1,7 +1,5 @@
 //! `query_range` and `query`: lines, or numbers made of them.
 
-use std::ops::ControlFlow;
-
 use tide::{Request, Response};
 
 use crate::api::State;
@@ -66,14 +64,7 @@ fn asks_for(request: &Request<State>, name: &str, value: &str) -> bool {
 /// The lines that `query` selects.
 fn lines(mut query: LogQuery, source: &Source, categorizes: bool) -> Result<Response, Error> {
     let mut cost = Cost::new();
-    let mut scan = source.scan(query.selection());
-    while let Some(next) = scan.next()? {
-        cost.add(next.line);
-        if query.push(&entry(next))? == ControlFlow::Break(()) {
-            break;
-        }
-    }
-    let mut streams = query.take();
+    let mut streams = running::read(&mut query, source, &mut cost)?;
     streams.sort_by_cached_key(|stream| stream.labels.to_string());
     cost.set_entries_returned(streams.iter().map(|stream| stream.lines.len()).sum());
     let result: Vec<_> = streams.iter().map(|stream| wire::Stream::new(stream, categorizes)).collect();

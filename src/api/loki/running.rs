@@ -11,7 +11,9 @@ use tide::StatusCode;
 
 use crate::api::error::Error;
 use crate::api::loki::service;
+use crate::api::loki::wire::Cost;
 use crate::log_database::{Database, EntryRef, Scan, Snapshot};
+use crate::logql::eval::{LogQuery, Stream};
 use crate::logql::pipeline::Entry;
 use crate::model::Selection;
 
@@ -39,6 +41,18 @@ impl Source {
 /// An entry as LogQL takes it.
 pub(super) fn entry(EntryRef { timestamp, labels, line }: EntryRef<'_>) -> Entry<'_> {
     Entry { timestamp, labels, metadata: &[], line }
+}
+
+/// The lines that `query` selects.
+pub(super) fn read(query: &mut LogQuery, source: &Source, cost: &mut Cost) -> Result<Vec<Stream>, Error> {
+    let mut scan = source.scan(query.selection());
+    while let Some(next) = scan.next()? {
+        cost.add(next.line);
+        if query.push(&entry(next))?.is_break() {
+            break;
+        }
+    }
+    Ok(query.take())
 }
 
 /// Sets the flag once nobody waits any more, be it that the answer is there, that the client left, or that it takes too

@@ -14,8 +14,8 @@ use crate::model::{Labels, Matcher, TimeRange};
 pub(super) const SERVICE_LABEL: &str = "service_name";
 /// Its value where nothing names a service.
 const UNKNOWN: &str = "unknown_service";
-/// Labels that name a service; the first that a stream has counts.
-const NAMING_LABELS: [&str; 14] = [
+/// Labels that name a service, after the one itself; the first that a stream has counts.
+const NAMING_LABELS: [&str; 13] = [
     "service",
     "app",
     "application",
@@ -29,8 +29,6 @@ const NAMING_LABELS: [&str; 14] = [
     "workload",
     "job",
     "k8s_job_name",
-    // Of a stored stream that has the label already.
-    SERVICE_LABEL,
 ];
 /// The label of a file's path.
 const PATH_LABEL: &str = "path";
