@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use structopt::StructOpt;
 use structopt::clap::{self, ErrorKind};
@@ -51,6 +52,10 @@ pub struct Config {
     pub root_path: Option<PathBuf>,
     /// Where the database lives.
     pub data_directory: PathBuf,
+    /// How long lines are kept once they are stored; `None` for as long as there is room.
+    pub retention_age: Option<Duration>,
+    /// How many bytes stored lines may take; `None` for what the file system allows.
+    pub retention_bytes: Option<u64>,
     /// The address to serve on, as `host:port`.
     pub listen: String,
     /// Host names that requests may be addressed to, besides addresses and local names.
@@ -80,6 +85,14 @@ struct Arguments {
     /// Where the database lives
     #[structopt(long, env, parse(from_os_str), default_value = ".data")]
     data_directory: PathBuf,
+
+    /// How long lines are kept once they are stored, such as 12h, 30d or 4w; without it as long as there is room
+    #[structopt(long, env, parse(try_from_str = retention_age))]
+    retention_age: Option<Duration>,
+
+    /// How much stored lines may take, such as 500MiB or 10GiB; without it a tenth of the file system, 10 GiB at most
+    #[structopt(long, env, parse(try_from_str = retention_size))]
+    retention_size: Option<u64>,
 
     /// The address to serve on, as host:port; without a host only this machine is served, port 0 picks a free one
     #[structopt(long, env, default_value = "127.0.0.1:8000")]
@@ -139,6 +152,8 @@ impl Config {
             collector,
             root_path,
             data_directory: arguments.data_directory,
+            retention_age: arguments.retention_age,
+            retention_bytes: arguments.retention_size,
             listen: listen_address(&arguments.listen)?,
             allowed_hosts: filled(arguments.allowed_hosts),
             start_from_end: arguments.start_from.eq_ignore_ascii_case("end"),
@@ -147,6 +162,24 @@ impl Config {
             node_name: arguments.node_name.filter(|name| !name.is_empty()),
         })
     }
+}
+
+fn retention_age(text: &str) -> Result<Duration, String> {
+    let seconds = quantity(text, &[("m", 60), ("h", 3600), ("d", 24 * 3600), ("w", 7 * 24 * 3600)]);
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("'{text}' is no length of time, such as 12h, 30d or 4w"))
+}
+
+fn retention_size(text: &str) -> Result<u64, String> {
+    let bytes = quantity(text, &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)]);
+    bytes.ok_or_else(|| format!("'{text}' is no size, such as 500MiB or 10GiB"))
+}
+
+/// A whole number above 0 with one of the units.
+fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(digits_end)?;
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*factor).filter(|quantity| 0 < *quantity)
 }
 
 /// `host:port`, with 127.0.0.1 where there is no host.
@@ -183,6 +216,8 @@ mod tests {
             collector: CollectorKind::Directory,
             root_path: Some("/var/log".into()),
             data_directory: ".data".into(),
+            retention_age: None,
+            retention_bytes: None,
             listen: "127.0.0.1:8000".into(),
             allowed_hosts: vec![],
             start_from_end: false,
@@ -210,6 +245,17 @@ mod tests {
     fn an_address_without_a_host_is_local() {
         assert_eq!(parse("--log-collector Kubernetes --listen :0").unwrap().listen, "127.0.0.1:0");
         assert_eq!(parse("--log-collector Kubernetes --listen [::]:80").unwrap().listen, "[::]:80");
+    }
+
+    #[test]
+    fn what_is_kept_has_a_unit() {
+        let config = parse("--log-collector Kubernetes --retention-age 30d --retention-size 10GiB").unwrap();
+        assert_eq!(config.retention_age, Some(Duration::from_hours(30 * 24)));
+        assert_eq!(config.retention_bytes, Some(10 << 30));
+        for wrong in ["30", "d", "0d", "30days", "-1d", "99999999999999999999d", "9999999999999999w"] {
+            check_refused(&format!("--log-collector Kubernetes --retention-age={wrong}"), "is no length of time");
+        }
+        check_refused("--log-collector Kubernetes --retention-size 10G", "'10G' is no size");
     }
 
     #[test]

@@ -257,6 +257,11 @@ pub fn remove(path: &Path) -> Result<()> {
     fs::remove_file(path).map_err(at("remove", path))
 }
 
+/// Removes a directory that is empty.
+pub fn remove_directory(path: &Path) -> Result<()> {
+    fs::remove_dir(path).map_err(at("remove the directory", path))
+}
+
 /// Waits until the names in a directory are on stable storage.
 pub fn sync_directory(path: &Path) -> Result<()> {
     let directory = fs::File::open(path).map_err(at("open", path))?;
@@ -265,6 +270,16 @@ pub fn sync_directory(path: &Path) -> Result<()> {
 
 /// Bytes that an unprivileged user can still write to the file system of `path`.
 pub fn free_bytes(path: &Path) -> Result<u64> {
-    let statistics = rustix::fs::statvfs(path).map_err(|errno| at("stat the file system of", path)(errno.into()))?;
+    let statistics = file_system(path)?;
     Ok(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+}
+
+/// Bytes of the file system of `path` in all.
+pub fn total_bytes(path: &Path) -> Result<u64> {
+    let statistics = file_system(path)?;
+    Ok(statistics.f_blocks.saturating_mul(statistics.f_frsize))
+}
+
+fn file_system(path: &Path) -> Result<rustix::fs::StatVfs> {
+    rustix::fs::statvfs(path).map_err(|errno| at("stat the file system of", path)(errno.into()))
 }

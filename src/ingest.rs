@@ -1,6 +1,6 @@
-//! The pump: batches in, append, commit, sync, and only then are files let go.
+//! The pump: batches in, append, commit, sync, and only then are files let go; and the database's housekeeping beside it.
 //!
-//! Runs on one thread of its own. While the database cannot take what was read, nothing more is read: the log files are
+//! Each runs on one thread of its own. While the database cannot take what was read, nothing more is read: the log files are
 //! the buffer.
 
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::log_collector::{self, Collector};
 use crate::log_database::{self, Database};
-use crate::model::Batch;
+use crate::model::{Batch, Timestamp};
 use crate::status::Status;
 
 /// How long an entry waits for its commit at most.
@@ -23,6 +23,10 @@ const IDLE_INTERVAL: Duration = Duration::from_millis(500);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a failure that lasts is named in the log.
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
+/// How long the database is left alone once there is nothing to maintain.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+/// How much may wait for maintenance before nothing more is read: half a minute of reading as fast as can be.
+const BACKLOG_BYTES_MAX: u64 = 2 << 30;
 
 /// Why collecting ended.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +75,7 @@ impl Stop {
 pub fn run(collector: &mut impl Collector, database: &Database, status: &Status, stop: &Stop) -> Result<(), Error> {
     let mut pump = Pump { database, status, stop, uncommitted_since: None, unsynced_since: None };
     while !stop.is_set() {
-        if let Some(batch) = collector.next_batch(pump.wait_at_most())? {
+        if let Some(batch) = pump.next_batch(collector)? {
             pump.append(batch)?;
         }
         pump.commit_if_due()?;
@@ -89,6 +93,37 @@ pub fn run(collector: &mut impl Collector, database: &Database, status: &Status,
     Ok(())
 }
 
+/// Moves what is stored to where it takes less room, and drops what is not to be kept, until `stop`. `clock` says what
+/// time it is.
+pub fn maintain(database: &Database, stop: &Stop, clock: fn() -> Timestamp) {
+    let mut complaint = Complaint::default();
+    while !stop.is_set() {
+        match database.maintain(clock()) {
+            Ok(true) => {}
+            Ok(false) => stop.wait(MAINTENANCE_INTERVAL),
+            Err(error) => {
+                complaint.say(&format!("stored lines take more room than they should: {error}"));
+                stop.wait(RETRY_INTERVAL);
+            }
+        }
+    }
+}
+
+/// Names a failure that lasts in the log, but not each time it is met.
+#[derive(Debug, Default)]
+struct Complaint {
+    said: Option<Instant>,
+}
+
+impl Complaint {
+    fn say(&mut self, text: &str) {
+        if self.said.is_none_or(|when| COMPLAINT_INTERVAL <= when.elapsed()) {
+            log::error!("{text}");
+            self.said = Some(Instant::now());
+        }
+    }
+}
+
 struct Pump<'a> {
     database: &'a Database,
     status: &'a Status,
@@ -100,6 +135,16 @@ struct Pump<'a> {
 }
 
 impl Pump<'_> {
+    /// What was read next; nothing is while too much waits for maintenance.
+    fn next_batch(&self, collector: &mut impl Collector) -> Result<Option<Batch>, Error> {
+        let timeout = self.wait_at_most();
+        if BACKLOG_BYTES_MAX < self.database.backlog_bytes() {
+            self.stop.wait(timeout);
+            return Ok(None);
+        }
+        Ok(collector.next_batch(timeout)?)
+    }
+
     fn append(&mut self, batch: Batch) -> Result<(), Error> {
         self.database.append(batch)?;
         let now = Instant::now();
@@ -133,11 +178,11 @@ impl Pump<'_> {
 
     /// Commits or syncs, and tries again until it works or the agent is told to stop.
     fn store(&self, operation: impl Fn(&Database) -> Result<(), log_database::Error>) -> Result<(), Error> {
-        let mut complained: Option<Instant> = None;
+        let mut complaint = Complaint::default();
         loop {
             match operation(self.database) {
                 Ok(()) => {
-                    if complained.is_some() {
+                    if complaint.said.is_some() {
                         log::info!("the database takes lines again");
                         self.status.set_problem(None);
                     }
@@ -145,10 +190,7 @@ impl Pump<'_> {
                 }
                 Err(error) if self.stop.is_set() => return Err(error.into()),
                 Err(error) => {
-                    if complained.is_none_or(|when| COMPLAINT_INTERVAL <= when.elapsed()) {
-                        log::error!("{error}; nothing more is read until it works again");
-                        complained = Some(Instant::now());
-                    }
+                    complaint.say(&format!("{error}; nothing more is read until it works again"));
                     self.status.set_problem(Some(error.to_string()));
                     self.stop.wait(RETRY_INTERVAL);
                 }

@@ -20,14 +20,18 @@ use monitoring_rs::log_collector::kubernetes;
 use monitoring_rs::log_collector::naming::ByPath;
 use monitoring_rs::log_collector::patterns::Patterns;
 use monitoring_rs::log_collector::watcher::PlatformWatcher;
-use monitoring_rs::log_database::Database;
-use monitoring_rs::log_database::storage::DiskStorage;
+use monitoring_rs::log_database::storage::{DiskStorage, Storage};
+use monitoring_rs::log_database::{Database, Options, RetentionLimits};
 use monitoring_rs::model::Timestamp;
 use monitoring_rs::status::Status;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use structopt::clap::{self, ErrorKind};
 
+/// Most bytes that are kept without `--retention-size`.
+const RETENTION_BYTES_MAX: u64 = 10 << 30;
+/// And no more than this part of the file system: a tenth.
+const RETENTION_SHARE: u64 = 10;
 /// How long the collector may take to store what it has read, once it is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(2500);
 /// How long open answers may take from then on.
@@ -83,7 +87,9 @@ fn run(config: &Config) -> anyhow::Result<()> {
 
     let storage = DiskStorage::open(&config.data_directory);
     let storage = storage.context("cannot use --data-directory, which has to be a directory that can be written")?;
-    let database = Database::open(Arc::new(storage)).context("cannot open the database in --data-directory")?;
+    let options = Options { retention: retention(config, &storage)? };
+    let database = Database::open_with(Arc::new(storage), options);
+    let database = database.context("cannot open the database in --data-directory")?;
     let data_directory = file::canonical(&config.data_directory)?;
     let free_mib = file::free_bytes(&data_directory)? >> 20;
     log::info!("data directory {}, {free_mib} MiB free", data_directory.display());
@@ -98,6 +104,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
     let (stop_serving, stopped) = channel::bounded::<()>(1);
     let (pumping, pump_ended) = channel::bounded::<()>(1);
     listen_to_signals(Arc::clone(&stop), stop_serving)?;
+    maintain(database.clone(), Arc::clone(&stop))?;
     task::block_on(async {
         let listener = api::bind(&config.listen).await.context("cannot serve")?;
         log::info!("serving http://{}/", listener.local_address());
@@ -130,6 +137,22 @@ fn run(config: &Config) -> anyhow::Result<()> {
         log::info!("stopped");
         Ok(())
     })
+}
+
+/// How much is kept: what the user says, or no more than leaves the file system to others.
+fn retention(config: &Config, storage: &DiskStorage) -> anyhow::Result<RetentionLimits> {
+    let bytes = match config.retention_bytes {
+        Some(bytes) => bytes,
+        None => RETENTION_BYTES_MAX.min(storage.total_bytes()? / RETENTION_SHARE),
+    };
+    Ok(RetentionLimits { age: config.retention_age, bytes: Some(bytes) })
+}
+
+/// Starts the thread of the database's housekeeping. Nothing waits for its end: whatever it does may be cut short.
+fn maintain(database: Database, stop: Arc<Stop>) -> anyhow::Result<()> {
+    let maintain = move || ingest::maintain(&database, &stop, now);
+    thread::Builder::new().name("maintenance".into()).spawn(maintain).context("cannot start a thread")?;
+    Ok(())
 }
 
 /// The directory to collect from.

@@ -337,11 +337,62 @@ impl Matcher {
     }
 }
 
+/// A regular expression over the bytes of a line, always compiled with the same flags, so that its text says it all.
+#[derive(Clone, Debug)]
+pub struct LinePattern(regex::bytes::Regex);
+
+impl LinePattern {
+    /// Compiles `pattern`; it is found anywhere in a line unless it says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// What [`regex::Error`] says: bad syntax, or too large a program.
+    pub fn new(pattern: &str) -> Result<Self, regex::Error> {
+        regex::bytes::Regex::new(pattern).map(Self)
+    }
+
+    /// The expression's text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether the expression is found in `line`.
+    pub fn is_match(&self, line: &[u8]) -> bool {
+        self.0.is_match(line)
+    }
+}
+
+impl PartialEq for LinePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for LinePattern {}
+
 /// A condition on the bytes of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineFilter {
     /// The line contains these bytes.
     Contains(Vec<u8>),
+    /// The line does not contain these bytes.
+    NotContains(Vec<u8>),
+    /// The expression is found in the line.
+    Matches(LinePattern),
+    /// The expression is not found in the line.
+    NotMatches(LinePattern),
+}
+
+impl LineFilter {
+    /// Whether `line` satisfies the condition.
+    pub fn accepts(&self, line: &[u8]) -> bool {
+        match self {
+            Self::Contains(bytes) => memchr::memmem::find(line, bytes).is_some(),
+            Self::NotContains(bytes) => memchr::memmem::find(line, bytes).is_none(),
+            Self::Matches(pattern) => pattern.is_match(line),
+            Self::NotMatches(pattern) => !pattern.is_match(line),
+        }
+    }
 }
 
 /// The order in which a scan yields entries.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::log_database::block;
 use crate::log_database::database::PENDING_BYTES_MAX;
-use crate::log_database::journal::VERSION;
 use crate::log_database::scan::OPEN_BYTES_MAX;
 use crate::log_database::storage::IoError;
 
@@ -30,12 +30,14 @@ pub enum Error {
     },
 
     /// A newer monitoring-rs wrote this file. Upgrade the binary; nothing was touched.
-    #[error("{} is format {got}, this build reads up to {VERSION}; upgrade monitoring-rs", path.display())]
+    #[error("{} is format {got}, this build reads up to {supported}; upgrade monitoring-rs", path.display())]
     UnsupportedVersion {
         /// The file in question.
         path: PathBuf,
         /// Its version.
         got: u32,
+        /// The newest version of such a file that this build reads.
+        supported: u32,
     },
 
     /// Lines that were committed, but never synced because the medium failed, cannot be read back. Nothing more is
@@ -47,6 +49,19 @@ pub enum Error {
         /// Where the first record stands that is not what was written.
         offset: u64,
     },
+
+    /// A block of a segment is not what was written. It is counted, and the segment stays as it is.
+    #[error("the block at byte {offset} of {} cannot be read", path.display())]
+    UnreadableBlock {
+        /// The segment.
+        path: PathBuf,
+        /// Where the block starts.
+        offset: u64,
+    },
+
+    /// Lines could not be encoded; they stay where they are.
+    #[error("failed to encode a block: {0}")]
+    Block(#[from] block::Error),
 
     /// The batch does not fit beside what is pending. Nothing was taken; commit first, or split the batch.
     #[error("a batch of {bytes} bytes does not fit beside {pending} pending bytes, the limit is {PENDING_BYTES_MAX}")]
@@ -64,4 +79,12 @@ pub enum Error {
     /// Nobody waits for what was being read; see [`crate::log_database::Scan::unless`].
     #[error("the scan was abandoned")]
     Abandoned,
+}
+
+impl Error {
+    /// Whether there is no room left on the medium.
+    pub(super) fn is_full(&self) -> bool {
+        use std::io::ErrorKind;
+        matches!(self, Self::Io(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    }
 }

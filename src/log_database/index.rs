@@ -1,12 +1,16 @@
 //! Where each stream's lines are, and nothing of the lines themselves.
 //!
-//! Cloning an index shares everything below its first level, and changing it copies what is shared: that is how a
-//! snapshot stays what it is while the writer goes on.
+//! Files are ordered by the journal sequences whose lines they hold: segments first, then the journal, so a stream's
+//! parts are in the order they were stored. Cloning an index shares everything below its first level, and changing it
+//! copies what is shared: that is how a snapshot stays what it is while the writer goes on and files are exchanged.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::log_database::journal::{JournalFile, Part, Skeleton};
+use crate::log_database::journal::{JournalFile, Skeleton};
+use crate::log_database::part::{Part, StreamParts};
+use crate::log_database::segment::Segment;
 use crate::model::Labels;
 
 /// Parts that are copied when the last of them is added to while a snapshot looks at it.
@@ -16,82 +20,202 @@ const PARTS_PER_CHUNK: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     pub(super) streams: BTreeMap<Labels, Arc<Stream>>,
-    pub(super) files: BTreeMap<u64, Arc<JournalFile>>,
+    /// By sequence.
+    pub(super) journal: BTreeMap<u64, Arc<JournalFile>>,
+    /// By the first sequence of each; all older than the journal.
+    pub(super) segments: BTreeMap<u64, Arc<Segment>>,
 }
 
-/// The parts of one stream, in the order they were committed.
+/// Where one stream's lines are, in the order they were stored.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stream {
-    /// All chunks but the last are full.
-    chunks: Vec<Arc<Vec<Part>>>,
+    files: Vec<Stored>,
+}
+
+/// One stream's parts in one file.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) file: StoredIn,
+    parts: Parts,
+}
+
+/// A file that holds parts.
+#[derive(Clone, Debug)]
+pub(super) enum StoredIn {
+    Journal(Arc<JournalFile>),
+    Segment(Arc<Segment>),
+}
+
+impl StoredIn {
+    fn first_sequence(&self) -> u64 {
+        match self {
+            Self::Journal(file) => file.sequence(),
+            Self::Segment(segment) => *segment.sequences().start(),
+        }
+    }
 }
 
 impl Index {
-    /// Adds a file, before the first of its parts.
-    pub(super) fn add_file(&mut self, file: Arc<JournalFile>) {
-        self.files.insert(file.sequence(), file);
-    }
-
-    /// Adds the parts of a record whose body starts at `body_start` of file `sequence`.
-    pub(super) fn add_record(&mut self, skeleton: &Skeleton, sequence: u64, body_start: u64) {
+    /// Adds the parts of a record whose body starts at `body_start` of a journal file, which is the newest.
+    pub(super) fn add_record(&mut self, skeleton: &Skeleton, file: &Arc<JournalFile>, body_start: u64) {
+        self.add_file(file);
         for (labels, parts) in &skeleton.streams {
             if parts.is_empty() {
                 continue;
             }
-            let stream = match self.streams.get_mut(labels) {
-                Some(stream) => stream,
-                None => self.streams.entry(labels.clone()).or_default(),
-            };
-            let stream = Arc::make_mut(stream);
-            for part in parts {
-                stream.push(part.placed(sequence, body_start));
-            }
+            let stored = self.stream(labels).last_in(file);
+            stored.parts.extend(parts.iter().map(|part| part.placed(body_start)));
         }
     }
 
-    /// Removes the parts of file `sequence` from `offset` on; no part of a newer file may be there.
+    /// Adds a journal file; one that is there already stays.
+    pub(super) fn add_file(&mut self, file: &Arc<JournalFile>) {
+        self.journal.entry(file.sequence()).or_insert_with(|| Arc::clone(file));
+    }
+
+    /// Removes the parts of journal file `sequence` from `offset` on; no newer file may be there.
     pub(super) fn remove_parts(&mut self, sequence: u64, offset: u64) {
-        let is_removed = |part: &Part| part.sequence == sequence && offset <= part.offset;
         for stream in self.streams.values_mut() {
-            while stream.last().is_some_and(is_removed) {
-                Arc::make_mut(stream).pop();
+            let is_last = |stored: &Stored| stored.file.first_sequence() == sequence;
+            if stream.files.last().is_some_and(is_last) {
+                let stream = Arc::make_mut(stream);
+                let Some(mut last) = stream.files.pop() else { continue };
+                last.parts.truncate_at(offset);
+                stream.files.extend((last.parts.len() != 0).then_some(last));
             }
         }
+        self.drop_empty_streams();
+    }
+
+    /// Adds a segment.
+    pub(super) fn add_segment(&mut self, segment: &Arc<Segment>, streams: &[StreamParts]) {
+        let first = *segment.sequences().start();
+        self.segments.insert(first, Arc::clone(segment));
+        for StreamParts { labels, parts } in streams.iter().filter(|stream| !stream.parts.is_empty()) {
+            let mut stored = Stored { file: StoredIn::Segment(Arc::clone(segment)), parts: Parts::default() };
+            stored.parts.extend(parts.iter().copied());
+            let files = &mut self.stream(labels).files;
+            let place = files.partition_point(|stored| stored.file.first_sequence() < first);
+            files.insert(place, stored);
+        }
+    }
+
+    /// Removes every file whose sequences lie in `sequences`, and its parts.
+    pub(super) fn remove_files(&mut self, sequences: &RangeInclusive<u64>) {
+        self.journal.retain(|sequence, _| !sequences.contains(sequence));
+        self.segments.retain(|first, _| !sequences.contains(first));
+        let is_removed = |stored: &Stored| sequences.contains(&stored.file.first_sequence());
+        for stream in self.streams.values_mut() {
+            if stream.files.iter().any(is_removed) {
+                Arc::make_mut(stream).files.retain(|stored| !is_removed(stored));
+            }
+        }
+        self.drop_empty_streams();
+    }
+
+    /// Each stream's parts in the files whose sequences lie in `sequences`, sorted by labels.
+    pub(super) fn parts_in(&self, sequences: RangeInclusive<u64>) -> impl Iterator<Item = (&Labels, &[Stored])> {
+        let files = self.streams.iter().map(move |(labels, stream)| (labels, stream.files_in(&sequences)));
+        files.filter(|(_, files)| !files.is_empty())
+    }
+
+    fn stream(&mut self, labels: &Labels) -> &mut Stream {
+        if !self.streams.contains_key(labels) {
+            self.streams.insert(labels.clone(), Arc::default());
+        }
+        Arc::make_mut(self.streams.get_mut(labels).expect("it was there, or was just added"))
+    }
+
+    fn drop_empty_streams(&mut self) {
+        self.streams.retain(|_, stream| !stream.files.is_empty());
     }
 }
 
 impl Stream {
-    fn push(&mut self, part: Part) {
-        match self.chunks.last_mut().filter(|chunk| chunk.len() < PARTS_PER_CHUNK) {
-            Some(chunk) => Arc::make_mut(chunk).push(part),
-            None => self.chunks.push(Arc::new(vec![part])),
+    /// The stream's parts in `file`, which is the newest.
+    fn last_in(&mut self, file: &Arc<JournalFile>) -> &mut Stored {
+        let is_there = self.files.last().is_some_and(|last| last.file.first_sequence() == file.sequence());
+        if !is_there {
+            self.files.push(Stored { file: StoredIn::Journal(Arc::clone(file)), parts: Parts::default() });
         }
+        self.files.last_mut().expect("it was there, or was just added")
     }
 
-    fn last(&self) -> Option<&Part> {
-        self.chunks.last()?.last()
-    }
-
-    fn pop(&mut self) {
-        let Some(chunk) = self.chunks.last_mut() else { return };
-        Arc::make_mut(chunk).pop();
-        if chunk.is_empty() {
-            self.chunks.pop();
-        }
+    fn files_in(&self, sequences: &RangeInclusive<u64>) -> &[Stored] {
+        let start = self.files.partition_point(|stored| stored.file.first_sequence() < *sequences.start());
+        let rest = &self.files[start..];
+        &rest[..rest.partition_point(|stored| stored.file.first_sequence() <= *sequences.end())]
     }
 
     /// How many parts there are.
     pub(super) fn len(&self) -> usize {
+        self.files.iter().map(|stored| stored.parts.len()).sum()
+    }
+
+    /// The part at `position`, counted from the oldest, and its file.
+    pub(super) fn get(&self, mut position: usize) -> Option<(&StoredIn, &Part)> {
+        for stored in &self.files {
+            match position.checked_sub(stored.parts.len()) {
+                Some(rest) => position = rest,
+                None => return Some((&stored.file, stored.parts.get(position)?)),
+            }
+        }
+        None
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Part> {
+        self.files.iter().flat_map(Stored::iter)
+    }
+}
+
+impl Stored {
+    /// The file, where it is a segment.
+    pub(super) fn segment(&self) -> Option<&Segment> {
+        match &self.file {
+            StoredIn::Journal(_) => None,
+            StoredIn::Segment(segment) => Some(segment),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Part> {
+        self.parts.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+}
+
+/// Parts by offset.
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    /// All chunks but the last are full.
+    chunks: Vec<Arc<Vec<Part>>>,
+}
+
+impl Parts {
+    fn extend(&mut self, parts: impl Iterator<Item = Part>) {
+        for part in parts {
+            match self.chunks.last_mut().filter(|chunk| chunk.len() < PARTS_PER_CHUNK) {
+                Some(chunk) => Arc::make_mut(chunk).push(part),
+                None => self.chunks.push(Arc::new(vec![part])),
+            }
+        }
+    }
+
+    /// Removes the parts from `offset` on.
+    fn truncate_at(&mut self, offset: u64) {
+        while let Some(chunk) = self.chunks.last_mut() {
+            Arc::make_mut(chunk).retain(|part| part.offset < offset);
+            if !chunk.is_empty() {
+                break;
+            }
+            self.chunks.pop();
+        }
+    }
+
+    fn len(&self) -> usize {
         let Some(last) = self.chunks.last() else { return 0 };
         (self.chunks.len() - 1) * PARTS_PER_CHUNK + last.len()
     }
 
-    /// The part at `position`, counted from the oldest.
-    pub(super) fn get(&self, position: usize) -> Option<&Part> {
+    fn get(&self, position: usize) -> Option<&Part> {
         self.chunks.get(position / PARTS_PER_CHUNK)?.get(position % PARTS_PER_CHUNK)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Part> {
-        self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
 }

@@ -1,11 +1,11 @@
 //! Keeps entries crash-safe and searchable, in this process.
 //!
-//! Owns the data directory: [`Database`] takes batches and hands out snapshots, `journal` is what is on disk,
-//! [`storage`] the only door to files. It knows nothing of where lines come from or how they are asked for over the
-//! network, and never looks inside a checkpoint.
+//! Owns the data directory: [`Database`] takes batches and hands out snapshots, `journal` holds what was committed
+//! lately and `segment` everything before, as encoded blocks ([`block`]); [`storage`] is the only door to files. It knows
+//! nothing of where lines come from or how they are asked for over the network, and never looks inside a checkpoint.
 //!
-//! For now the journal is all there is. Once its lines are moved into segments of encoded blocks, a journal file is
-//! dropped as a whole; that is why each one starts with all checkpoints and why queries see only parts and files.
+//! A journal file becomes a segment as a whole, and small segments become larger ones. That is why each journal file
+//! starts with all checkpoints, and why queries see only parts and the files they are in, whatever kind these are of.
 //!
 //! # Crash model
 //!
@@ -26,19 +26,28 @@
 //! with everything committed later. So whoever reads on from [`Database::checkpoints`] stores each line exactly once,
 //! as long as its source still has what was committed after the last sync.
 //!
+//! [`Database::maintain`] moves lines from file to file, and no crash makes a difference to what is there: a file that
+//! replaces others is durable under its name before they are removed, and its name says what it replaces. A snapshot sees
+//! a line in one file or in the other, never in both.
+//!
 //! What may be lost: commits since the last sync, when the machine dies; a part that the medium damaged after it was
 //! durable, which is counted in [`Statistics`] and logged. What is never lost silently or made up: anything else.
 
+pub mod block;
+mod bytes;
 mod database;
 mod error;
 mod index;
 mod journal;
+mod part;
 mod scan;
+mod segment;
 mod snapshot;
 mod statistics;
 pub mod storage;
+mod window;
 
-pub use database::{Database, PENDING_BYTES_MAX};
+pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
 pub use scan::{EntryRef, OPEN_BYTES_MAX, Scan};
 pub use snapshot::{Extent, Snapshot};

@@ -115,7 +115,7 @@ impl Snapshot {
     pub fn scan_as(&self, selection: &Selection, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Scan {
         let views = self.views(&|_| true).into_iter();
         let streams = views.filter_map(|(labels, view)| Some((shown_as(labels)?, view))).collect();
-        Scan::new(Arc::clone(&self.index), streams, selection)
+        Scan::new(streams, selection)
     }
 
     /// The streams that `is_selected` picks; none without lines.
@@ -137,11 +137,18 @@ impl Snapshot {
 
     /// What can be told from the snapshot; the rest is 0.
     pub(super) fn statistics(&self) -> Statistics {
-        let files = &self.index.files;
+        let (journal, segments) = (&self.index.journal, &self.index.segments);
+        let journal_bytes: u64 = journal.values().map(|file| file.size_bytes()).sum();
+        let segment_bytes: u64 = segments.values().map(|segment| segment.size_bytes()).sum();
         let mut statistics = Statistics {
-            files: files.len(),
-            disk_bytes: files.values().map(|file| file.size_bytes()).sum(),
-            unreadable_parts: files.values().map(|file| file.unreadable_count()).sum(),
+            files: journal.len() + segments.len(),
+            segments: segments.len(),
+            blocks: segments.values().map(|segment| segment.block_count()).sum(),
+            disk_bytes: journal_bytes + segment_bytes,
+            segment_bytes,
+            unreadable_parts: journal.values().map(|file| file.unreadable_count()).sum(),
+            unreadable_blocks: segments.values().map(|segment| segment.unreadable_count()).sum(),
+            oldest_stored: segments.values().next().map(|segment| segment.stored()),
             ..Statistics::default()
         };
         for view in self.views(&|_| true).values() {

@@ -15,14 +15,24 @@ pub struct Statistics {
     pub disk_bytes: u64,
     /// How many files there are.
     pub files: usize,
+    /// How many of them are segments.
+    pub segments: usize,
+    /// Blocks in all segments.
+    pub blocks: usize,
+    /// Bytes of all segments.
+    pub segment_bytes: u64,
+    /// When the newest line of the oldest segment was moved there from the journal; `None` where there is no segment.
+    pub oldest_stored: Option<Timestamp>,
     /// The earliest time of all lines; `None` where there is no line.
     pub oldest: Option<Timestamp>,
     /// Bytes that a crash left behind the last valid record, when the database was opened.
     pub cut_bytes: u64,
     /// Bytes that were durable and turned out to be damaged, when the database was opened.
     pub quarantined_bytes: u64,
-    /// Parts that queries had to leave out because they could no longer be read.
+    /// Parts of the journal that had to be left out because they could no longer be read.
     pub unreadable_parts: usize,
+    /// Blocks of segments that had to be left out because they could no longer be read.
+    pub unreadable_blocks: usize,
     /// Commits that wrote something.
     pub commits: u64,
     /// Calls of [`crate::log_database::Database::sync`] that had something to make durable, and did.

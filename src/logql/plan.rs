@@ -76,7 +76,10 @@ mod tests {
     fn check(query: &str, expected_filters: &[&str], expected_rest: &str) {
         let Ok(Expr::Log(mut log)) = parse(query) else { panic!("{query} is a log query") };
         let fetch = fetch(&log, TimeRange::ALL).unwrap();
-        let texts = fetch.selection.filters.iter().map(|LineFilter::Contains(text)| std::str::from_utf8(text).unwrap());
+        let texts = fetch.selection.filters.iter().map(|filter| match filter {
+            LineFilter::Contains(text) => std::str::from_utf8(text).unwrap(),
+            other => panic!("{other:?} is no plain text"),
+        });
         assert_eq!(texts.collect::<Vec<_>>(), expected_filters);
         log.stages = fetch.stages;
         assert_eq!(log.to_string(), expected_rest);

@@ -42,8 +42,8 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("anyhow", &["main"]),
     ("structopt", &["config", "main"]),
     ("clap", &["config", "main"]),
-    ("serde", &["api", "log_collector"]),
-    ("serde_json", &["api", "log_collector"]),
+    ("serde", &["api", "log_collector", "logql::stages::tests"]),
+    ("serde_json", &["api", "log_collector", "logql::stages::tests"]),
     ("inotify", &["log_collector::watcher"]),
     ("kqueue", &["log_collector::watcher"]),
 ];

@@ -181,6 +181,7 @@ impl<W: Watcher> Directory<W> {
         };
         directory.enter(&root);
         directory.find_rotated();
+        directory.order_resumed();
         directory.settle();
         if directory.settings.start_from_end && checkpoints.is_empty() {
             directory.skip_history();

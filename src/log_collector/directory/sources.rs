@@ -1,6 +1,6 @@
 //! Which files are open, whose streams they deliver to, and when they are let go.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -206,12 +206,39 @@ impl<W: Watcher> Directory<W> {
     }
 
     fn deliver_to(&mut self, id: SourceId, name: PathBuf) {
-        let before = self.deliverers.insert(name.clone(), id);
-        let after = before.filter(|&before| !self.waits_for(before, id));
+        self.take_over(id, name.clone());
         let Some(tracked) = self.sources.get_mut(&id) else { return };
-        tracked.after = after.or(tracked.after);
         tracked.source.deliver_to(name);
         self.enqueue(id);
+    }
+
+    /// Puts sources that were resumed and deliver to one stream in the order in which they took it over: by age, the one
+    /// that has the stream's own name last.
+    pub(super) fn order_resumed(&mut self) {
+        let mut streams: BTreeMap<PathBuf, Vec<(bool, i64, SourceId)>> = BTreeMap::new();
+        for (&id, tracked) in &self.sources {
+            for path in tracked.source.delivery_paths() {
+                let is_current = tracked.names.iter().any(|name| self.seen(name) == path);
+                let turn = (is_current, tracked.source.identity.born_ns, id);
+                streams.entry(path.to_owned()).or_default().push(turn);
+            }
+        }
+        self.deliverers.clear();
+        for (path, mut turns) in streams {
+            turns.sort_unstable();
+            for (_, _, id) in turns {
+                self.take_over(id, path.clone());
+            }
+        }
+    }
+
+    /// Makes a source the one that delivers to a stream from now on, once the one before has been read to its end.
+    fn take_over(&mut self, id: SourceId, path: PathBuf) {
+        let before = self.deliverers.insert(path, id);
+        let after = before.filter(|&before| !self.waits_for(before, id));
+        if let Some(tracked) = self.sources.get_mut(&id) {
+            tracked.after = after.or(tracked.after);
+        }
     }
 
     /// Skips what the files hold that are there at the very first start, which is remembered even if there is none.

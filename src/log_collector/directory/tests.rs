@@ -256,6 +256,7 @@ on_mock_and_platform! {
     the_kubelets_rotation_behind_two_links
     a_restart_reads_on_where_it_was
     a_file_renamed_while_down_is_read_on
+    files_of_one_stream_are_resumed_in_their_order
     a_file_rotated_out_of_the_root_while_down_is_read_to_its_end
     a_file_rewritten_while_down_is_read_from_its_start
     a_container_line_split_over_a_restart_is_whole
@@ -631,6 +632,23 @@ fn a_file_renamed_while_down_is_read_on<W: Stage>() {
     story.append("a.log", "three\n");
     story.start();
     story.check(&["a.log: one two three"]);
+}
+
+fn files_of_one_stream_are_resumed_in_their_order<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.collect();
+    for (from, to, text) in [("a.log", "a.log.1", "two\n"), ("a.log", "a.log.0", "three\n")] {
+        story.rename(from, to);
+        story.append("a.log", text);
+        story.collect();
+    }
+    for (name, text) in [("a.log", "three again\n"), ("a.log.1", "one again\n"), ("a.log.0", "two again\n")] {
+        story.append(name, text);
+    }
+    story.start();
+    story.check(&["a.log: one two three one again two again three again"]);
 }
 
 fn a_file_rotated_out_of_the_root_while_down_is_read_to_its_end<W: Stage>() {

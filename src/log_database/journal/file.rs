@@ -1,11 +1,10 @@
 //! One journal file, as queries read it.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::log_database::journal::record::Part;
-use crate::log_database::journal::{Header, part};
+use crate::log_database::journal::{Header, columns, file_name};
+use crate::log_database::part::{Part, Unreadable};
 use crate::log_database::storage::{self, StoredFile};
 use crate::model::Lines;
 
@@ -15,13 +14,12 @@ pub(in crate::log_database) struct JournalFile {
     pub(super) header: Header,
     pub(super) file: Arc<dyn StoredFile>,
     size_bytes: AtomicU64,
-    /// Offsets of parts that could be read when they were written or recovered, and no longer can.
-    unreadable: Mutex<BTreeSet<u64>>,
+    unreadable: Unreadable,
 }
 
 impl JournalFile {
     pub(super) fn new(header: Header, file: Arc<dyn StoredFile>, size_bytes: u64) -> Self {
-        Self { header, file, size_bytes: AtomicU64::new(size_bytes), unreadable: Mutex::default() }
+        Self { header, file, size_bytes: AtomicU64::new(size_bytes), unreadable: Unreadable::default() }
     }
 
     /// The file's place among all files.
@@ -38,9 +36,14 @@ impl JournalFile {
         self.size_bytes.store(size_bytes, Ordering::Relaxed);
     }
 
+    /// The file's name in the storage.
+    pub(in crate::log_database) fn name(&self) -> String {
+        file_name(self.header.sequence)
+    }
+
     /// How many parts queries had to do without.
     pub(in crate::log_database) fn unreadable_count(&self) -> usize {
-        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.unreadable.count()
     }
 
     /// Reads and verifies a part. One that is no longer what was written is counted, logged once, and `None`: the rest
@@ -51,20 +54,17 @@ impl JournalFile {
             Ok(None) => "its checksum is wrong".to_owned(),
             Err(error) => error.to_string(),
         };
-        let is_new = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).insert(part.offset);
-        if is_new {
-            let path = self.file.path().display();
-            log::error!("{} lines at byte {} of {path} are left out: {problem}", part.line_count, part.offset);
-        }
+        self.unreadable.add(self.file.path(), part, &problem);
         None
     }
 
-    fn try_read(&self, part: &Part) -> storage::Result<Option<Lines>> {
+    /// Reads and verifies a part; `None` where it is not what was written.
+    pub(in crate::log_database) fn try_read(&self, part: &Part) -> storage::Result<Option<Lines>> {
         let mut columns = vec![0; part.bytes as usize];
         let count = self.file.read_at(&mut columns, part.offset)?;
         if count < columns.len() || crc32fast::hash(&columns) != part.crc {
             return Ok(None);
         }
-        Ok(part::decode(&columns, &part.summary()))
+        Ok(columns::decode(&columns, part))
     }
 }

@@ -17,13 +17,12 @@
 //!             | synced_bytes: u64 | skeleton_crc: u32 | head_crc: u32          32
 //! skeleton   := count: varint checkpoint* | count: varint stream*
 //! checkpoint := source: text | 0: u8  or  source: text | 1: u8 | position: text
-//! stream     := count: varint (name: text value: text)* | count: varint part*
-//! part       := bytes: u32 | line_count: u32 | text_bytes: u32 | crc: u32 | first: i64 | last: i64
+//! stream     := labels | count: varint part*                                  labels, part: see `log_database::part`
 //! text       := length: varint u8*
-//! body       := columns of every part, in the skeleton's order                  see `part`
+//! body       := columns of every part, in the skeleton's order                  see `columns`
 //! ```
 //!
-//! A part is one stream's lines in one record, at most [`part::PART_BYTES_MAX`] of text unless a single line is longer; it is
+//! A part is one stream's lines in one record, at most [`columns::PART_BYTES_MAX`] of text unless a single line is longer; it is
 //! what queries read. A record names its streams in full, so that it depends on nothing else in the file.
 //!
 //! ## What is valid
@@ -53,18 +52,17 @@
 //!
 //! 1: the first. The magic and the version stay where they are in all versions.
 
-mod bytes;
+mod columns;
 mod file;
-mod part;
 mod record;
 mod recovery;
 mod writer;
 
-use crate::log_database::journal::bytes::Cursor;
+use crate::log_database::bytes::Cursor;
 
 pub(super) use file::JournalFile;
-pub(super) use record::{Part, Skeleton};
-pub(super) use recovery::recover;
+pub(super) use record::Skeleton;
+pub(super) use recovery::{Settled, recover};
 pub(super) use writer::{Limits, Rollover, Writer};
 
 /// The directory of journal files.
@@ -72,9 +70,9 @@ pub(super) const DIRECTORY: &str = "journal";
 /// The file that becomes the next journal file once it is durable.
 const NEW_NAME: &str = "journal/new";
 /// No file has a higher number, so that there is always a next one.
-const SEQUENCE_MAX: u64 = u64::MAX / 2;
+pub(super) const SEQUENCE_MAX: u64 = u64::MAX / 2;
 /// The newest version that this build reads, and the one it writes.
-pub(crate) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 const MAGIC: [u8; 8] = *b"MRSJRNL\n";
 /// Room for one header: a disk's sector, so that one broken sector leaves the other copy.

@@ -7,58 +7,17 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::log_database::journal::bytes::{Cursor, put_text, put_varint};
-use crate::log_database::journal::part::{PartEncoder, PartSummary};
+use crate::log_database::bytes::{Cursor, put_text, put_varint};
+use crate::log_database::journal::columns::PartEncoder;
+use crate::log_database::part::{Part, put_labels, take_labels};
 use crate::log_database::storage::{self, StoredFile};
-use crate::model::{Batch, Checkpoint, LABELS_MAX, Labels, Lines, Timestamp};
+use crate::model::{Batch, Checkpoint, Labels, Lines};
 
 /// Starts every record; no valid UTF-8, so seldom found in text.
 pub(super) const RECORD_MAGIC: [u8; 8] = *b"\nRECORD\xff";
 /// Length of a record's head.
 pub(super) const HEAD_BYTES: usize = 32;
 const _: () = assert!(HEAD_BYTES == RECORD_MAGIC.len() + 4 * size_of::<u32>() + size_of::<u64>());
-
-/// Where a part is and what it holds. There is one in memory for each part on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::log_database) struct Part {
-    /// The file it is in.
-    pub(in crate::log_database) sequence: u64,
-    /// Where it starts: in the file, or in its record's body before the record has a place.
-    pub(in crate::log_database) offset: u64,
-    /// Its length in the file.
-    pub(in crate::log_database) bytes: u32,
-    /// How many lines it holds.
-    pub(in crate::log_database) line_count: u32,
-    /// Bytes of text in its lines.
-    pub(in crate::log_database) text_bytes: u32,
-    /// The checksum of its bytes.
-    pub(in crate::log_database) crc: u32,
-    /// The earliest time in it.
-    pub(in crate::log_database) earliest: Timestamp,
-    /// The latest time in it.
-    pub(in crate::log_database) latest: Timestamp,
-}
-
-/// Parts stay in memory for as long as their files are kept: 16,000 of them hold 1 GB of lines.
-const _: () = assert!(size_of::<Part>() <= 56);
-
-impl Part {
-    /// The part's place once its record's body starts at `body_start` of file `sequence`.
-    pub(in crate::log_database) fn placed(mut self, sequence: u64, body_start: u64) -> Self {
-        self.sequence = sequence;
-        self.offset = self.offset.saturating_add(body_start);
-        self
-    }
-
-    pub(super) fn summary(&self) -> PartSummary {
-        PartSummary {
-            line_count: self.line_count,
-            text_bytes: self.text_bytes,
-            earliest: self.earliest,
-            latest: self.latest,
-        }
-    }
-}
 
 /// What a record says of its body, and its checkpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,19 +44,10 @@ impl Skeleton {
         }
         put_varint(&mut out, self.streams.len() as u64);
         for (labels, parts) in &self.streams {
-            put_varint(&mut out, labels.iter().len() as u64);
-            for (name, value) in labels.iter() {
-                put_text(&mut out, name.as_bytes());
-                put_text(&mut out, value.as_bytes());
-            }
+            put_labels(&mut out, labels);
             put_varint(&mut out, parts.len() as u64);
             for part in parts {
-                for field in [part.bytes, part.line_count, part.text_bytes, part.crc] {
-                    out.extend_from_slice(&field.to_le_bytes());
-                }
-                for time in [part.earliest, part.latest] {
-                    out.extend_from_slice(&time.as_ns().to_le_bytes());
-                }
+                part.put(&mut out);
             }
         }
         out
@@ -112,11 +62,11 @@ impl Skeleton {
         }
         let mut body_offset = 0;
         for _ in 0..cursor.count()? {
-            let labels = decode_labels(&mut cursor)?;
+            let labels = take_labels(&mut cursor)?;
             let mut parts = Vec::new();
             for _ in 0..cursor.count()? {
-                let part = decode_part(&mut cursor, body_offset)?;
-                body_offset += u64::from(part.bytes);
+                let part = Part::take(&mut cursor, body_offset)?;
+                body_offset = part.end();
                 parts.push(part);
             }
             skeleton.streams.push((labels, parts));
@@ -133,28 +83,6 @@ fn decode_checkpoint(cursor: &mut Cursor<'_>) -> Option<Checkpoint> {
         _ => return None,
     };
     Some(Checkpoint { source, position })
-}
-
-fn decode_labels(cursor: &mut Cursor<'_>) -> Option<Labels> {
-    let count = cursor.count().filter(|count| *count <= LABELS_MAX)?;
-    let mut pairs = Vec::with_capacity(count);
-    for _ in 0..count {
-        pairs.push((std::str::from_utf8(cursor.text()?).ok()?, std::str::from_utf8(cursor.text()?).ok()?));
-    }
-    Labels::new(pairs).ok()
-}
-
-fn decode_part(cursor: &mut Cursor<'_>, offset: u64) -> Option<Part> {
-    Some(Part {
-        sequence: 0,
-        offset,
-        bytes: cursor.u32()?,
-        line_count: cursor.u32()?,
-        text_bytes: cursor.u32()?,
-        crc: cursor.u32()?,
-        earliest: cursor.timestamp()?,
-        latest: cursor.timestamp()?,
-    })
 }
 
 /// The place that a record is valid in.
@@ -301,7 +229,6 @@ impl<'a> Record<'a> {
         let offset = self.body_bytes as u64;
         self.body_bytes += bytes;
         Part {
-            sequence: 0,
             offset,
             bytes: u32::try_from(bytes).expect("PENDING_BYTES_MAX bounds a record"),
             line_count: summary.line_count,

@@ -1,19 +1,15 @@
 //! Finds out after a start what the journal holds; changes nothing but for removing files that others replaced.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
-
-use memchr::memmem;
 
 use crate::log_database::Error;
 use crate::log_database::journal::record::{HEAD_BYTES, Head, Place, RECORD_MAGIC, Skeleton};
 use crate::log_database::journal::{
-    DIRECTORY, Header, HeaderState, JournalFile, RECORDS_START, file_name, sequence_of,
+    DIRECTORY, Header, HeaderState, JournalFile, RECORDS_START, VERSION, file_name, sequence_of,
 };
 use crate::log_database::storage::{self, Storage, StoredFile};
-
-/// How much is read at once, in bytes; more only for a record that is longer.
-const WINDOW_BYTES: usize = 256 << 10;
+use crate::log_database::window::Window;
 
 /// What was found beside the records.
 #[derive(Debug)]
@@ -42,10 +38,26 @@ pub(super) struct Newest {
     pub(super) is_intact: bool,
 }
 
-/// Opens all journal files and hands their records to `apply` in the order they were committed, each with the offset of
-/// its body.
+/// What segments say of the journal's lines before it is read.
+#[derive(Debug, Default)]
+pub(in crate::log_database) struct Settled {
+    /// Journal files with these numbers are in segments. One that is still there was not removed in time.
+    pub(in crate::log_database) sequences: Vec<RangeInclusive<u64>>,
+    /// The highest number that was ever in a segment's name; 0 for none.
+    pub(in crate::log_database) newest: u64,
+}
+
+impl Settled {
+    fn contains(&self, sequence: u64) -> bool {
+        self.sequences.iter().any(|range| range.contains(&sequence))
+    }
+}
+
+/// Opens all journal files that are not settled and hands their records to `apply` in the order they were committed,
+/// each with the offset of its body.
 pub(in crate::log_database) fn recover(
     storage: &dyn Storage,
+    settled: &Settled,
     apply: &mut dyn FnMut(&Arc<JournalFile>, Skeleton, u64),
 ) -> Result<Recovered, Error> {
     storage.create_directory(DIRECTORY)?;
@@ -53,16 +65,20 @@ pub(in crate::log_database) fn recover(
     storage.sync_directory(DIRECTORY)?;
     let names = storage.list(DIRECTORY)?;
     let sequences: Vec<u64> = names.iter().filter_map(|name| sequence_of(name)).collect();
-    let next_sequence = sequences.iter().max().map_or(1, |newest| newest + 1);
+    let next_sequence = sequences.iter().copied().fold(settled.newest, u64::max) + 1;
     let mut recovered = Recovered { newest: None, next_sequence, cut_bytes: 0, quarantined_bytes: 0 };
 
     let mut files = Vec::new();
+    let mut obsolete = Vec::new();
     for sequence in sequences {
         let file = storage.open(&file_name(sequence))?;
         let size_bytes = file.size_bytes()?;
         match read_header(file.as_ref(), size_bytes)? {
             HeaderState::Newer(got) => {
-                return Err(Error::UnsupportedVersion { path: file.path().to_owned(), got });
+                return Err(Error::UnsupportedVersion { path: file.path().to_owned(), got, supported: VERSION });
+            }
+            HeaderState::Valid(header) if header.sequence == sequence && settled.contains(sequence) => {
+                obsolete.push(sequence);
             }
             HeaderState::Valid(header) if header.sequence == sequence => {
                 files.push(JournalFile::new(header, file, size_bytes));
@@ -75,6 +91,7 @@ pub(in crate::log_database) fn recover(
     }
 
     let (chain, replaced) = chain(files);
+    obsolete.extend(replaced);
     for (file, durable_end) in chain {
         let file = Arc::new(file);
         let content = read_file(&file, durable_end)?;
@@ -92,13 +109,13 @@ pub(in crate::log_database) fn recover(
             apply(&file, skeleton, body_start);
         }
     }
-    remove_replaced(storage, &replaced);
+    remove_obsolete(storage, &obsolete);
     Ok(recovered)
 }
 
 fn read_header(file: &dyn StoredFile, size_bytes: u64) -> storage::Result<HeaderState> {
     let mut window = Window::new(file, size_bytes.min(RECORDS_START));
-    let count = usize::try_from(window.end).expect("bounded by RECORDS_START");
+    let count = usize::try_from(window.end()).expect("bounded by RECORDS_START");
     Ok(window.get(0, count)?.map_or(HeaderState::Damaged, Header::decode))
 }
 
@@ -123,10 +140,10 @@ fn chain(files: Vec<JournalFile>) -> (Vec<(JournalFile, Option<u64>)>, Vec<u64>)
 }
 
 /// Removes files that a crash kept from being removed; one that stays does no harm.
-fn remove_replaced(storage: &dyn Storage, replaced: &[u64]) {
-    for sequence in replaced {
+fn remove_obsolete(storage: &dyn Storage, sequences: &[u64]) {
+    for sequence in sequences {
         if let Err(error) = storage.remove(&file_name(*sequence)) {
-            log::warn!("a journal file that was replaced stays: {error}");
+            log::warn!("a journal file whose lines are elsewhere stays: {error}");
         }
     }
 }
@@ -203,10 +220,10 @@ fn read_file(file: &JournalFile, durable_end: Option<u64>) -> storage::Result<Co
 fn read_findings(reader: &mut RecordReader<'_>) -> storage::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let mut offset = RECORDS_START;
-    while offset < reader.window.end {
+    while offset < reader.window.end() {
         let finding = match reader.record(offset)? {
             Some(found) => Finding::Record(found),
-            None => Finding::Damage(offset..reader.next_head(offset + 1)?.unwrap_or(reader.window.end)),
+            None => Finding::Damage(offset..reader.next_head(offset + 1)?.unwrap_or(reader.window.end())),
         };
         offset = match &finding {
             Finding::Record(found) => found.end(),
@@ -251,13 +268,13 @@ impl<'a> RecordReader<'a> {
     pub(super) fn record(&mut self, offset: u64) -> storage::Result<Option<Found>> {
         let Some(head) = self.head(offset)? else { return Ok(None) };
         // The checksum says that we wrote these lengths, so they may size a buffer once they fit into the file.
-        let Some(bytes) = self.window.record(offset, &head)? else { return Ok(None) };
+        let Some(bytes) = self.record_bytes(offset, &head)? else { return Ok(None) };
         Ok(decode_record(offset, head, bytes))
     }
 
     /// All bytes behind the head of a record that was just read.
     pub(super) fn content(&mut self, found: &Found) -> storage::Result<&[u8]> {
-        let record = self.window.record(found.start, &found.head)?;
+        let record = self.record_bytes(found.start, &found.head)?;
         Ok(record.and_then(|bytes| bytes.get(HEAD_BYTES..)).unwrap_or_default())
     }
 
@@ -268,24 +285,19 @@ impl<'a> RecordReader<'a> {
 
     /// The offset of the first valid head from `offset` on.
     fn next_head(&mut self, mut offset: u64) -> storage::Result<Option<u64>> {
-        loop {
-            let rest = usize::try_from(self.window.end.saturating_sub(offset)).unwrap_or(usize::MAX);
-            let Some(bytes) = self.window.get(offset, rest.min(WINDOW_BYTES))? else { return Ok(None) };
-            let Some(position) = memmem::find(bytes, &RECORD_MAGIC) else {
-                // The magic may begin at the window's end.
-                let searched = bytes.len().saturating_sub(RECORD_MAGIC.len() - 1);
-                if searched == 0 {
-                    return Ok(None);
-                }
-                offset += searched as u64;
-                continue;
-            };
-            offset += position as u64;
-            if self.head(offset)?.is_some() {
-                return Ok(Some(offset));
+        while let Some(found) = self.window.find(&RECORD_MAGIC, offset)? {
+            if self.head(found)?.is_some() {
+                return Ok(Some(found));
             }
-            offset += 1;
+            offset = found + 1;
         }
+        Ok(None)
+    }
+
+    /// The bytes of the record that `head` begins; `None` where the file ends before.
+    fn record_bytes(&mut self, offset: u64, head: &Head) -> storage::Result<Option<&[u8]>> {
+        let Ok(count) = usize::try_from(head.record_bytes()) else { return Ok(None) };
+        self.window.get(offset, count)
     }
 }
 
@@ -307,46 +319,4 @@ fn decode_record(start: u64, head: Head, bytes: &[u8]) -> Option<Found> {
         });
     }
     Some(found)
-}
-
-/// Reads a file front to back through one buffer.
-#[derive(Debug)]
-struct Window<'a> {
-    file: &'a dyn StoredFile,
-    /// Nothing from here on is read.
-    end: u64,
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl<'a> Window<'a> {
-    fn new(file: &'a dyn StoredFile, end: u64) -> Self {
-        Self { file, end, start: 0, bytes: Vec::new() }
-    }
-
-    fn record(&mut self, offset: u64, head: &Head) -> storage::Result<Option<&[u8]>> {
-        let Ok(count) = usize::try_from(head.record_bytes()) else { return Ok(None) };
-        self.get(offset, count)
-    }
-
-    /// `count` bytes at `offset`; `None` where the file ends before.
-    fn get(&mut self, offset: u64, count: usize) -> storage::Result<Option<&[u8]>> {
-        let rest = self.end.saturating_sub(offset);
-        if rest < count as u64 {
-            return Ok(None);
-        }
-        if self.buffered(offset, count).is_none() {
-            let length = usize::try_from(rest).unwrap_or(usize::MAX).min(count.max(WINDOW_BYTES));
-            self.bytes.resize(length, 0);
-            let read = self.file.read_at(&mut self.bytes, offset)?;
-            self.bytes.truncate(read);
-            self.start = offset;
-        }
-        Ok(self.buffered(offset, count))
-    }
-
-    fn buffered(&self, offset: u64, count: usize) -> Option<&[u8]> {
-        let skip = usize::try_from(offset.checked_sub(self.start)?).ok()?;
-        self.bytes.get(skip..)?.get(..count)
-    }
 }

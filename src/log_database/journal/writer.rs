@@ -97,13 +97,16 @@ impl Writer {
         self.current.as_ref().is_some_and(|current| !current.is_trusted && current.has_unsynced)
     }
 
-    /// Writes one record; returns what is in it, its file's sequence and the offset of its body.
-    pub(in crate::log_database) fn append(&mut self, batches: &[Arc<Batch>]) -> Result<(Skeleton, u64, u64), Error> {
+    /// Writes one record; returns what is in it, its file and the offset of its body.
+    pub(in crate::log_database) fn append(
+        &mut self,
+        batches: &[Arc<Batch>],
+    ) -> Result<(Skeleton, Arc<JournalFile>, u64), Error> {
         let current = self.current.as_mut().expect("the caller asks is_writable");
         let record = Record::of_batches(batches);
         let body_start = current.append(&record)?;
         current.has_unsynced = true;
-        Ok((record.into_skeleton(), current.file.sequence(), body_start))
+        Ok((record.into_skeleton(), Arc::clone(&current.file), body_start))
     }
 
     /// Waits until everything written is durable; `false` where it was already.
@@ -120,7 +123,8 @@ impl Writer {
     /// Makes everything durable and moves to a new file that starts with `checkpoints`, all committed ones. After a
     /// failure nothing has changed and the next call tries again.
     pub(in crate::log_database) fn roll_over(&mut self, checkpoints: &[Checkpoint]) -> Result<Rollover, Error> {
-        if let Some(current) = self.current.as_mut().filter(|current| current.is_trusted) {
+        // A mark needs no sync. Were one tried and failed, the next process would trust a file that has lost its mark.
+        if let Some(current) = self.current.as_mut().filter(|current| current.is_trusted && current.has_unsynced) {
             current.sync()?;
         }
         let sequence = self.next_sequence;

@@ -57,6 +57,10 @@ impl Storage for DiskStorage {
         file::create_directories(&self.root.join(directory))
     }
 
+    fn remove_directory(&self, directory: &str) -> Result<()> {
+        file::remove_directory(&self.root.join(directory))
+    }
+
     fn list(&self, directory: &str) -> Result<Vec<String>> {
         let paths = file::read_directory(&self.root.join(directory))?;
         let names = paths.iter().filter_map(|path| path.file_name()?.to_str());
@@ -87,6 +91,10 @@ impl Storage for DiskStorage {
 
     fn free_bytes(&self) -> Result<u64> {
         file::free_bytes(&self.root)
+    }
+
+    fn total_bytes(&self) -> Result<u64> {
+        file::total_bytes(&self.root)
     }
 }
 

@@ -25,6 +25,9 @@ pub trait Storage: Debug + Send + Sync {
     /// Creates a directory that survives a crash on return; an existing one is fine.
     fn create_directory(&self, directory: &str) -> Result<()>;
 
+    /// Removes a directory that is empty.
+    fn remove_directory(&self, directory: &str) -> Result<()>;
+
     /// The names in `directory`, each with the directory before it, sorted.
     fn list(&self, directory: &str) -> Result<Vec<String>>;
 
@@ -45,6 +48,9 @@ pub trait Storage: Debug + Send + Sync {
 
     /// Bytes that can still be written.
     fn free_bytes(&self) -> Result<u64>;
+
+    /// Bytes that the medium holds in all, for whatever purpose.
+    fn total_bytes(&self) -> Result<u64>;
 }
 
 /// An open file. Reading and writing at the same time is fine.

@@ -5,7 +5,7 @@
 //! model is the one that `log_database` states: changes of one directory survive in order; writes to a file survive in
 //! any combination of 512-byte sectors, and so does nothing at all that was not synced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,8 @@ use crate::log_database::storage::{IoError, Result, Storage, StoredFile};
 
 /// What a disk writes as a whole or not at all, in bytes.
 const SECTOR_BYTES: usize = 512;
-/// What [`Storage::free_bytes`] says, in bytes.
-const FREE_BYTES: u64 = 1 << 30;
+/// What the medium holds unless it is told otherwise, in bytes.
+const CAPACITY_BYTES: u64 = 1 << 30;
 
 /// What becomes of changes that were not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,7 @@ struct World {
     files: Vec<Image>,
     call_count: u64,
     failure: Option<Failure>,
+    capacity_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -151,6 +152,11 @@ impl SimulatedStorage {
         self.world().failure = failure;
     }
 
+    /// How much all files may have together; writes of more fail because the medium is full.
+    pub fn set_capacity_bytes(&self, capacity_bytes: u64) {
+        self.world().capacity_bytes = Some(capacity_bytes);
+    }
+
     /// The storage as it may look after the process or the machine died now. This one stays as it is.
     #[must_use]
     pub fn crash(&self, mode: CrashMode, seed: u64) -> Self {
@@ -235,6 +241,16 @@ impl World {
             Some(Failure::From(first)) => first <= number,
         }
     }
+
+    fn free_bytes(&self) -> u64 {
+        let linked = self.directories.values().flat_map(|directory| directory.live.values());
+        let used: usize = linked.map(|file| self.files[*file].live.len()).sum();
+        self.total_bytes().saturating_sub(used as u64)
+    }
+
+    fn total_bytes(&self) -> u64 {
+        self.capacity_bytes.unwrap_or(CAPACITY_BYTES)
+    }
 }
 
 impl Image {
@@ -288,9 +304,22 @@ impl Storage for SimulatedStorage {
         Ok(())
     }
 
+    fn remove_directory(&self, directory: &str) -> Result<()> {
+        let mut world = self.call("remove the directory", Path::new(directory))?;
+        if world.directories.get(directory).is_some_and(|found| !found.live.is_empty()) {
+            let source = io::ErrorKind::DirectoryNotEmpty.into();
+            return Err(IoError { action: "remove the directory", path: directory.into(), source });
+        }
+        world.directories.remove(directory);
+        Ok(())
+    }
+
     fn list(&self, directory: &str) -> Result<Vec<String>> {
         let world = self.call("read the directory", Path::new(directory))?;
-        Ok(world.directories.get(directory).map(|found| found.live.keys().cloned().collect()).unwrap_or_default())
+        let files = world.directories.get(directory).into_iter().flat_map(|found| found.live.keys());
+        let directories = world.directories.keys().filter(|name| directory_of(name) == directory);
+        let names: BTreeSet<&String> = files.chain(directories).collect();
+        Ok(names.into_iter().cloned().collect())
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn StoredFile>> {
@@ -335,7 +364,11 @@ impl Storage for SimulatedStorage {
     }
 
     fn free_bytes(&self) -> Result<u64> {
-        self.call("stat the file system of", Path::new("/")).map(|_| FREE_BYTES)
+        self.call("stat the file system of", Path::new("/")).map(|world| world.free_bytes())
+    }
+
+    fn total_bytes(&self) -> Result<u64> {
+        self.call("stat the file system of", Path::new("/")).map(|world| world.total_bytes())
     }
 }
 
@@ -370,6 +403,11 @@ impl StoredFile for SimulatedFile {
         let mut bytes = slices.iter().map(|slice| &slice[..]).collect::<Vec<_>>().concat();
         let mut world = self.storage.world();
         let failed = world.next_call_fails();
+        let growth = (offset + bytes.len()).saturating_sub(world.files[self.file].live.len());
+        if world.free_bytes() < growth as u64 {
+            let source = io::ErrorKind::StorageFull.into();
+            return Err(IoError { action: "write", path: self.path.clone(), source });
+        }
         if failed {
             bytes.truncate(bytes.len() / 2);
         }

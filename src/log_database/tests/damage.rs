@@ -51,7 +51,7 @@ fn open_bytes(bytes: Vec<u8>) -> Database {
 
 /// How many lines of `expected` are missing; panics where there is one that was never stored, or in another order.
 #[track_caller]
-fn check_missing(database: &Database, expected: &Model) -> usize {
+pub(super) fn check_missing(database: &Database, expected: &Model) -> usize {
     let selection = Selection::of(Vec::new());
     let mut all = expected.select(&selection).into_iter();
     let found = entries(&database.snapshot(), &selection);

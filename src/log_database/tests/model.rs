@@ -4,9 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::log_database::storage::{CrashMode, SimulatedStorage};
-use crate::log_database::tests::{Model, content, entries, in_time_order, labels, open};
+use crate::log_database::tests::crash::open;
+use crate::log_database::tests::{Model, content, entries, in_time_order, labels};
 use crate::model::{
-    Batch, Checkpoint, Condition, Direction, LineFilter, Lines, Matcher, Selection, StreamLines, TimeRange, Timestamp,
+    Batch, Checkpoint, Condition, Direction, LineFilter, LinePattern, Lines, Matcher, Selection, StreamLines,
+    TimeRange, Timestamp,
 };
 
 #[derive(Clone, Debug)]
@@ -14,6 +16,11 @@ enum Step {
     Append(Batch),
     Commit,
     Sync,
+    /// So many steps of maintenance, so many hours later.
+    Maintain {
+        steps: u8,
+        hours: u8,
+    },
     /// The process dies and starts again.
     Reopen,
 }
@@ -45,6 +52,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => any_batch().prop_map(Step::Append),
         2 => Just(Step::Commit),
         1 => Just(Step::Sync),
+        2 => (1..6_u8, 0..8_u8).prop_map(|(steps, hours)| Step::Maintain { steps, hours }),
         1 => Just(Step::Reopen),
     ]
 }
@@ -60,7 +68,15 @@ fn any_selection() -> impl Strategy<Value = Selection> {
     let bound = prop_oneof![4 => -1..6_i64, 1 => Just(i64::MIN), 1 => Just(i64::MAX)];
     let range = (bound.clone(), bound)
         .prop_map(|(start, end)| TimeRange { start: Timestamp::from_ns(start), end: Timestamp::from_ns(end) });
-    let filter = vec(b'a'..b'd', 0..3).prop_map(LineFilter::Contains);
+    let text = vec(b'a'..b'd', 0..3);
+    let pattern = prop_oneof![Just("a"), Just("^b"), Just("(?i)C$"), Just("a.*b|^$")];
+    let pattern = pattern.prop_map(|pattern| LinePattern::new(pattern).unwrap());
+    let filter = prop_oneof![
+        2 => text.clone().prop_map(LineFilter::Contains),
+        1 => text.prop_map(LineFilter::NotContains),
+        1 => pattern.clone().prop_map(LineFilter::Matches),
+        1 => pattern.prop_map(LineFilter::NotMatches),
+    ];
     let direction = prop_oneof![Just(Direction::Forward), Just(Direction::Backward)];
     (vec(matcher, 0..2), range, vec(filter, 0..2), direction, proptest::option::of(0..8_usize)).prop_map(
         |(matchers, range, filters, direction, limit)| Selection { matchers, range, filters, direction, limit },
@@ -74,6 +90,7 @@ proptest! {
     fn the_database_holds_what_the_model_holds(steps in vec(any_step(), 0..40), selections in vec(any_selection(), 1..8)) {
         let mut storage = SimulatedStorage::default();
         let mut database = open(&storage).unwrap();
+        let mut now_ns = 0;
         let (mut appended, mut committed) = (Model::default(), Model::default());
         for step in steps {
             match step {
@@ -88,6 +105,16 @@ proptest! {
                 Step::Sync => {
                     database.sync().unwrap();
                     committed = appended.clone();
+                }
+                Step::Maintain { steps, hours } => {
+                    now_ns += i64::from(hours) * 3_600_000_000_000;
+                    for _ in 0..steps {
+                        database.maintain(Timestamp::from_ns(now_ns)).unwrap();
+                    }
+                    // Closing a file commits and syncs.
+                    if database.pending_bytes() == 0 {
+                        committed = appended.clone();
+                    }
                 }
                 Step::Reopen => {
                     storage = storage.crash(CrashMode::ProcessKilled, 0);

@@ -49,7 +49,10 @@ fn rows(entries: &str) -> Vec<Row> {
 }
 
 fn is_selected(selection: &Selection, row: &Row) -> bool {
-    let has = |LineFilter::Contains(text): &LineFilter| row.line.contains(std::str::from_utf8(text).unwrap());
+    let has = |filter: &LineFilter| match filter {
+        LineFilter::Contains(text) => row.line.contains(std::str::from_utf8(text).unwrap()),
+        other => panic!("{other:?} is no plain text"),
+    };
     selection.range.contains(row.timestamp)
         && selection.matchers.iter().all(|matcher| matcher.accepts(&row.labels))
         && selection.filters.iter().all(has)

@@ -1,4 +1,4 @@
-//! One stream's lines in one record: the unit that queries read.
+//! How the journal stores a part, one stream's lines in one record: as columns.
 //!
 //! ```text
 //! columns := delta: varint | deltas_bytes: varint | deltas | lengths | text
@@ -8,7 +8,8 @@
 //!
 //! `delta` is the first line's time less the earliest time of the part.
 
-use crate::log_database::journal::bytes::{Cursor, put_varint, unzigzag, zigzag};
+use crate::log_database::bytes::{Cursor, put_varint, unzigzag, zigzag};
+use crate::log_database::part::Part;
 use crate::model::{LINES_BYTES_MAX, Lines, Timestamp};
 
 /// Most bytes of text in a part that has more than one line. A scan holds one part in memory per stream that has lines
@@ -87,15 +88,15 @@ impl PartEncoder {
 }
 
 /// Reads a part's columns; `None` where they are not what [`PartEncoder`] writes.
-pub(super) fn decode(columns: &[u8], summary: &PartSummary) -> Option<Lines> {
-    let line_count = summary.line_count as usize;
-    let text_bytes = summary.text_bytes as usize;
+pub(super) fn decode(columns: &[u8], part: &Part) -> Option<Lines> {
+    let line_count = part.line_count as usize;
+    let text_bytes = part.text_bytes as usize;
     // Each line has a length of at least one byte.
     if columns.len() < line_count || columns.len() < text_bytes || LINES_BYTES_MAX < text_bytes {
         return None;
     }
     let mut cursor = Cursor::new(columns);
-    let mut timestamp_ns = summary.earliest.as_ns().wrapping_add(unzigzag(cursor.varint()?));
+    let mut timestamp_ns = part.earliest.as_ns().wrapping_add(unzigzag(cursor.varint()?));
     let mut deltas = Cursor::new(cursor.text()?);
     let mut lengths = cursor.clone();
     let all_equal = deltas.rest().is_empty();

@@ -1,4 +1,4 @@
-//! Integers and texts as journal files hold them. Reading never panics and never believes a length.
+//! Integers and texts as files hold them. Reading never panics and never believes a length.
 
 use crate::model::Timestamp;
 

@@ -1,22 +1,33 @@
-//! The database's handle: appends, commits and syncs, and hands out snapshots.
+//! The database's handle: appends, commits and syncs, hands out snapshots, and moves lines from the journal to segments.
 //!
 //! # Locks
 //!
-//! `writer` is held while the journal is written or synced, however long that takes; `state` for a few pointer copies,
-//! and never across I/O. Who needs both takes `writer` first. So a slow sync blocks neither [`Database::append`] nor
-//! readers; they never take `writer`.
+//! `maintenance` is held while the journal becomes segments and segments are merged or dropped; `writer` is held while the journal is written or synced, however long that takes; `state` for a few pointer copies,
+//! and never across I/O. Who needs more than one takes them in this order. So a slow sync blocks neither
+//! [`Database::append`] nor readers, and encoding blocks none of them.
+
+mod maintenance;
+mod reserve;
+mod retention;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::log_database::Error;
+use crate::log_database::database::maintenance::Maintenance;
+use crate::log_database::database::reserve::Reserve;
 use crate::log_database::index::Index;
-use crate::log_database::journal::{self, JournalFile, Limits, Rollover, Skeleton, Writer};
+use crate::log_database::journal::{self, JournalFile, Rollover, Settled, Skeleton, Writer};
+use crate::log_database::part::StreamParts;
+use crate::log_database::segment::{self, Segment};
 use crate::log_database::snapshot::Snapshot;
 use crate::log_database::statistics::Statistics;
 use crate::log_database::storage::Storage;
 use crate::model::{Batch, Checkpoint};
 use crate::status::Counter;
+
+pub use retention::RetentionLimits;
 
 /// Most bytes of memory that batches take before they are committed; the caller commits long before. Bounds memory
 /// while the medium takes no writes, and with it the length of a record, which the format counts in 32 bits.
@@ -25,6 +36,29 @@ pub const PENDING_BYTES_MAX: usize = 256 << 20;
 const LINE_COST_BYTES: usize = 16;
 /// What a stream or a checkpoint takes in memory beside its texts, in bytes.
 const STREAM_COST_BYTES: usize = 64;
+
+/// How long files and blocks become; tests make them short.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) journal: journal::Limits,
+    pub(super) segment: segment::Limits,
+    /// How much is reserved for when the medium is full: about what waits for a commit.
+    pub(super) reserve_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let (journal, segment) = (journal::Limits::default(), segment::Limits::default());
+        Self { journal, segment, reserve_bytes: 1 << 20 }
+    }
+}
+
+/// What the user decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How much is kept.
+    pub retention: RetentionLimits,
+}
 
 /// The log database of one data directory. Clones are handles to the same one.
 #[derive(Clone, Debug)]
@@ -35,6 +69,10 @@ pub struct Database {
 #[derive(Debug)]
 struct Shared {
     storage: Arc<dyn Storage>,
+    options: Options,
+    limits: Limits,
+    reserve: Reserve,
+    maintenance: Mutex<Maintenance>,
     writer: Mutex<Writer>,
     state: Mutex<State>,
     counters: Counters,
@@ -72,19 +110,45 @@ impl Database {
     /// - [`Error::UnsupportedVersion`]: a newer build wrote it. Nothing was changed.
     /// - [`Error::Io`]: the medium failed. Nothing was changed; trying again is safe.
     pub fn open(storage: Arc<dyn Storage>) -> Result<Self, Error> {
-        Self::open_limited(storage, Limits::default())
+        Self::open_with(storage, Options::default())
     }
 
-    pub(super) fn open_limited(storage: Arc<dyn Storage>, limits: Limits) -> Result<Self, Error> {
+    /// As [`Database::open`], with other options.
+    pub fn open_with(storage: Arc<dyn Storage>, options: Options) -> Result<Self, Error> {
+        Self::open_limited(storage, options, Limits::default())
+    }
+
+    pub(super) fn open_limited(storage: Arc<dyn Storage>, options: Options, limits: Limits) -> Result<Self, Error> {
         let mut state = State::default();
-        let recovered = journal::recover(storage.as_ref(), &mut |file, skeleton, body_start| {
+        let mut segments = segment::recover(storage.as_ref())?;
+        let mut settled = Settled { newest: segments.newest, ..Settled::default() };
+        for (segment, streams) in segments.complete.drain(..) {
+            settled.sequences.push(segment.sequences().clone());
+            Arc::make_mut(&mut state.index).add_segment(&Arc::new(segment), &streams);
+        }
+        let recovered = journal::recover(storage.as_ref(), &settled, &mut |file, skeleton, body_start| {
             state.add_recovered(file, &skeleton, body_start);
         })?;
-        let (cut_bytes, quarantined_bytes) = (recovered.cut_bytes, recovered.quarantined_bytes);
-        let writer = Mutex::new(Writer::new(Arc::clone(&storage), limits, recovered));
+        for (segment, streams) in segments.damaged.drain(..) {
+            state.add_damaged(segment, &streams);
+        }
+        segment::remove(storage.as_ref(), &segments.obsolete);
+        let cut_bytes = recovered.cut_bytes;
+        let quarantined_bytes = recovered.quarantined_bytes + segments.quarantined_bytes;
+        let writer = Mutex::new(Writer::new(Arc::clone(&storage), limits.journal, recovered));
         let state = Mutex::new(state);
-        let counters = Counters::default();
-        let shared = Shared { storage, writer, state, counters, cut_bytes, quarantined_bytes };
+        let shared = Shared {
+            reserve: Reserve::open(storage.as_ref(), limits.reserve_bytes),
+            storage,
+            options,
+            limits,
+            maintenance: Mutex::default(),
+            writer,
+            state,
+            counters: Counters::default(),
+            cut_bytes,
+            quarantined_bytes,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -112,7 +176,7 @@ impl Database {
     ///
     /// Everything stays pending and visible, and the next call tries again.
     pub fn commit(&self) -> Result<(), Error> {
-        self.commit_with(&mut self.writer())
+        self.with_reserve(|| self.commit_with(&mut self.writer()))
     }
 
     /// Commits, and waits until everything committed is on the medium. Does nothing where it is already.
@@ -122,7 +186,7 @@ impl Database {
     /// As [`Database::commit`]; and what was committed since the last sync may not be durable. The next call writes
     /// that to a new file, because the medium cannot be asked again for the old one.
     pub fn sync(&self) -> Result<(), Error> {
-        let synced = self.sync_with(&mut self.writer());
+        let synced = self.with_reserve(|| self.sync_with(&mut self.writer()));
         match &synced {
             Ok(is_new) => self.shared.counters.syncs.add(u64::from(*is_new)),
             Err(_) => self.shared.counters.sync_failures.add(1),
@@ -149,19 +213,34 @@ impl Database {
     /// What the database holds and what happened to it.
     pub fn statistics(&self) -> Statistics {
         let counters = &self.shared.counters;
+        let statistics = self.snapshot().statistics();
         Statistics {
+            disk_bytes: statistics.disk_bytes + self.shared.reserve.size_bytes(),
             cut_bytes: self.shared.cut_bytes,
             quarantined_bytes: self.shared.quarantined_bytes,
             commits: counters.commits.get(),
             syncs: counters.syncs.get(),
             sync_failures: counters.sync_failures.get(),
-            ..self.snapshot().statistics()
+            ..statistics
         }
     }
 
     /// Bytes that the medium still takes.
     pub fn free_bytes(&self) -> Result<u64, Error> {
         Ok(self.shared.storage.free_bytes()?)
+    }
+
+    /// Bytes of the file system that the database is on.
+    pub fn total_bytes(&self) -> Result<u64, Error> {
+        Ok(self.shared.storage.total_bytes()?)
+    }
+
+    /// Tries once more where the medium is full and the reserve makes room.
+    fn with_reserve<T>(&self, operation: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        match operation() {
+            Err(error) if error.is_full() && self.shared.reserve.release(self.shared.storage.as_ref()) => operation(),
+            result => result,
+        }
     }
 
     /// Whether there was anything to make durable.
@@ -182,8 +261,8 @@ impl Database {
         if !writer.is_writable() {
             self.roll_over(writer)?;
         }
-        let (skeleton, sequence, body_start) = writer.append(&batches)?;
-        self.state().finish_commit(&skeleton, sequence, body_start);
+        let (skeleton, file, body_start) = writer.append(&batches)?;
+        self.state().finish_commit(&skeleton, &file, body_start);
         self.shared.counters.commits.add(1);
         Ok(())
     }
@@ -208,10 +287,32 @@ impl Database {
 
 impl State {
     fn add_recovered(&mut self, file: &Arc<JournalFile>, skeleton: &Skeleton, body_start: u64) {
-        let index = Arc::make_mut(&mut self.index);
-        index.add_file(Arc::clone(file));
-        index.add_record(skeleton, file.sequence(), body_start);
+        Arc::make_mut(&mut self.index).add_record(skeleton, file, body_start);
         self.add_checkpoints(&skeleton.checkpoints);
+    }
+
+    /// A damaged segment counts only where nothing that it may have been made of is there.
+    fn add_damaged(&mut self, segment: Segment, streams: &[StreamParts]) {
+        let index = Arc::make_mut(&mut self.index);
+        let sequences = segment.sequences().clone();
+        let has_inputs =
+            index.journal.range(sequences.clone()).next().is_some() || index.segments.range(sequences).next().is_some();
+        if has_inputs {
+            log::warn!("{} is left out: what it was made of is still there", segment.name());
+        } else {
+            index.add_segment(&Arc::new(segment), streams);
+        }
+    }
+
+    /// Takes a segment in the place of everything inside its range.
+    fn exchange(&mut self, segment: &Arc<Segment>, streams: &[StreamParts]) {
+        let index = Arc::make_mut(&mut self.index);
+        index.remove_files(segment.sequences());
+        index.add_segment(segment, streams);
+    }
+
+    fn remove_files(&mut self, sequences: &RangeInclusive<u64>) {
+        Arc::make_mut(&mut self.index).remove_files(sequences);
     }
 
     fn add_checkpoints(&mut self, checkpoints: &[Checkpoint]) {
@@ -241,8 +342,8 @@ impl State {
         Arc::clone(&self.committing)
     }
 
-    fn finish_commit(&mut self, skeleton: &Skeleton, sequence: u64, body_start: u64) {
-        Arc::make_mut(&mut self.index).add_record(skeleton, sequence, body_start);
+    fn finish_commit(&mut self, skeleton: &Skeleton, file: &Arc<JournalFile>, body_start: u64) {
+        Arc::make_mut(&mut self.index).add_record(skeleton, file, body_start);
         self.add_checkpoints(&skeleton.checkpoints);
         let committed = std::mem::take(&mut self.committing);
         self.pending_bytes -= committed.iter().map(|batch| cost_bytes(batch)).sum::<usize>();
@@ -250,15 +351,15 @@ impl State {
 
     fn finish_rollover(&mut self, rollover: &Rollover) {
         let index = Arc::make_mut(&mut self.index);
-        index.add_file(Arc::clone(&rollover.file));
+        index.add_file(&rollover.file);
         if let Some((sequence, offset)) = rollover.replaced {
             index.remove_parts(sequence, offset);
             if rollover.is_replaced_whole {
-                index.files.remove(&sequence);
+                index.remove_files(&(sequence..=sequence));
             }
         }
         for (skeleton, body_start) in &rollover.records {
-            index.add_record(skeleton, rollover.file.sequence(), *body_start);
+            index.add_record(skeleton, &rollover.file, *body_start);
         }
     }
 }

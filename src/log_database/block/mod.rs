@@ -1,0 +1,136 @@
+//! A block: up to a few MiB of one stream's lines, encoded so that its vocabulary is its index.
+//!
+//! Most of a line repeats. What a line shares with others is its template; what varies are values, and the values of one
+//! place in one template are a column, stored in the way that is smallest for it. To search is to look at templates, at
+//! dictionaries and at vocabularies of words, which are small, and to read the rest only where they say so. Nothing is
+//! stored for search alone, and every answer is exact: see [`search`].
+//!
+//! This module turns lines into bytes and bytes into lines; it does no I/O and knows neither streams nor segments. Blocks
+//! come from disk, so nothing in them is believed: checksums come first, and behind them every length, count, id and
+//! offset is checked, so that even bytes with right checksums give an [`Error`] or some lines, never a panic, and never an
+//! allocation beyond the limits below.
+//!
+//! # Reading in this order
+//!
+//! `tokenize` cuts lines, `group` finds templates, `choose` decides how columns are stored, `encode` and `sections` write
+//! them; `structure` reads them back, `lines` puts lines together, `align`, `words` and `search` find needles, `plan` and
+//! `query` turn filters into needles.
+//!
+//! # Format, version 1
+//!
+//! Integers are little-endian; `varint` is LEB128, at most ten bytes; `signed` is a zigzag varint; `bytes` is a varint
+//! length and so many bytes. A block ends where its last section ends.
+//!
+//! ```text
+//! block     := header section*
+//! header    := magic: "mrb" | version: u8 | table_len: u32 | crc: u32 | table
+//! table     := line_count: varint | text_len: varint | first_ns: signed | last_ns: signed | section_count: varint | entry*
+//! entry     := stored_len: varint | len: varint | crc: u32
+//! ```
+//!
+//! `crc` of the header is CRC-32/IEEE over magic, version, `table_len` and `table`; `crc` of an entry is over the section as
+//! it is stored. A section whose `stored_len` is `len` is stored as it is, any other is one zstd frame. Sections 0 to 5 are
+//! always there, the others hold one part of a column each:
+//!
+//! ```text
+//! 0 structure  := templates                      of the lines
+//! 1 timestamps := layout planes                  a number for each line: ns since the Unix epoch
+//! 2 values, 3 ids, 4 numbers, 5 text             small parts of columns, in the order of the structure
+//!
+//! templates := count: varint | ids(count) | template*
+//! template  := row_count: varint | slot_count: varint | literal: bytes | (column literal: bytes)*
+//! column    := 0 strings                                                       text: a string a row
+//!            | 1 longest: varint | limit: varint | word_count: varint
+//!                strings(limit) ids(word_count, limit) numbers                 words: so many words a row, one after the other
+//!            | 2 limit: varint | strings(limit) ids(limit)                     dictionary: an id a row
+//!            | 3 prefix: bytes | suffix: bytes | width: varint | fraction: varint | longest: varint | numbers   decimal
+//!            | 4 point: u8 | digits: varint | before: bytes | after: bytes | numbers                            clock
+//!            | 5 templates                                                     values cut once more
+//! strings   := len: varint | longest: varint | classes: varint | section: varint | has_lengths: u8 | numbers?
+//! ids       := section: varint
+//! numbers   := layout section: varint
+//! layout    := is_delta << 4 | width: u8 | base: signed | least: signed, if is_delta | factor: varint
+//! ```
+//!
+//! - A part is in the section that is named, right behind the parts of that section that come before it in the structure.
+//! - `strings` are followed by a newline each; `numbers` give their lengths where newlines are in them. `classes` is the set
+//!   of [`classes`] of their bytes, `longest` the bytes of the longest.
+//! - `ids` are below `limit` (of templates: `count`) and have as many planes as the largest needs. A plane is one byte of
+//!   each number, lowest first.
+//! - `numbers` are `base + factor * plane number`, or with `is_delta` the sums of `least + factor * plane number`, the first
+//!   of which is `base`; all wrap around.
+//! - A decimal is `prefix`, the number in at least `width` digits with a point before the last `fraction`, `suffix`; at most
+//!   `longest` bytes without affixes.
+//! - A clock is `before`, `hh:mm:ss`, `point` and fraction of so many digits, `after`. Its number is how far it is ahead of
+//!   the entry's own time of day (UTC), in units of the last digit, modulo a day. It is a column of the lines' templates only.
+//! - Values are cut at most once more.
+//!
+//! Versions: 1 is the first.
+
+mod align;
+mod choose;
+mod classes;
+mod clock;
+mod cost;
+mod decimal;
+mod encode;
+mod group;
+mod lines;
+mod needle;
+mod numbers;
+mod plan;
+mod query;
+mod read;
+mod rows;
+mod search;
+mod sections;
+mod structure;
+mod tokenize;
+mod values;
+mod vocabulary;
+mod wire;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use encode::Encoder;
+pub use lines::LineReader;
+pub use query::Query;
+pub use read::Block;
+pub use rows::Rows;
+pub use sections::Source;
+
+/// Most lines of a block; rows are counted in 32 bits, and a bit set over them is half a megabyte.
+pub const LINES_MAX: u32 = 1 << 22;
+/// Most sections of a block: far more than columns of any log that pays for them.
+const SECTIONS_MAX: usize = 1 << 16;
+/// Most bytes that all sections of a block have together once decompressed: four times the longest text, for the parts of
+/// columns that a text can have.
+const DECODED_BYTES_MAX: usize = 4 * crate::model::LINES_BYTES_MAX;
+
+/// Why a block could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes are not those that were written. Other blocks are not affected; this one is to be set aside.
+    #[error("corrupt block: bad {what} at {offset}")]
+    Corrupt {
+        /// What makes no sense.
+        what: &'static str,
+        /// Where: a byte in the block or in the part that is named, the number of a section, or a row.
+        offset: usize,
+    },
+    /// A newer monitoring-rs wrote the block. It is intact: upgrade this one.
+    #[error("block is of format {version}, this build reads up to 1")]
+    UnsupportedVersion {
+        /// The block's version.
+        version: u8,
+    },
+    /// The block's [`Source`] could not be read; says why.
+    #[error("failed to read a block: {0}")]
+    Read(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// zstd could not compress or has no memory.
+    #[error("failed to compress a block: {0}")]
+    Compress(#[source] std::io::Error),
+}

@@ -1,0 +1,134 @@
+//! What is searched for in literals and values.
+
+use memchr::memmem::Finder;
+
+use super::classes::Classes;
+
+/// Bytes to search for, prepared once per query.
+#[derive(Clone, Debug)]
+pub(super) struct Needle {
+    bytes: Vec<u8>,
+    ignore_case: bool,
+    finder: Finder<'static>,
+}
+
+/// Which part of a text the bytes have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Anything in it.
+    Inner,
+    /// Its beginning.
+    Start,
+    /// Its end.
+    End,
+    /// All of it.
+    Whole,
+}
+
+/// A needle, or a piece of one, that has to be some part of a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe<'n> {
+    needle: &'n Needle,
+    pub(super) bytes: &'n [u8],
+    pub(super) part: Part,
+}
+
+impl Needle {
+    /// The very bytes.
+    pub(super) fn exact(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), ignore_case: false, finder: Finder::new(bytes).into_owned() }
+    }
+
+    /// The bytes, whatever case ASCII letters have.
+    pub(super) fn ignoring_case(bytes: &[u8]) -> Self {
+        Self { ignore_case: true, ..Self::exact(&bytes.to_ascii_lowercase()) }
+    }
+
+    /// The needle as it is looked for in a whole line.
+    pub(super) fn probe(&self) -> Probe<'_> {
+        Probe { needle: self, bytes: &self.bytes, part: Part::Inner }
+    }
+
+    /// Where it is first in `text`.
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        if self.ignore_case { find_ignoring_case(&self.bytes, text) } else { self.finder.find(text) }
+    }
+}
+
+/// Where `lower`, whose letters are lower case, is first in `text`, whatever case the letters have there.
+fn find_ignoring_case(lower: &[u8], text: &[u8]) -> Option<usize> {
+    let Some(first) = lower.first() else { return Some(0) };
+    let starts = memchr::memchr2_iter(*first, first.to_ascii_uppercase(), text);
+    starts
+        .take_while(|start| lower.len() <= text.len() - start)
+        .find(|start| text[*start..start + lower.len()].eq_ignore_ascii_case(lower))
+}
+
+/// Whether `text` is like some part of `pattern`, in which `0` stands for any digit.
+fn looks_like_part(text: &[u8], pattern: &[u8]) -> bool {
+    let alike = |(byte, like): (&u8, &u8)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like };
+    text.is_empty() || pattern.windows(text.len()).any(|part| text.iter().zip(part).all(alike))
+}
+
+impl<'n> Probe<'n> {
+    /// A piece of the same needle; of [`Part::Inner`] there is only the needle itself.
+    pub(super) fn piece(&self, bytes: &'n [u8], part: Part) -> Self {
+        assert!(part != Part::Inner, "the finder looks for the whole needle");
+        Self { needle: self.needle, bytes, part }
+    }
+
+    /// Whether `text` has the bytes as the wanted part.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        match self.part {
+            Part::Inner => self.needle.find(text).is_some(),
+            Part::Start => self.begins(text, self.bytes),
+            Part::End => self.ends(text, self.bytes),
+            Part::Whole => self.same(text, self.bytes),
+        }
+    }
+
+    /// Where in `text` the whole needle is first.
+    pub(super) fn find(&self, text: &[u8]) -> Option<usize> {
+        self.needle.find(text)
+    }
+
+    /// Whether `text` begins with `start`.
+    pub(super) fn begins(&self, text: &[u8], start: &[u8]) -> bool {
+        text.get(..start.len()).is_some_and(|part| self.same(part, start))
+    }
+
+    /// Whether `text` ends with `end`.
+    pub(super) fn ends(&self, text: &[u8], end: &[u8]) -> bool {
+        text.len().checked_sub(end.len()).is_some_and(|start| self.same(&text[start..], end))
+    }
+
+    /// Whether two texts are the same to this needle.
+    pub(super) fn same(&self, a: &[u8], b: &[u8]) -> bool {
+        if self.needle.ignore_case { a.eq_ignore_ascii_case(b) } else { a == b }
+    }
+
+    /// Whether the bytes can be in a text made of `prefix`, part of `pattern` and `suffix`, where `0` in the pattern stands
+    /// for any digit. May say so wrongly, never the contrary.
+    pub(super) fn fits(&self, prefix: &[u8], pattern: &[u8], suffix: &[u8]) -> bool {
+        let holds = |affix: &[u8]| affix.windows(self.bytes.len()).any(|part| self.same(part, self.bytes));
+        if self.bytes.is_empty() || holds(prefix) || holds(suffix) {
+            return true;
+        }
+        (0..=self.bytes.len().min(prefix.len())).any(|start| {
+            let (in_prefix, rest) = self.bytes.split_at(start);
+            if !self.same(in_prefix, &prefix[prefix.len() - start..]) {
+                return false;
+            }
+            (0..=rest.len().min(suffix.len())).any(|length| {
+                let (in_pattern, in_suffix) = rest.split_at(rest.len() - length);
+                self.same(in_suffix, &suffix[..length]) && looks_like_part(in_pattern, pattern)
+            })
+        })
+    }
+
+    /// Whether a text of bytes of `classes` may have the bytes in it.
+    pub(super) fn may_be_of(&self, classes: Classes) -> bool {
+        let classes = if self.needle.ignore_case { classes.lower_cased() } else { classes };
+        classes.cover(Classes::of(self.bytes))
+    }
+}

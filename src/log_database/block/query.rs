@@ -1,0 +1,177 @@
+//! Selects the lines of a block that satisfy filters within a time range.
+
+use std::num::NonZeroU64;
+
+use super::Error;
+use super::needle::Needle;
+use super::plan::{Plan, plan};
+use super::read::Block;
+use super::rows::Rows;
+use super::sections::Source;
+use crate::model::{LineFilter, LinePattern, TimeRange, Timestamp};
+
+/// Filters prepared for many blocks; a line has to satisfy all of them.
+#[derive(Clone, Debug)]
+pub struct Query {
+    filters: Vec<Filter>,
+}
+
+#[derive(Clone, Debug)]
+struct Filter {
+    condition: Condition,
+    /// The lines that do not satisfy the condition are wanted.
+    is_negated: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Condition {
+    Contains(Needle),
+    Matches { pattern: LinePattern, plan: Plan },
+}
+
+impl Query {
+    /// Prepares `filters`.
+    pub fn new(filters: &[LineFilter]) -> Self {
+        let contains = |bytes: &[u8]| Condition::Contains(Needle::exact(bytes));
+        let matches = |pattern: &LinePattern| Condition::Matches { pattern: pattern.clone(), plan: plan(pattern.as_str()) };
+        let mut filters: Vec<Filter> = filters
+            .iter()
+            .map(|filter| match filter {
+                LineFilter::Contains(bytes) => Filter { condition: contains(bytes), is_negated: false },
+                LineFilter::NotContains(bytes) => Filter { condition: contains(bytes), is_negated: true },
+                LineFilter::Matches(pattern) => Filter { condition: matches(pattern), is_negated: false },
+                LineFilter::NotMatches(pattern) => Filter { condition: matches(pattern), is_negated: true },
+            })
+            .collect();
+        // What the vocabulary decides comes first, so that expressions see fewer lines.
+        filters.sort_by_key(|filter| matches!(filter.condition, Condition::Matches { .. }));
+        Self { filters }
+    }
+}
+
+impl<S: Source> Block<S> {
+    /// The rows of the lines within `range` that satisfy `query`.
+    pub fn select(&self, query: &Query, range: TimeRange) -> Result<Rows, Error> {
+        let mut rows = self.rows_in(range)?;
+        for Filter { condition, is_negated } in &query.filters {
+            if rows.is_empty() {
+                break;
+            }
+            let mut satisfying = match condition {
+                Condition::Contains(needle) => self.find(&needle.probe())?,
+                Condition::Matches { pattern, plan } => {
+                    let mut candidates = rows.clone();
+                    self.narrow(plan, &mut candidates)?;
+                    self.retain_matches(pattern, &mut candidates)?;
+                    candidates
+                }
+            };
+            if *is_negated {
+                satisfying.invert();
+            }
+            rows.intersect(&satisfying);
+        }
+        Ok(rows)
+    }
+
+    /// How many lines within `range` satisfy `query`.
+    pub fn count(&self, query: &Query, range: TimeRange) -> Result<usize, Error> {
+        Ok(self.select(query, range)?.count())
+    }
+
+    /// Adds each selected line to the count of the step it is in: step `n` begins `n * step_ns` after `start`. Lines before
+    /// the first and after the last step are left out. Reads times alone.
+    pub fn count_by_step(
+        &self,
+        rows: &Rows,
+        start: Timestamp,
+        step_ns: NonZeroU64,
+        counts: &mut [u64],
+    ) -> Result<(), Error> {
+        let timestamps_ns = self.timestamps_ns()?;
+        for row in rows.iter() {
+            let Some(since_start) = timestamps_ns[row as usize].checked_sub(start.as_ns()) else { continue };
+            let step = u64::try_from(since_start).ok().and_then(|ns| usize::try_from(ns / step_ns).ok());
+            if let Some(count) = step.and_then(|step| counts.get_mut(step)) {
+                *count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of the lines within `range`; does not read their times where all of them are.
+    fn rows_in(&self, range: TimeRange) -> Result<Rows, Error> {
+        let count = self.line_count();
+        let Some((first, last)) = self.time_bounds().filter(|(first, last)| range.overlaps(*first, *last)) else {
+            return Ok(Rows::none(count));
+        };
+        if range.contains(first) && range.contains(last) {
+            return Ok(Rows::all(count));
+        }
+        let mut rows = Rows::none(count);
+        let (start_ns, end_ns) = (range.start.as_ns(), range.end.as_ns());
+        for (row, timestamp_ns) in (0..).zip(self.timestamps_ns()?) {
+            if start_ns <= *timestamp_ns && *timestamp_ns < end_ns {
+                rows.insert(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Drops rows that cannot satisfy `plan`.
+    fn narrow(&self, plan: &Plan, rows: &mut Rows) -> Result<(), Error> {
+        match plan {
+            Plan::Nothing => {}
+            Plan::Contains(needle) => rows.intersect(&self.find(&needle.probe())?),
+            Plan::All(plans) => {
+                for plan in plans {
+                    if rows.is_empty() {
+                        break;
+                    }
+                    self.narrow(plan, rows)?;
+                }
+            }
+            Plan::Any(plans) => {
+                let mut any = Rows::none(rows.row_count());
+                for plan in plans {
+                    let mut one = rows.clone();
+                    self.narrow(plan, &mut one)?;
+                    any.unite(&one);
+                }
+                *rows = any;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the selected lines together and drops those that `pattern` does not match.
+    fn retain_matches(&self, pattern: &LinePattern, rows: &mut Rows) -> Result<(), Error> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let root = self.root()?;
+        let ids = root.ids(&self.sections)?;
+        // Lines that are their template are decided once for all of them.
+        let mut decided: Vec<Option<bool>> = vec![None; root.templates.len()];
+        let mut lines = self.lines()?;
+        let mut line = Vec::new();
+        for row in rows.clone().iter() {
+            let id = ids[row as usize] as usize;
+            let is_match = match decided[id] {
+                Some(is_match) => is_match,
+                None => {
+                    line.clear();
+                    lines.append(row, &mut line)?;
+                    pattern.is_match(&line)
+                }
+            };
+            if root.templates[id].slots.is_empty() {
+                decided[id] = Some(is_match);
+            }
+            if !is_match {
+                rows.remove(row);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! Which rows contain a needle: answered from the vocabulary alone, and exactly.
+//!
+//! A needle lies within one literal, within one value, or across some of them. Literals are searched as they are;
+//! columns answer for their own values, a dictionary once per distinct value; and [`super::align`] lists the ways of
+//! lying across, each of which says what columns have to hold in the same row.
+
+use super::align::align;
+use super::lines::{TemplateView, View};
+use super::needle::{Part, Probe};
+use super::read::Block;
+use super::rows::Rows;
+use super::sections::Source;
+use super::structure::{Column, Strings, Template, Templates, Words, range};
+use super::words::Matcher;
+use super::Error;
+
+/// The rows of a column, or of a template, that a probe was found in.
+#[derive(Debug)]
+enum Found {
+    None,
+    All,
+    Some(Rows),
+}
+
+/// Whose rows the rows of a template are, to know the times of their entries.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    /// The template of the block at this index.
+    Block(usize),
+    /// A column's; no time is asked for in there.
+    Column,
+}
+
+impl Found {
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, _) | (_, Self::All) => Self::All,
+            (Self::None, found) | (found, Self::None) => found,
+            (Self::Some(mut rows), Self::Some(other)) => {
+                rows.unite(&other);
+                Self::Some(rows)
+            }
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, _) | (_, Self::None) => Self::None,
+            (Self::All, found) | (found, Self::All) => found,
+            (Self::Some(mut rows), Self::Some(other)) => {
+                rows.intersect(&other);
+                Self::Some(rows)
+            }
+        }
+    }
+
+    /// The rows `0..count` that `test` accepts.
+    fn by(count: u32, mut test: impl FnMut(u32) -> Result<bool, Error>) -> Result<Self, Error> {
+        let mut found = None;
+        for row in 0..count {
+            if test(row)? {
+                found.get_or_insert_with(|| Rows::none(count)).insert(row);
+            }
+        }
+        Ok(found.map_or(Self::None, Self::Some))
+    }
+}
+
+impl<S: Source> Block<S> {
+    /// The lines that contain the probe.
+    pub(super) fn find(&self, probe: &Probe<'_>) -> Result<Rows, Error> {
+        let count = self.line_count();
+        Ok(match self.find_in_templates(self.root()?, probe, true)? {
+            Found::None => Rows::none(count),
+            Found::All => Rows::all(count),
+            Found::Some(rows) => rows,
+        })
+    }
+
+    fn find_in_templates(&self, templates: &Templates, probe: &Probe<'_>, is_root: bool) -> Result<Found, Error> {
+        let mut found: Option<Rows> = None;
+        let mut all = true;
+        for (index, template) in templates.templates.iter().enumerate() {
+            let owner = if is_root { Owner::Block(index) } else { Owner::Column };
+            let in_template = self.find_in_template(template, probe, owner)?;
+            all &= matches!(in_template, Found::All);
+            if matches!(in_template, Found::None) {
+                continue;
+            }
+            let found = found.get_or_insert_with(|| Rows::none(templates.count));
+            let rows = templates.rows(&self.sections, index)?;
+            match in_template {
+                Found::Some(ranks) => ranks.iter().for_each(|rank| found.insert(rows[rank as usize])),
+                _ => rows.iter().for_each(|row| found.insert(*row)),
+            }
+        }
+        Ok(if all { Found::All } else { found.map_or(Found::None, Found::Some) })
+    }
+
+    fn find_in_template(&self, template: &Template, probe: &Probe<'_>, owner: Owner) -> Result<Found, Error> {
+        if template.longest < probe.bytes.len() {
+            return Ok(Found::None);
+        }
+        let Some(alignments) = align(self.structure()?, template, probe) else {
+            return self.find_in_texts(template, probe, owner);
+        };
+        if alignments.iter().any(Vec::is_empty) {
+            return Ok(Found::All);
+        }
+        let mut found = Found::None;
+        if probe.part == Part::Inner {
+            for slot in &template.slots {
+                found = found.or(self.find_in_column(&slot.column, template.count, probe, owner)?);
+            }
+        }
+        for alignment in alignments {
+            let mut held = Found::All;
+            for (slot, piece) in alignment {
+                if matches!(held, Found::None) {
+                    break;
+                }
+                held = held.and(self.find_in_column(&template.slots[slot].column, template.count, &piece, owner)?);
+            }
+            found = found.or(held);
+        }
+        Ok(found)
+    }
+
+    /// Puts every row of a template together and looks at it: the last resort.
+    fn find_in_texts(&self, template: &Template, probe: &Probe<'_>, owner: Owner) -> Result<Found, Error> {
+        let view = TemplateView::new(self, template)?;
+        let mut text = Vec::new();
+        Found::by(template.count, |rank| {
+            text.clear();
+            view.append(rank, self.timestamp_ns(owner, rank)?, &mut text);
+            Ok(probe.is_in(&text))
+        })
+    }
+
+    /// Puts every value of a column together and looks at it.
+    fn find_in_values(&self, column: &Column, count: u32, probe: &Probe<'_>, owner: Owner) -> Result<Found, Error> {
+        let view = View::new(self, column)?;
+        let mut value = Vec::new();
+        Found::by(count, |row| {
+            value.clear();
+            view.append(row, self.timestamp_ns(owner, row)?, &mut value);
+            Ok(probe.is_in(&value))
+        })
+    }
+
+    /// The time of the entry that row `rank` of a template is part of.
+    fn timestamp_ns(&self, owner: Owner, rank: u32) -> Result<i64, Error> {
+        let Owner::Block(index) = owner else { return Ok(0) };
+        let row = self.root()?.rows(&self.sections, index)?[rank as usize];
+        Ok(self.timestamps_ns()?[row as usize])
+    }
+
+    fn find_in_column(&self, column: &Column, count: u32, probe: &Probe<'_>, owner: Owner) -> Result<Found, Error> {
+        if !column.may_hold(self.structure()?, probe) {
+            return Ok(Found::None);
+        }
+        match column {
+            Column::Text(values) => self.find_in_strings(values, probe),
+            Column::Words(texts) if Matcher::fits(probe) => self.find_in_words(texts, count, probe),
+            Column::Words(_) => self.find_in_values(column, count, probe, owner),
+            Column::Dictionary { values, ids } => match self.find_in_strings(values, probe)? {
+                Found::Some(found) => {
+                    let ids = ids.get(&self.sections)?;
+                    Found::by(count, |row| Ok(found.contains(ids[row as usize])))
+                }
+                found => Ok(found),
+            },
+            Column::Decimal { face, numbers } if probe.part == Part::Inner => {
+                let Some(has_digits) = face.digits_test(self.structure()?, probe.bytes) else {
+                    return self.find_in_values(column, count, probe, owner);
+                };
+                let numbers = numbers.get(&self.sections)?;
+                Found::by(count, |row| Ok(has_digits(numbers[row as usize])))
+            }
+            Column::Decimal { .. } | Column::Clock { .. } => self.find_in_values(column, count, probe, owner),
+            Column::Templates(templates) => self.find_in_templates(templates, probe, false),
+        }
+    }
+
+    fn find_in_words(&self, texts: &Words, count: u32, probe: &Probe<'_>) -> Result<Found, Error> {
+        let (text, ends) = (texts.words.text(&self.sections)?, texts.words.ends(&self.sections)?);
+        let words = (0..ends.len()).map(|index| &text[range(ends, index)]);
+        let holding = if probe.part == Part::Inner { self.find_in_strings(&texts.words, probe)? } else { Found::None };
+        let holds = |word| match &holding {
+            Found::None => false,
+            Found::All => true,
+            Found::Some(rows) => rows.contains(word),
+        };
+        let Some(matcher) = Matcher::new(probe, words, holds) else { return Ok(Found::None) };
+        let (ids, ends) = (texts.ids(&self.sections)?, texts.ends(&self.sections)?);
+        let mut start = 0;
+        Found::by(count, |row| {
+            let end = ends[row as usize] as usize;
+            Ok(matcher.is_in(&ids[std::mem::replace(&mut start, end)..end]))
+        })
+    }
+
+    fn find_in_strings(&self, strings: &Strings, probe: &Probe<'_>) -> Result<Found, Error> {
+        if probe.part != Part::Inner {
+            return Found::by(strings.count, |index| Ok(probe.is_in(strings.get(&self.sections, index)?)));
+        }
+        let text = strings.text(&self.sections)?;
+        let mut found: Option<Rows> = None;
+        let mut at = 0;
+        while let Some(start) = text.get(at..).and_then(|rest| probe.find(rest)) {
+            let start = at + start;
+            let ends = strings.ends(&self.sections)?;
+            let index = ends.partition_point(|end| (*end as usize) < start);
+            if index == ends.len() {
+                break;
+            }
+            // A needle with a newline may run on into the next value.
+            if start + probe.bytes.len() <= range(ends, index).end {
+                let row = u32::try_from(index).expect("bounded by the count");
+                found.get_or_insert_with(|| Rows::none(strings.count)).insert(row);
+                at = range(ends, index).end + 1;
+            } else {
+                at = start + 1;
+            }
+        }
+        Ok(found.map_or(Found::None, Found::Some))
+    }
+}
+
+impl Column {
+    /// Whether a value may have the probe's bytes; known without reading the column.
+    pub(super) fn may_hold(&self, structure: &[u8], probe: &Probe<'_>) -> bool {
+        if self.longest() < probe.bytes.len() {
+            return false;
+        }
+        match self {
+            Self::Text(values) | Self::Dictionary { values, .. } => probe.may_be_of(values.classes),
+            Self::Words(texts) => probe.may_be_of(texts.words.classes),
+            Self::Decimal { face, .. } => probe.fits(face.prefix.of(structure), &face.pattern(), face.suffix.of(structure)),
+            Self::Clock { face, .. } => probe.fits(face.before.of(structure), &face.pattern(), face.after.of(structure)),
+            Self::Templates(_) => true,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The frame of a block: a header with the section table, and the sections, each compressed and checked on its own.
+//!
+//! This module knows nothing of what is in a section.
+
+use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
+
+use zstd::bulk::{Compressor, Decompressor};
+
+use super::wire::{Reader, put_length};
+use super::{DECODED_BYTES_MAX, Error, SECTIONS_MAX};
+
+/// `mrb` and the version of the format.
+const MAGIC: [u8; 4] = *b"mrb\x01";
+/// Magic, length of the rest of the header, CRC-32 of both and of the rest of the header.
+const PREFIX_BYTES: usize = MAGIC.len() + 2 * size_of::<u32>();
+/// Longest header, so that a flipped length cannot size a read: a section needs at most 14 bytes in the table.
+const HEADER_BYTES_MAX: usize = PREFIX_BYTES + 64 + 14 * SECTIONS_MAX;
+/// What is read first: most headers are shorter, so that one read is enough.
+const FIRST_READ_BYTES: usize = 2048;
+
+/// Where a block's bytes are: in memory, or in a part of a file that is read section by section.
+pub trait Source {
+    /// The block's length in bytes.
+    fn byte_count(&self) -> usize;
+
+    /// The `length` bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where they cannot be read, [`Error::Corrupt`] where there are fewer.
+    fn read(&self, offset: usize, length: usize) -> Result<Cow<'_, [u8]>, Error>;
+}
+
+impl Source for &[u8] {
+    fn byte_count(&self) -> usize {
+        self.len()
+    }
+
+    fn read(&self, offset: usize, length: usize) -> Result<Cow<'_, [u8]>, Error> {
+        let bytes = self.get(offset..).and_then(|rest| rest.get(..length));
+        Ok(Cow::Borrowed(bytes.ok_or(Error::Corrupt { what: "section past the block's end", offset })?))
+    }
+}
+
+/// Writes the frame around `sections`; `summary` goes into the header as it is.
+pub(super) fn write_frame(
+    compressor: &mut Compressor<'_>,
+    summary: &[u8],
+    sections: &[Vec<u8>],
+) -> Result<Vec<u8>, Error> {
+    let mut table = summary.to_vec();
+    put_length(&mut table, sections.len());
+    let mut body = Vec::new();
+    let mut buffer = Vec::new();
+    for section in sections {
+        buffer.clear();
+        buffer.reserve(zstd::zstd_safe::compress_bound(section.len()));
+        compressor.compress_to_buffer(section, &mut buffer).map_err(Error::Compress)?;
+        // Stored as it is where compression gains nothing: equal lengths say so.
+        let stored = if buffer.len() < section.len() { &buffer } else { section };
+        put_length(&mut table, stored.len());
+        put_length(&mut table, section.len());
+        table.extend_from_slice(&crc32fast::hash(stored).to_le_bytes());
+        body.extend_from_slice(stored);
+    }
+    let mut out = MAGIC.to_vec();
+    out.extend_from_slice(&u32::try_from(table.len()).expect("bounded by SECTIONS_MAX").to_le_bytes());
+    out.extend_from_slice(&header_crc(&out, &table).to_le_bytes());
+    out.extend_from_slice(&table);
+    out.extend_from_slice(&body);
+    Ok(out)
+}
+
+/// The header's checksum covers its length too.
+fn header_crc(magic_and_length: &[u8], table: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(magic_and_length);
+    hasher.update(table);
+    hasher.finalize()
+}
+
+/// One line of the section table.
+#[derive(Debug)]
+struct Entry {
+    offset: usize,
+    stored_bytes: usize,
+    bytes: usize,
+    crc: u32,
+    /// The section's content, once it was asked for.
+    content: OnceCell<Vec<u8>>,
+}
+
+/// The sections of a block; each is read, checked and decompressed when it is first asked for.
+#[derive(Debug)]
+pub(super) struct Sections<S> {
+    source: S,
+    entries: Vec<Entry>,
+}
+
+impl<S: Source> Sections<S> {
+    /// Reads and checks the header; hands its summary to `read_summary`.
+    pub(super) fn open<T>(
+        source: S,
+        read_summary: impl FnOnce(&mut Reader<'_>) -> Result<T, Error>,
+    ) -> Result<(Self, T), Error> {
+        let block_bytes = source.byte_count();
+        let start = source.read(0, block_bytes.min(FIRST_READ_BYTES))?;
+        let mut reader = Reader::new(&start, "header");
+        let magic = reader.take(MAGIC.len())?;
+        if magic[..3] != MAGIC[..3] {
+            return Err(Error::Corrupt { what: "no block begins here", offset: 0 });
+        }
+        if magic != MAGIC {
+            return Err(Error::UnsupportedVersion { version: magic[3] });
+        }
+        let table_bytes = reader.u32()? as usize;
+        let crc = reader.u32()?;
+        let header_bytes = PREFIX_BYTES + table_bytes;
+        if HEADER_BYTES_MAX < header_bytes {
+            return Err(reader.corrupt());
+        }
+        let header = if header_bytes <= start.len() { start } else { source.read(0, header_bytes)? };
+        let table = &header[PREFIX_BYTES..header_bytes];
+        if header_crc(&header[..MAGIC.len() + size_of::<u32>()], table) != crc {
+            return Err(Error::Corrupt { what: "header checksum", offset: 0 });
+        }
+        let mut reader = Reader::new(table, "section table");
+        let summary = read_summary(&mut reader)?;
+        let entries = read_table(&mut reader, header_bytes, block_bytes)?;
+        drop(header);
+        Ok((Self { source, entries }, summary))
+    }
+
+    /// How many bytes section `index` has, decompressed.
+    pub(super) fn section_bytes(&self, index: usize) -> Option<usize> {
+        self.entries.get(index).map(|entry| entry.bytes)
+    }
+
+    /// How many sections there are.
+    pub(super) fn count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The content of section `index`.
+    pub(super) fn get(&self, index: usize) -> Result<&[u8], Error> {
+        let entry = self.entries.get(index).ok_or(Error::Corrupt { what: "section number", offset: index })?;
+        if let Some(content) = entry.content.get() {
+            return Ok(content);
+        }
+        let content = self.read(entry)?;
+        Ok(entry.content.get_or_init(|| content))
+    }
+
+    fn read(&self, entry: &Entry) -> Result<Vec<u8>, Error> {
+        let stored = self.source.read(entry.offset, entry.stored_bytes)?;
+        if crc32fast::hash(&stored) != entry.crc {
+            return Err(Error::Corrupt { what: "section checksum", offset: entry.offset });
+        }
+        if entry.stored_bytes == entry.bytes {
+            return Ok(stored.into_owned());
+        }
+        let mut content = Vec::with_capacity(entry.bytes);
+        let decompressed = DECOMPRESSOR
+            .with_borrow_mut(|decompressor| decompressor.decompress_to_buffer(&stored, &mut content));
+        decompressed.map_err(|_| Error::Corrupt { what: "compressed section", offset: entry.offset })?;
+        if content.len() != entry.bytes {
+            return Err(Error::Corrupt { what: "length of a section", offset: entry.offset });
+        }
+        Ok(content)
+    }
+}
+
+thread_local! {
+    /// Making a zstd context takes longer than decompressing a small section with it.
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("there is memory for a zstd context"));
+}
+
+fn read_table(reader: &mut Reader<'_>, header_bytes: usize, block_bytes: usize) -> Result<Vec<Entry>, Error> {
+    let count = reader.length(SECTIONS_MAX)?;
+    let mut entries = Vec::with_capacity(count);
+    let mut offset = header_bytes;
+    let mut decoded_bytes = 0;
+    for _ in 0..count {
+        let stored_bytes = reader.length(block_bytes - offset)?;
+        let bytes = reader.length(DECODED_BYTES_MAX - decoded_bytes)?;
+        let crc = reader.u32()?;
+        entries.push(Entry { offset, stored_bytes, bytes, crc, content: OnceCell::new() });
+        offset += stored_bytes;
+        decoded_bytes += bytes;
+    }
+    if offset != block_bytes || !reader.rest().is_empty() {
+        return Err(reader.corrupt());
+    }
+    Ok(entries)
+}

@@ -1,0 +1,378 @@
+//! Blocks against the plain truth: the lines themselves.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::read::Summary;
+use super::sections::{Sections, write_frame};
+use super::{Block, Encoder, Error, Query};
+use crate::model::{LineFilter, LinePattern, Lines, TimeRange, Timestamp};
+
+/// What lines are made of: everything the tokenizer knows, and what must not confuse it.
+const WORDS: &[&[u8]] = &[
+    b"error", b"user", b"GET", b" ", b" ", b"=", b"\"", b":", b"\":", b"{\"", b",\"", b"-", b"/", b"10.0.0.", b"v1", b"x",
+    b"\\\"", b"\xff\xfe", "größe".as_bytes(), b"[", b"]", b"  ", b"", b"a1", b"1a", b"7",
+];
+/// What repeats in texts that do not.
+const PROSE: &[&[u8]] = &[b" the", b" user", b" error", b", and", b" not", b". Error", b" a", b" x 7 y"];
+/// What is seldom in a line, and then a line is kept whole.
+const ODDITIES: &[&[u8]] = &[b"\0", b"\n", b"\n\n", b"\0\0"];
+/// Expressions of every shape that planning knows.
+const PATTERNS: &[&str] = &[
+    "error", "(?i)ERROR", "(?i)user|get", "(?i)the USER", "user, and.*not the", "^GET", "x$", r"\d{2}", "error.*7", "(?i)err.r", "", "a|", "(?:1a)+", "v[12]",
+    r"\bx\b", "(?i)sk", "user=?\"", "[Gx]ET", "^$", "(?-u)\\xff", "größe", "(?i)GRÖSSE|10\\.0",
+];
+
+/// A pseudo-random number from a seed, so that a failure is repeated by its seed alone.
+fn next(state: &mut u64) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    usize::try_from(*state >> 33).expect("31 bits")
+}
+
+fn pick<'a, T: ?Sized>(state: &mut u64, items: &[&'a T]) -> &'a T {
+    items[next(state) % items.len()]
+}
+
+/// What stands in one place of a line in all rows of a template.
+#[derive(Clone, Copy, Debug)]
+enum Field {
+    Fixed(&'static [u8]),
+    Word,
+    Small,
+    Large,
+    Padded,
+    Fraction,
+    Clock,
+    Address,
+    Hex,
+    Prose,
+}
+
+fn field(state: &mut u64) -> Field {
+    match next(state) % 17 {
+        0..8 => Field::Fixed(pick(state, WORDS)),
+        8 => Field::Word,
+        9 => Field::Small,
+        10 => Field::Large,
+        11 => Field::Padded,
+        12 => Field::Fraction,
+        13 => Field::Clock,
+        14 => Field::Address,
+        15 => Field::Hex,
+        _ => Field::Prose,
+    }
+}
+
+fn write_field(state: &mut u64, field: Field, row: usize, line: &mut Vec<u8>) {
+    let number = next(state);
+    match field {
+        Field::Fixed(bytes) => line.extend_from_slice(bytes),
+        Field::Word => line.extend_from_slice(pick(state, WORDS)),
+        Field::Small => line.extend_from_slice((number % 9).to_string().as_bytes()),
+        Field::Large => line.extend_from_slice(format!("id{}", row * 3 + number % 2).as_bytes()),
+        Field::Padded => line.extend_from_slice(format!("{:04}", number % 1200).as_bytes()),
+        Field::Fraction => line.extend_from_slice(format!("{}.{:03}ms", number % 20, number % 1000).as_bytes()),
+        Field::Clock => line.extend_from_slice(format!("07:{:02}:{:02}.{:03}", row / 60 % 60, row % 60, number % 3).as_bytes()),
+        Field::Address => line.extend_from_slice(format!("/a/10.0.{}.{}:80", number % 3, number % 250).as_bytes()),
+        Field::Prose => (0..number % 9).for_each(|_| line.extend_from_slice(pick(state, PROSE))),
+        Field::Hex => line.extend_from_slice(format!("{number:08x}").as_bytes()),
+    }
+}
+
+/// A log of `row_count` lines from a few templates; now and then a line is odd.
+fn log(seed: u64, row_count: usize) -> Lines {
+    let state = &mut (seed | 1);
+    let templates: Vec<Vec<Field>> = (0..1 + next(state) % 4)
+        .map(|_| (0..next(state) % 9).map(|_| field(state)).collect())
+        .collect();
+    let mut lines = Lines::default();
+    let step_ns = [0, 1_000_000_000, 999][next(state) % 3];
+    for row in 0..row_count {
+        let mut line = Vec::new();
+        for field in &templates[next(state) % templates.len()] {
+            write_field(state, *field, row, &mut line);
+        }
+        if next(state) % 200 == 0 {
+            line.extend_from_slice(pick(state, ODDITIES));
+        }
+        let jitter = i64::try_from(next(state) % 3).expect("small");
+        lines.push(Timestamp::from_ns(i64::try_from(row).expect("small") * step_ns + jitter), &line);
+    }
+    lines
+}
+
+fn encode(lines: &Lines) -> Vec<u8> {
+    Encoder::new().unwrap().encode(&[lines]).unwrap()
+}
+
+/// The block selects exactly the lines that decoding everything and looking at each would.
+#[track_caller]
+fn check_select(lines: &Lines, block: &[u8], filters: &[LineFilter], range: TimeRange) {
+    let expected: Vec<u32> = (0..)
+        .zip(lines.iter())
+        .filter(|(_, (timestamp, line))| range.contains(*timestamp) && filters.iter().all(|filter| filter.accepts(line)))
+        .map(|(row, _)| row)
+        .collect();
+    let block = Block::open(block).unwrap();
+    let query = Query::new(filters);
+    let rows = block.select(&query, range).unwrap();
+    assert_eq!(rows.iter().collect::<Vec<_>>(), expected, "{filters:?}");
+    assert_eq!(block.count(&query, range).unwrap(), expected.len());
+    let mut reversed: Vec<u32> = rows.iter().rev().collect();
+    reversed.reverse();
+    assert_eq!(reversed, expected);
+}
+
+#[track_caller]
+fn check_round_trip(lines: &Lines) {
+    let block = encode(lines);
+    let block = Block::open(&block[..]).unwrap();
+    assert_eq!(block.decode().unwrap(), *lines);
+    assert_eq!(block.time_bounds(), lines.time_bounds());
+    assert_eq!((block.line_count() as usize, block.byte_count()), (lines.len(), lines.byte_count()));
+}
+
+fn lines_of(texts: &[&[u8]]) -> Lines {
+    let mut lines = Lines::default();
+    texts.iter().for_each(|text| lines.push(Timestamp::from_ns(5), text));
+    lines
+}
+
+#[test]
+fn no_lines_and_empty_lines_come_back() {
+    check_round_trip(&lines_of(&[]));
+    check_round_trip(&lines_of(&[b""]));
+    check_round_trip(&lines_of(&[&b""[..]; 1000]));
+}
+
+#[test]
+fn any_bytes_come_back() {
+    let all: Vec<u8> = (0..=255).collect();
+    check_round_trip(&lines_of(&[&all, b"\n", b"\0", b"\n\n", b"a\nb", b"\xff\xff", &all]));
+    check_round_trip(&lines_of(&[&b"x\n"[..]; 50]));
+    let mega: Vec<u8> = (0..1_u32 << 20).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    check_round_trip(&lines_of(&[&mega, b"short", &mega]));
+}
+
+#[test]
+fn a_line_of_escaped_quotes_takes_linear_time() {
+    check_round_trip(&lines_of(&[&b"\\\"".repeat(1 << 19)]));
+}
+
+/// Lines that make columns of every kind.
+fn golden_lines() -> Lines {
+    let mut lines = Lines::default();
+    for n in 0..400_usize {
+        let ns = 1_700_000_000_123_000_000 + 1_000_000 * i64::try_from(n * n % 977).expect("small");
+        let seconds = ns / 1_000_000_000;
+        let clock = format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, ns / 1_000_000 % 1000);
+        let hash = n.wrapping_mul(0x9e37_79b9) & 0xffff_ffff;
+        let prose: String = [" and", " then", " the disk", " was full", ", so", " nothing"].iter().cycle().skip(n * n % 6).take(4 + n % 9).copied().collect();
+        let line = match n % 5 {
+            0 => format!("{clock} INFO request id={hash:08x} status={} from={} took {}.{:03}ms", 200 + n % 3, ["web", "cli"][n / 5 % 2], n % 7, hash % 1000),
+            1 => format!("{clock} WARN peer 10.{}.{}.{}:443 is slow", n % 2, hash % 251, hash % 199),
+            2 => format!(r#"{{"n":{n},"msg":"{prose}"}}"#),
+            3 => format!("nothing in common but {}", "z".repeat(n % 50)),
+            _ => format!("a line{prose}\nor two, and \0 {n}"),
+        };
+        lines.push(Timestamp::from_ns(ns), line.as_bytes());
+    }
+    lines
+}
+
+/// What the first release with this format wrote for [`golden_lines`].
+const GOLDEN: &[u8] = include_bytes!("golden/v1.block");
+
+#[test]
+fn a_block_of_version_1_is_read() {
+    assert_eq!(Block::open(GOLDEN).unwrap().decode().unwrap(), golden_lines());
+    let contains = |text: &str| [LineFilter::Contains(text.into())];
+    check_select(&golden_lines(), GOLDEN, &contains("disk was full, so"), TimeRange::ALL);
+    check_select(&golden_lines(), GOLDEN, &contains("status=202 from=web took"), TimeRange::ALL);
+}
+
+#[test]
+fn equal_lines_make_equal_blocks() {
+    assert_eq!(encode(&golden_lines()), encode(&golden_lines()));
+}
+
+#[test]
+fn a_newer_version_is_refused_as_such() {
+    let mut block = GOLDEN.to_vec();
+    block[3] = 2;
+    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 2 })));
+}
+
+#[test]
+fn every_flipped_bit_and_every_cut_is_noticed() {
+    let decode = |block: &[u8]| Block::open(block).and_then(|block| block.decode());
+    for at in 0..GOLDEN.len() {
+        assert!(decode(&GOLDEN[..at]).is_err(), "cut at {at}");
+        for bit in 0..8 {
+            let mut block = GOLDEN.to_vec();
+            block[at] ^= 1 << bit;
+            assert!(decode(&block).is_err(), "bit {bit} of byte {at}");
+        }
+    }
+}
+
+/// A block of the same sections but for `change`, with the checksums that fit them.
+fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
+    let (sections, summary) = Sections::open(block, Summary::read).unwrap();
+    let mut contents: Vec<Vec<u8>> = (0..sections.count()).map(|index| sections.get(index).unwrap().to_vec()).collect();
+    change(&mut contents);
+    let mut header = Vec::new();
+    summary.put(&mut header);
+    write_frame(&mut zstd::bulk::Compressor::new(1).unwrap(), &header, &contents).unwrap()
+}
+
+#[test]
+fn lines_are_counted_by_step_of_time() {
+    let mut lines = Lines::default();
+    [5, 10, 19, 20, 39, 40].iter().for_each(|ns| lines.push(Timestamp::from_ns(*ns), b"x"));
+    let block = encode(&lines);
+    let block = Block::open(&block[..]).unwrap();
+    let rows = block.select(&Query::new(&[]), TimeRange::ALL).unwrap();
+    let mut counts = [0; 3];
+    block.count_by_step(&rows, Timestamp::from_ns(10), 10.try_into().unwrap(), &mut counts).unwrap();
+    assert_eq!(counts, [2, 1, 1]);
+}
+
+#[test]
+fn parts_are_encoded_one_after_the_other() {
+    let (first, second) = (log(3, 40), log(4, 30));
+    let block = Encoder::new().unwrap().encode(&[&first, &second]).unwrap();
+    let decoded = Block::open(&block[..]).unwrap().decode().unwrap();
+    assert!(decoded.iter().eq(first.iter().chain(second.iter())));
+}
+
+#[test]
+fn numbers_at_the_edges_come_back() {
+    let texts = ["0", "00", "007", "-1", "999999999999999999", "1000000000000000000", "9223372036854775808", "1.50", "0.5", ".5", "1."];
+    for text in texts {
+        let lines: Vec<String> = (0..300).map(|n| if n % 2 == 0 { format!("n={text}") } else { format!("n={n}") }).collect();
+        check_round_trip(&lines_of(&lines.iter().map(String::as_bytes).collect::<Vec<_>>()));
+    }
+}
+
+#[test]
+fn times_at_the_edges_come_back() {
+    let mut lines = Lines::default();
+    for ns in [i64::MIN, i64::MAX, 0, -1, 1] {
+        for clock in ["23:59:59.999", "00:00:00.000", "24:00:00.000", "12:60:00.000", "12:00:60.000"] {
+            (0..5).for_each(|_| lines.push(Timestamp::from_ns(ns), format!("at {clock}Z it was").as_bytes()));
+        }
+    }
+    check_round_trip(&lines);
+}
+
+#[test]
+fn a_needle_made_to_align_in_too_many_ways_is_still_answered() {
+    let value = |n: usize| [r#" \" "#, r#"\" \""#, r#"" ""#.trim_matches('"'), r#" \""#][n % 4];
+    let line = |n: usize| (0..12).map(|slot| format!("\"{}\"", value(n * (slot + 1) + n / 7))).collect::<Vec<_>>().join(" ");
+    let lines: Vec<String> = (0..200).map(line).collect();
+    let lines = lines_of(&lines.iter().map(String::as_bytes).collect::<Vec<_>>());
+    let block = encode(&lines);
+    for needle in [r#"" ""#.repeat(20), r#"" "#.repeat(9), r#" \""#.repeat(7), r#"" " \" " "#.repeat(4)] {
+        check_select(&lines, &block, &[LineFilter::Contains(needle.into_bytes())], TimeRange::ALL);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Bytes out are bytes in.
+    #[test]
+    fn what_is_encoded_is_decoded(seed: u64, row_count in 0..600_usize) {
+        check_round_trip(&log(seed, row_count));
+    }
+
+    /// Substrings of lines, across literals and values, and what differs from one in a byte.
+    #[test]
+    fn every_needle_is_found_exactly(
+        seed: u64,
+        row_count in 1..600_usize,
+        needles in prop::collection::vec((any::<Index>(), any::<Index>(), 0..14_usize, any::<bool>()), 12),
+    ) {
+        let lines = log(seed, row_count);
+        let block = encode(&lines);
+        for (row, start, length, is_changed) in needles {
+            let (_, line) = lines.get(row.index(lines.len()));
+            let start = start.index(line.len() + 1);
+            let mut needle = line[start..].iter().copied().take(length).collect::<Vec<_>>();
+            if let Some(byte) = needle.last_mut().filter(|_| is_changed) {
+                *byte = byte.wrapping_add(1);
+            }
+            check_select(&lines, &block, &[LineFilter::Contains(needle.clone())], TimeRange::ALL);
+            check_select(&lines, &block, &[LineFilter::NotContains(needle)], TimeRange::ALL);
+        }
+    }
+
+    /// Expressions, several filters at once, and a range of times.
+    #[test]
+    fn every_expression_selects_exactly(
+        seed: u64,
+        row_count in 1..600_usize,
+        patterns in prop::collection::vec((0..PATTERNS.len(), any::<bool>()), 4),
+        range in (0..600_i64, 0..600_i64),
+    ) {
+        let lines = log(seed, row_count);
+        let block = encode(&lines);
+        let filters: Vec<LineFilter> = patterns
+            .into_iter()
+            .map(|(pattern, is_negated)| {
+                let pattern = LinePattern::new(PATTERNS[pattern]).unwrap();
+                if is_negated { LineFilter::NotMatches(pattern) } else { LineFilter::Matches(pattern) }
+            })
+            .collect();
+        let at = |seconds: i64| Timestamp::from_ns(seconds * 1_000_000_000);
+        for filter in &filters {
+            check_select(&lines, &block, std::slice::from_ref(filter), TimeRange::ALL);
+        }
+        let range = TimeRange { start: at(range.0), end: at(range.1) };
+        check_select(&lines, &block, &filters[..2], range);
+        check_select(&lines, &block, &[filters[0].clone(), LineFilter::Contains(b"user".to_vec())], range);
+    }
+
+    /// Behind the checksums, sections of any content give an error or some lines, and never a panic.
+    #[test]
+    fn forged_sections_never_panic(
+        seed: u64,
+        is_golden: bool,
+        changes in prop::collection::vec((any::<Index>(), any::<Index>(), any::<u8>(), 0..3_u8), 1..4),
+    ) {
+        let block = if is_golden { GOLDEN.to_vec() } else { encode(&log(seed, 300)) };
+        let block = forge(&block, |sections| {
+            for (section, at, byte, kind) in changes {
+                let section = section.get_mut(sections);
+                match kind {
+                    _ if section.is_empty() => section.push(byte),
+                    0 => *at.get_mut(section) = byte,
+                    1 => section.truncate(at.index(section.len())),
+                    _ => section.insert(at.index(section.len()), byte),
+                }
+            }
+        });
+        if let Ok(block) = Block::open(&block[..]) {
+            let _ = block.decode();
+            for needle in ["error", "7", " ", "1\" 10.0.0.1"] {
+                let _ = block.select(&Query::new(&[LineFilter::Contains(needle.into())]), TimeRange::ALL);
+            }
+            let pattern = LinePattern::new("(?i)user.*x").unwrap();
+            let _ = block.select(&Query::new(&[LineFilter::Matches(pattern)]), TimeRange::ALL);
+        }
+    }
+
+    /// A flipped bit or a cut is an error: never a panic, never another answer.
+    #[test]
+    fn damage_is_noticed(seed: u64, at: Index, bit in 0..8_u32, is_cut: bool) {
+        let lines = log(seed, 100);
+        let mut block = encode(&lines);
+        let at = at.index(block.len());
+        if is_cut { block.truncate(at) } else { block[at] ^= 1 << bit }
+        let decoded = Block::open(&block[..]).and_then(|block| block.decode());
+        prop_assert!(matches!(decoded, Err(Error::Corrupt { .. } | Error::UnsupportedVersion { .. })), "{decoded:?}");
+    }
+}

@@ -1,0 +1,148 @@
+//! Moves lines from the journal to segments, merges segments, and drops the oldest: one step per call.
+//!
+//! No lock that a writer or a reader needs is held while lines are encoded. A step makes its file durable first, then
+//! exchanges it for its inputs in the index at once, so that each snapshot has every line exactly once, and removes the
+//! inputs last.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::log_database::Error;
+use crate::log_database::database::Database;
+use crate::log_database::index::Index;
+use crate::log_database::journal::{self, JournalFile};
+use crate::log_database::segment::{self, Candidate, Segment};
+use crate::model::Timestamp;
+
+/// After how long the newest journal file is closed although it is short, so that the lines of a quiet machine are
+/// compressed as well.
+const SEAL_AGE: Duration = Duration::from_hours(1);
+/// How often a journal file that cannot be read is tried in full before what can be read of it has to do.
+const FLUSH_TRIES: u32 = 10;
+
+/// What maintenance remembers from one step to the next.
+#[derive(Debug, Default)]
+pub(super) struct Maintenance {
+    /// The newest journal file, and when it was first seen.
+    newest: Option<(u64, Timestamp)>,
+    /// The journal file that could not be moved to a segment, and how often that was tried.
+    failing: Option<(u64, u32)>,
+    /// When a segment was dropped for its age the last time.
+    pub(super) aged: Option<Timestamp>,
+}
+
+impl Database {
+    /// Does what is most urgent of: dropping a segment that is not to be kept, closing a journal file that is old, moving
+    /// a closed one to a segment, and merging segments. `false` where there is nothing to do. Takes as long as encoding
+    /// and writing one file does; another call at the same time waits.
+    ///
+    /// # Errors
+    ///
+    /// The medium failed; what is there stays as it was, and the next call tries again.
+    pub fn maintain(&self, now: Timestamp) -> Result<bool, Error> {
+        let mut maintenance = self.maintenance();
+        self.shared.reserve.keep(self.shared.storage.as_ref());
+        if self.retain(&mut maintenance, now)? || self.close_old_journal(&mut maintenance, now)? {
+            return Ok(true);
+        }
+        Ok(self.flush(&mut maintenance, now)? || self.merge(now)?)
+    }
+
+    /// Bytes of journal files that wait for [`Database::maintain`]. Who appends waits while there are too many.
+    pub fn backlog_bytes(&self) -> u64 {
+        closed_files(&self.index()).map(|file| file.size_bytes()).sum()
+    }
+
+    fn close_old_journal(&self, maintenance: &mut Maintenance, now: Timestamp) -> Result<bool, Error> {
+        let index = self.index();
+        let Some(newest) = index.journal.keys().next_back().copied() else { return Ok(false) };
+        let since = match maintenance.newest {
+            // A clock that was set back starts again.
+            Some((sequence, since)) if sequence == newest && since <= now => since,
+            _ => now,
+        };
+        maintenance.newest = Some((newest, since));
+        let age_ns = now.as_ns().saturating_sub(since.as_ns()).cast_unsigned();
+        if Duration::from_nanos(age_ns) < SEAL_AGE || index.parts_in(newest..=newest).next().is_none() {
+            return Ok(false);
+        }
+        drop(index);
+        let mut writer = self.writer();
+        self.sync_with(&mut writer)?;
+        self.roll_over(&mut writer)?;
+        Ok(true)
+    }
+
+    /// Moves the oldest closed journal file to a segment.
+    fn flush(&self, maintenance: &mut Maintenance, now: Timestamp) -> Result<bool, Error> {
+        let index = self.index();
+        let Some(file) = closed_files(&index).next() else { return Ok(false) };
+        let sequence = file.sequence();
+        if index.parts_in(sequence..=sequence).next().is_none() {
+            // It holds checkpoints, which every newer file repeats.
+            self.state().remove_files(&(sequence..=sequence));
+            self.remove(journal::DIRECTORY, &[file.name()]);
+            return Ok(true);
+        }
+        let tries = maintenance.failing.filter(|(failing, _)| *failing == sequence).map_or(1, |(_, tries)| tries + 1);
+        maintenance.failing = Some((sequence, tries));
+        let (storage, limits) = (self.shared.storage.as_ref(), self.shared.limits.segment);
+        let (segment, streams) =
+            self.with_reserve(|| segment::flush(storage, limits, &index, file, now, FLUSH_TRIES <= tries))?;
+        maintenance.failing = None;
+        self.state().exchange(&Arc::new(segment), &streams);
+        self.remove(journal::DIRECTORY, &[file.name()]);
+        Ok(true)
+    }
+
+    fn merge(&self, now: Timestamp) -> Result<bool, Error> {
+        let index = self.index();
+        let segments: Vec<Arc<Segment>> = index.segments.values().cloned().collect();
+        let candidates = segments.iter().map(|segment| Candidate {
+            day: segment.directory(),
+            size_bytes: segment.size_bytes(),
+            is_intact: segment.is_intact(),
+        });
+        let limits = self.shared.limits.segment;
+        let planned = segment::plan(limits, &candidates.collect::<Vec<_>>(), now);
+        let Some(inputs) = planned.and_then(|planned| segments.get(planned)) else { return Ok(false) };
+        match segment::merge(self.shared.storage.as_ref(), limits, &index, inputs) {
+            Ok((merged, streams)) => {
+                let names: Vec<String> = inputs.iter().map(|input| input.name().to_owned()).collect();
+                let directory = merged.directory().to_owned();
+                self.state().exchange(&Arc::new(merged), &streams);
+                self.remove(&directory, &names);
+                Ok(true)
+            }
+            // Counted and logged; without that segment there is another plan.
+            Err(Error::UnreadableBlock { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes files of one directory that nothing in the index needs any more. One that stays does no harm.
+    fn remove(&self, directory: &str, names: &[String]) {
+        segment::remove(self.shared.storage.as_ref(), names);
+        self.sync_removal(directory);
+    }
+
+    pub(super) fn sync_removal(&self, directory: &str) {
+        if let Err(error) = self.shared.storage.sync_directory(directory) {
+            log::warn!("files that were removed may come back after a power cut: {error}");
+        }
+    }
+
+    pub(super) fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.state().index)
+    }
+
+    /// Waits for maintenance in progress.
+    fn maintenance(&self) -> MutexGuard<'_, Maintenance> {
+        self.shared.maintenance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The journal files that nothing is written to any more, oldest first.
+fn closed_files(index: &Index) -> impl Iterator<Item = &Arc<JournalFile>> {
+    index.journal.values().take(index.journal.len().saturating_sub(1))
+}

@@ -1,0 +1,264 @@
+//! Reads the entries that a selection asks for, in time order across streams.
+//!
+//! A heap holds the parts that have not been opened, by the earliest time (backwards: the latest) they may have; another
+//! holds the open ones, by the time of their next line. A part is opened when no open one has an earlier line, so memory
+//! is one part per stream that has lines at one time, whatever the length of the answer. A block is asked for the rows
+//! that the answer needs, and only those are put together, a window of them at a time.
+//!
+//! Order: by time, then by labels, then as appended. The place among other streams' lines of the same time thus depends
+//! on nothing but the labels: it is the same before and after a commit, and in the journal as in segments.
+
+mod filter;
+mod part;
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::sync::Arc;
+use std::sync::atomic::{self, AtomicBool};
+
+use crate::log_database::Error;
+use crate::log_database::scan::part::{OpenLines, Question, Window};
+use crate::log_database::snapshot::StreamView;
+use crate::model::{Direction, Labels, Selection, Timestamp};
+
+/// Most bytes of parts that a scan holds in memory at one time: a thousand busy streams. Above, the machine's other work
+/// is worth more than the query.
+pub const OPEN_BYTES_MAX: usize = 64 << 20;
+/// Most text of a block that is put together at once, in bytes; less where many streams are read.
+const WINDOW_BYTES_MAX: usize = 4 << 20;
+/// The least: as much as a part of the journal holds.
+const WINDOW_BYTES_MIN: usize = 64 << 10;
+
+/// One entry of an answer, borrowed from the scan that found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryRef<'a> {
+    /// When it was logged.
+    pub timestamp: Timestamp,
+    /// Where it comes from.
+    pub labels: &'a Labels,
+    /// Its bytes, without a newline at the end.
+    pub line: &'a [u8],
+}
+
+/// The entries that a selection asks for, read as they are asked for.
+#[derive(Debug)]
+pub struct Scan {
+    /// Sorted by labels.
+    streams: Vec<(Labels, StreamView)>,
+    question: Question,
+    window_bytes: usize,
+    /// How many more entries may be returned; `None` for all.
+    remaining: Option<usize>,
+    unopened: BinaryHeap<Reverse<Key>>,
+    open: BinaryHeap<OpenPart>,
+    open_bytes: usize,
+    /// Whether the line on top of `open` was returned and has to make way.
+    is_top_returned: bool,
+    /// Whether nobody waits for the answer any more; whoever sets it does so from outside.
+    is_abandoned: Option<Arc<AtomicBool>>,
+}
+
+/// A place in the order of a scan; mirrored for [`Direction::Backward`], so that less is always sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    timestamp_ns: i64,
+    /// Which of [`Scan::streams`].
+    stream: u32,
+    /// Which of the stream's parts, pending ones last.
+    part: u32,
+}
+
+impl Key {
+    /// Mirrors the key or, applied again, restores it.
+    fn directed(self, direction: Direction) -> Self {
+        match direction {
+            Direction::Forward => self,
+            Direction::Backward => Self { timestamp_ns: !self.timestamp_ns, stream: !self.stream, part: !self.part },
+        }
+    }
+}
+
+/// A part whose next line is in memory.
+#[derive(Debug)]
+struct OpenPart {
+    /// Of the next line.
+    key: Key,
+    lines: OpenLines,
+    /// What it counts towards [`OPEN_BYTES_MAX`].
+    bytes: usize,
+}
+
+impl OpenPart {
+    /// `key` is the part's own; its time becomes that of the next line.
+    fn new(key: Key, direction: Direction, lines: OpenLines) -> Self {
+        let mut part = Self { key, bytes: lines.cost_bytes(), lines };
+        part.update_key(direction);
+        part
+    }
+
+    fn update_key(&mut self, direction: Direction) {
+        let timestamp_ns = self.lines.next_line().0.as_ns();
+        self.key = Key { timestamp_ns, ..self.key.directed(direction) }.directed(direction);
+    }
+}
+
+impl PartialEq for OpenPart {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for OpenPart {}
+
+impl PartialOrd for OpenPart {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The sooner a part's next line comes, the greater the part: the heap's top is next. Keys of open parts differ.
+impl Ord for OpenPart {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.key.cmp(&self.key)
+    }
+}
+
+impl Scan {
+    pub(super) fn new(streams: Vec<(Labels, StreamView)>, selection: &Selection) -> Self {
+        let mut unopened = Vec::new();
+        for (stream, (_, view)) in (0..).zip(&streams) {
+            for (part, (earliest, latest)) in (0..).zip(view.time_bounds()) {
+                if selection.range.overlaps(earliest, latest) {
+                    let timestamp = match selection.direction {
+                        Direction::Forward => earliest,
+                        Direction::Backward => latest,
+                    };
+                    let key = Key { timestamp_ns: timestamp.as_ns(), stream, part };
+                    unopened.push(Reverse(key.directed(selection.direction)));
+                }
+            }
+        }
+        // All streams may have a block open at one time, and half of the memory is for what is not in blocks.
+        let window_bytes = OPEN_BYTES_MAX / 2 / streams.len().max(1);
+        Self {
+            streams,
+            question: Question::new(selection.range, selection.direction, &selection.filters),
+            window_bytes: window_bytes.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX),
+            remaining: selection.limit,
+            unopened: unopened.into(),
+            open: BinaryHeap::new(),
+            open_bytes: 0,
+            is_top_returned: false,
+            is_abandoned: None,
+        }
+    }
+
+    /// Ends the scan with [`Error::Abandoned`] where it would read on after `is_abandoned` is set.
+    #[must_use]
+    pub fn unless(mut self, is_abandoned: Arc<AtomicBool>) -> Self {
+        self.is_abandoned = Some(is_abandoned);
+        self
+    }
+
+    fn check_abandoned(&self) -> Result<(), Error> {
+        let is_abandoned = self.is_abandoned.as_ref().is_some_and(|flag| flag.load(atomic::Ordering::Relaxed));
+        if is_abandoned { Err(Error::Abandoned) } else { Ok(()) }
+    }
+
+    /// The next entry; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::ScanTooWide`]: too many streams have lines at this time. The scan is over.
+    /// - [`Error::Abandoned`]: see [`Scan::unless`].
+    // Not an `Iterator`: the entry borrows from the scan, so that no line is copied.
+    #[expect(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
+    pub fn next(&mut self) -> Result<Option<EntryRef<'_>>, Error> {
+        if self.remaining == Some(0) {
+            return Ok(None);
+        }
+        if std::mem::take(&mut self.is_top_returned) {
+            self.advance_top()?;
+        }
+        self.open_due_parts()?;
+        let Some(part) = self.open.peek() else { return Ok(None) };
+        self.is_top_returned = true;
+        if let Some(remaining) = &mut self.remaining {
+            *remaining -= 1;
+        }
+        let (timestamp, line) = part.lines.next_line();
+        let stream = part.key.directed(self.question.direction).stream;
+        let labels = &self.streams[stream as usize].0;
+        Ok(Some(EntryRef { timestamp, labels, line }))
+    }
+
+    /// Moves the part on top to its next line, which may have to be read.
+    fn advance_top(&mut self) -> Result<(), Error> {
+        let Some(mut top) = self.open.peek_mut() else { return Ok(()) };
+        if top.lines.advance(&self.question) {
+            top.update_key(self.question.direction);
+            return Ok(());
+        }
+        let OpenPart { key, lines, bytes } = PeekMut::pop(top);
+        self.open_bytes -= bytes;
+        self.check_abandoned()?;
+        match self.read_later(key, lines) {
+            Some(part) => self.add(part),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens every part that may have a line before the next one of all open parts.
+    fn open_due_parts(&mut self) -> Result<(), Error> {
+        while let Some(Reverse(key)) = self.unopened.peek().copied() {
+            if self.open.peek().is_some_and(|open| open.key < key) {
+                break;
+            }
+            self.check_abandoned()?;
+            self.unopened.pop();
+            if let Some(part) = self.read_part(key) {
+                self.add(part)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, part: OpenPart) -> Result<(), Error> {
+        self.open_bytes += part.bytes;
+        if OPEN_BYTES_MAX < self.open_bytes {
+            self.unopened.clear();
+            self.open.clear();
+            return Err(Error::ScanTooWide);
+        }
+        self.open.push(part);
+        Ok(())
+    }
+
+    /// Reads a part; `None` where it has no line to return.
+    fn read_part(&self, key: Key) -> Option<OpenPart> {
+        let place = key.directed(self.question.direction);
+        let view = &self.streams[place.stream as usize].1;
+        let stored_count = view.stored.as_ref().map_or(0, |stream| stream.len());
+        let lines = if let Some(position) = (place.part as usize).checked_sub(stored_count) {
+            OpenLines::of_pending(view.pending[position].clone(), &self.question)?
+        } else {
+            let (file, part) = view.stored.as_ref()?.get(place.part as usize)?;
+            OpenLines::of_part(file, part, &self.question, self.window())?
+        };
+        Some(OpenPart::new(key, self.question.direction, lines))
+    }
+
+    /// Reads the lines after those of a part that were all returned; `None` where there are none.
+    fn read_later(&self, key: Key, lines: OpenLines) -> Option<OpenPart> {
+        let place = key.directed(self.question.direction);
+        let stored = self.streams[place.stream as usize].1.stored.as_ref()?;
+        let (file, part) = stored.get(place.part as usize)?;
+        let later = lines.later(file, part, &self.question, self.window())?;
+        Some(OpenPart::new(key, self.question.direction, later))
+    }
+
+    fn window(&self) -> Window {
+        Window { text_bytes: self.window_bytes, line_count: self.remaining.unwrap_or(usize::MAX) }
+    }
+}

@@ -1,0 +1,227 @@
+//! A part whose lines are in memory, in the order of time, and how it gets there.
+
+use std::ops::Range;
+
+use crate::log_database::block::{self, Block, Query, Source};
+use crate::log_database::index::StoredIn;
+use crate::log_database::part::Part;
+use crate::log_database::scan::filter::Filter;
+use crate::log_database::snapshot::PendingLines;
+use crate::model::{Direction, LineFilter, Lines, TimeRange, Timestamp};
+
+/// What a row of a block that is to come takes in memory, in bytes.
+const ROW_COST_BYTES: usize = size_of::<u32>();
+
+/// What a scan asks of the lines of every part.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) range: TimeRange,
+    pub(super) direction: Direction,
+    /// For lines as they are.
+    pub(super) filters: Vec<Filter>,
+    /// For blocks.
+    query: Query,
+}
+
+impl Question {
+    pub(super) fn new(range: TimeRange, direction: Direction, filters: &[LineFilter]) -> Self {
+        Self { range, direction, filters: filters.iter().map(Filter::new).collect(), query: Query::new(filters) }
+    }
+
+    /// Whether a line of the journal is part of the answer; one of a block is, or it would not have been put together.
+    fn accepts(&self, line: &[u8]) -> bool {
+        self.filters.iter().all(|filter| filter.accepts(line))
+    }
+}
+
+/// How much of a block is put together at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) text_bytes: usize,
+    pub(super) line_count: usize,
+}
+
+/// Lines of a part in memory, and which of them comes next.
+#[derive(Debug)]
+pub(super) struct OpenLines {
+    lines: Held,
+    /// The lines by time where they are not in that order already.
+    sorted: Option<Vec<u32>>,
+    /// The places, in the order of time, of the lines that are to come.
+    rest: Range<usize>,
+    /// The place of the next line.
+    next: usize,
+    /// Rows of the block that are to come after these lines, in the order of time.
+    later_rows: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Held {
+    Journal(Lines),
+    Pending(PendingLines),
+    /// Only lines that satisfy all filters.
+    Block(Lines),
+}
+
+impl OpenLines {
+    /// Lines that are not committed; they are in memory in any case.
+    pub(super) fn of_pending(pending: PendingLines, question: &Question) -> Option<Self> {
+        Self::of_lines(Held::Pending(pending), question)
+    }
+
+    /// Reads a part; `None` where it has no line in the answer, or cannot be read, which is counted and logged.
+    pub(super) fn of_part(file: &StoredIn, part: &Part, question: &Question, window: Window) -> Option<Self> {
+        match file {
+            StoredIn::Journal(file) => Self::of_lines(Held::Journal(file.read(part)?), question),
+            StoredIn::Segment(segment) => {
+                let opened = segment.open_block(part).and_then(|block| {
+                    let rows = select(&block, question)?;
+                    Self::of_rows(&block, rows, question, window)
+                });
+                opened.unwrap_or_else(|problem| {
+                    segment.add_unreadable(part, &problem.to_string());
+                    None
+                })
+            }
+        }
+    }
+
+    /// Reads what comes after these lines in their part; `None` where nothing does.
+    pub(super) fn later(self, file: &StoredIn, part: &Part, question: &Question, window: Window) -> Option<Self> {
+        let StoredIn::Segment(segment) = file else { return None };
+        let rows = self.later_rows;
+        if rows.is_empty() {
+            return None;
+        }
+        let opened = segment.open_block(part).and_then(|block| Self::of_rows(&block, rows, question, window));
+        opened.unwrap_or_else(|problem| {
+            segment.add_unreadable(part, &problem.to_string());
+            None
+        })
+    }
+
+    fn of_lines(lines: Held, question: &Question) -> Option<Self> {
+        let text = lines.lines().bytes();
+        if !question.filters.iter().all(|filter| filter.may_accept_one_of(text)) {
+            return None;
+        }
+        let sorted = sort_by_time(lines.lines());
+        let rest = 0..lines.lines().len();
+        let mut open = Self { lines, sorted, rest, next: 0, later_rows: Vec::new() };
+        open.narrow(question.range);
+        open.advance(question).then_some(open)
+    }
+
+    /// Puts together the first of `rows` in the order of the answer, as far as the window reaches.
+    fn of_rows<S: Source>(
+        block: &Block<S>,
+        mut rows: Vec<u32>,
+        question: &Question,
+        window: Window,
+    ) -> Result<Option<Self>, block::Error> {
+        let line_bytes = block.byte_count() / block.line_count().max(1) as usize + 1;
+        let count = (window.text_bytes / line_bytes).min(window.line_count).max(1).min(rows.len());
+        let (now, later_rows) = match question.direction {
+            Direction::Forward => {
+                let later_rows = rows.split_off(count);
+                (rows, later_rows)
+            }
+            Direction::Backward => (rows.split_off(rows.len() - count), rows),
+        };
+        let timestamps_ns = block.timestamps_ns()?;
+        let mut reader = block.lines()?;
+        let mut lines = Lines::with_capacity(now.len(), now.len() * line_bytes);
+        let mut line = Vec::new();
+        for row in now {
+            line.clear();
+            reader.append(row, &mut line)?;
+            lines.push(Timestamp::from_ns(timestamps_ns[row as usize]), &line);
+        }
+        let rest = 0..lines.len();
+        let mut open = Self { lines: Held::Block(lines), sorted: None, rest, next: 0, later_rows };
+        Ok(open.advance(question).then_some(open))
+    }
+
+    /// The next line, which [`OpenLines::advance`] found.
+    pub(super) fn next_line(&self) -> (Timestamp, &[u8]) {
+        self.line(self.next)
+    }
+
+    /// Moves to the next line of the answer; `false` where there is none.
+    pub(super) fn advance(&mut self, question: &Question) -> bool {
+        loop {
+            let next = match question.direction {
+                Direction::Forward => self.rest.next(),
+                Direction::Backward => self.rest.next_back(),
+            };
+            let Some(next) = next else { return false };
+            self.next = next;
+            if matches!(self.lines, Held::Block(_)) || question.accepts(self.line(next).1) {
+                return true;
+            }
+        }
+    }
+
+    /// What it takes in memory.
+    pub(super) fn cost_bytes(&self) -> usize {
+        let lines = match &self.lines {
+            Held::Pending(_) => return 0,
+            Held::Journal(lines) | Held::Block(lines) => lines,
+        };
+        let line_cost = size_of::<Timestamp>() + size_of::<u32>() + self.sorted.as_ref().map_or(0, |_| ROW_COST_BYTES);
+        lines.byte_count() + lines.len() * line_cost + self.later_rows.len() * ROW_COST_BYTES
+    }
+
+    /// The line at `place` in the order of time.
+    fn line(&self, place: usize) -> (Timestamp, &[u8]) {
+        let position = self.sorted.as_ref().map_or(place, |sorted| sorted[place] as usize);
+        self.lines.lines().get(position)
+    }
+
+    /// Narrows `rest` to the lines in `range`.
+    fn narrow(&mut self, range: TimeRange) {
+        let first_not = |is_before: &dyn Fn(Timestamp) -> bool| {
+            let (mut low, mut high) = (self.rest.start, self.rest.end);
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                if is_before(self.line(middle).0) { low = middle + 1 } else { high = middle }
+            }
+            low
+        };
+        self.rest = first_not(&|timestamp| timestamp < range.start)..first_not(&|timestamp| timestamp < range.end);
+    }
+}
+
+impl Held {
+    fn lines(&self) -> &Lines {
+        match self {
+            Self::Journal(lines) | Self::Block(lines) => lines,
+            Self::Pending(pending) => pending.lines(),
+        }
+    }
+}
+
+/// The rows that are part of the answer, in the order of time; those of equal times as they were stored.
+fn select<S: Source>(block: &Block<S>, question: &Question) -> Result<Vec<u32>, block::Error> {
+    let rows = block.select(&question.query, question.range)?;
+    let mut rows: Vec<u32> = rows.iter().collect();
+    if rows.is_empty() {
+        return Ok(rows);
+    }
+    let timestamps_ns = block.timestamps_ns()?;
+    if !rows.is_sorted_by_key(|row| timestamps_ns[*row as usize]) {
+        rows.sort_by_key(|row| timestamps_ns[*row as usize]);
+    }
+    Ok(rows)
+}
+
+/// The order of time of lines that are not in it; stable.
+fn sort_by_time(lines: &Lines) -> Option<Vec<u32>> {
+    if lines.timestamps().is_sorted() {
+        return None;
+    }
+    let count = u32::try_from(lines.len()).expect("PENDING_BYTES_MAX bounds lines");
+    let mut sorted: Vec<u32> = (0..count).collect();
+    sorted.sort_by_key(|position| lines.timestamps()[*position as usize]);
+    Some(sorted)
+}

@@ -1,0 +1,181 @@
+//! The bytes of a segment but for its blocks; the format stands in the module above.
+
+use std::ops::RangeInclusive;
+
+use crate::log_database::bytes::{Cursor, put_varint};
+use crate::log_database::part::{Part, StreamParts, put_labels, take_labels};
+use crate::log_database::segment::VERSION;
+use crate::model::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Labels, Timestamp};
+
+const MAGIC: [u8; 8] = *b"MRSSEGM\n";
+/// Room for one header: a disk's sector, so that one broken sector leaves the other copy.
+const HEADER_BYTES: usize = 512;
+/// Where the first head stands.
+pub(super) const BLOCKS_START: u64 = 2 * HEADER_BYTES as u64;
+/// Bytes of a header's fields.
+const FIELDS_BYTES: usize = MAGIC.len() + 3 * size_of::<u32>() + 6 * size_of::<u64>();
+const _: () = assert!(FIELDS_BYTES <= HEADER_BYTES);
+
+/// Starts every head; no valid UTF-8, so seldom found in text.
+pub(super) const HEAD_MAGIC: [u8; 8] = *b"\nBLOCK!\xff";
+/// Length of a head before its description.
+pub(super) const HEAD_BYTES: usize = HEAD_MAGIC.len() + 2 * size_of::<u32>();
+/// No description is longer: all labels that a stream may have, with their lengths, and a part.
+const DESCRIPTION_BYTES_MAX: usize = LABELS_MAX * (LABEL_NAME_BYTES_MAX + LABEL_VALUE_BYTES_MAX + 8) + 64;
+
+/// What a file says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) sequences: RangeInclusive<u64>,
+    /// Makes checksums of this file differ from those of all others.
+    pub(super) salt: u64,
+    /// When the newest of the lines came from the journal.
+    pub(super) stored: Timestamp,
+    pub(super) index_offset: u64,
+    pub(super) index_bytes: u64,
+    pub(super) index_crc: u32,
+}
+
+/// What the first bytes of a file turn out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HeaderState {
+    Valid(Header),
+    /// Written by a newer build.
+    Newer(u32),
+    Damaged,
+}
+
+impl Header {
+    /// Both copies.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut fields = Vec::with_capacity(FIELDS_BYTES);
+        for field in [*self.sequences.start(), *self.sequences.end(), self.salt] {
+            fields.extend_from_slice(&field.to_le_bytes());
+        }
+        fields.extend_from_slice(&self.stored.as_ns().to_le_bytes());
+        for field in [self.index_offset, self.index_bytes] {
+            fields.extend_from_slice(&field.to_le_bytes());
+        }
+        fields.extend_from_slice(&self.index_crc.to_le_bytes());
+        let mut copy = Vec::with_capacity(HEADER_BYTES);
+        copy.extend_from_slice(&MAGIC);
+        copy.extend_from_slice(&VERSION.to_le_bytes());
+        copy.extend_from_slice(&crc_of(&[&VERSION.to_le_bytes(), &fields]).to_le_bytes());
+        copy.extend_from_slice(&fields);
+        copy.resize(HEADER_BYTES, 0);
+        copy.repeat(2)
+    }
+
+    /// Reads both copies and believes the first valid one.
+    pub(super) fn decode(bytes: &[u8]) -> HeaderState {
+        let copies = [bytes, bytes.get(HEADER_BYTES..).unwrap_or_default()].map(Self::decode_copy);
+        let rank = |copy: &HeaderState| match copy {
+            HeaderState::Valid(_) => 0,
+            HeaderState::Newer(_) => 1,
+            HeaderState::Damaged => 2,
+        };
+        copies.into_iter().min_by_key(rank).unwrap_or(HeaderState::Damaged)
+    }
+
+    fn decode_copy(bytes: &[u8]) -> HeaderState {
+        let mut cursor = Cursor::new(bytes.get(..FIELDS_BYTES).unwrap_or_default());
+        let Some(version) = cursor.take(MAGIC.len()).filter(|magic| *magic == MAGIC).and_then(|_| cursor.u32()) else {
+            return HeaderState::Damaged;
+        };
+        if VERSION < version {
+            return HeaderState::Newer(version);
+        }
+        Self::decode_fields(version, &mut cursor).map_or(HeaderState::Damaged, HeaderState::Valid)
+    }
+
+    fn decode_fields(version: u32, cursor: &mut Cursor<'_>) -> Option<Self> {
+        let crc = cursor.u32()?;
+        if crc != crc_of(&[&version.to_le_bytes(), cursor.rest()]) {
+            return None;
+        }
+        Some(Self {
+            sequences: cursor.u64()?..=cursor.u64()?,
+            salt: cursor.u64()?,
+            stored: cursor.timestamp()?,
+            index_offset: cursor.u64()?,
+            index_bytes: cursor.u64()?,
+            index_crc: cursor.u32()?,
+        })
+    }
+}
+
+/// What stands before a block. `part` has no offset yet: the block begins where the head ends.
+pub(super) fn encode_head(salt: u64, offset: u64, labels: &Labels, part: &Part) -> Vec<u8> {
+    let mut description = Vec::new();
+    put_labels(&mut description, labels);
+    part.put(&mut description);
+    let description_bytes = u32::try_from(description.len()).expect("bounded by DESCRIPTION_BYTES_MAX");
+    let mut out = Vec::with_capacity(HEAD_BYTES + description.len());
+    out.extend_from_slice(&HEAD_MAGIC);
+    out.extend_from_slice(&description_bytes.to_le_bytes());
+    out.extend_from_slice(&head_crc(salt, offset, &description).to_le_bytes());
+    out.extend_from_slice(&description);
+    out
+}
+
+/// The length of the description and the checksum, from the first [`HEAD_BYTES`] of a head; `None` where no head begins.
+pub(super) fn decode_head_start(bytes: &[u8]) -> Option<(usize, u32)> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.take(HEAD_MAGIC.len()).filter(|magic| *magic == HEAD_MAGIC)?;
+    let description_bytes = usize::try_from(cursor.u32()?).ok()?;
+    Some((description_bytes, cursor.u32()?)).filter(|_| description_bytes <= DESCRIPTION_BYTES_MAX)
+}
+
+/// Whose block stands behind the head at `offset`, and where; `None` where the description is not what was written here.
+pub(super) fn decode_description(salt: u64, offset: u64, crc: u32, description: &[u8]) -> Option<(Labels, Part)> {
+    if crc != head_crc(salt, offset, description) {
+        return None;
+    }
+    let mut cursor = Cursor::new(description);
+    let labels = take_labels(&mut cursor)?;
+    let block_start = offset + (HEAD_BYTES + description.len()) as u64;
+    let part = Part::take(&mut cursor, block_start)?;
+    cursor.rest().is_empty().then_some((labels, part))
+}
+
+fn head_crc(salt: u64, offset: u64, description: &[u8]) -> u32 {
+    crc_of(&[&salt.to_le_bytes(), &offset.to_le_bytes(), description])
+}
+
+pub(super) fn encode_index(streams: &[StreamParts]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_varint(&mut out, streams.len() as u64);
+    for StreamParts { labels, parts } in streams {
+        put_labels(&mut out, labels);
+        put_varint(&mut out, parts.len() as u64);
+        for part in parts {
+            out.extend_from_slice(&part.offset.to_le_bytes());
+            part.put(&mut out);
+        }
+    }
+    out
+}
+
+/// Reads what [`encode_index`] writes; `None` for anything else.
+pub(super) fn decode_index(bytes: &[u8]) -> Option<Vec<StreamParts>> {
+    let mut cursor = Cursor::new(bytes);
+    let mut streams = Vec::new();
+    for _ in 0..cursor.count()? {
+        let labels = take_labels(&mut cursor)?;
+        let mut parts = Vec::new();
+        for _ in 0..cursor.count()? {
+            let offset = cursor.u64()?;
+            parts.push(Part::take(&mut cursor, offset)?);
+        }
+        streams.push(StreamParts { labels, parts });
+    }
+    cursor.rest().is_empty().then_some(streams)
+}
+
+fn crc_of(pieces: &[&[u8]]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for piece in pieces {
+        hasher.update(piece);
+    }
+    hasher.finalize()
+}

@@ -1,0 +1,149 @@
+//! Makes one segment of several that stand side by side, and says when that pays.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::log_database::Error;
+use crate::log_database::index::Index;
+use crate::log_database::part::{Part, StreamParts};
+use crate::log_database::segment::pack::Packer;
+use crate::log_database::segment::writer::{SegmentWriter, Summary, write_segment};
+use crate::log_database::segment::{BLOCK_LINES_MAX, Limits, Segment, day_directory};
+use crate::log_database::storage::Storage;
+use crate::model::{Labels, Timestamp};
+
+/// A segment as the plan sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::log_database) struct Candidate<'a> {
+    /// The directory of its day.
+    pub(in crate::log_database) day: &'a str,
+    pub(in crate::log_database) size_bytes: u64,
+    /// What is damaged stays as it is, so that what is left of it is not read more often than needed.
+    pub(in crate::log_database) is_intact: bool,
+}
+
+/// Which segments to merge next, of all in their order; `None` where nothing is to be gained.
+///
+/// While a day lasts, as many as [`Limits::merged_count_min`] that are of similar length; once it is over, as many as make
+/// one file. So each line is written a few times at most, and a day ends as few files.
+pub(in crate::log_database) fn plan(
+    limits: Limits,
+    segments: &[Candidate<'_>],
+    now: Timestamp,
+) -> Option<Range<usize>> {
+    let today = day_directory(now);
+    let mut start = 0;
+    for run in segments.chunk_by(|a, b| a.day == b.day && a.is_intact && b.is_intact) {
+        let found = if run.first()?.day == today { plan_similar(limits, run) } else { plan_day(limits, run) };
+        if let Some(found) = found {
+            return Some(start + found.start..start + found.end);
+        }
+        start += run.len();
+    }
+    None
+}
+
+/// The first few that make one file.
+fn plan_day(limits: Limits, run: &[Candidate<'_>]) -> Option<Range<usize>> {
+    let mut start = 0;
+    let mut bytes = 0;
+    for (position, candidate) in run.iter().enumerate() {
+        if limits.file_bytes_max < bytes + candidate.size_bytes {
+            if 1 < position - start {
+                return Some(start..position);
+            }
+            (start, bytes) = (position, 0);
+        }
+        bytes += candidate.size_bytes;
+    }
+    (1 < run.len() - start).then_some(start..run.len())
+}
+
+/// The first ones none of which is much longer than the others.
+fn plan_similar(limits: Limits, run: &[Candidate<'_>]) -> Option<Range<usize>> {
+    let is_similar = |window: &[Candidate<'_>]| {
+        let total: u64 = window.iter().map(|candidate| candidate.size_bytes).sum();
+        let longest = window.iter().map(|candidate| candidate.size_bytes).max().unwrap_or(0);
+        total <= limits.file_bytes_max && longest <= total / 4
+    };
+    let start = run.windows(limits.merged_count_min).position(is_similar)?;
+    Some(start..start + limits.merged_count_min)
+}
+
+/// Makes one segment of `inputs`, which stand side by side and are of one day. They themselves stay.
+///
+/// # Errors
+///
+/// - [`Error::UnreadableBlock`]: one of their blocks was counted as such, and its segment is not intact any more.
+pub(in crate::log_database) fn merge(
+    storage: &dyn Storage,
+    limits: Limits,
+    index: &Index,
+    inputs: &[Arc<Segment>],
+) -> Result<(Segment, Vec<StreamParts>), Error> {
+    let first = inputs.iter().map(|segment| *segment.sequences().start()).min().unwrap_or_default();
+    let last = inputs.iter().map(|segment| *segment.sequences().end()).max().unwrap_or_default();
+    let stored = inputs.iter().map(|segment| segment.stored()).max().unwrap_or_default();
+    let mut packer = Packer::new(limits)?;
+    let append_blocks = |writer: &mut SegmentWriter| {
+        for (labels, files) in index.parts_in(first..=last) {
+            let blocks: Vec<Input<'_>> = files
+                .iter()
+                .filter_map(|stored| stored.segment().map(|segment| (segment, stored)))
+                .flat_map(|(segment, stored)| stored.iter().map(|part| Input { segment, part }))
+                .collect();
+            for group in groups(limits, &blocks) {
+                write_group(writer, &mut packer, labels, group)?;
+            }
+        }
+        Ok(())
+    };
+    write_segment(storage, first..=last, stored, append_blocks)
+}
+
+/// A block of one of the segments.
+#[derive(Clone, Copy, Debug)]
+struct Input<'a> {
+    segment: &'a Segment,
+    part: &'a Part,
+}
+
+/// Neighbours that are to be one block.
+fn groups<'b, 'a>(limits: Limits, blocks: &'b [Input<'a>]) -> Vec<&'b [Input<'a>]> {
+    let mut groups = Vec::new();
+    let mut start = 0;
+    for end in 1..=blocks.len() {
+        let group = &blocks[start..end];
+        if blocks.get(end).is_none_or(|next| !belong_together(limits, group, next)) {
+            groups.push(group);
+            start = end;
+        }
+    }
+    groups
+}
+
+fn belong_together(limits: Limits, group: &[Input<'_>], next: &Input<'_>) -> bool {
+    let all = || group.iter().chain([next]).map(|input| input.part);
+    let text_bytes: usize = all().map(|part| part.text_bytes as usize).sum();
+    let line_count: usize = all().map(|part| part.line_count as usize).sum();
+    all().all(|part| (part.text_bytes as usize) < limits.copied_bytes_min)
+        && text_bytes <= limits.block_bytes_max
+        && line_count <= BLOCK_LINES_MAX
+}
+
+/// Writes the lines of a group as one block; a single block is copied as it is.
+fn write_group(
+    writer: &mut SegmentWriter,
+    packer: &mut Packer,
+    labels: &Labels,
+    group: &[Input<'_>],
+) -> Result<(), Error> {
+    if let [Input { segment, part }] = group {
+        let block = segment.read_block(part)?;
+        return writer.append(labels, Summary::of_part(part), &block);
+    }
+    for Input { segment, part } in group {
+        packer.push(writer, labels, segment.decode_block(part)?)?;
+    }
+    packer.finish(writer, labels)
+}

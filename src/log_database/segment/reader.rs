@@ -1,0 +1,317 @@
+//! Opens segments after a start, and reads their blocks.
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::log_database::Error;
+use crate::log_database::block::{self, Block, Source};
+use crate::log_database::part::{Part, StreamParts, Unreadable};
+use crate::log_database::segment::layout::{
+    BLOCKS_START, HEAD_BYTES, HEAD_MAGIC, Header, HeaderState, decode_description, decode_head_start, decode_index,
+};
+use crate::log_database::segment::{DIRECTORY, VERSION, is_day_directory, new_name, sequences_of};
+use crate::log_database::storage::{self, Storage, StoredFile};
+use crate::log_database::window::Window;
+use crate::model::{Labels, Lines, Timestamp};
+
+/// One segment, open for as long as anyone reads it.
+#[derive(Debug)]
+pub(in crate::log_database) struct Segment {
+    name: String,
+    file: Arc<dyn StoredFile>,
+    sequences: RangeInclusive<u64>,
+    stored: Timestamp,
+    size_bytes: u64,
+    block_count: usize,
+    /// Whether header and index are as they were written.
+    is_complete: bool,
+    unreadable: Unreadable,
+}
+
+impl Segment {
+    /// A segment that was just written.
+    pub(super) fn new(name: String, file: Arc<dyn StoredFile>, header: &Header, streams: &[StreamParts]) -> Self {
+        Self {
+            name,
+            file,
+            sequences: header.sequences.clone(),
+            stored: header.stored,
+            size_bytes: header.index_offset + header.index_bytes,
+            block_count: streams.iter().map(|stream| stream.parts.len()).sum(),
+            is_complete: true,
+            unreadable: Unreadable::default(),
+        }
+    }
+
+    /// Its name in the storage.
+    pub(in crate::log_database) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The directory of its day.
+    pub(in crate::log_database) fn directory(&self) -> &str {
+        self.name.rsplit_once('/').map_or("", |(directory, _)| directory)
+    }
+
+    /// The journal files whose lines it holds.
+    pub(in crate::log_database) fn sequences(&self) -> &RangeInclusive<u64> {
+        &self.sequences
+    }
+
+    /// When the newest of its lines came from the journal.
+    pub(in crate::log_database) fn stored(&self) -> Timestamp {
+        self.stored
+    }
+
+    /// The file's length.
+    pub(in crate::log_database) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// How many blocks it holds.
+    pub(in crate::log_database) fn block_count(&self) -> usize {
+        self.block_count
+    }
+
+    /// Whether nothing is known to be damaged.
+    pub(in crate::log_database) fn is_intact(&self) -> bool {
+        self.is_complete && self.unreadable_count() == 0
+    }
+
+    /// How many blocks could not be read when they were asked for.
+    pub(in crate::log_database) fn unreadable_count(&self) -> usize {
+        self.unreadable.count()
+    }
+
+    /// A block, none of which is read yet but for its header.
+    pub(in crate::log_database) fn open_block<'a>(
+        &'a self,
+        part: &Part,
+    ) -> Result<Block<BlockSource<'a>>, block::Error> {
+        Block::open(BlockSource { segment: self, part: *part })
+    }
+
+    /// Counts a block that cannot be read, and logs it once.
+    pub(in crate::log_database) fn add_unreadable(&self, part: &Part, problem: &str) {
+        self.unreadable.add(self.file.path(), part, problem);
+    }
+
+    /// All lines of a block. One that is no longer what was written is counted.
+    pub(super) fn decode_block(&self, part: &Part) -> Result<Lines, Error> {
+        let lines = self.open_block(part).and_then(|block| block.decode());
+        lines.map_err(|problem| self.unreadable_block(part, &problem.to_string()))
+    }
+
+    /// The bytes of a block. One that is no longer what was written is counted.
+    pub(super) fn read_block(&self, part: &Part) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; part.bytes as usize];
+        match self.file.read_at(&mut bytes, part.offset) {
+            Ok(count) if count == bytes.len() && crc32fast::hash(&bytes) == part.crc => Ok(bytes),
+            Ok(_) => Err(self.unreadable_block(part, "its checksum is wrong")),
+            Err(problem) => Err(self.unreadable_block(part, &problem.to_string())),
+        }
+    }
+
+    fn unreadable_block(&self, part: &Part, problem: &str) -> Error {
+        self.add_unreadable(part, problem);
+        Error::UnreadableBlock { path: self.file.path().to_owned(), offset: part.offset }
+    }
+}
+
+/// A block in a file; each section is read on its own.
+#[derive(Debug)]
+pub(in crate::log_database) struct BlockSource<'a> {
+    segment: &'a Segment,
+    part: Part,
+}
+
+impl Source for BlockSource<'_> {
+    fn byte_count(&self) -> usize {
+        self.part.bytes as usize
+    }
+
+    fn read(&self, offset: usize, length: usize) -> Result<Cow<'_, [u8]>, block::Error> {
+        let past_end = || block::Error::Corrupt { what: "section past the block's end", offset };
+        if self.byte_count().checked_sub(offset).is_none_or(|rest| rest < length) {
+            return Err(past_end());
+        }
+        let mut bytes = vec![0; length];
+        let read = self.segment.file.read_at(&mut bytes, self.part.offset + offset as u64);
+        match read {
+            Ok(count) if count == length => Ok(Cow::Owned(bytes)),
+            Ok(_) => Err(past_end()),
+            Err(error) => Err(block::Error::Read(Box::new(error))),
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(in crate::log_database) struct Recovered {
+    /// The complete segments that nothing replaced.
+    pub(in crate::log_database) complete: Vec<(Segment, Vec<StreamParts>)>,
+    /// What the heads say of those whose index is damaged.
+    pub(in crate::log_database) damaged: Vec<(Segment, Vec<StreamParts>)>,
+    /// Names of files that were replaced or never finished.
+    pub(in crate::log_database) obsolete: Vec<String>,
+    /// The highest number of a journal file in any name; 0 for none.
+    pub(in crate::log_database) newest: u64,
+    /// Bytes that turned out to be damaged.
+    pub(in crate::log_database) quarantined_bytes: u64,
+}
+
+/// Opens all segments. Changes nothing.
+pub(in crate::log_database) fn recover(storage: &dyn Storage) -> Result<Recovered, Error> {
+    let mut recovered = Recovered::default();
+    storage.create_directory(DIRECTORY)?;
+    for directory in storage.list(DIRECTORY)?.iter().filter(|name| is_day_directory(name)) {
+        // The process before may have been killed between giving a file its name and waiting for that to be durable.
+        storage.sync_directory(directory)?;
+        for name in storage.list(directory)? {
+            if name == new_name(directory) {
+                recovered.obsolete.push(name);
+            } else if let Some(sequences) = sequences_of(directory, &name) {
+                recovered.open(storage, name, sequences)?;
+            }
+        }
+    }
+    recovered.drop_replaced();
+    Ok(recovered)
+}
+
+impl Recovered {
+    fn open(&mut self, storage: &dyn Storage, name: String, sequences: RangeInclusive<u64>) -> Result<(), Error> {
+        let file = storage.open(&name)?;
+        let path = file.path();
+        let size_bytes = file.size_bytes()?;
+        self.newest = self.newest.max(*sequences.end());
+        let header = match read_header(file.as_ref(), size_bytes)? {
+            HeaderState::Newer(got) => {
+                return Err(Error::UnsupportedVersion { path: path.to_owned(), got, supported: VERSION });
+            }
+            HeaderState::Valid(header) if header.sequences == sequences => header,
+            HeaderState::Valid(_) | HeaderState::Damaged => {
+                log::error!("{} has no valid header and is left out", path.display());
+                self.quarantined_bytes += size_bytes;
+                return Ok(());
+            }
+        };
+        let index = read_index(file.as_ref(), &header, size_bytes)?;
+        let is_complete = index.is_some();
+        let streams = match index {
+            Some(streams) => streams,
+            None => self.salvage(file.as_ref(), &header, size_bytes)?,
+        };
+        let segment = Segment { size_bytes, is_complete, ..Segment::new(name, file, &header, &streams) };
+        let found = if is_complete { &mut self.complete } else { &mut self.damaged };
+        found.push((segment, streams));
+        Ok(())
+    }
+
+    /// Reads the heads where there is no index.
+    fn salvage(
+        &mut self,
+        file: &dyn StoredFile,
+        header: &Header,
+        size_bytes: u64,
+    ) -> storage::Result<Vec<StreamParts>> {
+        let (streams, damaged_bytes) = walk(file, header.salt, header.index_offset.min(size_bytes))?;
+        let quarantined_bytes = damaged_bytes + header.index_bytes;
+        let path: &Path = file.path();
+        log::error!("{} is damaged, the rest is readable: {quarantined_bytes} bytes are left out", path.display());
+        self.quarantined_bytes += quarantined_bytes;
+        Ok(streams)
+    }
+
+    /// Tells what a merge or a flush has replaced by what it was replaced with.
+    fn drop_replaced(&mut self) {
+        let complete: Vec<RangeInclusive<u64>> =
+            self.complete.iter().map(|(segment, _)| segment.sequences.clone()).collect();
+        let is_inside = |inner: &RangeInclusive<u64>, outer: &RangeInclusive<u64>| {
+            outer.contains(inner.start()) && outer.contains(inner.end())
+        };
+        let obsolete = &mut self.obsolete;
+        let mut drop_if = |is_replaced: bool, segment: &Segment| {
+            obsolete.extend(is_replaced.then(|| segment.name.clone()));
+            !is_replaced
+        };
+        let mut place = 0;
+        self.complete.retain(|(segment, _)| {
+            // Of two with one range, which only a clock that was set back over midnight can make, the first stays.
+            let is_replaced = complete.iter().enumerate().any(|(other, range)| {
+                is_inside(&segment.sequences, range) && (*range != segment.sequences || other < place)
+            });
+            place += 1;
+            drop_if(is_replaced, segment)
+        });
+        self.damaged
+            .retain(|(segment, _)| drop_if(complete.iter().any(|range| is_inside(&segment.sequences, range)), segment));
+    }
+}
+
+fn read_header(file: &dyn StoredFile, size_bytes: u64) -> storage::Result<HeaderState> {
+    let mut bytes = vec![0; usize::try_from(size_bytes.min(BLOCKS_START)).expect("bounded by BLOCKS_START")];
+    let count = file.read_at(&mut bytes, 0)?;
+    Ok(Header::decode(bytes.get(..count).unwrap_or_default()))
+}
+
+/// `None` where the index is not what was written.
+fn read_index(file: &dyn StoredFile, header: &Header, size_bytes: u64) -> storage::Result<Option<Vec<StreamParts>>> {
+    if header.index_offset.checked_add(header.index_bytes) != Some(size_bytes) {
+        return Ok(None);
+    }
+    let Ok(count) = usize::try_from(header.index_bytes) else { return Ok(None) };
+    let mut bytes = vec![0; count];
+    if file.read_at(&mut bytes, header.index_offset)? < count || crc32fast::hash(&bytes) != header.index_crc {
+        return Ok(None);
+    }
+    Ok(decode_index(&bytes).filter(|streams| {
+        let mut parts = streams.iter().flat_map(|stream| &stream.parts);
+        parts.all(|part| BLOCKS_START <= part.offset && part.end() <= header.index_offset)
+    }))
+}
+
+/// The blocks in the first `end` bytes, by their heads; and how many bytes belong to none.
+fn walk(file: &dyn StoredFile, salt: u64, end: u64) -> storage::Result<(Vec<StreamParts>, u64)> {
+    let mut window = Window::new(file, end);
+    let mut streams: Vec<StreamParts> = Vec::new();
+    let mut damaged_bytes = 0;
+    let mut offset = BLOCKS_START;
+    while offset < end {
+        if let Some((labels, part)) = read_head(&mut window, salt, offset)? {
+            offset = part.end();
+            match streams.last_mut() {
+                Some(last) if last.labels == labels => last.parts.push(part),
+                _ => streams.push(StreamParts { labels, parts: vec![part] }),
+            }
+        } else {
+            let next = next_head(&mut window, salt, offset + 1)?.unwrap_or(end);
+            damaged_bytes += next - offset;
+            offset = next;
+        }
+    }
+    Ok((streams, damaged_bytes))
+}
+
+/// The block behind the head at `offset`; `None` where there is not all of both.
+fn read_head(window: &mut Window<'_>, salt: u64, offset: u64) -> storage::Result<Option<(Labels, Part)>> {
+    let Some((description_bytes, crc)) = window.get(offset, HEAD_BYTES)?.and_then(decode_head_start) else {
+        return Ok(None);
+    };
+    let end = window.end();
+    let head = window.get(offset, HEAD_BYTES + description_bytes)?;
+    let description = head.and_then(|head| head.get(HEAD_BYTES..)).unwrap_or_default();
+    Ok(decode_description(salt, offset, crc, description).filter(|(_, part)| part.end() <= end))
+}
+
+fn next_head(window: &mut Window<'_>, salt: u64, mut offset: u64) -> storage::Result<Option<u64>> {
+    while let Some(found) = window.find(&HEAD_MAGIC, offset)? {
+        if read_head(window, salt, found)?.is_some() {
+            return Ok(Some(found));
+        }
+        offset = found + 1;
+    }
+    Ok(None)
+}

@@ -1,0 +1,186 @@
+//! What is dropped, and what happens where there is no room left.
+
+use std::time::Duration;
+
+use crate::log_database::storage::{CrashMode, Failure, SimulatedStorage};
+use crate::log_database::tests::crash::{open, open_with};
+use crate::log_database::tests::{Model, batch, content, in_time_order};
+use crate::log_database::{Database, Options, RetentionLimits};
+use crate::model::{Batch, Timestamp};
+
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+fn after_hours(hours: i64) -> Timestamp {
+    Timestamp::from_ns(hours * HOUR_NS)
+}
+
+/// One line in a segment of its own for each hour.
+fn fill(database: &Database, hours: i64) -> Vec<Batch> {
+    let batch_of = |hour: i64| batch("a", &[(hour, "a line of an hour")], 1);
+    for hour in 0..hours {
+        database.maintain(after_hours(hour)).unwrap();
+        database.append(batch_of(hour)).unwrap();
+        database.commit().unwrap();
+        database.maintain(after_hours(hour)).unwrap();
+    }
+    (0..hours).map(batch_of).collect()
+}
+
+fn lines_held(database: &Database) -> usize {
+    content(database).streams.values().map(Vec::len).sum()
+}
+
+#[test]
+fn the_oldest_segments_are_dropped_for_their_age_one_a_minute_and_stay_away() {
+    let storage = SimulatedStorage::default();
+    let retention = RetentionLimits { age: Some(Duration::from_hours(48)), bytes: None };
+    let database = open_with(&storage, Options { retention }).unwrap();
+    let batches = fill(&database, 72);
+    while database.maintain(after_hours(72)).unwrap() {}
+    let held = lines_held(&database);
+    assert!(held < 72, "some of the first day are gone");
+    let newest = Model::after(&batches[72 - held..]);
+    assert_eq!(content(&database).streams, in_time_order(newest.clone()).streams, "the newest are there");
+    // The clock is set ahead by ten years, and each segment goes, but not at once.
+    let segments = database.statistics().segments;
+    let ten_years = 24 * 3653;
+    while database.maintain(after_hours(ten_years)).unwrap() {}
+    assert_eq!(database.statistics().segments, segments - 1);
+    let held = lines_held(&database);
+    let later = storage.crash(CrashMode::AllLost, 0);
+    assert_eq!(lines_held(&open(&later).unwrap()), held, "what is gone does not come back");
+    for minute in 0..100 {
+        let now_ns = after_hours(ten_years).as_ns() + minute * HOUR_NS / 60;
+        while database.maintain(Timestamp::from_ns(now_ns)).unwrap() {}
+    }
+    assert_eq!(database.statistics().segments, 0);
+    assert_eq!(lines_held(&database), 0);
+    let names: Vec<String> = storage.files().into_keys().collect();
+    assert!(names.iter().all(|name| !name.starts_with("segments/")), "{names:?}");
+}
+
+#[test]
+fn the_oldest_segments_are_dropped_where_all_are_too_long() {
+    let storage = SimulatedStorage::default();
+    let without_limit = open(&storage).unwrap();
+    let batches = fill(&without_limit, 72);
+    while without_limit.maintain(after_hours(72)).unwrap() {}
+    let all = without_limit.statistics();
+    drop(without_limit);
+
+    let bytes = all.segment_bytes / 2;
+    let retention = RetentionLimits { age: None, bytes: Some(bytes) };
+    let database = open_with(&storage, Options { retention }).unwrap();
+    while database.maintain(after_hours(72)).unwrap() {}
+    let statistics = database.statistics();
+    assert!(statistics.segment_bytes <= bytes && 0 < statistics.segments, "{statistics:?} of {all:?}");
+    let held = lines_held(&database);
+    assert_eq!(content(&database).streams, in_time_order(Model::after(&batches[72 - held..])).streams);
+}
+
+#[test]
+fn a_snapshot_still_reads_what_is_dropped() {
+    let storage = SimulatedStorage::default();
+    let retention = RetentionLimits { age: None, bytes: Some(0) };
+    let database = open_with(&storage, Options { retention }).unwrap();
+    let without_limit = open(&storage).unwrap();
+    fill(&without_limit, 10);
+    drop(without_limit);
+    drop(database);
+    let database = open_with(&storage, Options { retention }).unwrap();
+    let held = lines_held(&database);
+    let snapshot = database.snapshot();
+    while database.maintain(after_hours(1000)).unwrap() {}
+    assert!(lines_held(&database) < held);
+    let all = crate::model::Selection::of(Vec::new());
+    assert_eq!(super::entries(&snapshot, &all).len(), held);
+}
+
+#[test]
+fn a_full_medium_stops_commits_and_nothing_else_and_the_reserve_stores_what_was_read() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    let mut batches = fill(&database, 3);
+    assert!(storage.files().contains_key("reserve"));
+    let used: usize = storage.files().values().map(Vec::len).sum();
+    storage.set_capacity_bytes(used as u64 + 100);
+
+    let next = |number: i64| batch("a", &[(number, &"long ".repeat(100))], 2);
+    database.append(next(10)).unwrap();
+    database.commit().unwrap();
+    batches.push(next(10));
+    assert!(!storage.files().contains_key("reserve"), "it made room for the commit");
+    let mut number = 11;
+    loop {
+        database.append(next(number)).unwrap();
+        batches.push(next(number));
+        if database.commit().is_err() {
+            break;
+        }
+        number += 1;
+    }
+    database.commit().unwrap_err();
+    database.sync().unwrap_err();
+    assert_eq!(content(&database).streams, in_time_order(Model::after(&batches)).streams, "queries go on");
+    let killed = open(&storage.crash(CrashMode::ProcessKilled, 0)).unwrap();
+    assert_eq!(content(&killed), in_time_order(Model::after(&batches[..batches.len() - 1])));
+
+    storage.set_capacity_bytes(1 << 30);
+    database.sync().unwrap();
+    while database.maintain(after_hours(100)).unwrap() {}
+    assert!(storage.files().contains_key("reserve"), "there is room for it again");
+    let lost = open(&storage.crash(CrashMode::AllLost, 0)).unwrap();
+    assert_eq!(content(&lost), in_time_order(Model::after(&batches)));
+}
+
+#[test]
+fn retention_makes_room_on_a_full_medium() {
+    let storage = SimulatedStorage::default();
+    let without_limit = open(&storage).unwrap();
+    fill(&without_limit, 30);
+    while without_limit.maintain(after_hours(30)).unwrap() {}
+    drop(without_limit);
+    storage.set_capacity_bytes(storage.files().values().map(Vec::len).sum::<usize>() as u64);
+    let retention = RetentionLimits { age: None, bytes: Some(1000) };
+    let database = open_with(&storage, Options { retention }).unwrap();
+    let before = database.statistics().segments;
+    while database.maintain(after_hours(30)).unwrap() {}
+    assert!(database.statistics().segments < before);
+    database.append(batch("a", &[(100, "after")], 3)).unwrap();
+    database.sync().unwrap();
+}
+
+#[test]
+fn a_crash_while_segments_are_dropped_leaves_no_gap() {
+    let options = Options { retention: RetentionLimits { age: None, bytes: Some(2000) } };
+    let all: Vec<i64> = (0..24).collect();
+    for call in 0.. {
+        let storage = SimulatedStorage::default();
+        let mut synced = 0;
+        storage.set_failure(Some(Failure::From(call)));
+        if let Ok(database) = open_with(&storage, options) {
+            for number in &all {
+                database.append(batch("a", &[(*number, "a line that is dropped some day")], 1)).unwrap();
+                synced = if database.sync().is_ok() { *number + 1 } else { synced };
+                // Two hours each, so that each has a journal file of its own.
+                while database.maintain(after_hours(2 * number)).unwrap_or(false) {}
+            }
+        }
+        storage.set_failure(None);
+        for mode in CrashMode::ALL {
+            let database = open_with(&storage.crash(mode, call), options).unwrap();
+            let held = super::entries(&database.snapshot(), &crate::model::Selection::of(Vec::new()));
+            let held: Vec<i64> = held.iter().map(|entry| entry.timestamp.as_ns()).collect();
+            let newest = held.last().map_or(0, |last| last + 1);
+            assert!(synced <= newest, "call {call}, {mode:?}: {held:?} is less than {synced}");
+            assert!(
+                all.windows(held.len().max(1)).any(|run| run.starts_with(&held)),
+                "call {call}, {mode:?}: {held:?}"
+            );
+        }
+        if storage.call_count() <= call {
+            assert!(synced == 24 && open_with(&storage, options).unwrap().statistics().lines < 24);
+            break;
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Segments: every bit and every length of a small one, what is obsolete, and scans that read blocks.
+
+use std::collections::BTreeMap;
+
+use crate::log_database::storage::SimulatedStorage;
+use crate::log_database::tests::crash::open;
+use crate::log_database::tests::damage::check_missing;
+use crate::log_database::tests::{Model, batch, content, entries, in_time_order, labels};
+use crate::log_database::{Database, Error};
+use crate::model::{Batch, Direction, Lines, Selection, StreamLines, TimeRange, Timestamp};
+
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+fn after_hours(hours: i64) -> Timestamp {
+    Timestamp::from_ns(hours * HOUR_NS)
+}
+
+/// Moves everything that is committed to segments, without merging them.
+fn flush(database: &Database, hours: i64) {
+    database.maintain(after_hours(hours - 1)).unwrap();
+    database.maintain(after_hours(hours)).unwrap();
+    database.maintain(after_hours(hours)).unwrap();
+}
+
+/// Two streams, one with several blocks.
+fn batches() -> Vec<Batch> {
+    let long = |number: i64| (number, "x".repeat(1100) + &number.to_string());
+    let texts: Vec<(i64, String)> = (10..15).map(long).collect();
+    let texts: Vec<(i64, &str)> = texts.iter().map(|(number, text)| (*number, text.as_str())).collect();
+    let mut batches: Vec<Batch> = texts.iter().map(|text| batch("a", &[*text], 1)).collect();
+    batches.push(batch("b", &[(9, "first of b"), (4, ""), (9, "\nBLOCK!\u{ff}")], 2));
+    batches
+}
+
+/// A storage with [`batches`] in one segment.
+fn storage_with_segment() -> SimulatedStorage {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    for batch in batches() {
+        database.append(batch).unwrap();
+        database.commit().unwrap();
+    }
+    flush(&database, 1);
+    assert_eq!((database.statistics().segments, database.statistics().blocks), (1, 3));
+    assert_eq!(content(&database), in_time_order(Model::after(&batches())));
+    storage
+}
+
+fn segment_of(storage: &SimulatedStorage) -> (String, Vec<u8>) {
+    let mut files = storage.files().into_iter();
+    files.find(|(name, _)| name.starts_with("segments/")).unwrap()
+}
+
+/// Opens a storage whose segment is as `change` leaves it.
+#[track_caller]
+fn open_changed(files: &BTreeMap<String, Vec<u8>>, change: impl FnOnce(&mut Vec<u8>)) -> Database {
+    let storage = SimulatedStorage::default();
+    let mut files = files.clone();
+    let (_, segment) = files.iter_mut().find(|(name, _)| name.starts_with("segments/")).unwrap();
+    change(segment);
+    for (name, bytes) in files {
+        storage.put(&name, bytes);
+    }
+    open(&storage).unwrap()
+}
+
+#[test]
+fn no_flipped_bit_costs_more_than_a_block_or_makes_a_line_up() {
+    let expected = Model::after(&batches());
+    let files = storage_with_segment().files();
+    let (_, segment) = files.iter().find(|(name, _)| name.starts_with("segments/")).unwrap();
+    for bit in 0..segment.len() * 8 {
+        let database = open_changed(&files, |segment| segment[bit / 8] ^= 1 << (bit % 8));
+        let missing = check_missing(&database, &expected);
+        assert!(missing <= 3, "bit {bit} cost {missing} lines");
+        let statistics = database.statistics();
+        let is_noticed = statistics.quarantined_bytes != 0 || statistics.unreadable_blocks != 0;
+        assert!(missing == 0 || is_noticed, "bit {bit} was not noticed");
+    }
+}
+
+#[test]
+fn any_length_leaves_the_blocks_before_the_cut() {
+    let expected = Model::after(&batches());
+    let files = storage_with_segment().files();
+    let (_, segment) = files.iter().find(|(name, _)| name.starts_with("segments/")).unwrap();
+    let mut before = 8;
+    for length in 1..segment.len() {
+        let database = open_changed(&files, |segment| segment.truncate(length));
+        let missing = check_missing(&database, &expected);
+        assert!(missing <= before, "{length} bytes hold less than one less");
+        assert_ne!(database.statistics().quarantined_bytes, 0, "{length} bytes");
+        before = missing;
+    }
+    assert_eq!(before, 0, "the heads are as good as the index");
+}
+
+#[test]
+fn a_segment_that_was_logged_as_text_is_never_read_as_blocks() {
+    let (_, inner) = segment_of(&storage_with_segment());
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    let mut outer = batch("outer", &[], 1);
+    outer.streams[0].lines.push(Timestamp::from_ns(1), &inner);
+    database.append(outer).unwrap();
+    database.append(batch("z", &[(1, "behind")], 1)).unwrap();
+    database.sync().unwrap();
+    flush(&database, 1);
+    // Neither the index nor the first head: what follows is searched for the next head.
+    let files = storage.files();
+    let database = open_changed(&files, |segment| {
+        let index_end = segment.len() - 1;
+        segment[index_end] ^= 1;
+        segment[1024] ^= 1;
+    });
+    let held = content(&database).streams;
+    assert_eq!(held.keys().collect::<Vec<_>>(), [&labels("z")]);
+}
+
+#[test]
+fn a_newer_version_is_refused_and_everything_left_untouched() {
+    let storage = storage_with_segment();
+    let (name, mut newer) = segment_of(&storage);
+    for copy in [0, 512] {
+        newer[copy + 8] = 2;
+    }
+    storage.put(&name, newer);
+    storage.put("segments/1970-01-01/new", b"left over".to_vec());
+    let before = storage.files();
+    let Err(Error::UnsupportedVersion { got, supported, .. }) = open(&storage) else { panic!("opened") };
+    assert_eq!((got, supported), (2, 1));
+    assert_eq!(storage.files(), before);
+}
+
+#[test]
+fn what_was_never_finished_is_removed_and_what_is_not_ours_stays() {
+    let storage = storage_with_segment();
+    let before = storage.files();
+    storage.put("segments/1970-01-01/new", b"left over".to_vec());
+    let foreign =
+        ["segments/1970-01-01/readme", "segments/1970-01-01/1-2.segment", "segments/1970-1-1/new", "other/new"];
+    for name in foreign {
+        storage.put(name, b"anything".to_vec());
+    }
+    assert_eq!(content(&open(&storage).unwrap()), in_time_order(Model::after(&batches())));
+    let mut after = storage.files();
+    assert!(foreign.iter().all(|name| after.remove(*name).is_some()));
+    assert_eq!(after, before);
+}
+
+#[test]
+fn inputs_that_were_not_removed_are_neither_read_nor_kept() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    let mut model = Model::default();
+    let mut inputs = BTreeMap::new();
+    for hours in 1..=9 {
+        let batch = batch("a", &[(hours, "one of a few")], 1);
+        model.append(&batch);
+        database.append(batch).unwrap();
+        database.commit().unwrap();
+        inputs.extend(storage.files());
+        flush(&database, 2 * hours);
+        inputs.extend(storage.files());
+    }
+    while database.maintain(after_hours(19)).unwrap() {}
+    let expected = storage.files();
+    assert!(expected.len() < inputs.len());
+    for (name, bytes) in inputs {
+        if !expected.contains_key(&name) {
+            storage.put(&name, bytes);
+        }
+    }
+    assert_eq!(content(&open(&storage).unwrap()).streams, model.streams);
+    assert_eq!(storage.files(), expected);
+}
+
+#[test]
+fn a_damaged_segment_is_not_read_beside_what_it_was_made_of() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    for batch in batches() {
+        database.append(batch).unwrap();
+        database.commit().unwrap();
+    }
+    let before = storage.files();
+    flush(&database, 1);
+    let mut files = storage.files();
+    files.extend(before);
+    for (name, bytes) in &mut files {
+        if name.starts_with("segments/") {
+            bytes.pop();
+        }
+        storage.put(name, bytes.clone());
+    }
+    let database = open(&storage).unwrap();
+    assert_eq!(content(&database), in_time_order(Model::after(&batches())));
+    // And so it is replaced by what is made of them next.
+    flush(&database, 3);
+    let database = open(&storage).unwrap();
+    assert_eq!(content(&database), in_time_order(Model::after(&batches())));
+    assert_eq!((database.statistics().segments, database.statistics().quarantined_bytes), (1, 0));
+}
+
+#[test]
+fn a_block_that_rots_is_left_out_and_counted_and_its_segment_is_not_merged() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    for hours in 1..=4 {
+        database.append(batch("a", &[(hours, "first"), (hours, "second")], 1)).unwrap();
+        database.append(batch("b", &[(hours, "other")], 1)).unwrap();
+        database.commit().unwrap();
+        flush(&database, 2 * hours);
+        if hours == 1 {
+            let (name, bytes) = segment_of(&storage);
+            // The last byte of the first block: just before the second head.
+            let head = bytes.windows(7).rposition(|window| window == b"\nBLOCK!").unwrap();
+            storage.damage(&name, &bytes[head - 8..head]);
+        }
+    }
+    let found = entries(&database.snapshot(), &Selection::of(Vec::new()));
+    assert_eq!(found.len(), 10, "{found:?}");
+    assert_eq!(database.statistics().unreadable_blocks, 1);
+    while database.maintain(after_hours(100)).unwrap() {}
+    assert_eq!(database.statistics().segments, 2, "the damaged one, and one of all others");
+    assert_eq!(entries(&database.snapshot(), &Selection::of(Vec::new())), found);
+}
+
+#[test]
+fn a_scan_of_many_streams_reads_blocks_in_windows_and_keeps_the_order() {
+    let storage = SimulatedStorage::default();
+    let database = crate::log_database::tests::open(&storage).unwrap();
+    let mut model = Model::default();
+    // So many streams that a window is less than a block.
+    for stream in 0..600 {
+        let mut lines = Lines::default();
+        for number in 0..40 {
+            lines.push(Timestamp::from_ns(number * 31 % 20), format!("{number} {}", "x".repeat(3000)).as_bytes());
+        }
+        let name = if stream < 2 { stream.to_string() } else { "many".to_owned() + &stream.to_string() };
+        let lines = if stream < 2 { lines } else { crate::log_database::tests::lines(&[(1, "short")]) };
+        let batch = Batch { checkpoint: None, streams: vec![StreamLines { labels: labels(&name), lines }] };
+        model.append(&batch);
+        database.append(batch).unwrap();
+    }
+    database.commit().unwrap();
+    flush(&database, 1);
+    assert_eq!(database.statistics().blocks, 600);
+    for direction in [Direction::Forward, Direction::Backward] {
+        for limit in [None, Some(30)] {
+            let range = TimeRange { start: Timestamp::from_ns(1), end: Timestamp::from_ns(19) };
+            let selection = Selection { range, direction, limit, ..Selection::of(Vec::new()) };
+            assert!(entries(&database.snapshot(), &selection) == model.select(&selection), "{direction:?}, {limit:?}");
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_outlives_the_files_that_it_reads() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    database.append(batch("a", &[(1, "one")], 1)).unwrap();
+    database.commit().unwrap();
+    let in_journal = database.snapshot();
+    flush(&database, 1);
+    let in_segment = database.snapshot();
+    for hours in [3, 5, 7] {
+        database.append(batch("a", &[(hours, "more")], 1)).unwrap();
+        database.commit().unwrap();
+        flush(&database, hours);
+    }
+    while database.maintain(after_hours(50)).unwrap() {}
+    assert_eq!(database.statistics().segments, 1);
+    let selection = Selection::of(Vec::new());
+    assert_eq!(entries(&in_journal, &selection), entries(&in_segment, &selection));
+    assert_eq!(entries(&in_journal, &selection).len(), 1);
+}
