@@ -8,6 +8,7 @@ pub mod file;
 
 pub mod log_collector;
 pub mod log_database;
+pub mod logql;
 
 pub mod api;
 pub mod ingest;

@@ -1,9 +1,9 @@
-//! An error becomes a status and a JSON body, here and nowhere else.
+//! An error becomes a status and a body, here and nowhere else: JSON, or plain text for Loki's clients.
 
 use tide::{Response, StatusCode};
 
 use crate::api::wire;
-use crate::log_database;
+use crate::{log_database, logql};
 
 /// Why a request is not answered as asked; the message says how to ask better.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +22,42 @@ impl Error {
         Self::new(StatusCode::BadRequest, message)
     }
 
+    fn failed() -> Self {
+        Self::new(StatusCode::InternalServerError, "the request failed; the agent's own log says why")
+    }
+
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NotFound, message)
+    }
+}
+
+impl Error {
+    /// The message as it is: what Loki's clients show of an error is its whole body.
+    pub(super) fn into_text(self) -> Response {
+        let mut response = Response::new(self.status);
+        response.set_body(self.message);
+        response.insert_header("Content-Type", "text/plain; charset=utf-8");
+        response
+    }
+}
+
+/// What was no fault of the request is for the own log only: it may name paths.
+impl From<log_database::Error> for Error {
+    fn from(error: log_database::Error) -> Self {
+        if let log_database::Error::ScanTooWide = error {
+            return Self::bad_request(error.to_string());
+        }
+        // Nobody reads of what was abandoned, and it is no fault.
+        if !matches!(error, log_database::Error::Abandoned) {
+            log::error!("a request failed: {error}");
+        }
+        Self::failed()
+    }
+}
+
+impl From<logql::Error> for Error {
+    fn from(error: logql::Error) -> Self {
+        Self::bad_request(error.to_string())
     }
 }
 
@@ -62,5 +96,5 @@ fn refusal(error: &tide::Error) -> Response {
         return Response::from(&Error::bad_request(error.to_string()));
     }
     log::error!("a request failed: {error}");
-    Response::from(&Error::new(StatusCode::InternalServerError, "the request failed; the agent's own log says why"))
+    Response::from(&Error::failed())
 }

@@ -13,6 +13,7 @@ mod health;
 mod host;
 mod lines;
 mod logs;
+mod loki;
 mod metrics;
 mod parameters;
 mod server;
@@ -69,13 +70,15 @@ pub struct About {
     pub started: Instant,
 }
 
-/// The route table. Every route answers GET, and with it HEAD.
+/// The route table. Every route answers GET, and with it HEAD; some of Loki's answer POST too.
 fn routes(state: State) -> tide::Server<State> {
     let mut app = tide::with_state(state);
     app.with(After(error::explain));
 
     app.at("/").get(health::index);
     app.at("/logs/:key/*value").get(logs::get);
+
+    loki::add_routes(&mut app);
 
     app.at("/status").get(health::status);
     app.at("/metrics").get(metrics::get);

@@ -23,6 +23,12 @@ impl Parameters {
         Ok(Self(parameters))
     }
 
+    /// Adds those of a request's other part; where both give a name, these come first.
+    pub(super) fn merge(self, mut first: Self) -> Self {
+        first.0.extend(self.0);
+        first
+    }
+
     /// Reads the first value of `name` with `read`; `accepted` says in the error what would have been read.
     pub(super) fn get<T>(
         &self,

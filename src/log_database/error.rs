@@ -77,6 +77,10 @@ pub enum Error {
     /// So many streams have lines at one time that merging them takes more than [`OPEN_BYTES_MAX`] bytes of memory.
     #[error("the query reads too many streams at once ({OPEN_BYTES_MAX} bytes); select fewer streams or less time")]
     ScanTooWide,
+
+    /// Nobody waits for what was being read; see [`crate::log_database::Scan::unless`].
+    #[error("the scan was abandoned")]
+    Abandoned,
 }
 
 impl Error {

@@ -51,7 +51,7 @@ mod window;
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
 pub use scan::{EntryRef, OPEN_BYTES_MAX, Scan};
-pub use snapshot::Snapshot;
+pub use snapshot::{Extent, Snapshot};
 pub use statistics::Statistics;
 
 #[cfg(test)]

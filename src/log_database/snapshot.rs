@@ -39,7 +39,36 @@ impl PendingLines {
     }
 }
 
+/// What is known of lines of one stream that are stored together, without a look at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The time of the earliest line.
+    pub earliest: Timestamp,
+    /// The time of the latest line.
+    pub latest: Timestamp,
+    /// How many lines there are.
+    pub lines: u64,
+    /// Bytes of text in them.
+    pub bytes: u64,
+}
+
 impl StreamView {
+    /// Each part and each pending batch, in the order of appending.
+    fn extents(&self) -> impl Iterator<Item = Extent> {
+        let stored = self.stored.iter().flat_map(|stream| stream.iter()).map(|part| Extent {
+            earliest: part.earliest,
+            latest: part.latest,
+            lines: part.line_count.into(),
+            bytes: part.text_bytes.into(),
+        });
+        let pending = self.pending.iter().filter_map(|pending| {
+            let lines = pending.lines();
+            let (earliest, latest) = lines.time_bounds()?;
+            Some(Extent { earliest, latest, lines: lines.len() as u64, bytes: lines.byte_count() as u64 })
+        });
+        stored.chain(pending)
+    }
+
     /// The earliest and latest time in each part and in each pending batch, in the order of appending.
     pub(super) fn time_bounds(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         let stored = self.stored.iter().flat_map(|stream| stream.iter()).map(|part| (part.earliest, part.latest));
@@ -55,23 +84,42 @@ impl Snapshot {
     /// The labels of the streams that all `matchers` accept and that may have lines in `range`, sorted. Looks at no
     /// line that is committed.
     pub fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
-        let views = self.views(matchers).into_iter();
+        let is_selected = |labels: &Labels| matchers.iter().all(|matcher| matcher.accepts(labels));
+        let views = self.views(&is_selected).into_iter();
         views
             .filter(|(_, view)| view.time_bounds().any(|(earliest, latest)| range.overlaps(earliest, latest)))
             .map(|(labels, _)| labels.clone())
             .collect()
     }
 
+    /// How much there is of each stream that may have lines in `range`, part by part, sorted by labels. Looks at no line
+    /// that is committed.
+    pub fn extents(&self, range: TimeRange) -> Vec<(Labels, Vec<Extent>)> {
+        let views = self.views(&|_| true).into_iter();
+        let extents = views.map(|(labels, view)| {
+            let extents = view.extents().filter(|extent| range.overlaps(extent.earliest, extent.latest));
+            (labels.clone(), extents.collect::<Vec<_>>())
+        });
+        extents.filter(|(_, extents)| !extents.is_empty()).collect()
+    }
+
     /// Prepares to read the entries that `selection` asks for. Reads nothing yet.
     pub fn scan(&self, selection: &Selection) -> Scan {
-        let views = self.views(&selection.matchers).into_iter();
-        let streams = views.map(|(labels, view)| (labels.clone(), view)).collect();
+        self.scan_as(selection, |labels| {
+            selection.matchers.iter().all(|matcher| matcher.accepts(labels)).then(|| labels.clone())
+        })
+    }
+
+    /// As [`Snapshot::scan`], of the streams that `shown_as` gives labels, and with these instead of those that are
+    /// stored; the selection's matchers play no part.
+    pub fn scan_as(&self, selection: &Selection, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Scan {
+        let views = self.views(&|_| true).into_iter();
+        let streams = views.filter_map(|(labels, view)| Some((shown_as(labels)?, view))).collect();
         Scan::new(streams, selection)
     }
 
-    /// The streams that all `matchers` accept; none without lines.
-    fn views(&self, matchers: &[Matcher]) -> BTreeMap<&Labels, StreamView> {
-        let is_selected = |labels: &Labels| matchers.iter().all(|matcher| matcher.accepts(labels));
+    /// The streams that `is_selected` picks; none without lines.
+    fn views(&self, is_selected: &dyn Fn(&Labels) -> bool) -> BTreeMap<&Labels, StreamView> {
         let mut views: BTreeMap<&Labels, StreamView> = BTreeMap::new();
         for (labels, stream) in self.index.streams.iter().filter(|(labels, _)| is_selected(labels)) {
             views.insert(labels, StreamView { stored: Some(Arc::clone(stream)), pending: Vec::new() });
@@ -103,7 +151,7 @@ impl Snapshot {
             oldest_stored: segments.values().next().map(|segment| segment.stored()),
             ..Statistics::default()
         };
-        for view in self.views(&[]).values() {
+        for view in self.views(&|_| true).values() {
             statistics.streams += 1;
             for part in view.stored.iter().flat_map(|stream| stream.iter()) {
                 statistics.lines += u64::from(part.line_count);

@@ -2,5 +2,6 @@
 
 mod agent;
 mod http;
+mod loki;
 mod support;
 mod tidy;

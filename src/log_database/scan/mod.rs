@@ -16,6 +16,8 @@ mod part;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::sync::Arc;
+use std::sync::atomic::{self, AtomicBool};
 
 use crate::log_database::Error;
 use crate::log_database::index::StoredIn;
@@ -62,6 +64,8 @@ pub struct Scan {
     open_bytes: usize,
     /// Whether the line on top of `open` was returned and has to make way.
     is_top_returned: bool,
+    /// Whether nobody waits for the answer any more; whoever sets it does so from outside.
+    is_abandoned: Option<Arc<AtomicBool>>,
 }
 
 /// A place in the order of a scan; mirrored for [`Direction::Backward`], so that less is always sooner.
@@ -156,7 +160,20 @@ impl Scan {
             open: BinaryHeap::new(),
             open_bytes: 0,
             is_top_returned: false,
+            is_abandoned: None,
         }
+    }
+
+    /// Ends the scan with [`Error::Abandoned`] where it would read on after `is_abandoned` is set.
+    #[must_use]
+    pub fn unless(mut self, is_abandoned: Arc<AtomicBool>) -> Self {
+        self.is_abandoned = Some(is_abandoned);
+        self
+    }
+
+    fn check_abandoned(&self) -> Result<(), Error> {
+        let is_abandoned = self.is_abandoned.as_ref().is_some_and(|flag| flag.load(atomic::Ordering::Relaxed));
+        if is_abandoned { Err(Error::Abandoned) } else { Ok(()) }
     }
 
     /// The next entry; `None` at the end.
@@ -164,6 +181,7 @@ impl Scan {
     /// # Errors
     ///
     /// - [`Error::ScanTooWide`]: too many streams have lines at this time. The scan is over.
+    /// - [`Error::Abandoned`]: see [`Scan::unless`].
     // Not an `Iterator`: the entry borrows from the scan, so that no line is copied.
     #[expect(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
     pub fn next(&mut self) -> Result<Option<EntryRef<'_>>, Error> {
@@ -194,6 +212,7 @@ impl Scan {
         }
         let OpenPart { key, lines, bytes } = PeekMut::pop(top);
         self.open_bytes -= bytes;
+        self.check_abandoned()?;
         match self.read_later(key, lines) {
             Some(part) => self.add(part),
             None => Ok(()),
@@ -206,6 +225,7 @@ impl Scan {
             if self.open.peek().is_some_and(|open| open.key < key) {
                 break;
             }
+            self.check_abandoned()?;
             let keys = self.take_batch();
             // All of them together take no more memory than one alone would.
             let window = Window { text_bytes: (self.window_bytes / keys.len()).max(WINDOW_BYTES_MIN), ..self.window() };

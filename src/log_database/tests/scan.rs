@@ -1,11 +1,12 @@
 //! What a scan returns in particular cases that random ones meet too seldom.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::log_database::storage::{DiskStorage, SimulatedStorage};
 use crate::log_database::tests::{Model, batch, entries, labels, lines, open};
 use crate::log_database::{Database, Error, OPEN_BYTES_MAX};
-use crate::model::{Batch, Direction, Lines, Selection, StreamLines, TimeRange, Timestamp};
+use crate::model::{Batch, Direction, Labels, Lines, Selection, StreamLines, TimeRange, Timestamp};
 
 /// Scans forward and backward, pending, committed and reopened, and expects the lines' texts.
 #[track_caller]
@@ -163,4 +164,28 @@ fn a_batch_without_lines_moves_a_checkpoint() {
     database.sync().unwrap();
     assert_eq!(open(&storage).unwrap().checkpoints().len(), 1);
     assert_eq!(database.snapshot().streams(&[], TimeRange::ALL), []);
+}
+
+#[test]
+fn an_abandoned_scan_ends_where_it_would_open_another_part() {
+    let database = open(&SimulatedStorage::default()).unwrap();
+    database.append(batch("a", &[(1, "1")], 1)).unwrap();
+    database.append(batch("a", &[(2, "2")], 2)).unwrap();
+    let is_abandoned = Arc::new(AtomicBool::new(false));
+    let mut scan = database.snapshot().scan(&Selection::of(Vec::new())).unless(Arc::clone(&is_abandoned));
+    assert_eq!(scan.next().unwrap().map(|entry| entry.line), Some(&b"1"[..]));
+    is_abandoned.store(true, Ordering::Relaxed);
+    assert!(matches!(scan.next(), Err(Error::Abandoned)));
+}
+
+#[test]
+fn streams_can_be_shown_with_other_labels() {
+    let database = open(&SimulatedStorage::default()).unwrap();
+    database.append(batch("a", &[(1, "1")], 1)).unwrap();
+    database.append(batch("b", &[(2, "2")], 1)).unwrap();
+    let shown = |stored: &Labels| (*stored == labels("b")).then(|| labels("c"));
+    let mut scan = database.snapshot().scan_as(&Selection::of(Vec::new()), shown);
+    let entry = scan.next().unwrap().map(|entry| (entry.labels.clone(), entry.line.to_vec()));
+    assert_eq!(entry, Some((labels("c"), b"2".to_vec())));
+    assert_eq!(scan.next().unwrap(), None);
 }

@@ -1,0 +1,66 @@
+//! What this server says of itself to Loki's clients, and what needs no data: versions, limits, formatting.
+
+use serde_json::json;
+use tide::{Request, Response, StatusCode};
+
+use crate::api::State;
+use crate::api::error::Error;
+use crate::api::loki::arguments::Arguments;
+use crate::api::loki::wire;
+use crate::logql;
+
+/// The version of Loki whose API this is; clients choose by it what they ask for.
+const LOKI_VERSION: &str = "3.7.0";
+
+/// Answers which version this is.
+pub(super) async fn build(request: Request<State>) -> Result<Response, Error> {
+    let revision = &request.state().about.commit;
+    Ok(wire::json(&json!({
+        "version": LOKI_VERSION,
+        "revision": revision,
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+    })))
+}
+
+/// Answers what Logs Drilldown may ask for.
+pub(super) async fn drilldown_limits(_: Request<State>) -> Result<Response, Error> {
+    Ok(wire::json(&json!({
+        "limits": {
+            "retention_period": "0s",
+            "max_query_length": "721h",
+            "volume_enabled": true,
+            "discover_log_levels": true,
+            "max_query_series": 500,
+            "max_entries_limit_per_query": 5000,
+            "query_timeout": "1m",
+        },
+        "pattern_ingester_enabled": false,
+        "version": LOKI_VERSION,
+    })))
+}
+
+/// Answers that there are no rules.
+pub(super) async fn rules(_: Request<State>) -> Result<Response, Error> {
+    Ok(wire::success(json!({"groups": []})))
+}
+
+/// Answers that there are no alerts.
+pub(super) async fn alerts(_: Request<State>) -> Result<Response, Error> {
+    Ok(wire::success(json!({"alerts": []})))
+}
+
+/// Answers the query as it is best read.
+pub(super) async fn format_query(mut request: Request<State>) -> Result<Response, Error> {
+    let query = Arguments::of(&mut request).await?.query()?;
+    match logql::parse(&query) {
+        Ok(expr) => Ok(wire::success(logql::pretty(&expr))),
+        Err(error) => {
+            let mut response = wire::json(&json!({"status": "invalid-query", "error": error.to_string()}));
+            response.set_status(StatusCode::BadRequest);
+            Ok(response)
+        }
+    }
+}

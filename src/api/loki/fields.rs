@@ -1,0 +1,175 @@
+//! `detected_fields` and `detected_field/x/values`: what the newest lines of a query hold beside their stream's labels.
+//!
+//! Fields are labels of the lines themselves, those that the query makes, and those that the `json` parser or else the
+//! `logfmt` parser would make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use tide::{Request, Response};
+
+use crate::api::State;
+use crate::api::error::Error;
+use crate::api::loki::arguments::Arguments;
+use crate::api::loki::running::{self, Source};
+use crate::api::loki::wire::{self, Cost};
+use crate::api::parameters::decode_text;
+use crate::logql::ast::{Expr, LogExpr, Stage};
+use crate::logql::eval::{Line, LogOptions, LogQuery, SeriesLabels};
+use crate::logql::limits::ENTRIES_MAX;
+use crate::logql::pipeline::{Clock, ERROR_DETAILS_LABEL, ERROR_LABEL, Entry};
+use crate::logql::{self, units};
+use crate::model::{Direction, Labels, TimeRange, Timestamp};
+
+/// How many lines are looked at where nothing is said.
+const LINES_DEFAULT: usize = 100;
+/// How many fields or values are answered where nothing is said.
+const LIMIT_DEFAULT: usize = 1000;
+
+/// Answers which fields there are, of which type, and how many values they have.
+pub(super) async fn fields(mut request: Request<State>) -> Result<Response, Error> {
+    let arguments = Arguments::of(&mut request).await?;
+    let limit = limit(&arguments)?;
+    let fields = find(&request, &arguments).await?;
+    let fields: Vec<Value> = fields.iter().take(limit).map(|(name, field)| field.json(name)).collect();
+    Ok(wire::json(&json!({"fields": fields, "limit": limit})))
+}
+
+/// Answers the values of one field.
+pub(super) async fn values(mut request: Request<State>) -> Result<Response, Error> {
+    let arguments = Arguments::of(&mut request).await?;
+    let name = request.param("name").map_err(|error| Error::bad_request(error.to_string()))?;
+    let name = decode_text("the field's name", name)?;
+    let limit = limit(&arguments)?;
+    let fields = find(&request, &arguments).await?;
+    let values: Vec<&String> = fields.get(&name).into_iter().flat_map(|field| &field.values).take(limit).collect();
+    Ok(wire::json(&json!({"values": values, "limit": limit})))
+}
+
+fn limit(arguments: &Arguments) -> Result<usize, Error> {
+    let name = if arguments.text("limit")?.is_some() { "limit" } else { "field_limit" };
+    arguments.count(name, LIMIT_DEFAULT)
+}
+
+/// What is known of a field.
+#[derive(Debug)]
+struct Field {
+    /// Of the first value.
+    kind: &'static str,
+    values: BTreeSet<String>,
+    /// The parser that makes it; `None` where none is needed.
+    parser: Option<&'static str>,
+}
+
+impl Field {
+    fn json(&self, name: &str) -> Value {
+        let parsers = self.parser.map(|parser| [parser]);
+        json!({"label": name, "type": self.kind, "cardinality": self.values.len(), "parsers": parsers})
+    }
+}
+
+/// The fields of the newest lines of the query, by name.
+async fn find(request: &Request<State>, arguments: &Arguments) -> Result<BTreeMap<String, Field>, Error> {
+    let Expr::Log(expr) = logql::parse(&arguments.query()?)? else {
+        return Err(Error::bad_request("only log queries have fields"));
+    };
+    let limit = arguments.count("line_limit", LINES_DEFAULT)?.min(ENTRIES_MAX);
+    let clock = arguments.clock();
+    let query = LogQuery::new(&expr, options(arguments.range()?, limit), &clock)?;
+    running::run(&request.state().database, move |source| collect(query, source, &clock)).await
+}
+
+/// Lines with labels by category, the newest first.
+fn options(range: TimeRange, limit: usize) -> LogOptions {
+    LogOptions { range, direction: Direction::Backward, limit, interval_ns: 0, categorizes: true }
+}
+
+fn collect(mut query: LogQuery, source: &Source, clock: &Clock) -> Result<BTreeMap<String, Field>, Error> {
+    let mut fields = BTreeMap::new();
+    let mut parsers = [
+        Parser::new("json", Stage::Json(Vec::new()), clock)?,
+        Parser::new("logfmt", Stage::Logfmt { strict: false, keep_empty: false, extractions: Vec::new() }, clock)?,
+    ];
+    for stream in running::read(&mut query, source, &mut Cost::new())? {
+        // The parsers name fields differently where the stream has a label of that name.
+        let labels = Labels::new(stream.labels.iter()).map_err(|error| Error::bad_request(error.to_string()))?;
+        for line in &stream.lines {
+            add(&mut fields, line.metadata.iter().chain(line.parsed.iter()), None);
+            for parser in &mut parsers {
+                if let Some(parsed) = parser.parse(line, &labels)? {
+                    add(&mut fields, parsed.iter(), Some(parser.name));
+                    break;
+                }
+            }
+        }
+    }
+    Ok(fields)
+}
+
+/// Adds values of fields that `parser` made.
+fn add<'a>(
+    fields: &mut BTreeMap<String, Field>,
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    parser: Option<&'static str>,
+) {
+    for (name, value) in labels {
+        if name == ERROR_LABEL || name == ERROR_DETAILS_LABEL {
+            continue;
+        }
+        let new = || Field { kind: kind(value), values: BTreeSet::new(), parser };
+        fields.entry(name.to_owned()).or_insert_with(new).values.insert(value.to_owned());
+    }
+}
+
+/// The first type that a value fits.
+fn kind(value: &str) -> &'static str {
+    const BOOLEANS: [&str; 12] = ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"];
+    if value.parse::<i64>().is_ok() {
+        "int"
+    } else if value.parse::<f64>().is_ok() {
+        "float"
+    } else if BOOLEANS.contains(&value) {
+        "boolean"
+    } else if units::parse_go_duration(value).is_some() {
+        "duration"
+    } else if units::parse_bytes(value).is_some() {
+        "bytes"
+    } else {
+        "string"
+    }
+}
+
+/// One parser of the query language, for one line after the other.
+struct Parser {
+    name: &'static str,
+    query: LogQuery,
+}
+
+impl Parser {
+    fn new(name: &'static str, stage: Stage, clock: &Clock) -> Result<Self, Error> {
+        let expr = LogExpr { matchers: Vec::new(), stages: vec![stage] };
+        let anything = TimeRange { start: Timestamp::default(), end: Timestamp::default() };
+        Ok(Self { name, query: LogQuery::new(&expr, options(anything, usize::MAX), clock)? })
+    }
+
+    /// What the parser makes of a line; `None` where it makes nothing of it.
+    fn parse(&mut self, line: &Line, labels: &Labels) -> Result<Option<SeriesLabels>, Error> {
+        let entry = Entry { timestamp: line.timestamp, labels, metadata: &[], line: &line.text };
+        // A line more than it may ever have does not fit into memory, so this does not break.
+        let _ = self.query.push(&entry)?;
+        let parsed = self.query.take().into_iter().flat_map(|stream| stream.lines).map(|line| line.parsed).next();
+        Ok(parsed.filter(|parsed| parsed.get(ERROR_LABEL).is_none()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_the_first_that_a_value_fits() {
+        let values = ["1", "-7", "1.5", "true", "F", "1.5s", "2h45m", "3KiB", "x", ""];
+        let kinds = ["int", "int", "float", "boolean", "boolean", "duration", "duration", "bytes", "string", "string"];
+        assert_eq!(values.map(kind), kinds);
+    }
+}

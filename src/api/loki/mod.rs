@@ -1,0 +1,70 @@
+//! Loki's HTTP query API, as Grafana, Logs Drilldown and logcli use it.
+//!
+//! Each file answers a few routes: it reads their parameters, has the database and LogQL work on a blocking thread, and
+//! puts the answer into Loki's JSON. Errors are plain text, because that is what these clients show.
+//!
+//! Every stream has a label `service_name` here, which is not stored; see [`service`].
+
+mod about;
+mod arguments;
+mod fields;
+mod labels;
+mod query;
+mod running;
+mod service;
+mod volume;
+mod wire;
+
+use std::future::Future;
+
+use tide::{Endpoint, Request, Response};
+
+use crate::api::State;
+use crate::api::error::Error;
+
+/// Adds Loki's routes.
+pub(super) fn add_routes(app: &mut tide::Server<State>) {
+    add_query(app, "/loki/api/v1/query_range", query::range);
+    add_query(app, "/loki/api/v1/query", query::instant);
+
+    add_query(app, "/loki/api/v1/labels", labels::names);
+    add_query(app, "/loki/api/v1/label", labels::names);
+    add_query(app, "/loki/api/v1/label/:name/values", labels::values);
+    add_query(app, "/loki/api/v1/series", labels::series);
+
+    add_query(app, "/loki/api/v1/index/stats", volume::stats);
+    add_query(app, "/loki/api/v1/index/volume", volume::volume);
+    add_query(app, "/loki/api/v1/index/volume_range", volume::volume_range);
+    add_query(app, "/loki/api/v1/detected_labels", labels::detected);
+    add_query(app, "/loki/api/v1/detected_fields", fields::fields);
+    add_query(app, "/loki/api/v1/detected_field/:name/values", fields::values);
+    add_query(app, "/loki/api/v1/patterns", labels::patterns);
+
+    add_query(app, "/loki/api/v1/format_query", about::format_query);
+    app.at("/loki/api/v1/status/buildinfo").get(plain(about::build));
+    app.at("/loki/api/v1/drilldown-limits").get(plain(about::drilldown_limits));
+    app.at("/loki/api/v1/rules").get(plain(about::rules));
+    app.at("/prometheus/api/v1/rules").get(plain(about::rules));
+    app.at("/prometheus/api/v1/alerts").get(plain(about::alerts));
+}
+
+/// Adds a route whose parameters come in the URL, or in a form for those that are too long for one.
+fn add_query<F, A>(app: &mut tide::Server<State>, path: &str, handler: F)
+where
+    F: Fn(Request<State>) -> A + Copy + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Error>> + Send + 'static,
+{
+    app.at(path).get(plain(handler)).post(plain(handler));
+}
+
+/// A handler whose errors are answered as plain text.
+fn plain<F, A>(handler: F) -> impl Endpoint<State>
+where
+    F: Fn(Request<State>) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Response, Error>> + Send + 'static,
+{
+    move |request| {
+        let answer = handler(request);
+        async { Ok(answer.await.unwrap_or_else(Error::into_text)) }
+    }
+}

@@ -1,0 +1,126 @@
+//! `query_range` and `query`: lines, or numbers made of them.
+
+use tide::{Request, Response};
+
+use crate::api::State;
+use crate::api::error::Error;
+use crate::api::loki::arguments::Arguments;
+use crate::api::loki::running::{self, Source, entry};
+use crate::api::loki::wire::{self, Answer, Cost, Sample, Samples, SeriesObject};
+use crate::logql;
+use crate::logql::ast::{Expr, MetricExpr};
+use crate::logql::eval::{Evaluation, LogOptions, LogQuery, MetricAnswer, MetricQuery, Series, TooManySeries};
+use crate::logql::limits::ENTRIES_MAX;
+
+/// How many lines are answered where nothing is said.
+const LIMIT_DEFAULT: usize = 100;
+/// What the answer to Logs Drilldown says when series are missing.
+const TRUNCATED: &str = "maximum number of series (500) reached for a single query; returning partial results";
+
+/// Answers a query over a range of time.
+pub(super) async fn range(mut request: Request<State>) -> Result<Response, Error> {
+    let arguments = Arguments::of(&mut request).await?;
+    let range = arguments.range()?;
+    let (step_ns, interval_ns) = (arguments.step_ns(range)?, arguments.interval_ns()?);
+    let (limit, direction) = (arguments.count("limit", LIMIT_DEFAULT)?, arguments.direction()?);
+    let database = &request.state().database;
+    match logql::parse(&arguments.query()?)? {
+        Expr::Log(expr) => {
+            if ENTRIES_MAX < limit {
+                let (message, max) = ("max entries limit per query exceeded", ENTRIES_MAX);
+                let message = format!("{message}, limit > max_entries_limit_per_query ({limit} > {max})");
+                return Err(Error::bad_request(message));
+            }
+            let categorizes = asks_for(&request, "X-Loki-Response-Encoding-Flags", wire::CATEGORIZE_LABELS);
+            let options = LogOptions { range, direction, limit, interval_ns, categorizes };
+            let query = LogQuery::new(&expr, options, &arguments.clock())?;
+            running::run(database, move |source| lines(query, source, categorizes)).await
+        }
+        Expr::Metric(expr) => {
+            let evaluation = Evaluation::Range { start: range.start, end: range.end, step_ns };
+            numbers(&request, &arguments, &expr, evaluation).await
+        }
+    }
+}
+
+/// Answers a query for numbers at one time.
+pub(super) async fn instant(mut request: Request<State>) -> Result<Response, Error> {
+    let arguments = Arguments::of(&mut request).await?;
+    let time = arguments.time()?;
+    arguments.count("limit", LIMIT_DEFAULT)?;
+    arguments.direction()?;
+    match logql::parse(&arguments.query()?)? {
+        Expr::Log(_) => Err(logql::Error::LogInstant.into()),
+        Expr::Metric(expr) => numbers(&request, &arguments, &expr, Evaluation::Instant(time)).await,
+    }
+}
+
+/// Whether header `name`, a list with commas, has `value`.
+fn asks_for(request: &Request<State>, name: &str, value: &str) -> bool {
+    let given = request.header(name).into_iter().flatten();
+    given.flat_map(|given| given.as_str().split(',')).any(|given| given.trim().eq_ignore_ascii_case(value))
+}
+
+/// The lines that `query` selects.
+fn lines(mut query: LogQuery, source: &Source, categorizes: bool) -> Result<Response, Error> {
+    let mut cost = Cost::new();
+    let mut streams = running::read(&mut query, source, &mut cost)?;
+    streams.sort_by_cached_key(|stream| stream.labels.to_string());
+    cost.set_entries_returned(streams.iter().map(|stream| stream.lines.len()).sum());
+    let result: Vec<_> = streams.iter().map(|stream| wire::Stream::new(stream, categorizes)).collect();
+    Ok(Answer::new("streams", result).with_categories(categorizes).with_cost(&cost).into_response())
+}
+
+/// The numbers that `expr` makes of lines.
+async fn numbers(
+    request: &Request<State>,
+    arguments: &Arguments,
+    expr: &MetricExpr,
+    evaluation: Evaluation,
+) -> Result<Response, Error> {
+    let is_drilldown = asks_for(request, "X-Query-Tags", "Source=grafana-lokiexplore-app");
+    let too_many_series = if is_drilldown { TooManySeries::Truncate } else { TooManySeries::Refuse };
+    let mut query = MetricQuery::new(expr, evaluation, too_many_series, &arguments.clock())?;
+    running::run(&request.state().database, move |source| {
+        let mut cost = Cost::new();
+        for range in query.ranges() {
+            let mut scan = source.scan(range.selection());
+            while let Some(next) = scan.next()? {
+                cost.add(next.line);
+                range.push(&entry(next))?;
+            }
+        }
+        let (answer, is_truncated) = query.finish()?;
+        let warnings: &[&str] = if is_truncated { &[TRUNCATED] } else { &[] };
+        Ok(number_answer(&answer, evaluation, warnings, &cost))
+    })
+    .await
+}
+
+fn number_answer(answer: &MetricAnswer, evaluation: Evaluation, warnings: &[&str], cost: &Cost) -> Response {
+    let time = match evaluation {
+        Evaluation::Instant(time) => time,
+        Evaluation::Range { end, .. } => end,
+    };
+    match answer {
+        MetricAnswer::Scalar(value) => {
+            Answer::new("scalar", wire::point(&(time, *value))).with_cost(cost).into_response()
+        }
+        MetricAnswer::Vector(series) => {
+            let samples = series.iter().filter_map(|Series { labels, points }| {
+                let value = points.first().map(wire::point)?;
+                Some(Sample { metric: SeriesObject(labels), value })
+            });
+            let result: Vec<_> = samples.collect();
+            Answer::new("vector", result).with_warnings(warnings).with_cost(cost).into_response()
+        }
+        MetricAnswer::Matrix(series) => {
+            let samples = series.iter().map(|Series { labels, points }| {
+                let values = points.iter().map(wire::point).collect();
+                Samples { metric: SeriesObject(labels), values }
+            });
+            let result: Vec<_> = samples.collect();
+            Answer::new("matrix", result).with_warnings(warnings).with_cost(cost).into_response()
+        }
+    }
+}

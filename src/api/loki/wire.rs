@@ -1,0 +1,256 @@
+//! Loki's JSON.
+//!
+//! Grafana reads an answer while it comes, so the order of its keys matters: what the result is comes before the result.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use serde::ser::Serializer;
+use tide::Response;
+
+use crate::api::wire;
+use crate::logql::eval::{self, Line, SeriesLabels};
+use crate::model::{Labels, Timestamp};
+
+const NS_PER_MILLISECOND: i64 = 1_000_000;
+
+/// The flag by which a client asks for labels by category, and the answer says that they are.
+pub(super) const CATEGORIZE_LABELS: &str = "categorize-labels";
+
+/// What most answers are wrapped in.
+#[derive(Serialize)]
+struct Success<'a, T> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [&'a str],
+    data: T,
+}
+
+/// The answer to a query.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Answer<'a, R> {
+    #[serde(skip)]
+    warnings: &'a [&'a str],
+    result_type: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    encoding_flags: &'static [&'static str],
+    result: R,
+    stats: Stats,
+}
+
+/// What a query cost.
+#[derive(Default, Serialize)]
+struct Stats {
+    summary: StatsSummary,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatsSummary {
+    bytes_processed_per_second: u64,
+    lines_processed_per_second: u64,
+    total_bytes_processed: u64,
+    total_lines_processed: u64,
+    exec_time: f64,
+    total_entries_returned: usize,
+}
+
+impl<'a, R: Serialize> Answer<'a, R> {
+    pub(super) fn new(result_type: &'static str, result: R) -> Self {
+        Self { warnings: &[], result_type, encoding_flags: &[], result, stats: Stats::default() }
+    }
+
+    pub(super) fn with_warnings(self, warnings: &'a [&'a str]) -> Self {
+        Self { warnings, ..self }
+    }
+
+    /// Says whether the labels are told apart by category.
+    pub(super) fn with_categories(self, has_categories: bool) -> Self {
+        Self { encoding_flags: if has_categories { &[CATEGORIZE_LABELS] } else { &[] }, ..self }
+    }
+
+    pub(super) fn with_cost(self, cost: &Cost) -> Self {
+        Self { stats: Stats { summary: cost.summary() }, ..self }
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        json(&Success { status: "success", warnings: self.warnings, data: self })
+    }
+}
+
+/// Counts what a query costs.
+pub(super) struct Cost {
+    started: Instant,
+    lines: u64,
+    bytes: u64,
+    entries_returned: usize,
+}
+
+impl Cost {
+    /// The clock starts now.
+    pub(super) fn new() -> Self {
+        Self { started: Instant::now(), lines: 0, bytes: 0, entries_returned: 0 }
+    }
+
+    /// Adds a line that was looked at.
+    pub(super) fn add(&mut self, line: &[u8]) {
+        self.lines += 1;
+        self.bytes += line.len() as u64;
+    }
+
+    pub(super) fn set_entries_returned(&mut self, count: usize) {
+        self.entries_returned = count;
+    }
+
+    fn summary(&self) -> StatsSummary {
+        let elapsed = self.started.elapsed();
+        let nanoseconds = elapsed.as_nanos().max(1);
+        let per_second =
+            |count: u64| u64::try_from(u128::from(count) * 1_000_000_000 / nanoseconds).unwrap_or(u64::MAX);
+        StatsSummary {
+            bytes_processed_per_second: per_second(self.bytes),
+            lines_processed_per_second: per_second(self.lines),
+            total_bytes_processed: self.bytes,
+            total_lines_processed: self.lines,
+            exec_time: elapsed.as_secs_f64(),
+            total_entries_returned: self.entries_returned,
+        }
+    }
+}
+
+/// A stream of a log query's answer: its labels, and its lines.
+#[derive(Serialize)]
+pub(super) struct Stream<'a> {
+    stream: SeriesObject<'a>,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Stream<'a> {
+    pub(super) fn new(stream: &'a eval::Stream, has_categories: bool) -> Self {
+        let values = stream.lines.iter().map(|line| Value { line, has_categories });
+        Self { stream: SeriesObject(&stream.labels), values: values.collect() }
+    }
+}
+
+/// A line: its time in nanoseconds as text, its text and, where asked for, its labels by category.
+struct Value<'a> {
+    line: &'a Line,
+    has_categories: bool,
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Line { timestamp, text, metadata, parsed } = self.line;
+        let (time, text) = (timestamp.as_ns().to_string(), String::from_utf8_lossy(text));
+        if !self.has_categories {
+            return (time, text).serialize(serializer);
+        }
+        let [metadata, parsed] =
+            [metadata, parsed].map(|labels| labels.iter().next().is_some().then_some(SeriesObject(labels)));
+        (time, text, Categories { metadata, parsed }).serialize(serializer)
+    }
+}
+
+/// The labels of a line that are not those of its stream.
+#[derive(Serialize)]
+struct Categories<'a> {
+    #[serde(rename = "structuredMetadata", skip_serializing_if = "Option::is_none")]
+    metadata: Option<SeriesObject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parsed: Option<SeriesObject<'a>>,
+}
+
+/// A group of a vector: its labels, and its value at one time.
+#[derive(Serialize)]
+pub(super) struct Sample<L> {
+    pub(super) metric: L,
+    pub(super) value: Point,
+}
+
+/// A group of a matrix: its labels, and its values.
+#[derive(Serialize)]
+pub(super) struct Samples<L> {
+    pub(super) metric: L,
+    pub(super) values: Vec<Point>,
+}
+
+/// A time and the value at it, which is a number as text.
+pub(super) type Point = (Seconds, String);
+
+/// An instant as a number of seconds, exact to a millisecond.
+pub(super) struct Seconds(pub(super) Timestamp);
+
+impl Serialize for Seconds {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of any time that is stored are far below 2^53")]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let milliseconds = self.0.as_ns().div_euclid(NS_PER_MILLISECOND);
+        if milliseconds % 1000 == 0 {
+            return serializer.serialize_i64(milliseconds / 1000);
+        }
+        serializer.serialize_f64(milliseconds as f64 / 1000.0)
+    }
+}
+
+/// Labels as an object.
+pub(super) struct LabelObject<'a>(pub(super) &'a Labels);
+
+impl Serialize for LabelObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
+    }
+}
+
+/// Labels of a series as an object.
+pub(super) struct SeriesObject<'a>(pub(super) &'a SeriesLabels);
+
+impl Serialize for SeriesObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
+    }
+}
+
+/// A value at a time.
+pub(super) fn point((time, value): &(Timestamp, f64)) -> Point {
+    (Seconds(*time), number(*value))
+}
+
+/// A number as its shortest decimal that reads the same, never with an exponent.
+fn number(value: f64) -> String {
+    if value.is_infinite() {
+        return if 0.0 < value { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    value.to_string()
+}
+
+/// An answer of JSON.
+pub(super) fn json(value: &impl Serialize) -> Response {
+    let mut response = wire::json(value);
+    response.insert_header("Content-Type", "application/json; charset=UTF-8");
+    response
+}
+
+/// An answer of JSON that says that all is well.
+pub(super) fn success(data: impl Serialize) -> Response {
+    json(&Success { status: "success", warnings: &[], data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_no_exponent() {
+        let numbers = [0.05, 1e12, 1e-7, 1e21, -0.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+        let texts = ["0.05", "1000000000000", "0.0000001", "1000000000000000000000", "-0.5", "NaN", "+Inf", "-Inf"];
+        assert_eq!(numbers.map(number), texts);
+    }
+
+    #[test]
+    fn times_are_numbers_with_milliseconds() {
+        let time = |ns| serde_json::to_string(&Seconds(Timestamp::from_ns(ns))).unwrap();
+        assert_eq!(time(1_700_000_000_000_000_000), "1700000000");
+        assert_eq!(time(1_700_000_000_500_999_999), "1700000000.5");
+        assert_eq!(time(-1_500_000_000), "-1.5");
+    }
+}

@@ -1,0 +1,377 @@
+//! Metric queries: the aggregations over time that have to be fed, and what is computed from them step by step.
+
+use std::collections::HashMap;
+
+use crate::logql::ast::{LabelReplace, MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorOp};
+use crate::logql::eval::binary::{Operation, Value};
+use crate::logql::eval::range::{Context, RangeQuery};
+use crate::logql::eval::series::{Projection, Registry, SeriesId, SeriesLabels};
+use crate::logql::eval::vector::{Aggregator, Sample, Vector};
+use crate::logql::pipeline::{Clock, LEVEL_LABEL};
+use crate::logql::{Error, limits, regexp};
+use crate::model::Timestamp;
+
+/// When a metric query is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evaluation {
+    /// Once.
+    Instant(Timestamp),
+    /// At `start`, and every `step_ns` nanoseconds, which are more than zero, up to and including `end`.
+    Range {
+        /// The first time.
+        start: Timestamp,
+        /// The last time that may be.
+        end: Timestamp,
+        /// From one time to the next, in nanoseconds.
+        step_ns: i64,
+    },
+}
+
+/// What becomes of an answer with more than [`limits::SERIES_MAX`] series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooManySeries {
+    /// The query is refused.
+    Refuse,
+    /// The answer has the first of them, and says so.
+    Truncate,
+}
+
+/// The answer to a metric query.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetricAnswer {
+    /// One number without labels, at the one time.
+    Scalar(f64),
+    /// One value per series, at the one time; by labels, or as `sort` left them.
+    Vector(Vec<Series>),
+    /// Several values per series, by labels.
+    Matrix(Vec<Series>),
+}
+
+/// The values of one series, in the order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// What tells it from others.
+    pub labels: SeriesLabels,
+    /// One at least.
+    pub points: Vec<(Timestamp, f64)>,
+}
+
+/// A metric query. Feed each of [`MetricQuery::ranges`] what it selects, then [`MetricQuery::finish`].
+#[derive(Debug)]
+pub struct MetricQuery {
+    ranges: Vec<RangeQuery>,
+    root: Node,
+    evaluation: Evaluation,
+    is_sorted: bool,
+    too_many_series: TooManySeries,
+}
+
+/// An expression, ready to be computed.
+#[derive(Debug)]
+enum Node {
+    /// The aggregation over time with this index.
+    Range(usize),
+    Aggregation(Box<Node>, Aggregator),
+    Operation(Box<[Node; 2]>, Operation),
+    LabelReplace(Box<Node>, Replacer),
+    Constant(f64),
+    Literal(f64),
+}
+
+impl MetricQuery {
+    /// Prepares `expr` to be evaluated.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stage`] if a stage cannot be built; [`Error::RangeTooLong`], [`Error::TooManyPoints`] and
+    /// [`Error::InstantOnly`] if the query asks for more than it may.
+    pub fn new(
+        expr: &MetricExpr,
+        evaluation: Evaluation,
+        too_many_series: TooManySeries,
+        clock: &Clock,
+    ) -> Result<Self, Error> {
+        let mut builder = Builder { ranges: Vec::new(), context: context(expr, evaluation, clock)? };
+        let root = builder.node(expr)?;
+        let is_sorted = contains_sort(expr);
+        Ok(Self { ranges: builder.ranges, root, evaluation, is_sorted, too_many_series })
+    }
+
+    /// What has to be fetched and pushed, in any order of the aggregations.
+    pub fn ranges(&mut self) -> &mut [RangeQuery] {
+        &mut self.ranges
+    }
+
+    /// Computes the answer once everything has been pushed. The second value says whether series are missing from it
+    /// ([`TooManySeries::Truncate`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Matching`] if series find each other in more than one way; [`Error::TooManySeries`] and
+    /// [`Error::TooLarge`] if there are more than there may be.
+    pub fn finish(self) -> Result<(MetricAnswer, bool), Error> {
+        let Self { ranges, mut root, evaluation, is_sorted, too_many_series } = self;
+        let mut registry = Registry::default();
+        let steps = ranges.into_iter().map(|range| range.finish(&mut registry));
+        let mut steps = steps.map(|steps| steps.map(Vec::into_iter)).collect::<Result<Vec<_>, _>>()?;
+        let mut collected = Collected::new(too_many_series);
+        let (start, end, step_ns) = match evaluation {
+            Evaluation::Instant(at) => (at, at, None),
+            Evaluation::Range { start, end, step_ns } => (start, end, Some(step_ns)),
+        };
+        let mut at = Some(start);
+        while let Some(now) = at.filter(|at| *at <= end) {
+            match root.compute(&mut steps, &mut registry)? {
+                Value::Vector(vector) => vector.into_iter().try_for_each(|sample| collected.push(sample, now))?,
+                Value::Number(value) if step_ns.is_none() => return Ok((MetricAnswer::Scalar(value), false)),
+                Value::Number(value) => {
+                    let series = registry.id_of(&SeriesLabels::default())?;
+                    collected.push(Sample { series, value }, now)?;
+                }
+            }
+            at = step_ns.and_then(|step_ns| now.as_ns().checked_add(step_ns)).map(Timestamp::from_ns);
+        }
+        let is_truncated = collected.is_truncated;
+        let mut series = collected.into_series(&registry);
+        if !(is_sorted && step_ns.is_none()) {
+            series.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
+        }
+        Ok((if step_ns.is_some() { MetricAnswer::Matrix(series) } else { MetricAnswer::Vector(series) }, is_truncated))
+    }
+}
+
+/// The values at the steps to come, for each aggregation over time.
+type Steps = [std::vec::IntoIter<Vec<(SeriesId, f64)>>];
+
+impl Node {
+    /// The value at the next step.
+    fn compute(&mut self, steps: &mut Steps, registry: &mut Registry) -> Result<Value, Error> {
+        Ok(Value::Vector(match self {
+            Self::Literal(value) => return Ok(Value::Number(*value)),
+            Self::Constant(value) => vec![Sample { series: registry.id_of(&SeriesLabels::default())?, value: *value }],
+            Self::Range(index) => {
+                let values = steps[*index].next().unwrap_or_default();
+                values.into_iter().map(|(series, value)| Sample { series, value }).collect()
+            }
+            Self::Aggregation(inner, aggregator) => aggregator.apply(inner.vector(steps, registry)?, registry)?,
+            Self::Operation(operands, operation) => {
+                let [left, right] = operands.as_mut();
+                let left = left.compute(steps, registry)?;
+                let right = right.compute(steps, registry)?;
+                operation.apply(left, right, registry)?
+            }
+            Self::LabelReplace(inner, replacer) => {
+                let mut vector = inner.vector(steps, registry)?;
+                for sample in &mut vector {
+                    sample.series = replacer.series(sample.series, registry)?;
+                }
+                vector
+            }
+        }))
+    }
+
+    /// The value at the next step; a number counts as the value of the series without labels.
+    fn vector(&mut self, steps: &mut Steps, registry: &mut Registry) -> Result<Vector, Error> {
+        Ok(match self.compute(steps, registry)? {
+            Value::Vector(vector) => vector,
+            Value::Number(value) => vec![Sample { series: registry.id_of(&SeriesLabels::default())?, value }],
+        })
+    }
+}
+
+/// Makes nodes of expressions, and collects the aggregations over time.
+struct Builder<'a> {
+    ranges: Vec<RangeQuery>,
+    context: Context<'a>,
+}
+
+impl Builder<'_> {
+    fn node(&mut self, expr: &MetricExpr) -> Result<Node, Error> {
+        Ok(match expr {
+            MetricExpr::Range(aggregation) => self.range(aggregation, None)?,
+            MetricExpr::Vector(aggregation) => {
+                let inner = match aggregation.inner.as_ref() {
+                    MetricExpr::Range(range) if is_sum_of_sums(aggregation, range) => {
+                        self.range(range, Some(&Projection::of(aggregation.grouping.as_ref())))?
+                    }
+                    inner => self.node(inner)?,
+                };
+                if aggregation.op == VectorOp::ApproxTopk && self.context.step.is_some() {
+                    return Err(Error::InstantOnly);
+                }
+                Node::Aggregation(Box::new(inner), Aggregator::new(aggregation))
+            }
+            MetricExpr::Binary(binary) => {
+                let operands = [self.node(&binary.left)?, self.node(&binary.right)?];
+                Node::Operation(Box::new(operands), Operation::new(binary))
+            }
+            MetricExpr::LabelReplace(replace) => {
+                Node::LabelReplace(Box::new(self.node(&replace.inner)?), Replacer::new(replace)?)
+            }
+            MetricExpr::Constant(value) => Node::Constant(*value),
+            MetricExpr::Literal(value) => Node::Literal(*value),
+        })
+    }
+
+    fn range(&mut self, aggregation: &RangeAggregation, outer: Option<&Projection>) -> Result<Node, Error> {
+        let evaluated_ns = self.context.end.saturating_sub(self.context.start);
+        limits::check_range(evaluated_ns.saturating_add(aggregation.range.range_ns))?;
+        self.ranges.push(RangeQuery::new(aggregation, outer, &self.context)?);
+        Ok(Node::Range(self.ranges.len() - 1))
+    }
+}
+
+/// Whether the sum can be taken entry by entry. It then needs no labels but those that it groups by, and this shows: what
+/// is wrong with labels that nobody needs is no error.
+fn is_sum_of_sums(outer: &VectorAggregation, inner: &RangeAggregation) -> bool {
+    let is_sum =
+        matches!(inner.op, RangeOp::Count | RangeOp::Rate | RangeOp::Bytes | RangeOp::BytesRate | RangeOp::Sum);
+    outer.op == VectorOp::Sum && is_sum && inner.grouping.is_none()
+}
+
+/// Checks the times of an evaluation, and gathers what all aggregations have to know.
+fn context<'a>(expr: &MetricExpr, evaluation: Evaluation, clock: &'a Clock) -> Result<Context<'a>, Error> {
+    let (start, end, step) = match evaluation {
+        Evaluation::Instant(at) => (at.as_ns(), at.as_ns(), None),
+        Evaluation::Range { start, end, step_ns } => (start.as_ns(), end.as_ns(), Some(step_ns)),
+    };
+    if step.is_some_and(|step| limits::POINTS_PER_SERIES_MAX < end.saturating_sub(start) / step) {
+        return Err(Error::TooManyPoints);
+    }
+    let needs_level = names_label(expr, LEVEL_LABEL);
+    Ok(Context { start, end, step, range_count: count_ranges(expr), needs_level, clock })
+}
+
+/// How many aggregations over time there are.
+fn count_ranges(expr: &MetricExpr) -> usize {
+    match expr {
+        MetricExpr::Range(_) => 1,
+        MetricExpr::Vector(aggregation) => count_ranges(&aggregation.inner),
+        MetricExpr::Binary(binary) => count_ranges(&binary.left) + count_ranges(&binary.right),
+        MetricExpr::LabelReplace(replace) => count_ranges(&replace.inner),
+        MetricExpr::Constant(_) | MetricExpr::Literal(_) => 0,
+    }
+}
+
+/// Whether a part of `expr` that works on series names the label.
+fn names_label(expr: &MetricExpr, name: &str) -> bool {
+    let is_among = |names: &[String]| names.iter().any(|candidate| candidate == name);
+    match expr {
+        MetricExpr::Range(aggregation) => {
+            aggregation.grouping.as_ref().is_some_and(|grouping| is_among(&grouping.labels))
+        }
+        MetricExpr::Vector(aggregation) => {
+            aggregation.grouping.as_ref().is_some_and(|grouping| is_among(&grouping.labels))
+                || names_label(&aggregation.inner, name)
+        }
+        MetricExpr::Binary(binary) => {
+            let matching = &binary.matching;
+            matching.labels.as_ref().is_some_and(|labels| is_among(&labels.labels))
+                || matching.group.as_ref().is_some_and(|group| is_among(&group.include))
+                || names_label(&binary.left, name)
+                || names_label(&binary.right, name)
+        }
+        MetricExpr::LabelReplace(replace) => replace.source == name || names_label(&replace.inner, name),
+        MetricExpr::Constant(_) | MetricExpr::Literal(_) => false,
+    }
+}
+
+/// Whether the order of the answer means something.
+fn contains_sort(expr: &MetricExpr) -> bool {
+    match expr {
+        MetricExpr::Vector(aggregation) => {
+            matches!(aggregation.op, VectorOp::Sort | VectorOp::SortDesc) || contains_sort(&aggregation.inner)
+        }
+        MetricExpr::Binary(binary) => contains_sort(&binary.left) || contains_sort(&binary.right),
+        MetricExpr::LabelReplace(replace) => contains_sort(&replace.inner),
+        MetricExpr::Range(_) | MetricExpr::Constant(_) | MetricExpr::Literal(_) => false,
+    }
+}
+
+/// `label_replace`, and what it has made of each series.
+#[derive(Debug)]
+struct Replacer {
+    regex: regex::Regex,
+    destination: String,
+    replacement: String,
+    source: String,
+    replaced: HashMap<SeriesId, SeriesId>,
+}
+
+impl Replacer {
+    fn new(replace: &LabelReplace) -> Result<Self, Error> {
+        Ok(Self {
+            regex: regexp::for_labels(&replace.regex)?,
+            destination: replace.destination.clone(),
+            replacement: replace.replacement.clone(),
+            source: replace.source.clone(),
+            replaced: HashMap::new(),
+        })
+    }
+
+    fn series(&mut self, series: SeriesId, registry: &mut Registry) -> Result<SeriesId, Error> {
+        if let Some(replaced) = self.replaced.get(&series) {
+            return Ok(*replaced);
+        }
+        let replaced = match self.labels(registry.labels(series)) {
+            Some(labels) => registry.id_of(&labels)?,
+            None => series,
+        };
+        self.replaced.insert(series, replaced);
+        Ok(replaced)
+    }
+
+    /// What becomes of labels; `None` if they stay as they are.
+    fn labels(&self, labels: &SeriesLabels) -> Option<SeriesLabels> {
+        let captures = self.regex.captures(labels.get(&self.source).unwrap_or_default())?;
+        let mut value = String::new();
+        captures.expand(&self.replacement, &mut value);
+        let mut pairs: Vec<(&str, &str)> = labels.iter().filter(|(name, _)| *name != self.destination).collect();
+        if !value.is_empty() {
+            pairs.push((&self.destination, &value));
+        }
+        pairs.sort_unstable();
+        Some(SeriesLabels::from_sorted(pairs))
+    }
+}
+
+/// The answer so far.
+struct Collected {
+    too_many_series: TooManySeries,
+    is_truncated: bool,
+    places: HashMap<SeriesId, usize>,
+    /// In the order in which they came.
+    series: Vec<(SeriesId, Vec<(Timestamp, f64)>)>,
+}
+
+impl Collected {
+    fn new(too_many_series: TooManySeries) -> Self {
+        Self { too_many_series, is_truncated: false, places: HashMap::new(), series: Vec::new() }
+    }
+
+    /// Adds a value. Of two for one series at one time, as `label_replace` can bring about, the first stays.
+    fn push(&mut self, sample: Sample, at: Timestamp) -> Result<(), Error> {
+        if let Some(place) = self.places.get(&sample.series) {
+            let points = &mut self.series[*place].1;
+            if points.last().is_none_or(|(last, _)| *last < at) {
+                points.push((at, sample.value));
+            }
+            return Ok(());
+        }
+        if limits::SERIES_MAX <= self.series.len() {
+            self.is_truncated = true;
+            return match self.too_many_series {
+                TooManySeries::Refuse => Err(Error::TooManySeries),
+                TooManySeries::Truncate => Ok(()),
+            };
+        }
+        self.places.insert(sample.series, self.series.len());
+        self.series.push((sample.series, vec![(at, sample.value)]));
+        Ok(())
+    }
+
+    fn into_series(self, registry: &Registry) -> Vec<Series> {
+        let series = |(id, points)| Series { labels: registry.labels(id).clone(), points };
+        self.series.into_iter().map(series).collect()
+    }
+}

@@ -1,0 +1,21 @@
+//! Evaluates queries over the entries that it is handed.
+//!
+//! A query is prepared ([`LogQuery::new`], [`MetricQuery::new`]), says what to fetch, is pushed each entry, and answers:
+//! the caller keeps the scan, the clock and the right to stop. What is kept in between is bounded by
+//! [`crate::logql::limits`].
+
+mod accumulator;
+mod binary;
+mod grid;
+mod log;
+mod metric;
+mod range;
+mod series;
+#[cfg(test)]
+mod tests;
+mod vector;
+
+pub use log::{Line, LogOptions, LogQuery, Stream};
+pub use metric::{Evaluation, MetricAnswer, MetricQuery, Series, TooManySeries};
+pub use range::RangeQuery;
+pub use series::SeriesLabels;

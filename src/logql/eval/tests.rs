@@ -1,0 +1,372 @@
+//! Queries over a few entries, and their answers.
+
+use std::ops::ControlFlow;
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use crate::logql::ast::Expr;
+use crate::logql::eval::{
+    Evaluation, LogOptions, LogQuery, MetricAnswer, MetricQuery, RangeQuery, SeriesLabels, TooManySeries,
+};
+use crate::logql::pipeline::{Clock, Entry};
+use crate::logql::units::NS_PER_SECOND;
+use crate::logql::{Error, limits, parse};
+use crate::model::{Direction, Labels, LineFilter, Selection, TimeRange, Timestamp};
+
+/// Entries as `seconds name=value,… line`, one a line, in the order of time.
+const ENTRIES: &str = "\
+    1 app=a,pod=x n=1
+    2 app=a,pod=x n=2
+    2 app=b,pod=x n=10
+    3 app=a,pod=y n=3
+    4 app=b,pod=x n=20
+    5 app=a,pod=x n=4 level=warn
+    6 app=b,pod=y n=x
+    9 app=a,pod=y n=5";
+
+struct Row {
+    timestamp: Timestamp,
+    labels: Labels,
+    line: String,
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_ns(seconds * NS_PER_SECOND)
+}
+
+fn clock() -> Clock {
+    Clock { now: at(10), zone: TimeZone::UTC, zones: TimeZoneDatabase::none() }
+}
+
+fn rows(entries: &str) -> Vec<Row> {
+    let row = |entry: &str| {
+        let mut parts = entry.trim().splitn(3, ' ');
+        let timestamp = at(parts.next().unwrap().parse().unwrap());
+        let pairs = parts.next().unwrap().split(',').map(|pair| pair.split_once('=').unwrap());
+        Row { timestamp, labels: Labels::new(pairs).unwrap(), line: parts.next().unwrap_or_default().to_owned() }
+    };
+    entries.lines().map(row).collect()
+}
+
+fn is_selected(selection: &Selection, row: &Row) -> bool {
+    let has = |filter: &LineFilter| match filter {
+        LineFilter::Contains(text) => row.line.contains(std::str::from_utf8(text).unwrap()),
+        other => panic!("{other:?} is no plain text"),
+    };
+    selection.range.contains(row.timestamp)
+        && selection.matchers.iter().all(|matcher| matcher.accepts(&row.labels))
+        && selection.filters.iter().all(has)
+}
+
+fn entry(row: &Row) -> Entry<'_> {
+    Entry { timestamp: row.timestamp, labels: &row.labels, metadata: &[], line: row.line.as_bytes() }
+}
+
+fn feed(range: &mut RangeQuery, rows: &[Row]) -> Result<(), Error> {
+    let selection = range.selection().clone();
+    rows.iter().filter(|row| is_selected(&selection, row)).try_for_each(|row| range.push(&entry(row)))
+}
+
+fn evaluate(query: &str, evaluation: Evaluation, rows: &[Row]) -> Result<(MetricAnswer, bool), Error> {
+    let Expr::Metric(expr) = parse(query)? else { panic!("{query} is a metric query") };
+    let mut query = MetricQuery::new(&expr, evaluation, TooManySeries::Refuse, &clock())?;
+    query.ranges().iter_mut().try_for_each(|range| feed(range, rows))?;
+    query.finish()
+}
+
+/// An answer as `labels seconds:value …`, one series a line, or the error.
+fn shown(result: Result<(MetricAnswer, bool), Error>) -> String {
+    let series = match result {
+        Ok((MetricAnswer::Scalar(value), _)) => return value.to_string(),
+        Ok((MetricAnswer::Vector(series) | MetricAnswer::Matrix(series), _)) => series,
+        Err(error) => return error.to_string(),
+    };
+    let lines = series.into_iter().map(|series| {
+        let points = series.points.into_iter().map(|(at, value)| format!(" {}:{value}", at.as_ns() / NS_PER_SECOND));
+        format!("{}{}", series.labels, points.collect::<String>())
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// At 10 seconds.
+#[track_caller]
+fn check(query: &str, expected: &str) {
+    let answer = evaluate(query, Evaluation::Instant(at(10)), &rows(ENTRIES));
+    assert_eq!(shown(answer), expected, "query: {query}");
+}
+
+/// From 2 to 10 seconds, every 2 seconds.
+#[track_caller]
+fn check_range(query: &str, expected: &str) {
+    let evaluation = Evaluation::Range { start: at(2), end: at(10), step_ns: 2 * NS_PER_SECOND };
+    assert_eq!(shown(evaluate(query, evaluation, &rows(ENTRIES))), expected, "query: {query}");
+}
+
+#[test]
+fn a_window_has_its_last_instant_but_not_its_first() {
+    check_range(r#"count_over_time({app="a", pod="x"}[2s])"#, r#"{app="a", pod="x"} 2:2 6:1"#);
+    check_range(r#"count_over_time({app="a", pod="x"}[3s])"#, r#"{app="a", pod="x"} 2:2 4:1 6:1"#);
+    check_range(r#"count_over_time({app="a", pod="x"}[1s])"#, r#"{app="a", pod="x"} 2:1"#);
+    check_range(r#"count_over_time({app="a", pod="x"}[8s] offset -1s)"#, r#"{app="a", pod="x"} 2:2 4:3 6:3 8:2 10:1"#);
+}
+
+#[test]
+fn lines_and_bytes_are_counted_per_second() {
+    check(r#"rate({app="a"}[10s])"#, "{app=\"a\", pod=\"x\"} 10:0.3\n{app=\"a\", pod=\"y\"} 10:0.2");
+    check(r#"bytes_over_time({app="a", pod="x"}[10s])"#, r#"{app="a", pod="x"} 10:20"#);
+    check(r#"bytes_rate({app="a", pod="x"}[10s])"#, r#"{app="a", pod="x"} 10:2"#);
+    check(r#"count_over_time({app="a"} |= "warn" [10s])"#, r#"{app="a", pod="x"} 10:1"#);
+    check(r#"count_over_time({app="c"}[10s])"#, "");
+}
+
+#[test]
+fn unwrapped_values_lose_their_label() {
+    let of = |op: &str| format!(r#"{op}({{app="a", pod="y"}} | logfmt | unwrap n [10s])"#);
+    check(&of("sum_over_time"), r#"{app="a", pod="y"} 10:8"#);
+    check(&of("rate"), r#"{app="a", pod="y"} 10:0.8"#);
+    check(&of("avg_over_time"), r#"{app="a", pod="y"} 10:4"#);
+    check(&of("min_over_time"), r#"{app="a", pod="y"} 10:3"#);
+    check(&of("stddev_over_time"), r#"{app="a", pod="y"} 10:1"#);
+    check(&of("first_over_time"), r#"{app="a", pod="y"} 10:3"#);
+    check(&of("last_over_time"), r#"{app="a", pod="y"} 10:5"#);
+    check(r#"quantile_over_time(0.5, {app="a"} | logfmt | unwrap n [10s]) by (app)"#, r#"{app="a"} 10:3"#);
+    check(r#"max_over_time({app="a"} | logfmt | unwrap n [10s]) without (pod, level)"#, r#"{app="a"} 10:5"#);
+    check(r#"sum without (pod, level) (sum_over_time({app="a"} | logfmt | unwrap n [10s]))"#, r#"{app="a"} 10:15"#);
+}
+
+#[test]
+fn an_error_that_nobody_deals_with_fails_the_query() {
+    check(
+        r#"sum_over_time({app="b"} | logfmt | unwrap n [10s])"#,
+        &Error::Pipeline { error: "SampleExtractionErr".into(), series: evaluate_error_labels() }.to_string(),
+    );
+    check(r#"sum_over_time({app="b"} | logfmt | unwrap n | __error__="" [10s])"#, r#"{app="b", pod="x"} 10:30"#);
+    check(
+        r#"sum by (__error__) (count_over_time({app="b"} | logfmt | n > 5 [10s]))"#,
+        "{} 10:2\n{__error__=\"LabelFilterErr\"} 10:1",
+    );
+}
+
+/// The labels of the one line whose `n` is no number.
+fn evaluate_error_labels() -> String {
+    let details = r#"strconv.ParseFloat: parsing \"x\": invalid syntax"#;
+    format!(r#"{{__error__="SampleExtractionErr", __error_details__="{details}", app="b", n="x", pod="y"}}"#)
+}
+
+#[test]
+fn a_sum_needs_only_the_labels_that_it_groups_by() {
+    check(r#"sum(count_over_time({app="a"} | json [10s]))"#, "{} 10:5");
+    check(r#"sum by (app) (rate({app=~"a|b"} | json [10s]))"#, "{app=\"a\"} 10:0.5\n{app=\"b\"} 10:0.3");
+    let answer =
+        evaluate(r#"max(count_over_time({app="a"} | json [10s]))"#, Evaluation::Instant(at(10)), &rows(ENTRIES));
+    assert!(matches!(answer, Err(Error::Pipeline { .. })), "{answer:?}");
+}
+
+#[test]
+fn nothing_is_something_only_for_absent_over_time() {
+    check_range(r#"absent_over_time({app="a", pod="x", z!="1"}[2s])"#, r#"{app="a", pod="x"} 4:1 8:1 10:1"#);
+    check(r#"absent_over_time({app="c", app=~".+", pod=~"x", z=""}[10s])"#, "{} 10:1");
+    check(r#"absent_over_time({app="a"}[10s])"#, "");
+}
+
+#[test]
+fn vectors_are_aggregated_by_labels() {
+    let counts = r#"count_over_time({app=~"a|b"}[10s])"#;
+    check(&format!("sum by (app, z) ({counts})"), "{app=\"a\"} 10:5\n{app=\"b\"} 10:3");
+    check(&format!("max without (pod) ({counts})"), "{app=\"a\"} 10:3\n{app=\"b\"} 10:2");
+    check(&format!("count({counts})"), "{} 10:4");
+    check(&format!("avg by (pod) ({counts})"), "{pod=\"x\"} 10:2.5\n{pod=\"y\"} 10:1.5");
+    check(&format!("stdvar({counts})"), "{} 10:0.5");
+    check(&format!("topk by (pod) (1, {counts})"), "{app=\"a\", pod=\"x\"} 10:3\n{app=\"a\", pod=\"y\"} 10:2");
+    check(&format!("bottomk(1, {counts})"), "{app=\"b\", pod=\"y\"} 10:1");
+    check(&format!("topk(9, {counts}) > 1 < 3"), "{app=\"a\", pod=\"y\"} 10:2\n{app=\"b\", pod=\"x\"} 10:2");
+}
+
+#[test]
+fn sorting_shows_in_an_instant_answer_only() {
+    let counts = r#"sum by (app) (count_over_time({app=~"a|b"}[10s]))"#;
+    check(&format!("sort({counts}) + 1"), "{app=\"b\"} 10:4\n{app=\"a\"} 10:6");
+    check(&format!("sort_desc({counts})"), "{app=\"a\"} 10:5\n{app=\"b\"} 10:3");
+    check_range(&format!("sort({counts}) > 3"), "{app=\"a\"} 6:4 8:4 10:5");
+}
+
+#[test]
+fn numbers_and_vectors_are_combined() {
+    check("1 + 1", "2");
+    check_range("2", "{} 2:2 4:2 6:2 8:2 10:2");
+    check("vector(3) * 2 - vector(1)", "{} 10:5");
+    check("1 / vector(0)", "{} 10:NaN");
+    check("10 > vector(3)", "{} 10:3");
+    check("10 > bool vector(3)", "{} 10:1");
+    check("vector(3) > vector(5)", "");
+    check(r#"count_over_time({app="c"}[10s]) or vector(0)"#, "{} 10:0");
+}
+
+#[test]
+fn series_find_their_partners_by_labels() {
+    let a = r#"count_over_time({app="a"}[10s])"#;
+    let b = r#"count_over_time({app="b"}[10s])"#;
+    check(&format!("{a} / on (pod) {b}"), "{pod=\"x\"} 10:1.5\n{pod=\"y\"} 10:2");
+    check(&format!("{a} - ignoring (app) {b}"), "{pod=\"x\"} 10:1\n{pod=\"y\"} 10:1");
+    check(&format!("{a} + {b}"), "");
+    check(&format!("{a} > on (pod) {b} * 1.5"), "{pod=\"y\"} 10:2");
+    check(&format!("{a} and on (pod) {b} > 1"), "{app=\"a\", pod=\"x\"} 10:3");
+    check(&format!("{a} unless on (pod) {b} > 1"), "{app=\"a\", pod=\"y\"} 10:2");
+    check(
+        &format!("{a} * on () group_left (app) sum by (app) ({b})"),
+        "{app=\"b\", pod=\"x\"} 10:9\n{app=\"b\", pod=\"y\"} 10:6",
+    );
+    check(&format!("sum({b}) > on () group_right () {a}"), "{app=\"a\", pod=\"y\"} 10:3");
+}
+
+#[test]
+fn series_with_several_partners_are_refused() {
+    let counts = r#"count_over_time({app=~"a|b"}[10s])"#;
+    let one = "found duplicate series on the right hand-side;many-to-many matching not allowed: matching labels must be \
+               unique on one side";
+    check(&format!("{counts} + on (app) {counts}"), one);
+    check(&format!("{counts} + on () group_right () {counts}"), &one.replace("right", "left"));
+    check(
+        &format!("{counts} + on (app) sum by (app) ({counts})"),
+        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+    );
+    check(
+        &format!("sum by (app, pod) ({counts}) + on (app) group_left (pod) sum by (app) ({counts})"),
+        "multiple matches for labels: grouping labels must ensure unique matches",
+    );
+}
+
+#[test]
+fn label_replace_sets_and_removes() {
+    let of = |arguments: &str| format!(r#"label_replace(sum by (app) (rate({{app="a"}}[5s])), {arguments})"#);
+    check(&of(r#""b", "${1}z", "app", "(.)""#), r#"{app="a", b="az"} 10:0.2"#);
+    check(&of(r#""app", "", "app", "a""#), "{} 10:0.2");
+    check(&of(r#""b", "x", "app", "aa""#), r#"{app="a"} 10:0.2"#);
+    check(&of(r#""b", "x", "none", """#), r#"{app="a", b="x"} 10:0.2"#);
+}
+
+#[test]
+fn counts_give_the_same_answer_as_lines() {
+    let rows = rows(ENTRIES);
+    for (range, offset, step) in [("1s", "0s", 2), ("3s", "1s", 2), ("4s", "-1s", 2), ("7s", "0s", 3), ("20s", "0s", 1)]
+    {
+        let query = format!(r#"sum by (pod) (bytes_over_time({{app=~".+"}}[{range}] offset {offset}))"#);
+        let evaluation = Evaluation::Range { start: at(2), end: at(10), step_ns: step * NS_PER_SECOND };
+        let Ok(Expr::Metric(expr)) = parse(&query) else { panic!("{query} is a metric query") };
+        let mut counted = MetricQuery::new(&expr, evaluation, TooManySeries::Refuse, &clock()).unwrap();
+        let aggregation = &mut counted.ranges()[0];
+        let mut start = aggregation.selection().range.start;
+        for end in aggregation.count_ends().expect("counts are enough") {
+            for row in rows.iter().filter(|row| start <= row.timestamp && row.timestamp <= end) {
+                aggregation.push_count(&row.labels, end, 1, row.line.len() as u64).unwrap();
+            }
+            start = Timestamp::from_ns(end.as_ns() + 1);
+        }
+        assert_eq!(shown(counted.finish()), shown(evaluate(&query, evaluation, &rows)), "query: {query}");
+    }
+}
+
+#[test]
+fn too_much_is_refused_or_cut_off() {
+    let many: Vec<String> = (0..=limits::SERIES_MAX).map(|pod| format!("1 app=a,pod={pod}")).collect();
+    let rows = rows(&many.join("\n"));
+    let query = r#"count_over_time({app="a"}[10s])"#;
+    let instant = Evaluation::Instant(at(10));
+    assert_eq!(evaluate(query, instant, &rows), Err(Error::TooManySeries));
+
+    let Ok(Expr::Metric(expr)) = parse(query) else { panic!("{query} is a metric query") };
+    let mut truncated = MetricQuery::new(&expr, instant, TooManySeries::Truncate, &clock()).unwrap();
+    feed(&mut truncated.ranges()[0], &rows).unwrap();
+    let (MetricAnswer::Vector(series), true) = truncated.finish().unwrap() else { panic!("it is cut off") };
+    assert_eq!(series.len(), limits::SERIES_MAX);
+
+    let fine = Evaluation::Range { start: at(0), end: at(11_001), step_ns: NS_PER_SECOND };
+    check_refused(query, fine, &Error::TooManyPoints);
+    let long = r#"count_over_time({app="a"}[721h])"#;
+    let seconds = Evaluation::Range { start: at(0), end: at(1), step_ns: NS_PER_SECOND };
+    check_refused(long, seconds, &Error::RangeTooLong { length_ns: limits::RANGE_NS_MAX + NS_PER_SECOND });
+    check_refused("approx_topk(1, vector(1))", seconds, &Error::InstantOnly);
+}
+
+#[track_caller]
+fn check_refused(query: &str, evaluation: Evaluation, expected: &Error) {
+    assert_eq!(evaluate(query, evaluation, &[]).as_ref(), Err(expected), "query: {query}");
+}
+
+/// The lines between 2 and 6 seconds, as `labels seconds:line{parsed}…`, one stream a line.
+#[track_caller]
+fn check_lines(query: &str, options: &LogOptions, expected: &str) {
+    let Ok(Expr::Log(expr)) = parse(query) else { panic!("{query} is a log query") };
+    let mut rows = rows(ENTRIES);
+    if options.direction == Direction::Backward {
+        rows.reverse();
+    }
+    let mut query = LogQuery::new(&expr, *options, &clock()).unwrap();
+    let selection = query.selection().clone();
+    for row in rows.iter().filter(|row| is_selected(&selection, row)) {
+        if query.push(&entry(row)) == Ok(ControlFlow::Break(())) {
+            break;
+        }
+    }
+    let streams = query.take().into_iter().map(|stream| {
+        let line = |line: &crate::logql::eval::Line| {
+            let parsed = if line.parsed == SeriesLabels::default() { String::new() } else { line.parsed.to_string() };
+            format!(" {}:{}{parsed}", line.timestamp.as_ns() / NS_PER_SECOND, String::from_utf8_lossy(&line.text))
+        };
+        format!("{}{}", stream.labels, stream.lines.iter().map(line).collect::<String>())
+    });
+    assert_eq!(streams.collect::<Vec<_>>().join("\n"), expected);
+}
+
+const OPTIONS: LogOptions = LogOptions {
+    range: TimeRange { start: Timestamp::from_ns(2 * NS_PER_SECOND), end: Timestamp::from_ns(6 * NS_PER_SECOND) },
+    direction: Direction::Backward,
+    limit: 10,
+    interval_ns: 0,
+    categorizes: true,
+};
+
+#[test]
+fn lines_come_in_the_direction_asked_for_up_to_the_limit() {
+    let query = r#"{app="a"} | drop detected_level"#;
+    check_lines(query, &OPTIONS, "{app=\"a\", pod=\"x\"} 5:n=4 level=warn 2:n=2\n{app=\"a\", pod=\"y\"} 3:n=3");
+    let forward = LogOptions { direction: Direction::Forward, limit: 2, ..OPTIONS };
+    check_lines(query, &forward, "{app=\"a\", pod=\"x\"} 2:n=2\n{app=\"a\", pod=\"y\"} 3:n=3");
+    let apart = LogOptions { direction: Direction::Forward, interval_ns: 3 * NS_PER_SECOND, ..OPTIONS };
+    check_lines(query, &apart, r#"{app="a", pod="x"} 2:n=2 5:n=4 level=warn"#);
+}
+
+#[test]
+fn labels_stay_with_the_line_or_tell_streams_apart() {
+    let query = r#"{app="a", pod="x"} | logfmt | drop detected_level"#;
+    check_lines(query, &OPTIONS, r#"{app="a", pod="x"} 5:n=4 level=warn{level="warn", n="4"} 2:n=2{n="2"}"#);
+    let merged = LogOptions { categorizes: false, ..OPTIONS };
+    check_lines(
+        query,
+        &merged,
+        "{app=\"a\", level=\"warn\", n=\"4\", pod=\"x\"} 5:n=4 level=warn\n{app=\"a\", n=\"2\", pod=\"x\"} 2:n=2",
+    );
+}
+
+#[test]
+fn an_answer_of_too_many_bytes_is_refused() {
+    let Ok(Expr::Log(expr)) = parse(r#"{app="a"}"#) else { panic!("it is a log query") };
+    let mut query = LogQuery::new(&expr, LogOptions { limit: limits::ENTRIES_MAX, ..OPTIONS }, &clock()).unwrap();
+    let row = Row { timestamp: at(2), labels: Labels::new([("app", "a")]).unwrap(), line: "x".repeat(1 << 20) };
+    for _ in 0..63 {
+        assert_eq!(query.push(&entry(&row)), Ok(ControlFlow::Continue(())));
+    }
+    assert_eq!(query.take()[0].lines.len(), 63);
+    assert!((0..63).all(|_| query.push(&entry(&row)).is_ok()), "what has been taken does not count");
+    assert_eq!(query.push(&entry(&row)), Err(Error::AnswerTooLarge));
+}
+
+#[test]
+fn the_database_counts_to_the_limit_if_it_filters() {
+    let limit = |query: &str| {
+        let Ok(Expr::Log(expr)) = parse(query) else { panic!("{query} is a log query") };
+        LogQuery::new(&expr, OPTIONS, &clock()).unwrap().selection().limit
+    };
+    assert_eq!(limit(r#"{app="a"} |= "n" | logfmt"#), Some(10));
+    assert_eq!(limit(r#"{app="a"} | logfmt | n > 1"#), None);
+}

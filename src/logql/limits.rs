@@ -1,0 +1,45 @@
+//! How much one query may ask for. Loki's limits where it has them; the others keep a query from taking the machine's
+//! memory.
+
+use crate::logql::Error;
+use crate::logql::units::NS_PER_SECOND;
+
+/// Most series in the answer to a metric query.
+pub const SERIES_MAX: usize = 500;
+/// Most points of one series.
+pub const POINTS_PER_SERIES_MAX: i64 = 11_000;
+/// Longest time between the first and the last entry that a query looks at, in nanoseconds: 30 days and an hour, so
+/// that "the last 30 days" fit with a window before them.
+pub const RANGE_NS_MAX: i64 = 721 * 3600 * NS_PER_SECOND;
+/// Most lines in the answer to a log query.
+pub const ENTRIES_MAX: usize = 5000;
+
+/// Most bytes of lines and labels in the answer to a log query: the lines of 5000 stack traces, and little enough for
+/// several answers at once.
+pub const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Longest query, in bytes.
+pub(super) const QUERY_BYTES_MAX: usize = 131_071;
+/// How deep parentheses, functions and operators may nest. The evaluator recurses as deep, and a few hundred frames fit
+/// the stack of any thread.
+pub(super) const DEPTH_MAX: usize = 100;
+/// Most binary operations in one query: a chain of them is as deep a tree.
+pub(super) const OPERATIONS_MAX: usize = 250;
+/// Most matchers in one selector.
+pub(super) const MATCHERS_MAX: usize = 1000;
+
+/// Most series that one expression tells apart on its way to the answer, as for `topk` over addresses.
+pub(super) const SERIES_IN_MEMORY_MAX: usize = 100_000;
+/// Most bytes of the labels of those series.
+pub(super) const LABEL_BYTES_IN_MEMORY_MAX: usize = 64 << 20;
+/// Most points that the range aggregations of one query yield over all steps, shared out among them: 96 MB, and room for
+/// the largest answer there may be.
+pub(super) const POINTS_IN_MEMORY_MAX: usize = 6_000_000;
+/// Most values that the windows of the range aggregations of one query keep, as `quantile_over_time` has to, shared out
+/// among them: 64 MB.
+pub(super) const VALUES_IN_MEMORY_MAX: usize = 8_000_000;
+
+/// Holds the time that a query looks at, in nanoseconds, to its limit.
+pub(super) fn check_range(length_ns: i64) -> Result<(), Error> {
+    if RANGE_NS_MAX < length_ns { Err(Error::RangeTooLong { length_ns }) } else { Ok(()) }
+}

@@ -1,0 +1,212 @@
+//! `detected_level`: how severe a line is, as its labels or its text tell.
+//!
+//! Looks at labels, then at the fields of a JSON or logfmt line, then for words; the first that tells is believed.
+
+use crate::logql::pipeline::{Entry, LEVEL_LABEL};
+use crate::logql::stages::json::{Scanner, Value};
+use crate::logql::stages::labels::LabelSet;
+use crate::logql::stages::logfmt::Pairs;
+
+/// What labels and fields are called that hold a level.
+const NAMES: [&str; 14] = [
+    "level",
+    "LEVEL",
+    "Level",
+    "log.level",
+    "severity",
+    "SEVERITY",
+    "Severity",
+    "SeverityText",
+    "lvl",
+    "LVL",
+    "Lvl",
+    "severity_text",
+    "Severity_Text",
+    "SEVERITY_TEXT",
+];
+/// Words that tell a level, and the level.
+const WORDS: [(&[u8], &str); 9] = [
+    (b"trace", "trace"),
+    (b"debug", "debug"),
+    (b"fatal", "fatal"),
+    (b"critical", "critical"),
+    (b"error", "error"),
+    (b"err", "error"),
+    (b"warning", "warn"),
+    (b"warn", "warn"),
+    (b"info", "info"),
+];
+const UNKNOWN: &str = "unknown";
+/// How deep in a JSON object fields are looked at.
+const JSON_DEPTH: usize = 2;
+
+/// Adds the level of an entry to its labels, unless it came with one.
+pub(super) fn add(entry: &Entry<'_>, labels: &mut LabelSet) {
+    labels.add_metadata(LEVEL_LABEL, of(entry));
+}
+
+/// The level of an entry.
+pub(super) fn of<'a>(entry: &Entry<'a>) -> &'a str {
+    if let Some(level) = of_labels(entry) {
+        return normalised(level.as_bytes()).unwrap_or(level);
+    }
+    let field = match entry.line.trim_ascii_start().first() {
+        Some(b'{') => of_json(&mut Scanner::new(entry.line), JSON_DEPTH),
+        _ if memchr::memchr(b'=', entry.line).is_some() => of_logfmt(entry.line),
+        _ => None,
+    };
+    field.or_else(|| of_words(entry.line)).unwrap_or(UNKNOWN)
+}
+
+/// The level that a label of the stream or of the entry holds.
+fn of_labels<'a>(entry: &Entry<'a>) -> Option<&'a str> {
+    let of_stream = || NAMES.iter().find_map(|name| entry.labels.get(name));
+    let of_entry = || entry.metadata.iter().find(|(name, _)| is_name(name)).map(|(_, value)| value.as_str());
+    of_stream().or_else(of_entry).filter(|level| !level.is_empty())
+}
+
+fn is_name(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
+/// The common name of a level; `None` if it is none that is known.
+fn normalised(level: &[u8]) -> Option<&'static str> {
+    const LEVELS: [(&str, &[&str]); 7] = [
+        ("trace", &["trace", "trc"]),
+        ("debug", &["debug", "dbg"]),
+        ("info", &["info", "inf", "information"]),
+        ("warn", &["warn", "wrn", "warning"]),
+        ("error", &["error", "err"]),
+        ("critical", &["critical"]),
+        ("fatal", &["fatal"]),
+    ];
+    let is_meant = |name: &&str| level.eq_ignore_ascii_case(name.as_bytes());
+    LEVELS.iter().find(|(_, names)| names.iter().any(|name| is_meant(&name))).map(|(level, _)| *level)
+}
+
+/// The level that a field of the object holds which begins here.
+fn of_json(scanner: &mut Scanner<'_>, depth: usize) -> Option<&'static str> {
+    scanner.expect_object().ok()?;
+    scanner.enter();
+    let mut is_first = true;
+    while let Some(key) = scanner.key(is_first).ok()? {
+        is_first = false;
+        match scanner.value().ok()? {
+            Value::Text(text) => {
+                if NAMES.iter().any(|name| name.as_bytes() == key.raw)
+                    && let Some(level) = normalised(text.raw)
+                {
+                    return Some(level);
+                }
+            }
+            Value::Object if 1 < depth => {
+                let mut inner = scanner.clone();
+                if let Some(level) = of_json(&mut inner, depth - 1) {
+                    return Some(level);
+                }
+                scanner.skip().ok()?;
+            }
+            Value::Object | Value::Array => {
+                scanner.skip().ok()?;
+            }
+            Value::Scalar(_) | Value::Null => {}
+        }
+    }
+    None
+}
+
+/// The level that a pair of a logfmt line holds.
+fn of_logfmt(line: &[u8]) -> Option<&'static str> {
+    let mut pairs = Pairs::new(line);
+    while let Some(pair) = pairs.next_valid() {
+        if NAMES.iter().any(|name| name.eq_ignore_ascii_case(pair.key))
+            && let Some(level) = normalised(pair.written_value())
+        {
+            return Some(level);
+        }
+    }
+    None
+}
+
+/// The level that the first of the known words tells.
+fn of_words(line: &[u8]) -> Option<&'static str> {
+    let mut is_after_boundary = true;
+    for (index, byte) in line.iter().enumerate() {
+        if is_after_boundary && let Some(level) = word_at(&line[index..]) {
+            return Some(level);
+        }
+        is_after_boundary =
+            matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'[' | b'(' | b'{' | b'"' | b'\'' | b'=' | b'|');
+    }
+    None
+}
+
+/// The level that the word at the start of `text` tells.
+fn word_at(text: &[u8]) -> Option<&'static str> {
+    if !matches!(text.first()?.to_ascii_lowercase(), b't' | b'd' | b'f' | b'c' | b'e' | b'w' | b'i') {
+        return None;
+    }
+    let is_here = |word: &[u8]| {
+        text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word) && ends_word(text.get(word.len()))
+    };
+    WORDS.iter().find(|(word, _)| is_here(word)).map(|(_, level)| *level)
+}
+
+fn ends_word(next: Option<&u8>) -> bool {
+    let Some(byte) = next else { return true };
+    byte.is_ascii_whitespace() || b"[](){}:,!\"'=|".contains(byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Labels, Timestamp};
+
+    #[track_caller]
+    fn check_all(labels: &[(&str, &str)], metadata: &[(&str, &str)], line: &str, expected: &str) {
+        let labels = Labels::new(labels.iter().copied()).unwrap();
+        let metadata: Vec<_> = metadata.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let entry =
+            Entry { timestamp: Timestamp::default(), labels: &labels, metadata: &metadata, line: line.as_bytes() };
+        assert_eq!(of(&entry), expected, "{line}");
+    }
+
+    #[track_caller]
+    fn check(line: &str, expected: &str) {
+        check_all(&[], &[], line, expected);
+    }
+
+    #[test]
+    fn labels_come_before_metadata_before_the_line() {
+        check_all(&[("lvl", "WRN")], &[("level", "info")], "error", "warn");
+        check_all(&[("app", "x")], &[("severity", "notice")], "error", "notice");
+        check_all(&[("app", "x")], &[("y", "z")], "error", "error");
+    }
+
+    #[test]
+    fn fields_come_before_words() {
+        check(r#"{"msg":"error","level":"INFO"}"#, "info");
+        check(r#"{"msg":"x","log":{"level":"dbg"}}"#, "debug");
+        check(r#"{"a":{"b":{"level":"warn"}},"severity":"Error"}"#, "error");
+        check("msg=\"an error\" LeVeL=warning", "warn");
+        check("severity=\"fatal\" x", "fatal");
+    }
+
+    #[test]
+    fn an_unknown_level_leaves_it_to_the_words() {
+        check(r#"{"level":30,"msg":"info: x"}"#, "info");
+        check("level=7 (ERR)", "error");
+        check(r#"{"broken": error"#, "error");
+    }
+
+    #[test]
+    fn the_first_word_counts_if_it_stands_alone() {
+        check("[WARN] an error", "warn");
+        check("Error: x", "error");
+        check("|Critical|", "critical");
+        check("information, terror, errors, infox, xinfo", "unknown");
+        check("all is well", "unknown");
+        check("2024 debug", "debug");
+        check("", "unknown");
+    }
+}

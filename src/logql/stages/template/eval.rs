@@ -1,0 +1,239 @@
+//! Runs a template's tree.
+
+use std::borrow::Cow;
+
+use super::Scope;
+use super::functions::{Context, Function, RegexCache};
+use super::parser::{Node, Operand, OperandKind, Pipeline};
+use super::value::{self, Value};
+
+/// How often all ranges of a template may go round, together.
+const ITERATIONS_MAX: usize = 100_000;
+
+/// Why a template has no output, and where.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// In bytes of the template.
+    pub(super) at: usize,
+    /// The part of the template, as written.
+    pub(super) operand: String,
+    pub(super) message: String,
+}
+
+/// How a list of nodes ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Normal,
+    Break,
+    Continue,
+}
+
+/// Appends the output of `nodes` to `out`.
+pub(super) fn execute(
+    nodes: &[Node],
+    scope: Scope<'_>,
+    regexes: &mut RegexCache,
+    out: &mut String,
+) -> Result<(), Failure> {
+    let variables = vec![("$", Value::Labels)];
+    let mut executor = Executor { context: Context { scope, regexes }, variables, iteration_count: 0 };
+    executor.nodes(nodes, &Value::Labels, out)?;
+    Ok(())
+}
+
+struct Executor<'a, 'c> {
+    context: Context<'a, 'c>,
+    /// Innermost last.
+    variables: Vec<(&'c str, Value<'a>)>,
+    iteration_count: usize,
+}
+
+impl<'a, 'c> Executor<'a, 'c> {
+    fn nodes(&mut self, nodes: &'c [Node], dot: &Value<'a>, out: &mut String) -> Result<Flow, Failure> {
+        for node in nodes {
+            let flow = match node {
+                Node::Literal(text) => {
+                    value::push(out, text).map_err(|message| Failure { at: 0, operand: "text".to_owned(), message })?;
+                    Flow::Normal
+                }
+                Node::Action(pipeline) => {
+                    self.action(pipeline, dot, out)?;
+                    Flow::Normal
+                }
+                Node::Branch { pipeline, is_with, then, otherwise } => {
+                    let variable_count = self.variables.len();
+                    let value = self.pipeline(pipeline, dot)?;
+                    let flow = match (value.is_true(), is_with) {
+                        (true, true) => self.nodes(then, &value, out)?,
+                        (true, false) => self.nodes(then, dot, out)?,
+                        (false, _) => self.nodes(otherwise, dot, out)?,
+                    };
+                    self.variables.truncate(variable_count);
+                    flow
+                }
+                Node::Range { pipeline, body, otherwise } => self.range(pipeline, body, otherwise, dot, out)?,
+                Node::Break => Flow::Break,
+                Node::Continue => Flow::Continue,
+            };
+            if flow != Flow::Normal {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn action(&mut self, pipeline: &'c Pipeline, dot: &Value<'a>, out: &mut String) -> Result<(), Failure> {
+        let value = self.pipeline(pipeline, dot)?;
+        if !pipeline.variables.is_empty() {
+            return Ok(());
+        }
+        let printed = match value {
+            Value::Nil => value::push(out, "<no value>"),
+            Value::Labels => self.context.print_labels(out),
+            value => value.print(out),
+        };
+        printed.map_err(|message| failure_of(&pipeline.commands[0][0], message))
+    }
+
+    /// Goes through the elements of a list or of an object; its variables live as long as the range.
+    fn range(
+        &mut self,
+        pipeline: &'c Pipeline,
+        body: &'c [Node],
+        otherwise: &'c [Node],
+        dot: &Value<'a>,
+        out: &mut String,
+    ) -> Result<Flow, Failure> {
+        let fail = |message: String| failure_of(&pipeline.commands[0][0], message);
+        let variable_count = self.variables.len();
+        let elements: Vec<(Value<'a>, Value<'a>)> = match self.pipeline(pipeline, dot)? {
+            Value::Nil => Vec::new(),
+            Value::List(values) => (0..).map(Value::Int).zip(values.iter().cloned()).collect(),
+            Value::Map(values) => values.iter().map(|(key, value)| (Value::text(key), value.clone())).collect(),
+            Value::Labels => self.context.labels().map(|(name, value)| (text(name), text(value))).collect(),
+            value => return Err(fail(format!("range can't iterate over {}", value.type_name()))),
+        };
+        self.variables.truncate(variable_count);
+        if elements.is_empty() {
+            return self.nodes(otherwise, dot, out);
+        }
+        for (key, element) in elements {
+            self.iteration_count += 1;
+            if ITERATIONS_MAX < self.iteration_count {
+                return Err(fail(format!("ranges go round more than {ITERATIONS_MAX} times")));
+            }
+            match pipeline.variables.as_slice() {
+                [] => {}
+                [element_name] => self.variables.push((element_name, element.clone())),
+                [key_name, element_name, ..] => {
+                    self.variables.push((key_name, key));
+                    self.variables.push((element_name, element.clone()));
+                }
+            }
+            let flow = self.nodes(body, &element, out)?;
+            self.variables.truncate(variable_count);
+            if flow == Flow::Break {
+                break;
+            }
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn pipeline(&mut self, pipeline: &'c Pipeline, dot: &Value<'a>) -> Result<Value<'a>, Failure> {
+        let mut value = None;
+        for command in &pipeline.commands {
+            value = Some(self.command(command, dot, value)?);
+        }
+        let value = value.unwrap_or(Value::Nil);
+        for name in &pipeline.variables {
+            if pipeline.is_assignment {
+                if let Some((_, place)) = self.variables.iter_mut().rev().find(|(present, _)| present == name) {
+                    *place = value.clone();
+                }
+            } else {
+                self.variables.push((name, value.clone()));
+            }
+        }
+        Ok(value)
+    }
+
+    /// A command; `piped` is the value of the command before it.
+    fn command(
+        &mut self,
+        command: &'c [Operand],
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Result<Value<'a>, Failure> {
+        let [operand, arguments @ ..] = command else { return Ok(Value::Nil) };
+        let has_arguments = !arguments.is_empty() || piped.is_some();
+        match &operand.kind {
+            OperandKind::Function(function) => self.call(function, operand, arguments, dot, piped),
+            OperandKind::Fields(fields) | OperandKind::Variable(_, fields) if has_arguments && !fields.is_empty() => {
+                let name = fields.last().map_or("", String::as_str);
+                Err(failure_of(operand, format!("{name} is not a method but has arguments")))
+            }
+            OperandKind::Nil => Err(failure_of(operand, "nil is not a command".to_owned())),
+            _ if has_arguments => {
+                Err(failure_of(operand, format!("can't give argument to non-function {}", operand.text)))
+            }
+            _ => self.operand(operand, dot),
+        }
+    }
+
+    fn call(
+        &mut self,
+        function: &Function,
+        operand: &'c Operand,
+        arguments: &'c [Operand],
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Result<Value<'a>, Failure> {
+        let count = arguments.len() + usize::from(piped.is_some());
+        function.check_count(count).map_err(|message| failure_of(operand, message))?;
+        let mut values = Vec::with_capacity(count);
+        for argument in arguments {
+            let value = self.operand(argument, dot)?;
+            // `and` and `or` stop at the first value that settles the matter.
+            if function.settles_at.is_some_and(|truth| value.is_true() == truth) {
+                return Ok(value);
+            }
+            function.check_type(values.len(), &value).map_err(|message| failure_of(argument, message))?;
+            values.push(value);
+        }
+        if let Some(value) = piped {
+            function.check_type(values.len(), &value).map_err(|message| failure_of(operand, message))?;
+            values.push(value);
+        }
+        let called = (function.call)(&mut self.context, &values);
+        called.map_err(|message| failure_of(operand, format!("error calling {}: {message}", function.name)))
+    }
+
+    /// The value of an operand that gets no arguments.
+    fn operand(&mut self, operand: &'c Operand, dot: &Value<'a>) -> Result<Value<'a>, Failure> {
+        let (value, fields) = match &operand.kind {
+            OperandKind::Dot => return Ok(dot.clone()),
+            OperandKind::Nil => return Ok(Value::Nil),
+            OperandKind::Bool(truth) => return Ok(Value::Bool(*truth)),
+            OperandKind::Int(number) => return Ok(Value::Int(*number)),
+            OperandKind::Float(number) => return Ok(Value::Float(*number)),
+            OperandKind::Text(text) => return Ok(Value::text(text)),
+            OperandKind::Function(function) => return self.call(function, operand, &[], dot, None),
+            OperandKind::Fields(fields) => (dot.clone(), fields),
+            OperandKind::Variable(name, fields) => {
+                let found = self.variables.iter().rev().find(|(present, _)| present == name);
+                (found.map_or(Value::Nil, |(_, value)| value.clone()), fields)
+            }
+            OperandKind::Nested(pipeline, fields) => (self.pipeline(pipeline, dot)?, fields),
+        };
+        let step = |value, field: &String| self.context.field(value, field);
+        fields.iter().try_fold(value, step).map_err(|message| failure_of(operand, message))
+    }
+}
+
+fn text(text: &str) -> Value<'_> {
+    Value::Text(Cow::Borrowed(text))
+}
+
+fn failure_of(operand: &Operand, message: String) -> Failure {
+    Failure { at: operand.at, operand: operand.text.clone(), message }
+}

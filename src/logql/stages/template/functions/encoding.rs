@@ -1,0 +1,114 @@
+//! Functions that encode and decode: base64, URLs, JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::Type::Text;
+use super::{Function, Value, text_at};
+use crate::logql::stages::json::{self, Scanner};
+use crate::logql::stages::values;
+
+/// How deep a JSON text may nest.
+const JSON_DEPTH_MAX: usize = 32;
+
+/// Decodes with padding and without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("b64enc", &[Text], |_, a| Ok(Value::text(BASE64.encode(text_at(a, 0))))),
+    Function::new("b64dec", &[Text], |_, a| {
+        Ok(match BASE64.decode(text_at(a, 0)) {
+            Ok(bytes) => Value::text(String::from_utf8_lossy(&bytes)),
+            Err(error) => Value::text(error.to_string()),
+        })
+    }),
+    Function::new("urlencode", &[Text], |_, a| Ok(Value::text(url_encode(text_at(a, 0))))),
+    Function::new("urldecode", &[Text], |_, a| url_decode(text_at(a, 0)).map(Value::text)),
+    Function::new("fromJson", &[Text], |_, a| {
+        let mut scanner = Scanner::new(text_at(a, 0).as_bytes());
+        // What is no JSON is nothing, as in sprig.
+        Ok(json_value(&mut scanner, 0).unwrap_or(Value::Nil))
+    }),
+];
+
+/// Encodes a text as a part of a URL's query.
+pub(super) fn url_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' => out.push('+'),
+            b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            _ => write!(out, "%{byte:02X}").expect("writing to a string cannot fail"),
+        }
+    }
+    out
+}
+
+fn url_decode(text: &str) -> Result<String, String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = rest.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+                let code = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+                let Some(code) = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+                    let shown = String::from_utf8_lossy(&rest[..rest.len().min(2)]);
+                    return Err(format!("invalid URL escape \"%{shown}\""));
+                };
+                rest = &rest[2..];
+                code
+            }
+            _ => byte,
+        });
+    }
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// The value that begins here; numbers are floats.
+fn json_value<'a>(scanner: &mut Scanner<'_>, depth: usize) -> Option<Value<'a>> {
+    if depth == JSON_DEPTH_MAX {
+        return None;
+    }
+    Some(match scanner.value().ok()? {
+        json::Value::Null => Value::Nil,
+        json::Value::Text(text) => Value::text(unescaped(text)),
+        json::Value::Scalar(b"true") => Value::Bool(true),
+        json::Value::Scalar(b"false") => Value::Bool(false),
+        json::Value::Scalar(number) => Value::Float(values::parse_float(&String::from_utf8_lossy(number)).ok()?),
+        json::Value::Array => {
+            let mut elements = Vec::new();
+            scanner.enter();
+            while scanner.element(elements.is_empty()).ok()? {
+                elements.push(json_value(scanner, depth + 1)?);
+            }
+            Value::List(elements.into())
+        }
+        json::Value::Object => {
+            let mut members = BTreeMap::new();
+            let mut is_first = true;
+            scanner.enter();
+            while let Some(key) = scanner.key(is_first).ok()? {
+                is_first = false;
+                members.insert(unescaped(key), json_value(scanner, depth + 1)?);
+            }
+            Value::Map(members.into())
+        }
+    })
+}
+
+fn unescaped(text: json::Text<'_>) -> String {
+    let mut out = String::new();
+    json::push_text(&mut out, text);
+    out
+}

@@ -1,0 +1,137 @@
+//! Functions on numbers. They take anything: a text is read as a number, and what is none is 0.
+
+use super::Type::{Any, Float, Int, Text};
+use super::decimal::{self, Operation};
+use super::{Function, Value, int_at, text_at};
+use crate::logql::stages::{unwrap, values};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("int", &[Any], |_, a| Ok(Value::Int(to_int(&a[0])))),
+    Function::new("float64", &[Any], |_, a| Ok(Value::Float(to_float(&a[0])))),
+    Function::with_rest("add", &[], Any, |_, a| Ok(Value::Int(a.iter().map(to_int).fold(0, i64::wrapping_add)))),
+    Function::new("sub", &[Any, Any], |_, a| Ok(Value::Int(to_int(&a[0]).wrapping_sub(to_int(&a[1]))))),
+    Function::with_rest("mul", &[Any], Any, |_, a| Ok(Value::Int(a.iter().map(to_int).fold(1, i64::wrapping_mul)))),
+    Function::new("div", &[Any, Any], |_, a| divided(a, i64::wrapping_div)),
+    Function::new("mod", &[Any, Any], |_, a| divided(a, i64::wrapping_rem)),
+    Function::with_rest("max", &[Any], Any, |_, a| Ok(Value::Int(a.iter().map(to_int).max().unwrap_or(0)))),
+    Function::with_rest("min", &[Any], Any, |_, a| Ok(Value::Int(a.iter().map(to_int).min().unwrap_or(0)))),
+    Function::with_rest("addf", &[], Any, |_, a| calculated(a, Operation::Add)),
+    Function::with_rest("subf", &[Any], Any, |_, a| calculated(a, Operation::Sub)),
+    Function::with_rest("mulf", &[Any], Any, |_, a| calculated(a, Operation::Mul)),
+    Function::with_rest("divf", &[Any], Any, |_, a| calculated(a, Operation::Div)),
+    Function::with_rest("maxf", &[Any], Any, |_, a| Ok(Value::Float(a.iter().map(to_float).fold(f64::NAN, f64::max)))),
+    Function::with_rest("minf", &[Any], Any, |_, a| Ok(Value::Float(a.iter().map(to_float).fold(f64::NAN, f64::min)))),
+    Function::new("ceil", &[Any], |_, a| Ok(Value::Float(to_float(&a[0]).ceil()))),
+    Function::new("floor", &[Any], |_, a| Ok(Value::Float(to_float(&a[0]).floor()))),
+    Function::with_rest("round", &[Any, Int], Float, |_, a| {
+        let threshold = a.get(2).map_or(0.5, to_float);
+        Ok(Value::Float(round(to_float(&a[0]), int_at(a, 1), threshold)))
+    }),
+    Function::new("bytes", &[Text], |_, a| {
+        values::parse_bytes(text_at(a, 0)).map(|bytes| Value::Float(unwrap::bytes_as_float(bytes)))
+    }),
+    Function::new("duration", &[Text], |_, a| seconds(text_at(a, 0))),
+    Function::new("duration_seconds", &[Text], |_, a| seconds(text_at(a, 0))),
+];
+
+/// Applies an operation to the first number and each of the others.
+fn calculated<'a>(numbers: &[Value<'_>], operation: Operation) -> Result<Value<'a>, String> {
+    let Some((first, others)) = numbers.split_first() else { return Ok(Value::Float(0.0)) };
+    let step = |result, number| decimal::apply(operation, result, to_float(number)).ok_or("decimal division by 0");
+    Ok(Value::Float(others.iter().try_fold(to_float(first), step)?))
+}
+
+fn divided<'a>(arguments: &[Value<'_>], operation: fn(i64, i64) -> i64) -> Result<Value<'a>, String> {
+    match (to_int(&arguments[0]), to_int(&arguments[1])) {
+        (_, 0) => Err("runtime error: integer divide by zero".to_owned()),
+        (left, right) => Ok(Value::Int(operation(left, right))),
+    }
+}
+
+/// Rounds to so many decimal places; up from `threshold` of the last one on.
+fn round(number: f64, places: i64, threshold: f64) -> f64 {
+    let power = 10_f64.powi(i32::try_from(places.clamp(-400, 400)).unwrap_or(0));
+    let scaled = number * power;
+    let rounded = if threshold <= scaled.fract() { scaled.ceil() } else { scaled.floor() };
+    rounded / power
+}
+
+fn seconds<'a>(text: &str) -> Result<Value<'a>, String> {
+    values::parse_duration(text).map(|nanoseconds| Value::Float(unwrap::seconds(nanoseconds)))
+}
+
+/// A value as a whole number.
+#[expect(clippy::cast_possible_truncation, reason = "a float that is too large is the largest number")]
+pub(super) fn to_int(value: &Value<'_>) -> i64 {
+    match value {
+        Value::Int(number) => *number,
+        Value::Float(number) => *number as i64,
+        Value::Bool(truth) => i64::from(*truth),
+        Value::Text(text) => parse_int(without_zero_fraction(text)).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// A value as a float.
+#[expect(clippy::cast_precision_loss, reason = "what asks for a float gets the nearest one")]
+pub(super) fn to_float(value: &Value<'_>) -> f64 {
+    match value {
+        Value::Int(number) => *number as f64,
+        Value::Float(number) => *number,
+        Value::Bool(truth) => f64::from(u8::from(*truth)),
+        Value::Text(text) => values::parse_float(text).unwrap_or(0.0),
+        _ => 0.0,
+    }
+}
+
+/// `2.00` as `2`.
+fn without_zero_fraction(text: &str) -> &str {
+    match text.split_once('.') {
+        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
+        _ => text,
+    }
+}
+
+/// Reads a whole number in Go's syntax: `0x`, `0o`, `0b` or a leading zero tell the base.
+pub(in crate::logql::stages::template) fn parse_int(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => ("-", &text[1..]),
+        b'+' => ("", &text[1..]),
+        _ => ("", text),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let bases = [("0x", 16), ("0o", 8), ("0b", 2)];
+    let based = bases.iter().find_map(|(prefix, base)| Some((lower.strip_prefix(prefix)?, *base)));
+    let (digits, base) = match based {
+        Some(based) => based,
+        None if 1 < lower.len() && lower.starts_with('0') => (&lower[1..], 8),
+        None => (lower.as_str(), 10),
+    };
+    if !digits.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    i64::from_str_radix(&format!("{sign}{}", digits.replace('_', "")), base).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_have_the_base_that_their_prefix_tells() {
+        let texts =
+            ["12", "-0x10", "010", "0b11", "0o7", "0", "1_000", "", "-", "08", "1.5", "--1", "9".repeat(20).as_str()]
+                .map(parse_int);
+        let numbers = [Some(12), Some(-16), Some(8), Some(3), Some(7), Some(0), Some(1000)];
+        assert_eq!(texts[..7], numbers);
+        assert!(texts[7..].iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn rounding_goes_up_from_the_threshold_on() {
+        assert_eq!(
+            [round(3.885_714, 5, 0.2), round(2.5, 0, 0.5), round(-2.5, 0, 0.5), round(123.4, -1, 0.5)],
+            [3.88572, 3.0, -3.0, 120.0]
+        );
+    }
+}

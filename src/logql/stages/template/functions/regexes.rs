@@ -1,0 +1,68 @@
+//! Functions with regular expressions, and the memory of those that were compiled.
+
+use regex::bytes::Regex;
+
+use super::Type::Text;
+use super::{Context, Function, Value, text_at};
+use crate::logql::regexp;
+use crate::logql::stages::template::value::check_length;
+
+/// How many compiled expressions are remembered; as a rule, a template has a few constant ones.
+const REGEXES_MAX: usize = 16;
+
+/// Expressions that templates have used.
+#[derive(Debug, Default)]
+pub(in crate::logql::stages) struct RegexCache(Vec<(String, Regex)>);
+
+impl RegexCache {
+    fn get(&mut self, text: &str) -> Result<&Regex, String> {
+        let index = match self.0.iter().position(|(known, _)| known == text) {
+            Some(index) => index,
+            None => {
+                let regex = regexp::for_lines(text).map_err(|error| error.to_string())?;
+                if self.0.len() == REGEXES_MAX {
+                    self.0.clear();
+                }
+                self.0.push((text.to_owned(), regex));
+                self.0.len() - 1
+            }
+        };
+        Ok(&self.0[index].1)
+    }
+}
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("regexReplaceAll", &[Text, Text, Text], |context, a| replace_all(context, a, false)),
+    Function::new("regexReplaceAllLiteral", &[Text, Text, Text], |context, a| replace_all(context, a, true)),
+    Function::new("count", &[Text, Text], |context, a| {
+        let count = context.regexes.get(text_at(a, 0))?.find_iter(text_at(a, 1).as_bytes()).count();
+        Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+    }),
+];
+
+/// Replaces each match of the first argument in the second by the third, in which `$1` stands for a group.
+fn replace_all<'a>(
+    context: &mut Context<'_, '_>,
+    arguments: &[Value<'_>],
+    is_literal: bool,
+) -> Result<Value<'a>, String> {
+    let regex = context.regexes.get(text_at(arguments, 0))?;
+    let (text, replacement) = (text_at(arguments, 1).as_bytes(), text_at(arguments, 2).as_bytes());
+    let group_count = if is_literal { 0 } else { memchr::memchr_iter(b'$', replacement).count() };
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    for captures in regex.captures_iter(text) {
+        let whole = captures.get_match();
+        check_length(out.len() + replacement.len() + group_count.saturating_mul(whole.len()))?;
+        out.extend_from_slice(&text[at..whole.start()]);
+        if is_literal {
+            out.extend_from_slice(replacement);
+        } else {
+            captures.expand(replacement, &mut out);
+        }
+        at = whole.end();
+    }
+    out.extend_from_slice(&text[at..]);
+    check_length(out.len())?;
+    Ok(Value::text(String::from_utf8_lossy(&out)))
+}

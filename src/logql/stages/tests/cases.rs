@@ -1,0 +1,79 @@
+//! Loki's own cases over one line, where they lie beside the repository: `../shared/logql-cases/README.md`.
+
+#![expect(clippy::disallowed_methods, reason = "the cases are no files of the agent")]
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{NEEDED, TIMESTAMP, clock, labels, stages};
+use crate::logql::pipeline::{ERROR_DETAILS_LABEL, ERROR_LABEL, Entry};
+use crate::logql::stages::Pipeline;
+use crate::model::Timestamp;
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    q: String,
+    in_line: String,
+    #[serde(default)]
+    in_labels: BTreeMap<String, String>,
+    #[serde(default)]
+    in_sm: BTreeMap<String, String>,
+    keep: bool,
+    out_line: Option<String>,
+    out_labels: Option<BTreeMap<String, String>>,
+    tier: u8,
+    /// When the line is from, in nanoseconds.
+    ts: Option<String>,
+}
+
+/// What a case gives, or what is wrong with that.
+fn run(case: &Case) -> Result<(), String> {
+    let stages = stages(&case.q).map_err(|error| error.to_string())?;
+    let mut pipeline = Pipeline::new(&stages, &NEEDED, &clock()).map_err(|error| error.to_string())?;
+    let pairs: Vec<(&str, &str)> = case.in_labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let metadata: Vec<(String, String)> = case.in_sm.clone().into_iter().collect();
+    let ns = case.ts.as_ref().map(|ns| ns.parse().expect("a time is a number"));
+    let timestamp = ns.map_or(TIMESTAMP, Timestamp::from_ns);
+    let labels = labels(&pairs);
+    let entry = Entry { timestamp, labels: &labels, metadata: &metadata, line: case.in_line.as_bytes() };
+    let Some(processed) = pipeline.process(&entry) else {
+        return if case.keep { Err("dropped".to_owned()) } else { Ok(()) };
+    };
+    if !case.keep {
+        return Err("kept".to_owned());
+    }
+    let line = String::from_utf8_lossy(processed.line);
+    if case.out_line.as_ref().is_some_and(|expected| *expected != line) {
+        return Err(format!("line {line:?}, expected {:?}", case.out_line));
+    }
+    let Some(expected) = &case.out_labels else { return Ok(()) };
+    // The details are words for people; a label without a value is as good as none.
+    let strip = |pairs: &mut BTreeMap<String, String>| {
+        pairs.retain(|_, value| !value.is_empty());
+        pairs.remove(ERROR_DETAILS_LABEL).is_some()
+    };
+    let mut expected = expected.clone();
+    let mut actual = processed.labels.iter().map(|label| (label.name.to_owned(), label.value.to_owned())).collect();
+    let (expects_details, has_details) = (strip(&mut expected), strip(&mut actual));
+    let are_details_right = has_details == expects_details || (has_details && actual.contains_key(ERROR_LABEL));
+    if actual == expected && are_details_right { Ok(()) } else { Err(format!("{actual:?}, expected {expected:?}")) }
+}
+
+#[test]
+fn lokis_cases_pass_where_they_are_there() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/logql-cases/pipeline.jsonl");
+    let Ok(text) = std::fs::read_to_string(path) else { return };
+    let mut passed = BTreeMap::new();
+    let mut failed = Vec::new();
+    for line in text.lines() {
+        let case: Case = serde_json::from_str(line).expect("a case is an object");
+        match run(&case) {
+            Ok(()) => *passed.entry(case.tier).or_insert(0) += 1,
+            Err(reason) => failed.push(format!("{} (tier {}) {}: {reason}", case.id, case.tier, case.q)),
+        }
+    }
+    let report = format!("passed by tier: {passed:?}; failed:\n{}", failed.join("\n"));
+    assert!(failed.is_empty(), "{report}");
+}
