@@ -15,6 +15,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 mod vector;
+mod window;
 
 pub use log::{Line, LogOptions, LogQuery, Stream};
 pub use metric::{Evaluation, MetricAnswer, MetricQuery, Series, TooManySeries};
