@@ -7,6 +7,7 @@
 mod accumulator;
 mod binary;
 mod grid;
+mod label_replace;
 mod log;
 mod metric;
 mod range;
