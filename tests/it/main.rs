@@ -2,5 +2,6 @@
 
 mod agent;
 mod http;
+mod pipeline_cases;
 mod support;
 mod tidy;
