@@ -156,13 +156,21 @@ impl Labels {
 
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{")?;
-        for (index, (name, value)) in self.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{name}={value:?}")?;
-        }
-        f.write_str("}")
+        write_labels(f, self.iter())
     }
+}
+
+/// Writes sorted pairs as `{a="x", b="y"}`.
+pub fn write_labels<'a>(
+    f: &mut fmt::Formatter<'_>,
+    labels: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> fmt::Result {
+    f.write_str("{")?;
+    for (index, (name, value)) in labels.into_iter().enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        write!(f, "{separator}{name}={value:?}")?;
+    }
+    f.write_str("}")
 }
 
 /// Whether `name` matches `[a-zA-Z_][a-zA-Z0-9_]*` and is at most [`LABEL_NAME_BYTES_MAX`] long.

@@ -292,6 +292,23 @@ pub enum MetricExpr {
     Literal(f64),
 }
 
+impl MetricExpr {
+    /// The expression itself and everything that answers numbers in it.
+    pub fn parts(&self) -> impl Iterator<Item = &Self> {
+        let mut rest = vec![self];
+        std::iter::from_fn(move || {
+            let part = rest.pop()?;
+            match part {
+                Self::Vector(aggregation) => rest.push(&aggregation.inner),
+                Self::Binary(binary) => rest.extend([&binary.left, &binary.right]),
+                Self::LabelReplace(replace) => rest.push(&replace.inner),
+                Self::Range(_) | Self::Constant(_) | Self::Literal(_) => {}
+            }
+            Some(part)
+        })
+    }
+}
+
 /// Entries of a window of time before each step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogRange {

@@ -37,7 +37,7 @@ pub(super) const LABEL_BYTES_IN_MEMORY_MAX: usize = 64 << 20;
 pub(super) const POINTS_IN_MEMORY_MAX: usize = 6_000_000;
 /// Most values that the windows of the range aggregations of one query keep, as `quantile_over_time` has to, shared out
 /// among them: 64 MB.
-pub(super) const VALUES_IN_MEMORY_MAX: usize = 8_000_000;
+pub(super) const VALUES_IN_MEMORY_MAX: usize = 4_000_000;
 
 /// Holds the time that a query looks at, in nanoseconds, to its limit.
 pub(super) fn check_range(length_ns: i64) -> Result<(), Error> {

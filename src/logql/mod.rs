@@ -60,6 +60,7 @@ mod names;
 mod parser;
 pub mod pipeline;
 mod plan;
+mod quoted;
 pub mod regexp;
 pub mod stages;
 mod token;

@@ -3,5 +3,6 @@
 mod agent;
 mod http;
 mod loki;
+mod pipeline_cases;
 mod support;
 mod tidy;

@@ -6,7 +6,7 @@
 use crate::logql::units::NS_PER_SECOND;
 
 /// What is computed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Statistic {
     Sum,
     Mean,
@@ -16,14 +16,12 @@ pub(super) enum Statistic {
     Deviation,
     First,
     Last,
-    /// Linear between the two values next to this rank, from 0 to 1.
-    Quantile(f64),
     /// The growth per second of a number that only grows, or starts again at zero.
     CounterRate,
 }
 
 /// The values so far.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Accumulator {
     Sum(f64),
     Mean(Mean),
@@ -32,7 +30,6 @@ pub(super) enum Accumulator {
     Moments(Moments),
     First(f64),
     Last(f64),
-    Values(Vec<f64>),
     Counter(Counter),
 }
 
@@ -49,7 +46,6 @@ impl Accumulator {
             }
             Statistic::First => Self::First(value),
             Statistic::Last => Self::Last(value),
-            Statistic::Quantile(_) => Self::Values(vec![value]),
             Statistic::CounterRate => {
                 let sample = Sample { time_ns, value };
                 Self::Counter(Counter { count: 1.0, first: sample, last: sample, lost_to_resets: 0.0 })
@@ -67,7 +63,6 @@ impl Accumulator {
             Self::Moments(moments) => moments.merge(Moments { count: 1.0, mean: value, squares: 0.0 }),
             Self::First(_) => {}
             Self::Last(last) => *last = value,
-            Self::Values(values) => values.push(value),
             Self::Counter(counter) => {
                 let sample = Sample { time_ns, value };
                 counter.merge(Counter { count: 1.0, first: sample, last: sample, lost_to_resets: 0.0 });
@@ -85,28 +80,18 @@ impl Accumulator {
             (Self::Moments(moments), Self::Moments(other)) => moments.merge(*other),
             (Self::First(_), Self::First(_)) => {}
             (Self::Last(last), Self::Last(other)) => *last = *other,
-            (Self::Values(values), Self::Values(others)) => values.extend_from_slice(others),
             (Self::Counter(counter), Self::Counter(other)) => counter.merge(*other),
             _ => unreachable!("parts are of one statistic"),
         }
     }
 
-    /// How many values are kept.
-    pub(super) fn values_kept(&self) -> usize {
-        if let Self::Values(values) = self { values.len() } else { 0 }
-    }
-
     /// The statistic of the values so far, for a window of `range_ns` that ends at `end_ns`.
-    pub(super) fn result(mut self, statistic: Statistic, end_ns: i64, range_ns: i64) -> f64 {
-        match &mut self {
+    pub(super) fn result(&self, statistic: Statistic, end_ns: i64, range_ns: i64) -> f64 {
+        match self {
             Self::Sum(value) | Self::Max(value) | Self::Min(value) | Self::First(value) | Self::Last(value) => *value,
             Self::Mean(mean) => mean.mean,
             Self::Moments(moments) if statistic == Statistic::Deviation => moments.variance().sqrt(),
             Self::Moments(moments) => moments.variance(),
-            Self::Values(values) => {
-                let Statistic::Quantile(rank) = statistic else { unreachable!("only quantiles keep values") };
-                quantile(rank, values)
-            }
             Self::Counter(counter) => counter.rate(end_ns, range_ns),
         }
     }
@@ -163,31 +148,6 @@ impl Moments {
     fn variance(&self) -> f64 {
         self.squares / self.count
     }
-}
-
-/// The value at `rank` of `values`, which are sorted on the way.
-fn quantile(rank: f64, values: &mut [f64]) -> f64 {
-    if values.is_empty() || rank.is_nan() {
-        return f64::NAN;
-    }
-    if rank < 0.0 {
-        return f64::NEG_INFINITY;
-    }
-    if rank > 1.0 {
-        return f64::INFINITY;
-    }
-    values.sort_unstable_by(|left, right| {
-        // What is no number comes first.
-        left.partial_cmp(right).unwrap_or_else(|| right.is_nan().cmp(&left.is_nan()))
-    });
-    let last = values.len() - 1;
-    #[expect(clippy::cast_precision_loss, reason = "as many values as this do not fit into memory")]
-    let place = rank * last as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is from 0 to 1")]
-    let below = (place.floor() as usize).min(last);
-    let above = (below + 1).min(last);
-    let weight = place - place.floor();
-    values[below] * (1.0 - weight) + values[above] * weight
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -301,16 +261,6 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_interpolated() {
-        check(Statistic::Quantile(0.5), &[4.0, 1.0, 3.0, 2.0], 2.5);
-        check(Statistic::Quantile(0.0), &[4.0, 1.0, 3.0], 1.0);
-        check(Statistic::Quantile(1.0), &[4.0, 1.0, 3.0], 4.0);
-        check(Statistic::Quantile(0.9), &[7.0], 7.0);
-        check(Statistic::Quantile(1.1), &[7.0], INFINITY);
-        check(Statistic::Quantile(1.0), &[NAN, 1.0], 1.0);
-    }
-
-    #[test]
     fn a_counter_is_carried_on_to_the_ends_of_the_window() {
         check(Statistic::CounterRate, &[10.0, 12.0, 14.0, 16.0], 2.0);
         check(Statistic::CounterRate, &[10.0, 12.0, 1.0, 3.0], (5.0 / 3.0) * 4.0 / 4.0);
@@ -320,8 +270,8 @@ mod tests {
         let counter = |first: f64| {
             let mut counter = Accumulator::new(Statistic::CounterRate, first, 180 * NS_PER_SECOND);
             counter.add(first + 60.0, 210 * NS_PER_SECOND);
-            counter.result(Statistic::CounterRate, 210 * NS_PER_SECOND, 90 * NS_PER_SECOND)
+            format!("{:.3}", counter.result(Statistic::CounterRate, 210 * NS_PER_SECOND, 90 * NS_PER_SECOND))
         };
-        assert_eq!([40.0, 10.0].map(counter), [45.0 / 45.0, 35.0 / 45.0]);
+        assert_eq!([40.0, 10.0].map(counter), ["1.000", "0.778"]);
     }
 }

@@ -25,6 +25,10 @@ pub(super) struct Grid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(i64);
 
+/// What lies between the beginning of the last window and the end of the first, where they overlap, is in all of them.
+/// There time is not cut: a long window and many steps would otherwise make as many slots as there are steps in it.
+const IN_ALL_WINDOWS: Slot = Slot(1);
+
 impl Grid {
     /// Evaluations from `start` to `end` (both inclusive), `step` apart; without a step, one at `end`.
     pub(super) fn new(start: i64, end: i64, step: Option<i64>, range: i64, offset: i64) -> Self {
@@ -57,6 +61,7 @@ impl Grid {
         let cut = step_index.saturating_mul(self.step).saturating_sub(self.range % self.step);
         let slot = Slot(step_index.saturating_mul(2).saturating_add(i64::from(cut < since_start)));
         let index = step_index.max(0);
+        let slot = if self.first_slot(self.count - 1) <= slot { slot.max(IN_ALL_WINDOWS) } else { slot };
         (index < self.count && self.first_slot(index) <= slot).then_some((slot, index))
     }
 
@@ -67,8 +72,10 @@ impl Grid {
             let before_end = if slot % 2 == 0 { self.range % self.step } else { 0 };
             self.window_end(slot.div_euclid(2)).saturating_sub(before_end)
         };
+        let before_all = self.first_slot(0)..self.first_slot(self.count - 1).min(IN_ALL_WINDOWS);
+        let slots = (before_all.start.0..before_all.end.0).chain(IN_ALL_WINDOWS.0..=last);
         let mut previous = None;
-        (self.first_slot(0).0..=last).map(end).filter(move |end| previous.replace(*end) != Some(*end))
+        slots.map(end).filter(move |end| previous.replace(*end) != Some(*end))
     }
 
     /// The first slot in the window of evaluation `index`.

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::logql::ast::{LabelReplace, MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorOp};
+use crate::logql::ast::{Grouping, MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorMatching, VectorOp};
 use crate::logql::eval::binary::{Operation, Value};
+use crate::logql::eval::label_replace::Replacer;
 use crate::logql::eval::range::{Context, RangeQuery};
 use crate::logql::eval::series::{Projection, Registry, SeriesId, SeriesLabels};
 use crate::logql::eval::vector::{Aggregator, Sample, Vector};
 use crate::logql::pipeline::{Clock, LEVEL_LABEL};
-use crate::logql::{Error, limits, regexp};
+use crate::logql::{Error, limits};
 use crate::model::Timestamp;
 
 /// When a metric query is evaluated.
@@ -93,7 +94,7 @@ impl MetricQuery {
     ) -> Result<Self, Error> {
         let mut builder = Builder { ranges: Vec::new(), context: context(expr, evaluation, clock)? };
         let root = builder.node(expr)?;
-        let is_sorted = contains_sort(expr);
+        let is_sorted = expr.parts().any(sorts);
         Ok(Self { ranges: builder.ranges, root, evaluation, is_sorted, too_many_series })
     }
 
@@ -238,101 +239,32 @@ fn context<'a>(expr: &MetricExpr, evaluation: Evaluation, clock: &'a Clock) -> R
     if step.is_some_and(|step| limits::POINTS_PER_SERIES_MAX < end.saturating_sub(start) / step) {
         return Err(Error::TooManyPoints);
     }
-    let needs_level = names_label(expr, LEVEL_LABEL);
-    Ok(Context { start, end, step, range_count: count_ranges(expr), needs_level, clock })
+    let needs_level = expr.parts().any(|part| names_label(part, LEVEL_LABEL));
+    let range_count = expr.parts().filter(|part| matches!(part, MetricExpr::Range(_))).count();
+    Ok(Context { start, end, step, range_count, needs_level, clock })
 }
 
-/// How many aggregations over time there are.
-fn count_ranges(expr: &MetricExpr) -> usize {
-    match expr {
-        MetricExpr::Range(_) => 1,
-        MetricExpr::Vector(aggregation) => count_ranges(&aggregation.inner),
-        MetricExpr::Binary(binary) => count_ranges(&binary.left) + count_ranges(&binary.right),
-        MetricExpr::LabelReplace(replace) => count_ranges(&replace.inner),
-        MetricExpr::Constant(_) | MetricExpr::Literal(_) => 0,
-    }
-}
-
-/// Whether a part of `expr` that works on series names the label.
-fn names_label(expr: &MetricExpr, name: &str) -> bool {
+/// Whether `part`, without what it is made of, names the label.
+fn names_label(part: &MetricExpr, name: &str) -> bool {
     let is_among = |names: &[String]| names.iter().any(|candidate| candidate == name);
-    match expr {
-        MetricExpr::Range(aggregation) => {
-            aggregation.grouping.as_ref().is_some_and(|grouping| is_among(&grouping.labels))
-        }
-        MetricExpr::Vector(aggregation) => {
-            aggregation.grouping.as_ref().is_some_and(|grouping| is_among(&grouping.labels))
-                || names_label(&aggregation.inner, name)
-        }
+    let groups_by = |grouping: &Option<Grouping>| grouping.as_ref().is_some_and(|grouping| is_among(&grouping.labels));
+    match part {
+        MetricExpr::Range(aggregation) => groups_by(&aggregation.grouping),
+        MetricExpr::Vector(aggregation) => groups_by(&aggregation.grouping),
         MetricExpr::Binary(binary) => {
-            let matching = &binary.matching;
-            matching.labels.as_ref().is_some_and(|labels| is_among(&labels.labels))
-                || matching.group.as_ref().is_some_and(|group| is_among(&group.include))
-                || names_label(&binary.left, name)
-                || names_label(&binary.right, name)
+            let VectorMatching { labels, group } = &binary.matching;
+            labels.as_ref().is_some_and(|labels| is_among(&labels.labels))
+                || group.as_ref().is_some_and(|group| is_among(&group.include))
         }
-        MetricExpr::LabelReplace(replace) => replace.source == name || names_label(&replace.inner, name),
+        MetricExpr::LabelReplace(replace) => replace.source == name,
         MetricExpr::Constant(_) | MetricExpr::Literal(_) => false,
     }
 }
 
-/// Whether the order of the answer means something.
-fn contains_sort(expr: &MetricExpr) -> bool {
-    match expr {
-        MetricExpr::Vector(aggregation) => {
-            matches!(aggregation.op, VectorOp::Sort | VectorOp::SortDesc) || contains_sort(&aggregation.inner)
-        }
-        MetricExpr::Binary(binary) => contains_sort(&binary.left) || contains_sort(&binary.right),
-        MetricExpr::LabelReplace(replace) => contains_sort(&replace.inner),
-        MetricExpr::Range(_) | MetricExpr::Constant(_) | MetricExpr::Literal(_) => false,
-    }
-}
-
-/// `label_replace`, and what it has made of each series.
-#[derive(Debug)]
-struct Replacer {
-    regex: regex::Regex,
-    destination: String,
-    replacement: String,
-    source: String,
-    replaced: HashMap<SeriesId, SeriesId>,
-}
-
-impl Replacer {
-    fn new(replace: &LabelReplace) -> Result<Self, Error> {
-        Ok(Self {
-            regex: regexp::for_labels(&replace.regex)?,
-            destination: replace.destination.clone(),
-            replacement: replace.replacement.clone(),
-            source: replace.source.clone(),
-            replaced: HashMap::new(),
-        })
-    }
-
-    fn series(&mut self, series: SeriesId, registry: &mut Registry) -> Result<SeriesId, Error> {
-        if let Some(replaced) = self.replaced.get(&series) {
-            return Ok(*replaced);
-        }
-        let replaced = match self.labels(registry.labels(series)) {
-            Some(labels) => registry.id_of(&labels)?,
-            None => series,
-        };
-        self.replaced.insert(series, replaced);
-        Ok(replaced)
-    }
-
-    /// What becomes of labels; `None` if they stay as they are.
-    fn labels(&self, labels: &SeriesLabels) -> Option<SeriesLabels> {
-        let captures = self.regex.captures(labels.get(&self.source).unwrap_or_default())?;
-        let mut value = String::new();
-        captures.expand(&self.replacement, &mut value);
-        let mut pairs: Vec<(&str, &str)> = labels.iter().filter(|(name, _)| *name != self.destination).collect();
-        if !value.is_empty() {
-            pairs.push((&self.destination, &value));
-        }
-        pairs.sort_unstable();
-        Some(SeriesLabels::from_sorted(pairs))
-    }
+/// Whether `part` puts series into an order that means something.
+fn sorts(part: &MetricExpr) -> bool {
+    let is_sort = |op| matches!(op, VectorOp::Sort | VectorOp::SortDesc);
+    matches!(part, MetricExpr::Vector(aggregation) if is_sort(aggregation.op))
 }
 
 /// The answer so far.

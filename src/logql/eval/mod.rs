@@ -7,6 +7,7 @@
 mod accumulator;
 mod binary;
 mod grid;
+mod label_replace;
 mod log;
 mod metric;
 mod range;
@@ -14,6 +15,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 mod vector;
+mod window;
 
 pub use log::{Line, LogOptions, LogQuery, Stream};
 pub use metric::{Evaluation, MetricAnswer, MetricQuery, Series, TooManySeries};

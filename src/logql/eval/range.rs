@@ -3,12 +3,11 @@
 //! Entries are added up as they come and not kept. What is kept is one sum, or what takes its place, per series and slot
 //! of time that a window still needs.
 
-use std::collections::VecDeque;
-
 use crate::logql::ast::{Grouping, LogRange, MatchOp, RangeAggregation, RangeOp};
-use crate::logql::eval::accumulator::{Accumulator, Statistic, seconds};
+use crate::logql::eval::accumulator::{Statistic, seconds};
 use crate::logql::eval::grid::{Grid, Slot};
 use crate::logql::eval::series::{Key, Projection, Registry, SeriesId, SeriesLabels};
+use crate::logql::eval::window::{Summary, Window};
 use crate::logql::pipeline::{Clock, ERROR_LABEL, Entry, Needed, NeededLabels, Processed};
 use crate::logql::plan::{self, Fetch};
 use crate::logql::stages::Pipeline;
@@ -23,8 +22,8 @@ pub struct RangeQuery {
     /// The pipeline leaves labels and lines as they are.
     is_pipeline_empty: bool,
     measure: Measure,
-    statistic: Statistic,
-    /// What the statistic is divided by.
+    summary: Summary,
+    /// What the summary is divided by.
     divisor: f64,
     projection: Projection,
     /// Whether lines with an error are lines like others.
@@ -38,7 +37,7 @@ pub struct RangeQuery {
     /// The series of the last line, where its stream's labels are all there is.
     last: Option<(Labels, SeriesId)>,
     /// By series.
-    windows: Vec<VecDeque<(Slot, Accumulator)>>,
+    windows: Vec<Window>,
     /// The series with something in their windows.
     active: Vec<SeriesId>,
     values_kept: usize,
@@ -96,14 +95,14 @@ impl RangeQuery {
         };
         let needed = Needed { labels, level: context.needs_level };
         let keeps_errors = projection.kept_names().is_some_and(|names| names.iter().any(|name| name == ERROR_LABEL));
-        let (measure, statistic) = measure(aggregation);
+        let (measure, summary) = measure(aggregation);
         let is_per_second = matches!(aggregation.op, RangeOp::Rate | RangeOp::BytesRate);
         Ok(Self {
             selection,
             pipeline: Pipeline::new(&stages, &needed, context.clock)?,
             is_pipeline_empty: stages.is_empty() && !context.needs_level,
             measure,
-            statistic,
+            summary,
             divisor: if is_per_second { seconds(*range_ns) } else { 1.0 },
             projection,
             keeps_errors,
@@ -208,17 +207,14 @@ impl RangeQuery {
 
     fn add(&mut self, series: SeriesId, slot: Slot, value: f64, time_ns: i64) -> Result<(), Error> {
         if self.windows.len() <= series.index() {
-            self.windows.resize_with(series.index() + 1, VecDeque::new);
+            self.windows.resize_with(series.index() + 1, || Window::new(self.summary));
         }
         let window = &mut self.windows[series.index()];
         if window.is_empty() {
             self.active.push(series);
         }
-        match window.back_mut() {
-            Some((last, accumulator)) if *last == slot => accumulator.add(value, time_ns),
-            _ => window.push_back((slot, Accumulator::new(self.statistic, value, time_ns))),
-        }
-        if let Statistic::Quantile(_) = self.statistic {
+        window.add(slot, value, time_ns);
+        if let Summary::Quantile(_) = self.summary {
             self.values_kept += 1;
             check_share("values", self.values_kept, limits::VALUES_IN_MEMORY_MAX / self.sharer_count)?;
         }
@@ -228,11 +224,10 @@ impl RangeQuery {
     /// Computes the values at the steps before `step`, for which no further entry can come.
     fn finish_steps_before(&mut self, step: i64) -> Result<(), Error> {
         for index in i64::try_from(self.steps.len()).expect("as many as points")..step {
-            let mut values = Vec::with_capacity(self.active.len());
             self.drop_slots_before(self.grid.first_slot(index));
-            for series in &self.active {
-                values.push((*series, self.value(*series, index)));
-            }
+            let end = self.grid.window_end(index);
+            let value = |series: &SeriesId| self.windows[series.index()].result(self.summary, end, self.range_ns);
+            let values: Vec<_> = self.active.iter().map(|series| (*series, value(series) / self.divisor)).collect();
             self.point_count += values.len();
             check_share("points", self.point_count, limits::POINTS_IN_MEMORY_MAX / self.sharer_count)?;
             self.steps.push(values);
@@ -245,22 +240,11 @@ impl RangeQuery {
         let (windows, values_kept) = (&mut self.windows, &mut self.values_kept);
         self.active.retain(|series| {
             let window = &mut windows[series.index()];
-            while let Some((slot, accumulator)) = window.front()
-                && *slot < first
-            {
-                *values_kept -= accumulator.values_kept();
-                window.pop_front();
-            }
+            *values_kept -= window.value_count();
+            window.drop_before(first);
+            *values_kept += window.value_count();
             !window.is_empty()
         });
-    }
-
-    /// The value of an active series at step `index`.
-    fn value(&self, series: SeriesId, index: i64) -> f64 {
-        let mut slots = self.windows[series.index()].iter().map(|(_, accumulator)| accumulator);
-        let mut all = slots.next().expect("an active series has something in its window").clone();
-        slots.for_each(|later| all.merge(later));
-        all.result(self.statistic, self.grid.window_end(index), self.range_ns) / self.divisor
     }
 
     /// Ends the input: the values at each step, and the series' labels in `registry`.
@@ -313,9 +297,11 @@ fn projection(aggregation: &RangeAggregation, outer: Option<&Projection>) -> Pro
     projection
 }
 
-fn measure(aggregation: &RangeAggregation) -> (Measure, Statistic) {
-    match aggregation.op {
-        RangeOp::Rate if aggregation.range.unwrap().is_some() => (Measure::Value, Statistic::Sum),
+/// What an entry counts, and what is made of it.
+fn measure(aggregation: &RangeAggregation) -> (Measure, Summary) {
+    let has_value = aggregation.range.unwrap().is_some();
+    let (measure, statistic) = match aggregation.op {
+        RangeOp::Rate if has_value => (Measure::Value, Statistic::Sum),
         RangeOp::Rate | RangeOp::Count | RangeOp::Absent => (Measure::One, Statistic::Sum),
         RangeOp::Bytes | RangeOp::BytesRate => (Measure::LineBytes, Statistic::Sum),
         RangeOp::Sum => (Measure::Value, Statistic::Sum),
@@ -328,9 +314,11 @@ fn measure(aggregation: &RangeAggregation) -> (Measure, Statistic) {
         RangeOp::Last => (Measure::Value, Statistic::Last),
         RangeOp::RateCounter => (Measure::Value, Statistic::CounterRate),
         RangeOp::Quantile => {
-            (Measure::Value, Statistic::Quantile(aggregation.parameter.expect("the parser requires it")))
+            let rank = aggregation.parameter.expect("the parser requires it");
+            return (Measure::Value, Summary::Quantile(rank));
         }
-    }
+    };
+    (measure, Summary::Of(statistic))
 }
 
 /// The labels that the selector is certain of: those matched once, and with `=`.

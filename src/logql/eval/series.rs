@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::logql::ast::Grouping;
 use crate::logql::{Error, limits};
+use crate::model::write_labels;
 
 /// Ends each name and each value: a byte that UTF-8 never uses.
 const END: u8 = 0xff;
@@ -63,12 +64,7 @@ impl PartialOrd for SeriesLabels {
 
 impl fmt::Display for SeriesLabels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{")?;
-        for (index, (name, value)) in self.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{name}={value:?}")?;
-        }
-        f.write_str("}")
+        write_labels(f, self.iter())
     }
 }
 

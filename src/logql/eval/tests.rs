@@ -267,6 +267,13 @@ fn counts_give_the_same_answer_as_lines() {
 }
 
 #[test]
+fn a_chain_of_operations_may_be_as_long_as_the_parser_allows() {
+    check(&format!("vector(1){}", "+vector(1)".repeat(limits::OPERATIONS_MAX)), "{} 10:251");
+    let depth = limits::DEPTH_MAX - 1;
+    check(&format!("{}vector(1){}", "max(".repeat(depth), ")".repeat(depth)), "{} 10:1");
+}
+
+#[test]
 fn too_much_is_refused_or_cut_off() {
     let many: Vec<String> = (0..=limits::SERIES_MAX).map(|pod| format!("1 app=a,pod={pod}")).collect();
     let rows = rows(&many.join("\n"));

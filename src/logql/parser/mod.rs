@@ -106,14 +106,10 @@ impl<'a> Parser<'a> {
 
     /// Takes a string.
     fn string(&mut self) -> Result<String, Error> {
-        match &mut self.token {
-            Token::String(text) => {
-                let text = std::mem::take(text);
-                self.advance()?;
-                Ok(text)
-            }
-            _ => Err(self.unexpected("STRING")),
-        }
+        let Token::String(text) = &mut self.token else { return Err(self.unexpected("STRING")) };
+        let text = std::mem::take(text);
+        self.advance()?;
+        Ok(text)
     }
 
     /// Takes a label's name.
@@ -151,14 +147,10 @@ impl<'a> Parser<'a> {
 
     /// Takes a number as it was written.
     fn number(&mut self) -> Result<String, Error> {
-        match &mut self.token {
-            Token::Number(text) => {
-                let text = std::mem::take(text);
-                self.advance()?;
-                Ok(text)
-            }
-            _ => Err(self.unexpected("NUMBER")),
-        }
+        let Token::Number(text) = &mut self.token else { return Err(self.unexpected("NUMBER")) };
+        let text = std::mem::take(text);
+        self.advance()?;
+        Ok(text)
     }
 
     /// Takes a number.

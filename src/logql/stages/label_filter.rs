@@ -92,8 +92,11 @@ impl LabelFilter {
     /// Whether the line is kept.
     pub(super) fn keeps(&self, labels: &mut LabelSet) -> bool {
         match self {
-            // Each side has its say, because it may leave an error.
-            Self::And(filters) => filters.iter().fold(true, |is_kept, filter| filter.keeps(labels) && is_kept),
+            Self::And(filters) => {
+                // Each side has its say, because it may leave an error.
+                let drop_count = filters.iter().filter(|filter| !filter.keeps(labels)).count();
+                drop_count == 0
+            }
             Self::Or(filters) => filters.iter().any(|filter| filter.keeps(labels)),
             Self::Text(matcher) => matcher.accepts(labels.get(&matcher.name)),
             Self::Amount { name, op, amount } => match labels.get(name).map(|value| amount.compare(*op, value)) {

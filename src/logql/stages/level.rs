@@ -36,9 +36,33 @@ const WORDS: [(&[u8], &str); 9] = [
     (b"warn", "warn"),
     (b"info", "info"),
 ];
+/// What each byte means for finding words.
+const MARKS: [u8; 256] = marks();
+/// A mark: a word may follow this byte.
+const BOUNDARY: u8 = 1;
+/// A mark: one of [`WORDS`] starts with this byte.
+const INITIAL: u8 = 2;
 const UNKNOWN: &str = "unknown";
 /// How deep in a JSON object fields are looked at.
 const JSON_DEPTH: usize = 2;
+
+const fn marks() -> [u8; 256] {
+    let mut marks = [0; 256];
+    let boundaries = b" \t\r\n[({\"'=|";
+    let mut index = 0;
+    while index < boundaries.len() {
+        marks[boundaries[index] as usize] |= BOUNDARY;
+        index += 1;
+    }
+    index = 0;
+    while index < WORDS.len() {
+        let initial = WORDS[index].0[0];
+        marks[initial as usize] |= INITIAL;
+        marks[initial.to_ascii_uppercase() as usize] |= INITIAL;
+        index += 1;
+    }
+    marks
+}
 
 /// Adds the level of an entry to its labels, unless it came with one.
 pub(super) fn add(entry: &Entry<'_>, labels: &mut LabelSet) {
@@ -60,13 +84,14 @@ pub(super) fn of<'a>(entry: &Entry<'a>) -> &'a str {
 
 /// The level that a label of the stream or of the entry holds.
 fn of_labels<'a>(entry: &Entry<'a>) -> Option<&'a str> {
-    let of_stream = || NAMES.iter().find_map(|name| entry.labels.get(name));
-    let of_entry = || entry.metadata.iter().find(|(name, _)| is_name(name)).map(|(_, value)| value.as_str());
-    of_stream().or_else(of_entry).filter(|level| !level.is_empty())
+    let of_entry = entry.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut all = entry.labels.iter().chain(of_entry);
+    all.find(|(name, value)| is_name(name.as_bytes()) && !value.is_empty()).map(|(_, value)| value)
 }
 
-fn is_name(name: &str) -> bool {
-    NAMES.contains(&name)
+/// Whether `name` is one of [`NAMES`]; most names are told by their first letter.
+fn is_name(name: &[u8]) -> bool {
+    matches!(name, [b'l' | b'L' | b's' | b'S', ..]) && NAMES.iter().any(|candidate| candidate.as_bytes() == name)
 }
 
 /// The common name of a level; `None` if it is none that is known.
@@ -81,7 +106,7 @@ fn normalised(level: &[u8]) -> Option<&'static str> {
         ("fatal", &["fatal"]),
     ];
     let is_meant = |name: &&str| level.eq_ignore_ascii_case(name.as_bytes());
-    LEVELS.iter().find(|(_, names)| names.iter().any(|name| is_meant(&name))).map(|(level, _)| *level)
+    LEVELS.iter().find(|(_, names)| names.iter().any(is_meant)).map(|(level, _)| *level)
 }
 
 /// The level that a field of the object holds which begins here.
@@ -93,7 +118,7 @@ fn of_json(scanner: &mut Scanner<'_>, depth: usize) -> Option<&'static str> {
         is_first = false;
         match scanner.value().ok()? {
             Value::Text(text) => {
-                if NAMES.iter().any(|name| name.as_bytes() == key.raw)
+                if is_name(key.raw)
                     && let Some(level) = normalised(text.raw)
                 {
                     return Some(level);
@@ -130,24 +155,25 @@ fn of_logfmt(line: &[u8]) -> Option<&'static str> {
 
 /// The level that the first of the known words tells.
 fn of_words(line: &[u8]) -> Option<&'static str> {
-    let mut is_after_boundary = true;
+    let mut before = BOUNDARY;
     for (index, byte) in line.iter().enumerate() {
-        if is_after_boundary && let Some(level) = word_at(&line[index..]) {
+        let marks = MARKS[usize::from(*byte)];
+        if before & BOUNDARY != 0
+            && marks & INITIAL != 0
+            && let Some(level) = word_at(&line[index..])
+        {
             return Some(level);
         }
-        is_after_boundary =
-            matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'[' | b'(' | b'{' | b'"' | b'\'' | b'=' | b'|');
+        before = marks;
     }
     None
 }
 
 /// The level that the word at the start of `text` tells.
 fn word_at(text: &[u8]) -> Option<&'static str> {
-    if !matches!(text.first()?.to_ascii_lowercase(), b't' | b'd' | b'f' | b'c' | b'e' | b'w' | b'i') {
-        return None;
-    }
     let is_here = |word: &[u8]| {
-        text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word) && ends_word(text.get(word.len()))
+        let Some((start, rest)) = text.split_at_checked(word.len()) else { return false };
+        start.eq_ignore_ascii_case(word) && ends_word(rest.first())
     };
     WORDS.iter().find(|(word, _)| is_here(word)).map(|(_, level)| *level)
 }

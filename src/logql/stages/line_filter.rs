@@ -11,7 +11,7 @@ use crate::logql::{Error, regexp};
 /// What is looked for in a line.
 #[derive(Debug)]
 enum Test {
-    Contains(Finder<'static>),
+    Contains(Box<Finder<'static>>),
     Matches(Regex),
     Fits(LinePattern),
     HasAddress(IpPattern),
@@ -32,7 +32,7 @@ impl LineFilter {
     pub(super) fn new(filter: &ast::LineFilter) -> Result<Self, Error> {
         let test = |text: &FilterText| match (filter.op, text) {
             (LineFilterOp::Contains | LineFilterOp::NotContains, FilterText::Text(text)) => {
-                Ok(Test::Contains(Finder::new(text.as_bytes()).into_owned()))
+                Ok(Test::Contains(Box::new(Finder::new(text.as_bytes()).into_owned())))
             }
             (LineFilterOp::Matches | LineFilterOp::NotMatches, FilterText::Text(text)) => {
                 Ok(Test::Matches(regexp::for_lines(text)?))

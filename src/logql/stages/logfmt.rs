@@ -83,22 +83,27 @@ impl<'a> Pairs<'a> {
         self.line.get(self.at).copied()
     }
 
+    /// Passes over what a bare word consists of, and gives it.
+    fn word(&mut self) -> &'a [u8] {
+        let rest = &self.line[self.at..];
+        let length = rest.iter().position(|byte| *byte <= b' ' || matches!(byte, b'=' | b'"')).unwrap_or(rest.len());
+        self.at += length;
+        &rest[..length]
+    }
+
     fn fault(&self, reason: &'static str) -> Fault {
         Fault { reason, position: self.at + 1 }
     }
 
     fn pair(&mut self) -> Result<Pair<'a>, Fault> {
-        let start = self.at;
-        let key = loop {
-            match self.peek() {
-                Some(b'"') => return Err(self.fault("unexpected '\"'")),
-                Some(b'=') if self.at == start => return Err(self.fault("unexpected '='")),
-                Some(byte) if byte != b'=' && b' ' < byte => self.at += 1,
-                _ => break &self.line[start..self.at],
-            }
-        };
+        let key = self.word();
+        match self.peek() {
+            Some(b'"') => return Err(self.fault("unexpected '\"'")),
+            Some(b'=') if key.is_empty() => return Err(self.fault("unexpected '='")),
+            _ => {}
+        }
         let key = match std::str::from_utf8(key) {
-            Ok(key) if !key.contains(char::REPLACEMENT_CHARACTER) => key,
+            Ok(key) if key.is_ascii() || !key.contains(char::REPLACEMENT_CHARACTER) => key,
             _ => return Err(self.fault("invalid key")),
         };
         if self.peek() != Some(b'=') {
@@ -109,14 +114,11 @@ impl<'a> Pairs<'a> {
     }
 
     fn bare_value(&mut self, key: &'a str) -> Result<Pair<'a>, Fault> {
-        let start = self.at;
-        loop {
-            match self.peek() {
-                Some(b'"') => return Err(self.fault("unexpected '\"'")),
-                Some(b'=') => return Err(self.fault("unexpected '='")),
-                Some(byte) if b' ' < byte => self.at += 1,
-                _ => return Ok(Pair { key, value: &self.line[start..self.at], is_quoted: false }),
-            }
+        let value = self.word();
+        match self.peek() {
+            Some(b'"') => Err(self.fault("unexpected '\"'")),
+            Some(b'=') => Err(self.fault("unexpected '='")),
+            _ => Ok(Pair { key, value, is_quoted: false }),
         }
     }
 

@@ -27,6 +27,8 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use crate::logql::Error;
 use crate::logql::ast::{self, Stage};
 use crate::logql::pipeline::{Clock, Entry, LEVEL_LABEL, Needed, NeededLabels, Processed};
@@ -38,7 +40,7 @@ use wanted::Wanted;
 #[derive(Debug)]
 pub struct Pipeline {
     steps: Vec<Step>,
-    /// Which labels are answered; `None` means all.
+    /// Which labels are answered, sorted, each once; `None` means all.
     answered: Option<Vec<String>>,
     labels: LabelSet,
     line: Line,
@@ -115,9 +117,9 @@ impl Pipeline {
         if !has_level {
             steps.push(Step::Level);
         }
-        let answered = match Wanted::of(&needed.labels) {
-            Wanted::All => None,
-            Wanted::Only(names) => Some(names),
+        let answered = match &needed.labels {
+            NeededLabels::All => None,
+            NeededLabels::Only(names) => Some(BTreeSet::from_iter(names).into_iter().cloned().collect()),
         };
         Ok(Self {
             steps,

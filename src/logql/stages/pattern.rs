@@ -35,7 +35,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
             literal_start = at;
         }
     }
-    parts.extend(Some(&text[literal_start..]).filter(|literal| !literal.is_empty()).map(|text| Part::Literal(text)));
+    parts.extend(Some(&text[literal_start..]).filter(|literal| !literal.is_empty()).map(Part::Literal));
     parts
 }
 
@@ -73,7 +73,7 @@ impl Pattern {
             match (part, captures.last_mut()) {
                 (Part::Literal(text), None) => prefix = text,
                 (Part::Literal(text), Some((_, follower))) => {
-                    *follower = Some(Finder::new(text.as_bytes()).into_owned())
+                    *follower = Some(Finder::new(text.as_bytes()).into_owned());
                 }
                 (Part::Placeholder(name), _) => {
                     if *name != "_" && captures.iter().any(|(taken, _)| taken == name) {

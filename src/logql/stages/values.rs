@@ -69,7 +69,7 @@ fn unescape(escape: &[u8]) -> Option<(char, &[u8])> {
     Some((c, rest))
 }
 
-/// The character of four digits, or of a pair of surrogates with `\u` between them; half a pair cannot be read.
+/// The character of four hexadecimal digits, or of a pair of surrogates; half a pair cannot be read.
 fn unescape_unicode(digits: &[u8]) -> Option<(char, &[u8])> {
     let (high, rest) = hex4(digits)?;
     if !(0xD800..0xDC00).contains(&high) {

@@ -122,7 +122,9 @@ fn for_each_name(stage: &Stage, visit: &mut dyn FnMut(Option<&str>)) {
 fn for_each_in_filter(filter: &LabelFilter, visit: &mut dyn FnMut(Option<&str>)) {
     match filter {
         LabelFilter::And(filters) | LabelFilter::Or(filters) => {
-            filters.iter().for_each(|filter| for_each_in_filter(filter, visit));
+            for filter in filters {
+                for_each_in_filter(filter, visit);
+            }
         }
         LabelFilter::Text(matcher) => visit(Some(&matcher.name)),
         LabelFilter::Number { name, .. }

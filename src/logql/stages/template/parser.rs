@@ -75,6 +75,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, Fault> {
 }
 
 /// What ends a list of nodes, and where; behind `else`, its action is not yet read to its end.
+#[derive(Clone, Copy)]
 enum BlockEnd {
     Template,
     End(usize),

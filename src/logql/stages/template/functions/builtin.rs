@@ -7,8 +7,8 @@ use super::{Function, Value, encoding, printf, text_at};
 use crate::logql::stages::template::value::push;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function { settles_at: Some(false), ..Function::with_rest("and", &[Any], Any, |_, a| last(a)) },
-    Function { settles_at: Some(true), ..Function::with_rest("or", &[Any], Any, |_, a| last(a)) },
+    Function { settles_at: Some(false), ..Function::with_rest("and", &[Any], Any, |_, a| Ok(last(a))) },
+    Function { settles_at: Some(true), ..Function::with_rest("or", &[Any], Any, |_, a| Ok(last(a))) },
     Function::new("not", &[Any], |_, a| Ok(Value::Bool(!a[0].is_true()))),
     Function::with_rest("eq", &[Any, Any], Any, |_, a| {
         for other in &a[1..] {
@@ -60,8 +60,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// The value of `and` and `or` where none before it settles the matter.
-fn last<'a>(values: &[Value<'a>]) -> Result<Value<'a>, String> {
-    Ok(values.last().cloned().unwrap_or(Value::Nil))
+fn last<'a>(values: &[Value<'a>]) -> Value<'a> {
+    values.last().cloned().unwrap_or(Value::Nil)
 }
 
 fn equal(left: &Value<'_>, right: &Value<'_>) -> Result<bool, String> {

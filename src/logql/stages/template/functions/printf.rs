@@ -1,9 +1,12 @@
 //! `printf`: Go's verbs, flags, widths and precisions, for the types that templates have.
 
+use std::fmt::Write as _;
+
 use crate::logql::stages::template::value::{Value, check_length, format_exponent, format_float, push};
 
 /// What stands between `%` and its verb.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that go with each other as they like")]
 struct Directive {
     is_left: bool,
     has_sign: bool,
@@ -82,8 +85,8 @@ fn formatted(directive: Directive, verb: char, value: &Value<'_>) -> Result<Stri
         ('s', Value::Time(_) | Value::List(_) | Value::Map(_)) => value.printed()?.into_owned(),
         ('q', Value::Text(text)) if directive.is_alternate && !text.contains('`') => format!("`{text}`"),
         ('q', Value::Text(text)) => format!("{text:?}"),
-        ('x', Value::Text(text)) => text.bytes().map(|byte| format!("{byte:02x}")).collect(),
-        ('X', Value::Text(text)) => text.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        ('x', Value::Text(text)) => hexadecimal(text),
+        ('X', Value::Text(text)) => hexadecimal(text).to_uppercase(),
         ('t', Value::Bool(truth)) => truth.to_string(),
         ('T', _) => value.type_name().to_owned(),
         ('c', Value::Int(code)) => char_of(*code).to_string(),
@@ -148,9 +151,9 @@ fn significant(number: f64, digit_count: usize) -> String {
     let scientific = format!("{number:.*e}", digit_count - 1);
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let without_zeros = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
+    let without_zeros = |text: &str| {
+        let kept = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+        kept.to_owned()
     };
     let places = i64::try_from(digit_count).unwrap_or(i64::MAX) - 1 - i64::from(exponent);
     match usize::try_from(places) {
@@ -168,6 +171,14 @@ fn truncated(directive: Directive, text: &str) -> String {
 fn padded(directive: Directive, text: &str) -> String {
     let blanks = " ".repeat(directive.width.saturating_sub(text.chars().count()));
     if directive.is_left { format!("{text}{blanks}") } else { format!("{blanks}{text}") }
+}
+
+fn hexadecimal(text: &str) -> String {
+    let mut out = String::with_capacity(2 * text.len());
+    for byte in text.bytes() {
+        write!(out, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    out
 }
 
 fn char_of(code: i64) -> char {

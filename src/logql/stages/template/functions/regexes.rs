@@ -16,18 +16,16 @@ pub(in crate::logql::stages) struct RegexCache(Vec<(String, Regex)>);
 
 impl RegexCache {
     fn get(&mut self, text: &str) -> Result<&Regex, String> {
-        let index = match self.0.iter().position(|(known, _)| known == text) {
-            Some(index) => index,
-            None => {
-                let regex = regexp::for_lines(text).map_err(|error| error.to_string())?;
-                if self.0.len() == REGEXES_MAX {
-                    self.0.clear();
-                }
-                self.0.push((text.to_owned(), regex));
-                self.0.len() - 1
+        let found = self.0.iter().position(|(known, _)| known == text);
+        if found.is_none() {
+            let regex = regexp::for_lines(text).map_err(|error| error.to_string())?;
+            if self.0.len() == REGEXES_MAX {
+                self.0.clear();
             }
-        };
-        Ok(&self.0[index].1)
+            self.0.push((text.to_owned(), regex));
+        }
+        let (_, regex) = &self.0[found.unwrap_or(self.0.len() - 1)];
+        Ok(regex)
     }
 }
 

@@ -76,9 +76,9 @@ fn title(text: &str) -> String {
     let mut is_in_word = false;
     for c in text.chars() {
         if is_in_word {
-            out.push(c)
+            out.push(c);
         } else {
-            out.extend(c.to_uppercase())
+            out.extend(c.to_uppercase());
         }
         is_in_word = c.is_alphanumeric() || c == '_' || c == '\'';
     }
@@ -113,6 +113,7 @@ fn substr<'a>(text: &str, start: i64, end: i64) -> Result<Value<'a>, String> {
     Ok(Value::text(String::from_utf8_lossy(kept)))
 }
 
+#[derive(Clone, Copy)]
 enum Side {
     Left,
     Right,

@@ -6,9 +6,17 @@
 //! A name is there once. Where a parser finds a name that the stream or the entry has, the label that it sets is called
 //! `<name>_extracted`; where it finds one that a parser has set on this line, the first value stays.
 
+mod line;
+mod sink;
+
+use std::fmt::Write as _;
+
 use crate::logql::pipeline::{Category, ERROR_DETAILS_LABEL, ERROR_LABEL, Entry};
 use crate::logql::stages::wanted::Wanted;
 use crate::model::Labels;
+pub use line::{LineLabel, LineLabels};
+use line::{Slot, Span};
+pub(super) use sink::Sink;
 
 /// Most labels of one line; finding one takes time in proportion to their count.
 const LABELS_MAX: usize = 1024;
@@ -16,83 +24,6 @@ const LABELS_MAX: usize = 1024;
 const TEXT_BYTES_MAX: usize = 16 << 20;
 /// What a label is called whose name is taken by the stream or the entry.
 pub(super) const EXTRACTED_SUFFIX: &str = "_extracted";
-
-/// One label of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineLabel<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its value; may be empty.
-    pub value: &'a str,
-    /// Where it comes from.
-    pub category: Category,
-}
-
-/// Labels of one line with their categories: each name once, sorted by name.
-#[derive(Clone, Debug, Default)]
-pub struct LineLabels {
-    text: String,
-    slots: Vec<Slot>,
-}
-
-/// Where a label lies in the text.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    name: Span,
-    value: Span,
-    category: Category,
-    /// A parser has set it on this line.
-    is_extracted: bool,
-}
-
-/// Bytes of the text, from `start` up to `end`.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl LineLabels {
-    /// The value of label `name`.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        let index = self.slots.binary_search_by(|slot| self.at(slot.name).cmp(name)).ok()?;
-        Some(self.at(self.slots[index].value))
-    }
-
-    /// The labels, sorted by name.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = LineLabel<'_>> {
-        self.slots.iter().map(|slot| self.label(slot))
-    }
-
-    fn label(&self, slot: &Slot) -> LineLabel<'_> {
-        LineLabel { name: self.at(slot.name), value: self.at(slot.value), category: slot.category }
-    }
-
-    fn at(&self, span: Span) -> &str {
-        &self.text[span.start as usize..span.end as usize]
-    }
-
-    /// Where `name` is among `slots`; these need not be sorted.
-    fn find(&self, slots: &[Slot], name: &str) -> Option<usize> {
-        let text = self.text.as_bytes();
-        let has_name = |slot: &Slot| {
-            let (start, end) = (slot.name.start as usize, slot.name.end as usize);
-            end - start == name.len() && &text[start..end] == name.as_bytes()
-        };
-        slots.iter().position(has_name)
-    }
-
-    fn append(&mut self, text: &str) -> Span {
-        let start = self.text.len();
-        self.text.push_str(text);
-        self.span_from(start)
-    }
-
-    fn span_from(&self, start: usize) -> Span {
-        let offset = |bytes| u32::try_from(bytes).expect("every writer keeps to TEXT_BYTES_MAX");
-        Span { start: offset(start), end: offset(self.text.len()) }
-    }
-}
 
 /// What went wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +163,7 @@ impl LabelSet {
         // Over the limit the label stays as it was: no template's output is that long, so that it takes many of them.
         if self.has_room_for(name, value.len()) {
             let value = self.labels.append(value);
-            self.put(name, value, false);
+            self.put(name, value);
         }
     }
 
@@ -242,7 +173,7 @@ impl LabelSet {
         if self.has_room_for(to, 0) {
             let value = self.labels.slots[index].value;
             self.remove(from);
-            self.put(to, value, false);
+            self.put(to, value);
         }
     }
 
@@ -250,17 +181,20 @@ impl LabelSet {
         self.labels.slots.len() < LABELS_MAX && self.labels.text.len() + name.len() + value_bytes <= TEXT_BYTES_MAX
     }
 
-    fn put(&mut self, name: &str, value: Span, is_extracted: bool) {
-        match self.labels.find(&self.labels.slots, name) {
-            Some(index) => {
-                let slot = &mut self.labels.slots[index];
-                self.is_some_hidden |= slot.category != Category::Parsed;
-                *slot = Slot { value, category: Category::Parsed, is_extracted, ..*slot };
-            }
-            None => {
-                let name = self.labels.append(name);
-                self.labels.slots.push(Slot { name, value, category: Category::Parsed, is_extracted });
-            }
+    fn put(&mut self, name: &str, value: Span) {
+        let found = self.labels.find(&self.labels.slots, name);
+        self.put_at(found, name, value, false);
+    }
+
+    /// Sets label `name`, whose slot is `found` if there is one.
+    fn put_at(&mut self, found: Option<usize>, name: &str, value: Span, is_extracted: bool) {
+        if let Some(index) = found {
+            let slot = &mut self.labels.slots[index];
+            self.is_some_hidden |= slot.category != Category::Parsed;
+            *slot = Slot { value, category: Category::Parsed, is_extracted, ..*slot };
+        } else {
+            let name = self.labels.append(name);
+            self.labels.slots.push(Slot { name, value, category: Category::Parsed, is_extracted });
         }
     }
 
@@ -294,7 +228,6 @@ impl LabelSet {
 
     /// Notes what has gone wrong, in place of what had before.
     pub(super) fn set_error(&mut self, kind: ErrorKind, details: &dyn std::fmt::Display) {
-        use std::fmt::Write as _;
         self.error = Some(kind);
         self.error_details.clear();
         write!(self.error_details, "{details}").expect("writing to a string cannot fail");
@@ -361,82 +294,5 @@ impl LabelSet {
                 self.labels.slots.push(Slot { name, value, category: Category::Parsed, is_extracted: false });
             }
         }
-    }
-}
-
-/// What a parser writes its labels to: takes those that are wanted, and knows when it has them all.
-pub(super) struct Sink<'a> {
-    labels: &'a mut LabelSet,
-    wanted: &'a Wanted,
-    missing_count: usize,
-}
-
-impl Sink<'_> {
-    /// Whether nothing more is wanted of the parser.
-    pub(super) fn is_done(&self) -> bool {
-        self.missing_count == 0
-    }
-
-    /// Whether a label whose name begins with `path` and an underscore may be wanted.
-    pub(super) fn wants_below(&self, path: &str) -> bool {
-        self.wanted.may_begin_with(path)
-    }
-
-    /// Sets label `name`, which is sanitised, to what `write` appends, unless an earlier value or nobody wants it.
-    pub(super) fn put(&mut self, name: &str, write: impl FnOnce(&mut String)) {
-        self.take(name, write, false);
-    }
-
-    /// Sets label `name` to what `write` appends, in place of an earlier value.
-    pub(super) fn replace(&mut self, name: &str, write: impl FnOnce(&mut String)) {
-        self.take(name, write, true);
-    }
-
-    fn take(&mut self, name: &str, write: impl FnOnce(&mut String), replaces: bool) {
-        if name.is_empty() {
-            return;
-        }
-        let set = &mut *self.labels;
-        let found = set.labels.find(&set.labels.slots, name);
-        if !set.is_brought(found, name) {
-            return self.take_as(name, found, write, replaces);
-        }
-        let mut suffixed_name = std::mem::take(&mut set.suffixed_name);
-        suffixed_name.clear();
-        suffixed_name.extend([name, EXTRACTED_SUFFIX]);
-        let found = set.labels.find(&set.labels.slots, &suffixed_name);
-        self.take_as(&suffixed_name, found, write, replaces);
-        self.labels.suffixed_name = suffixed_name;
-    }
-
-    fn take_as(&mut self, name: &str, found: Option<usize>, write: impl FnOnce(&mut String), replaces: bool) {
-        let set = &mut *self.labels;
-        let is_new = !found.is_some_and(|index| set.labels.slots[index].is_extracted);
-        if !self.wanted.has(name) || !(is_new || replaces) {
-            return;
-        }
-        let start = set.labels.text.len();
-        write(&mut set.labels.text);
-        if !set.has_room_for(name, 0) {
-            set.labels.text.truncate(start);
-            self.refuse();
-            return;
-        }
-        let value = set.labels.span_from(start);
-        match found {
-            Some(_) => set.put(name, value, true),
-            None => {
-                let name = set.labels.append(name);
-                set.labels.slots.push(Slot { name, value, category: Category::Parsed, is_extracted: true });
-            }
-        }
-        self.missing_count = self.missing_count.saturating_sub(usize::from(is_new));
-    }
-
-    /// Ends the search: the line has more labels, or longer ones, than it may have.
-    fn refuse(&mut self) {
-        let limit = format!("line has more than {LABELS_MAX} labels or {TEXT_BYTES_MAX} bytes of them");
-        self.labels.set_error(ErrorKind::TooManyLabels, &limit);
-        self.missing_count = 0;
     }
 }
