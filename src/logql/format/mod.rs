@@ -1,4 +1,4 @@
-//! Prints expressions: on one line with `Display`, over several with [`pretty`]. Both can be read again.
+//! Prints expressions: on one line with `Display`, over several with [`pretty()`]. Both can be read again.
 
 mod pretty;
 

@@ -1,7 +1,7 @@
 //! The stages of a query, over one line after the other.
 //!
 //! A [`Pipeline`] takes an entry and answers the line, its labels and its number as the stages leave them, or nothing if
-//! one drops the line. One module per family of stages; [`labels`] is what they work on, [`wanted`] what spares them work.
+//! one drops the line. One module per family of stages; `labels` is what they work on, `wanted` what spares them work.
 //!
 //! Lines may hold any bytes. What a stage finds wrong with a line becomes an error among its labels, and the line goes
 //! on. What is wrong with the query is told when the pipeline is built.
