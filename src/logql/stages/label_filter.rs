@@ -6,6 +6,7 @@
 use regex::Regex;
 
 use crate::logql::ast::{self, CompareOp, LabelMatcher, MatchOp};
+use crate::logql::pipeline::{ERROR_DETAILS_LABEL, ERROR_LABEL};
 use crate::logql::stages::ip::IpPattern;
 use crate::logql::stages::labels::{ErrorKind, LabelSet};
 use crate::logql::stages::values;
@@ -99,6 +100,8 @@ impl LabelFilter {
             }
             Self::Or(filters) => filters.iter().any(|filter| filter.keeps(labels)),
             Self::Text(matcher) => matcher.accepts(labels.get(&matcher.name)),
+            // An error is a label for texts only: no amount is compared with it.
+            Self::Amount { name, .. } if matches!(name.as_str(), ERROR_LABEL | ERROR_DETAILS_LABEL) => false,
             Self::Amount { name, op, amount } => match labels.get(name).map(|value| amount.compare(*op, value)) {
                 None => false,
                 Some(Ok(is_met)) => is_met,
