@@ -128,3 +128,24 @@ pub(super) fn decode_index(bytes: &[u8]) -> Option<Vec<StreamParts>> {
     }
     cursor.rest().is_empty().then_some(streams)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_valid_in_its_file_and_in_its_place_only() {
+        let (earliest, latest) = (Timestamp::from_ns(1), Timestamp::from_ns(2));
+        let part = Part { offset: 0, bytes: 5, line_count: 2, text_bytes: 7, crc: 9, earliest, latest };
+        let labels = Labels::new([("path", "a")]).unwrap();
+        let head = encode_head(11, 2000, &labels, &part);
+        let (description_bytes, crc) = decode_head_start(&head).unwrap();
+        let description = &head[HEAD_BYTES..];
+        assert_eq!(description_bytes, description.len());
+        let found = decode_description(11, 2000, crc, description);
+        assert_eq!(found, Some((labels, Part { offset: 2000 + head.len() as u64, ..part })));
+        assert_eq!(decode_description(12, 2000, crc, description), None);
+        assert_eq!(decode_description(11, 2001, crc, description), None);
+        assert_eq!(decode_description(11, 2000, crc, &description[1..]), None);
+    }
+}

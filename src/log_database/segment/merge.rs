@@ -59,12 +59,12 @@ fn plan_day(limits: Limits, run: &[Candidate<'_>]) -> Option<Range<usize>> {
     (1 < run.len() - start).then_some(start..run.len())
 }
 
-/// The first ones none of which is much longer than the others.
+/// The first ones none of which is longer than two of them are on average.
 fn plan_similar(limits: Limits, run: &[Candidate<'_>]) -> Option<Range<usize>> {
     let is_similar = |window: &[Candidate<'_>]| {
         let total: u64 = window.iter().map(|candidate| candidate.size_bytes).sum();
         let longest = window.iter().map(|candidate| candidate.size_bytes).max().unwrap_or(0);
-        total <= limits.file_bytes_max && longest <= total / 4
+        total <= limits.file_bytes_max && longest * window.len() as u64 <= 2 * total
     };
     let start = run.windows(limits.merged_count_min).position(is_similar)?;
     Some(start..start + limits.merged_count_min)
@@ -92,8 +92,9 @@ pub(in crate::log_database) fn merge(
                 .filter_map(|stored| stored.segment().map(|segment| (segment, stored)))
                 .flat_map(|(segment, stored)| stored.iter().map(|part| Input { segment, part }))
                 .collect();
-            for group in groups(limits, &blocks) {
-                write_group(writer, &mut packer, labels, group)?;
+            let parts: Vec<Part> = blocks.iter().map(|input| *input.part).collect();
+            for group in groups(limits, &parts) {
+                write_group(writer, &mut packer, labels, &blocks[group])?;
             }
         }
         Ok(())
@@ -109,24 +110,22 @@ struct Input<'a> {
 }
 
 /// Neighbours that are to be one block.
-fn groups<'b, 'a>(limits: Limits, blocks: &'b [Input<'a>]) -> Vec<&'b [Input<'a>]> {
+fn groups(limits: Limits, parts: &[Part]) -> Vec<Range<usize>> {
     let mut groups = Vec::new();
     let mut start = 0;
-    for end in 1..=blocks.len() {
-        let group = &blocks[start..end];
-        if blocks.get(end).is_none_or(|next| !belong_together(limits, group, next)) {
-            groups.push(group);
+    for end in 1..=parts.len() {
+        if parts.get(start..=end).is_none_or(|parts| !are_one_block(limits, parts)) {
+            groups.push(start..end);
             start = end;
         }
     }
     groups
 }
 
-fn belong_together(limits: Limits, group: &[Input<'_>], next: &Input<'_>) -> bool {
-    let all = || group.iter().chain([next]).map(|input| input.part);
-    let text_bytes: usize = all().map(|part| part.text_bytes as usize).sum();
-    let line_count: usize = all().map(|part| part.line_count as usize).sum();
-    all().all(|part| (part.text_bytes as usize) < limits.copied_bytes_min)
+fn are_one_block(limits: Limits, parts: &[Part]) -> bool {
+    let text_bytes: usize = parts.iter().map(|part| part.text_bytes as usize).sum();
+    let line_count: usize = parts.iter().map(|part| part.line_count as usize).sum();
+    parts.iter().all(|part| (part.text_bytes as usize) < limits.copied_bytes_min)
         && text_bytes <= limits.block_bytes_max
         && line_count <= BLOCK_LINES_MAX
 }
@@ -146,4 +145,72 @@ fn write_group(
         packer.push(writer, labels, segment.decode_block(part)?)?;
     }
     packer.finish(writer, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { block_bytes_max: 100, copied_bytes_min: 50, merged_count_min: 3, file_bytes_max: 1000 };
+
+    /// Segments by day and length, on the second day; a length below 0 is that of a damaged one.
+    #[track_caller]
+    fn check(segments: &[(i64, i64)], expected: &[usize]) {
+        let day = |number: i64| Timestamp::from_ns(number * 24 * 3_600_000_000_000);
+        let days: Vec<String> = segments.iter().map(|(number, _)| day_directory(day(*number))).collect();
+        let candidates = days.iter().zip(segments).map(|(day, (_, bytes))| Candidate {
+            day,
+            size_bytes: bytes.unsigned_abs(),
+            is_intact: 0 < *bytes,
+        });
+        let planned = plan(LIMITS, &candidates.collect::<Vec<_>>(), day(2));
+        assert_eq!(planned.into_iter().flatten().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn as_many_of_similar_length_are_merged_while_their_day_lasts() {
+        check(&[(2, 10), (2, 10)], &[]);
+        check(&[(2, 10), (2, 10), (2, 10)], &[0, 1, 2]);
+        check(&[(2, 100), (2, 10), (2, 10), (2, 15), (2, 10)], &[1, 2, 3]);
+        check(&[(2, 100), (2, 10), (2, 10)], &[]);
+        check(&[(2, 400), (2, 400), (2, 400)], &[]);
+    }
+
+    #[test]
+    fn all_of_a_day_that_is_over_are_merged_as_far_as_they_make_one_file() {
+        check(&[(1, 900), (1, 1)], &[0, 1]);
+        check(&[(1, 900), (1, 500), (1, 400), (1, 300)], &[1, 2]);
+        check(&[(1, 900), (1, 500), (1, 600), (1, 700)], &[]);
+        check(&[(1, 900), (2, 10)], &[]);
+        check(&[(0, 5), (1, 5), (1, 5), (2, 5)], &[1, 2]);
+    }
+
+    #[test]
+    fn what_is_damaged_stays_as_it_is() {
+        check(&[(1, 10), (1, -10), (1, 10)], &[]);
+        check(&[(1, -10), (1, 10), (1, 10)], &[1, 2]);
+        check(&[(2, 10), (2, -10), (2, 10), (2, 10)], &[]);
+    }
+
+    #[test]
+    fn small_neighbours_become_one_block_and_large_ones_are_copied() {
+        let part = |text_bytes| Part {
+            offset: 0,
+            bytes: 0,
+            line_count: 1,
+            text_bytes,
+            crc: 0,
+            earliest: Timestamp::MIN,
+            latest: Timestamp::MIN,
+        };
+        let grouped = |text_bytes: &[u32]| -> Vec<usize> {
+            let parts: Vec<Part> = text_bytes.iter().copied().map(part).collect();
+            groups(LIMITS, &parts).into_iter().map(|group| group.len()).collect()
+        };
+        assert_eq!(grouped(&[]), [0; 0]);
+        assert_eq!(grouped(&[10, 20, 30]), [3]);
+        assert_eq!(grouped(&[10, 50, 20, 30]), [1, 1, 2]);
+        assert_eq!(grouped(&[49, 49, 49, 10]), [2, 2]);
+    }
 }
