@@ -44,7 +44,7 @@ impl Error {
 /// What was no fault of the request is for the own log only: it may name paths.
 impl From<log_database::Error> for Error {
     fn from(error: log_database::Error) -> Self {
-        if let log_database::Error::ScanTooWide = error {
+        if is_too_much(&error) {
             return Self::bad_request(error.to_string());
         }
         // Nobody reads of what was abandoned, and it is no fault.
@@ -53,6 +53,11 @@ impl From<log_database::Error> for Error {
         }
         Self::failed()
     }
+}
+
+/// Whether the request asks for more than the database gives; the message says so.
+fn is_too_much(error: &log_database::Error) -> bool {
+    matches!(error, log_database::Error::ScanTooWide | log_database::Error::TooManyCounts)
 }
 
 impl From<logql::Error> for Error {
@@ -92,7 +97,7 @@ fn refusal(error: &tide::Error) -> Response {
     if let Some(error) = error.downcast_ref::<Error>() {
         return Response::from(error);
     }
-    if let Some(error @ log_database::Error::ScanTooWide) = error.downcast_ref() {
+    if let Some(error) = error.downcast_ref().filter(|error| is_too_much(error)) {
         return Response::from(&Error::bad_request(error.to_string()));
     }
     log::error!("a request failed: {error}");

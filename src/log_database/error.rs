@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::log_database::block;
 use crate::log_database::database::PENDING_BYTES_MAX;
-use crate::log_database::scan::OPEN_BYTES_MAX;
+use crate::log_database::scan::{COUNTS_MAX, OPEN_BYTES_MAX};
 use crate::log_database::storage::IoError;
 
 /// Why the database could not do what it was asked to.
@@ -77,6 +77,10 @@ pub enum Error {
     /// So many streams have lines at one time that merging them takes more than [`OPEN_BYTES_MAX`] bytes of memory.
     #[error("the query reads too many streams at once ({OPEN_BYTES_MAX} bytes); select fewer streams or less time")]
     ScanTooWide,
+
+    /// More than [`COUNTS_MAX`] streams and steps have lines to be counted.
+    #[error("the query counts more than {COUNTS_MAX} times; select fewer streams or longer steps")]
+    TooManyCounts,
 
     /// Nobody waits for what was being read; see [`crate::log_database::Scan::unless`].
     #[error("the scan was abandoned")]

@@ -166,6 +166,11 @@ impl Stream {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Part> {
         self.files.iter().flat_map(Stored::iter)
     }
+
+    /// Each part with its file.
+    pub(super) fn iter_with_files(&self) -> impl Iterator<Item = (&StoredIn, &Part)> {
+        self.files.iter().flat_map(|stored| stored.iter().map(|part| (&stored.file, part)))
+    }
 }
 
 impl Stored {

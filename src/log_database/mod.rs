@@ -50,7 +50,7 @@ mod window;
 
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
-pub use scan::{EntryRef, OPEN_BYTES_MAX, Scan};
+pub use scan::{COUNTS_MAX, Count, EntryRef, OPEN_BYTES_MAX, Scan, StreamCounts};
 pub use snapshot::{Extent, Snapshot};
 pub use statistics::Statistics;
 

@@ -1,10 +1,11 @@
 //! What a reader sees: everything that had been appended at one moment.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::log_database::index::{Index, Stream};
-use crate::log_database::scan::Scan;
+use crate::log_database::scan::{Count, Scan};
 use crate::log_database::statistics::Statistics;
 use crate::model::{Batch, Labels, Lines, Matcher, Selection, TimeRange, Timestamp};
 
@@ -105,17 +106,35 @@ impl Snapshot {
 
     /// Prepares to read the entries that `selection` asks for. Reads nothing yet.
     pub fn scan(&self, selection: &Selection) -> Scan {
-        self.scan_as(selection, |labels| {
-            selection.matchers.iter().all(|matcher| matcher.accepts(labels)).then(|| labels.clone())
-        })
+        self.scan_as(selection, |labels| as_stored(selection, labels))
     }
 
     /// As [`Snapshot::scan`], of the streams that `shown_as` gives labels, and with these instead of those that are
     /// stored; the selection's matchers play no part.
     pub fn scan_as(&self, selection: &Selection, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Scan {
+        Scan::new(self.shown(shown_as), selection)
+    }
+
+    /// Prepares to count the lines that `selection` asks for, by stream and by step of `step_ns` nanoseconds from the
+    /// beginning of its range on. Its limit plays no part. Reads nothing yet.
+    pub fn count(&self, selection: &Selection, step_ns: NonZeroU64) -> Count {
+        self.count_as(selection, step_ns, |labels| as_stored(selection, labels))
+    }
+
+    /// As [`Snapshot::count`], of the streams that `shown_as` gives labels; see [`Snapshot::scan_as`]. Streams that are
+    /// given the same labels are counted one by one.
+    pub fn count_as(
+        &self,
+        selection: &Selection,
+        step_ns: NonZeroU64,
+        shown_as: impl Fn(&Labels) -> Option<Labels>,
+    ) -> Count {
+        Count::new(self.shown(shown_as), selection, step_ns)
+    }
+
+    fn shown(&self, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Vec<(Labels, StreamView)> {
         let views = self.views(&|_| true).into_iter();
-        let streams = views.filter_map(|(labels, view)| Some((shown_as(labels)?, view))).collect();
-        Scan::new(streams, selection)
+        views.filter_map(|(labels, view)| Some((shown_as(labels)?, view))).collect()
     }
 
     /// The streams that `is_selected` picks; none without lines.
@@ -166,4 +185,9 @@ impl Snapshot {
         }
         statistics
     }
+}
+
+/// The labels of a stream that the selection's matchers accept.
+fn as_stored(selection: &Selection, labels: &Labels) -> Option<Labels> {
+    selection.matchers.iter().all(|matcher| matcher.accepts(labels)).then(|| labels.clone())
 }

@@ -1,14 +1,12 @@
 //! Selects the lines of a block that satisfy filters within a time range.
 
-use std::num::NonZeroU64;
-
 use super::Error;
 use super::needle::Needle;
 use super::plan::{Plan, plan};
 use super::read::Block;
 use super::rows::Rows;
 use super::sections::Source;
-use crate::model::{LineFilter, LinePattern, TimeRange, Timestamp};
+use crate::model::{LineFilter, LinePattern, TimeRange};
 
 /// Filters prepared for many blocks; a line has to satisfy all of them.
 #[derive(Clone, Debug)]
@@ -78,26 +76,6 @@ impl<S: Source> Block<S> {
     /// How many lines within `range` satisfy `query`.
     pub fn count(&self, query: &Query, range: TimeRange) -> Result<usize, Error> {
         Ok(self.select(query, range)?.count())
-    }
-
-    /// Adds each selected line to the count of the step it is in: step `n` begins `n * step_ns` after `start`. Lines before
-    /// the first and after the last step are left out. Reads times alone.
-    pub fn count_by_step(
-        &self,
-        rows: &Rows,
-        start: Timestamp,
-        step_ns: NonZeroU64,
-        counts: &mut [u64],
-    ) -> Result<(), Error> {
-        let timestamps_ns = self.timestamps_ns()?;
-        for row in rows.iter() {
-            let Some(since_start) = timestamps_ns[row as usize].checked_sub(start.as_ns()) else { continue };
-            let step = u64::try_from(since_start).ok().and_then(|ns| usize::try_from(ns / step_ns).ok());
-            if let Some(count) = step.and_then(|step| counts.get_mut(step)) {
-                *count += 1;
-            }
-        }
-        Ok(())
     }
 
     /// The rows of the lines within `range`; does not read their times where all of them are.

@@ -296,20 +296,6 @@ fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
 }
 
 #[test]
-fn lines_are_counted_by_step_of_time() {
-    let mut lines = Lines::default();
-    for ns in [5, 10, 19, 20, 39, 40] {
-        lines.push(Timestamp::from_ns(ns), b"x");
-    }
-    let block = encode(&lines);
-    let block = Block::open(&block[..]).unwrap();
-    let rows = block.select(&Query::new(&[]), TimeRange::ALL).unwrap();
-    let mut counts = [0; 3];
-    block.count_by_step(&rows, Timestamp::from_ns(10), 10.try_into().unwrap(), &mut counts).unwrap();
-    assert_eq!(counts, [2, 1, 1]);
-}
-
-#[test]
 fn parts_are_encoded_one_after_the_other() {
     let (first, second) = (log(3, 40), log(4, 30));
     let block = Encoder::new().unwrap().encode(&[&first, &second]).unwrap();

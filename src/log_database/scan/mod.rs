@@ -9,6 +9,7 @@
 //! Order: by time, then by labels, then as appended. The place among other streams' lines of the same time thus depends
 //! on nothing but the labels: it is the same before and after a commit, and in the journal as in segments.
 
+mod count;
 mod filter;
 mod parallel;
 mod part;
@@ -25,6 +26,8 @@ use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window};
 use crate::log_database::snapshot::StreamView;
 use crate::model::{Direction, Labels, Selection, Timestamp};
+
+pub use count::{COUNTS_MAX, Count, StreamCounts};
 
 /// Most bytes of parts that a scan holds in memory at one time: a thousand busy streams. Above, the machine's other work
 /// is worth more than the query.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::log_database::block::{self, Block, Query, Source};
+use crate::log_database::block::{self, Block, Query, Rows, Source};
 use crate::log_database::index::StoredIn;
 use crate::log_database::part::Part;
 use crate::log_database::scan::filter::Filter;
@@ -28,9 +28,19 @@ impl Question {
         Self { range, direction, filters: filters.iter().map(Filter::new).collect(), query: Query::new(filters) }
     }
 
+    /// The rows of a block that are part of the answer.
+    pub(super) fn select<S: Source>(&self, block: &Block<S>) -> Result<Rows, block::Error> {
+        block.select(&self.query, self.range)
+    }
+
     /// Whether a line of the journal is part of the answer; one of a block is, or it would not have been put together.
     fn accepts(&self, line: &[u8]) -> bool {
         self.filters.iter().all(|filter| filter.accepts(line))
+    }
+
+    /// Whether any of the lines that make up `text` may be part of the answer.
+    fn may_accept_one_of(&self, text: &[u8]) -> bool {
+        self.filters.iter().all(|filter| filter.may_accept_one_of(text))
     }
 }
 
@@ -101,8 +111,7 @@ impl OpenLines {
     }
 
     fn of_lines(lines: Held, question: &Question) -> Option<Self> {
-        let text = lines.lines().bytes();
-        if !question.filters.iter().all(|filter| filter.may_accept_one_of(text)) {
+        if !question.may_accept_one_of(lines.lines().bytes()) {
             return None;
         }
         let sorted = sort_by_time(lines.lines());
@@ -201,10 +210,16 @@ impl Held {
     }
 }
 
+/// The lines that are part of the answer, as they are stored.
+pub(super) fn accepted<'a>(lines: &'a Lines, question: &'a Question) -> impl Iterator<Item = (Timestamp, &'a [u8])> {
+    let may_have_any = question.may_accept_one_of(lines.bytes());
+    let lines = may_have_any.then(|| lines.iter()).into_iter().flatten();
+    lines.filter(|(timestamp, line)| question.range.contains(*timestamp) && question.accepts(line))
+}
+
 /// The rows that are part of the answer, in the order of time; those of equal times as they were stored.
 fn select<S: Source>(block: &Block<S>, question: &Question) -> Result<Vec<u32>, block::Error> {
-    let rows = block.select(&question.query, question.range)?;
-    let mut rows: Vec<u32> = rows.iter().collect();
+    let mut rows: Vec<u32> = question.select(block)?.iter().collect();
     if rows.is_empty() {
         return Ok(rows);
     }

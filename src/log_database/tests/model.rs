@@ -1,14 +1,18 @@
 //! Random appends, commits, syncs and reopenings against the model, then random selections.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::log_database::StreamCounts;
 use crate::log_database::storage::{CrashMode, SimulatedStorage};
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{Model, content, entries, in_time_order, labels};
 use crate::model::{
-    Batch, Checkpoint, Condition, Direction, LineFilter, LinePattern, Lines, Matcher, Selection, StreamLines,
-    TimeRange, Timestamp,
+    Batch, Checkpoint, Condition, Direction, Labels, LineFilter, LinePattern, Lines, LogEntry, Matcher, Selection,
+    StreamLines, TimeRange, Timestamp,
 };
 
 #[derive(Clone, Debug)]
@@ -83,11 +87,23 @@ fn any_selection() -> impl Strategy<Value = Selection> {
     )
 }
 
+/// How many of the entries lie in each step, as counting them one by one finds.
+fn counts(entries: &[LogEntry], selection: &Selection, step_ns: NonZeroU64) -> Vec<StreamCounts> {
+    let mut streams: BTreeMap<Labels, BTreeMap<u64, u64>> = BTreeMap::new();
+    for LogEntry { timestamp, labels, .. } in entries {
+        let since_start_ns = i128::from(timestamp.as_ns()) - i128::from(selection.range.start.as_ns());
+        let step = u64::try_from(since_start_ns / i128::from(step_ns.get())).unwrap();
+        *streams.entry(labels.clone()).or_default().entry(step).or_default() += 1;
+    }
+    streams.into_iter().map(|(labels, counts)| StreamCounts { labels, counts: counts.into_iter().collect() }).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn the_database_holds_what_the_model_holds(steps in vec(any_step(), 0..40), selections in vec(any_selection(), 1..8)) {
+    fn the_database_holds_what_the_model_holds(steps in vec(any_step(), 0..40), selections in vec(any_selection(), 1..8), step_ns in 1..4_u64) {
+        let step_ns = NonZeroU64::new(step_ns).unwrap();
         let mut storage = SimulatedStorage::default();
         let mut database = open(&storage).unwrap();
         let mut now_ns = 0;
@@ -136,6 +152,10 @@ proptest! {
             let expected = appended.select(&selection);
             prop_assert_eq!(&entries(&snapshot, &selection), &expected);
             prop_assert_eq!(&entries(&database.snapshot(), &selection), &expected);
+            let selection = Selection { limit: None, ..selection };
+            let expected = counts(&appended.select(&selection), &selection, step_ns);
+            prop_assert_eq!(&snapshot.count(&selection, step_ns).run().unwrap(), &expected);
+            prop_assert_eq!(&database.snapshot().count(&selection, step_ns).run().unwrap(), &expected);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::log_database::storage::{DiskStorage, SimulatedStorage};
 use crate::log_database::tests::{Model, batch, entries, labels, lines, open};
-use crate::log_database::{Database, Error, OPEN_BYTES_MAX};
+use crate::log_database::{Database, Error, OPEN_BYTES_MAX, StreamCounts};
 use crate::model::{Batch, Direction, Labels, Lines, Selection, StreamLines, TimeRange, Timestamp};
 
 /// Scans forward and backward, pending, committed and reopened, and expects the lines' texts.
@@ -188,4 +188,21 @@ fn streams_can_be_shown_with_other_labels() {
     let entry = scan.next().unwrap().map(|entry| (entry.labels.clone(), entry.line.to_vec()));
     assert_eq!(entry, Some((labels("c"), b"2".to_vec())));
     assert_eq!(scan.next().unwrap(), None);
+}
+
+#[test]
+fn an_abandoned_count_ends_and_one_of_too_much_is_refused() {
+    let database = open(&SimulatedStorage::default()).unwrap();
+    for first in [0, 600_000] {
+        let mut many = Lines::default();
+        (first..first + 600_000).for_each(|ns| many.push(Timestamp::from_ns(ns), b""));
+        let streams = vec![StreamLines { labels: labels("a"), lines: many }];
+        database.append(Batch { checkpoint: None, streams }).unwrap();
+    }
+    let count = |step_ns: u64| database.snapshot().count(&Selection::of(Vec::new()), step_ns.try_into().unwrap());
+    assert!(matches!(count(1).run(), Err(Error::TooManyCounts)));
+    let second = count(1 << 62).run().unwrap();
+    assert_eq!(second, [StreamCounts { labels: labels("a"), counts: vec![(2, 1_200_000)] }]);
+    let is_abandoned = Arc::new(AtomicBool::new(true));
+    assert!(matches!(count(1).unless(is_abandoned).run(), Err(Error::Abandoned)));
 }

@@ -1,0 +1,259 @@
+//! Counts the lines that a selection asks for, by stream and by step of time. No line is put together where a block's
+//! vocabulary decides, and a part that lies in one step as a whole is not even opened.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::log_database::Error;
+use crate::log_database::block;
+use crate::log_database::index::StoredIn;
+use crate::log_database::part::Part;
+use crate::log_database::scan::parallel;
+use crate::log_database::scan::part::{Question, accepted};
+use crate::log_database::segment::Segment;
+use crate::log_database::snapshot::{PendingLines, StreamView};
+use crate::model::{Labels, Selection, Timestamp};
+
+/// Most counts that one call collects, over all streams and parts: 16 MiB.
+pub const COUNTS_MAX: usize = 1 << 20;
+
+/// How many lines of one stream lie in each step that has any, by step; step `n` begins `n` steps after the selection's
+/// range does, and includes its beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamCounts {
+    /// The stream.
+    pub labels: Labels,
+    /// The number of each step, ascending, and how many lines are in it.
+    pub counts: Vec<(u64, u64)>,
+}
+
+/// A count that was asked for.
+#[derive(Debug)]
+pub struct Count {
+    /// Sorted by labels as they are stored.
+    streams: Vec<(Labels, StreamView)>,
+    question: Question,
+    steps: Steps,
+    /// Whether nobody waits for the answer any more.
+    is_abandoned: Option<Arc<AtomicBool>>,
+}
+
+/// A part of one of [`Count::streams`].
+enum Item<'a> {
+    Stored(&'a StoredIn, &'a Part),
+    Pending(&'a PendingLines),
+}
+
+impl Count {
+    pub(in crate::log_database) fn new(
+        streams: Vec<(Labels, StreamView)>,
+        selection: &Selection,
+        step_ns: NonZeroU64,
+    ) -> Self {
+        let question = Question::new(selection.range, selection.direction, &selection.filters);
+        let steps = Steps { start_ns: selection.range.start.as_ns(), step_ns };
+        Self { streams, question, steps, is_abandoned: None }
+    }
+
+    /// Ends the count with [`Error::Abandoned`] where it would read on after `is_abandoned` is set.
+    #[must_use]
+    pub fn unless(mut self, is_abandoned: Arc<AtomicBool>) -> Self {
+        self.is_abandoned = Some(is_abandoned);
+        self
+    }
+
+    /// Counts, on several cores; streams without such lines are left out. Lines that cannot be read are not counted,
+    /// unless their part lies in one step as a whole.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::TooManyCounts`]: there are more than [`COUNTS_MAX`].
+    /// - [`Error::Abandoned`]: see [`Count::unless`].
+    pub fn run(self) -> Result<Vec<StreamCounts>, Error> {
+        let items: Vec<(usize, Item<'_>)> = self.items().collect();
+        let (collected, is_too_much) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let is_abandoned = || self.is_abandoned.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+        let found = parallel::map(&items, |(_, item)| {
+            if is_too_much.load(Ordering::Relaxed) || is_abandoned() {
+                return Vec::new();
+            }
+            let counts = self.count(item);
+            if COUNTS_MAX < collected.fetch_add(counts.len(), Ordering::Relaxed) + counts.len() {
+                is_too_much.store(true, Ordering::Relaxed);
+            }
+            counts
+        });
+        if is_abandoned() {
+            return Err(Error::Abandoned);
+        }
+        if is_too_much.into_inner() {
+            return Err(Error::TooManyCounts);
+        }
+        let mut by_stream: Vec<Vec<(u64, u64)>> = self.streams.iter().map(|_| Vec::new()).collect();
+        for ((stream, _), counts) in items.iter().zip(found) {
+            by_stream[*stream].extend(counts);
+        }
+        let streams = self.streams.iter().zip(by_stream).map(|((labels, _), counts)| {
+            let labels = labels.clone();
+            StreamCounts { labels, counts: merged(counts) }
+        });
+        Ok(streams.filter(|stream| !stream.counts.is_empty()).collect())
+    }
+
+    /// Every part that may have lines in the range, and which stream's it is.
+    fn items(&self) -> impl Iterator<Item = (usize, Item<'_>)> {
+        self.streams.iter().enumerate().flat_map(|(index, (_, view))| {
+            let stored = view.stored.iter().flat_map(|stream| stream.iter_with_files());
+            let due = stored.filter(|(_, part)| self.question.range.overlaps(part.earliest, part.latest));
+            let items = due.map(|(file, part)| Item::Stored(file, part)).chain(view.pending.iter().map(Item::Pending));
+            items.map(move |item| (index, item))
+        })
+    }
+
+    fn count(&self, item: &Item<'_>) -> Vec<(u64, u64)> {
+        let mut tally = Tally::new(self.steps);
+        match item {
+            Item::Stored(_, part) if self.question.filters.is_empty() && self.lies_in_one_step(part) => {
+                tally.add_many(part.earliest, part.line_count.into());
+            }
+            Item::Stored(StoredIn::Journal(file), part) => {
+                if let Some(lines) = file.read(part) {
+                    accepted(&lines, &self.question).for_each(|(timestamp, _)| tally.add(timestamp));
+                }
+            }
+            Item::Stored(StoredIn::Segment(segment), part) => {
+                // What was counted before a block turned out to be unreadable is as true as all of it.
+                if let Err(problem) = self.count_in_block(segment, part, &mut tally) {
+                    segment.add_unreadable(part, &problem.to_string());
+                }
+            }
+            Item::Pending(pending) => {
+                accepted(pending.lines(), &self.question).for_each(|(timestamp, _)| tally.add(timestamp));
+            }
+        }
+        tally.counts()
+    }
+
+    fn count_in_block(&self, segment: &Segment, part: &Part, tally: &mut Tally) -> Result<(), block::Error> {
+        let block = segment.open_block(part)?;
+        let rows = self.question.select(&block)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if self.lies_in_one_step(part) {
+            tally.add_many(part.earliest, rows.count() as u64);
+            return Ok(());
+        }
+        let timestamps_ns = block.timestamps_ns()?;
+        rows.iter().for_each(|row| tally.add(Timestamp::from_ns(timestamps_ns[row as usize])));
+        Ok(())
+    }
+
+    /// Whether all lines of a part are in the range and in one step of it.
+    fn lies_in_one_step(&self, part: &Part) -> bool {
+        let range = self.question.range;
+        let is_inside = range.contains(part.earliest) && range.contains(part.latest);
+        is_inside && self.steps.of(part.earliest) == self.steps.of(part.latest)
+    }
+}
+
+/// The steps that time is cut into.
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    start_ns: i64,
+    step_ns: NonZeroU64,
+}
+
+impl Steps {
+    /// The step of a time that is not before the first.
+    fn of(self, timestamp: Timestamp) -> u64 {
+        self.since_start_ns(timestamp) / self.step_ns
+    }
+
+    /// The whole of time fits 64 bits without a sign.
+    fn since_start_ns(self, timestamp: Timestamp) -> u64 {
+        timestamp.as_ns().wrapping_sub(self.start_ns).cast_unsigned()
+    }
+}
+
+/// Counts of one part. Times are mostly in order, so neighbours are mostly in one step.
+#[derive(Debug)]
+struct Tally {
+    steps: Steps,
+    counts: Vec<(u64, u64)>,
+    /// Where the step of the last count begins, in nanoseconds since the start.
+    begin_ns: u64,
+}
+
+impl Tally {
+    fn new(steps: Steps) -> Self {
+        Self { steps, counts: Vec::new(), begin_ns: 0 }
+    }
+
+    fn add(&mut self, timestamp: Timestamp) {
+        let since_begin_ns = self.steps.since_start_ns(timestamp).wrapping_sub(self.begin_ns);
+        match self.counts.last_mut() {
+            Some((_, count)) if since_begin_ns < self.steps.step_ns.get() => *count += 1,
+            _ => self.add_many(timestamp, 1),
+        }
+    }
+
+    fn add_many(&mut self, timestamp: Timestamp, count: u64) {
+        let step = self.steps.of(timestamp);
+        self.begin_ns = step * self.steps.step_ns.get();
+        self.counts.push((step, count));
+    }
+
+    fn counts(self) -> Vec<(u64, u64)> {
+        merged(self.counts)
+    }
+}
+
+/// The counts by step, each step once.
+fn merged(mut counts: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    counts.sort_unstable_by_key(|(step, _)| *step);
+    counts.dedup_by(|(step, count), (kept_step, kept_count)| {
+        let is_same = step == kept_step;
+        *kept_count += if is_same { *count } else { 0 };
+        is_same
+    });
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Times and the counts that come of them, by steps of 10 from 5 on.
+    #[track_caller]
+    fn check(times: &[i64], expected: &[(u64, u64)]) {
+        let mut tally = Tally::new(Steps { start_ns: 5, step_ns: 10.try_into().unwrap() });
+        for ns in times {
+            tally.add(Timestamp::from_ns(*ns));
+        }
+        assert_eq!(tally.counts(), expected);
+    }
+
+    #[test]
+    fn a_step_begins_with_its_first_nanosecond_and_ends_before_the_next() {
+        check(&[5, 14, 15, 24, 25], &[(0, 2), (1, 2), (2, 1)]);
+    }
+
+    #[test]
+    fn times_out_of_order_are_counted_in_their_steps() {
+        check(&[25, 5, 24, 25, 5, 14], &[(0, 3), (1, 1), (2, 2)]);
+        check(&[], &[]);
+    }
+
+    #[test]
+    fn the_whole_of_time_has_steps() {
+        let steps = Steps { start_ns: i64::MIN, step_ns: NonZeroU64::MIN };
+        assert_eq!(steps.of(Timestamp::MAX), u64::MAX);
+        let mut tally = Tally::new(steps);
+        for timestamp in [Timestamp::MAX, Timestamp::MIN] {
+            tally.add(timestamp);
+        }
+        assert_eq!(tally.counts(), [(0, 1), (u64::MAX, 1)]);
+    }
+}
