@@ -101,6 +101,7 @@ check-doc:
 .PHONY: check-bench
 check-bench:
 	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench agent)
+	$(call step,Database bench in small,BENCH_BYTES=80000000 BENCH_OPEN_BYTES=160000000 cargo bench --locked --bench database)
 
 .PHONY: e2e
 e2e: ## Try the agent on this machine's logs, and its image on a Docker engine of its own (needs root)
@@ -110,3 +111,7 @@ e2e: ## Try the agent on this machine's logs, and its image on a Docker engine o
 .PHONY: bench
 bench: ## Measure backlog speed, latency and idle costs beside `wc -l` and `zstd -1`
 	cargo bench --locked --bench agent
+
+.PHONY: bench-database
+bench-database: ## Measure size, searches and opening of the database beside zstd and ripgrep (needs rg)
+	cargo bench --locked --bench database

@@ -1,0 +1,68 @@
+//! What the database costs and how fast it answers, beside zstd and ripgrep on the same lines in the same run:
+//! `cargo bench --bench database`, or `make bench-database`. Needs `rg` (Debian: ripgrep).
+//!
+//! The real agent stores generated logs of all kinds. Then the data directory is opened in this process and searched
+//! through the interface that the API uses, on two threads; ripgrep searches the files themselves with as many, and both
+//! have to find the same number of lines. All files are in the page cache, because they were just written. Times are the
+//! best of a few runs.
+//!
+//! Linux only: it reads `/proc`. `BENCH_BYTES` says how much log is generated (default 1000000000), `BENCH_OPEN_BYTES` how
+//! much is stored to measure opening (default ten times that). Everything is written below one temporary directory, which
+//! is removed at the end.
+#![expect(clippy::disallowed_methods, reason = "a program of its own: the file module belongs to the agent")]
+#![expect(clippy::print_stdout, reason = "the tables are what it is for")]
+#![expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+
+#[path = "../agent/corpus.rs"]
+mod corpus;
+mod encoding;
+mod opening;
+#[path = "../agent/process.rs"]
+#[expect(dead_code, reason = "benches/agent measures more with it")]
+mod process;
+mod ripgrep;
+mod searches;
+mod storing;
+mod table;
+
+use std::sync::Arc;
+
+use monitoring_rs::log_database::Database;
+use monitoring_rs::log_database::storage::DiskStorage;
+
+const BYTES_DEFAULT: u64 = 1_000_000_000;
+/// How many times the corpus is stored to measure opening.
+const OPEN_TIMES_DEFAULT: u64 = 10;
+
+fn main() {
+    let bytes = setting("BENCH_BYTES", BYTES_DEFAULT);
+    let open_bytes = setting("BENCH_OPEN_BYTES", OPEN_TIMES_DEFAULT * bytes);
+    let place = tempfile::tempdir().expect("the temporary directory can be written");
+    let (logs, data) = (place.path().join("logs"), place.path().join("data"));
+    let corpus = corpus::write(&logs, bytes);
+    println!("{} lines, {} bytes in {} files", corpus.lines, corpus.bytes, corpus.files.len());
+
+    let stored = storing::run(&logs, &data, &corpus);
+    stored.print(&corpus);
+    storing::query_meanwhile(&logs, &place.path().join("queried"), &corpus).print();
+
+    let database = open(&data);
+    storing::settle(&database);
+    encoding::run(&database, &corpus);
+    searches::run(database, &data, &corpus);
+    opening::run(&data, &place.path().join("large"), open_bytes);
+}
+
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?} and has to be a whole number")),
+        Err(_) => default,
+    }
+}
+
+/// Opens the database in `data`, which nobody else may have open.
+fn open(data: &std::path::Path) -> Database {
+    let storage = DiskStorage::open(data).expect("nobody else has it open");
+    Database::open(Arc::new(storage)).expect("it was written just now")
+}
