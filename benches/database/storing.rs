@@ -82,7 +82,7 @@ pub(crate) fn query_meanwhile(root: &Path, data: &Path, corpus: &Corpus) -> Quer
     let end_s = CORPUS_START_S + 3600 * CORPUS_HOURS;
     let mut query_count = 0;
     for query in QUERIES.iter().cycle() {
-        let query: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let query = query.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
         let range = format!("start={CORPUS_START_S}&end={end_s}&step=60&limit=1000");
         let answer = agent.get(&format!("/loki/api/v1/query_range?query={query}&{range}"));
         assert!(answer.is_some(), "{query} is answered");
