@@ -111,7 +111,12 @@ impl Searched<'_> {
     fn print_count_by_minute(&self, lines: u64) {
         let selection = Selection::of(self.matchers.clone());
         let (time, (count, minutes)) = best_of_runs(|| {
-            let streams = self.snapshot.count(&selection, MINUTE_NS).run().expect("it is not too much");
+            let streams = self
+                .snapshot
+                .count(&selection, MINUTE_NS)
+                .expect("files have no metadata")
+                .run()
+                .expect("it is not too much");
             let counts = streams.iter().flat_map(|stream| &stream.counts);
             (counts.clone().map(|(_, count)| count).sum::<u64>(), counts.count())
         });
@@ -140,7 +145,11 @@ pub(crate) fn print_row(name: &str, time: Duration, peer_time: Option<Duration>,
 
 /// How many lines there are.
 pub(crate) fn count(snapshot: &Snapshot, selection: &Selection) -> u64 {
-    let streams = snapshot.count(selection, NonZeroU64::MAX).run().expect("one step is not too much");
+    let streams = snapshot
+        .count(selection, NonZeroU64::MAX)
+        .expect("files have no metadata")
+        .run()
+        .expect("one step is not too much");
     streams.iter().flat_map(|stream| &stream.counts).map(|(_, count)| count).sum()
 }
 

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use async_lock::{Semaphore, SemaphoreGuard};
 use async_std::io::{self, BufRead};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
@@ -19,10 +20,17 @@ use crate::api::State;
 use crate::api::connection::{Exchange, Phase};
 use crate::api::error::Error;
 use crate::api::host;
+use crate::api::loki;
 use crate::api::server::Settings;
 
 /// Longest body of a request, in bytes: the longest query that anyone sends as a form.
 const BODY_BYTES_MAX: usize = 64 << 10;
+/// Longest body of a push, in bytes.
+const PUSH_BYTES_MAX: usize = 8 << 20;
+/// Most bodies over [`BODY_BYTES_MAX`] at a time, from their first byte to their answer; others wait.
+const LARGE_BODIES_MAX: usize = 4;
+
+static LARGE_BODIES: Semaphore = Semaphore::new(LARGE_BODIES_MAX);
 
 /// What every answer carries: browsers neither guess at types, nor run or embed anything, nor keep what they were sent.
 const HEADERS: [(&str, &str); 3] = [
@@ -44,7 +52,9 @@ pub(super) async fn answer(
 ) -> Result<hyper::Response<Answer>, Infallible> {
     let exchange = Exchange::begin(&phase);
     let response = match accept(request, &settings).await {
-        Ok(request) => app.respond(request).await.unwrap_or_else(|never| tide::http::Response::new(never.status())),
+        Ok((request, _turn)) => {
+            app.respond(request).await.unwrap_or_else(|never| tide::http::Response::new(never.status()))
+        }
         Err(error) => {
             let mut response: tide::http::Response = tide::Response::from(&error).into();
             // What follows on the connection may be the rest of what was refused.
@@ -55,8 +65,11 @@ pub(super) async fn answer(
     Ok(leave(response, exchange))
 }
 
+/// Holds the place of a large body.
+type Turn = Option<SemaphoreGuard<'static>>;
+
 /// Checks a request and takes it over.
-async fn accept(request: hyper::Request<Incoming>, settings: &Settings) -> Result<tide::http::Request, Error> {
+async fn accept(request: hyper::Request<Incoming>, settings: &Settings) -> Result<(tide::http::Request, Turn), Error> {
     let (head, body) = request.into_parts();
     if head.headers.contains_key(TRANSFER_ENCODING) {
         // With a Content-Length beside it, which hyper drops, two servers in a row may disagree on where it ends.
@@ -74,17 +87,32 @@ async fn accept(request: hyper::Request<Incoming>, settings: &Settings) -> Resul
             accepted.append_header(name.as_str(), value);
         }
     }
-    let body = async_std::future::timeout(settings.head_timeout, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+    let bytes_max = if head.uri.path() == loki::PUSH_PATH { PUSH_BYTES_MAX } else { BODY_BYTES_MAX };
+    let length = body.size_hint().exact().unwrap_or(u64::MAX);
+    if (bytes_max as u64) < length {
+        return Err(too_long(bytes_max));
+    }
+    let turn = if (BODY_BYTES_MAX as u64) < length {
+        let turn = async_std::future::timeout(settings.head_timeout, LARGE_BODIES.acquire()).await;
+        let message = "other large bodies are being taken; send this one again later";
+        Some(turn.map_err(|_| Error::new(StatusCode::TooManyRequests, message))?)
+    } else {
+        None
+    };
+    let body = async_std::future::timeout(settings.head_timeout, Limited::new(body, bytes_max).collect()).await;
     let body = body.map_err(|_| Error::new(StatusCode::RequestTimeout, "the request's body did not come in time"))?;
     let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            let message = format!("the request's body is over the limit of {BODY_BYTES_MAX} bytes");
-            return Error::new(StatusCode::PayloadTooLarge, message);
+            return too_long(bytes_max);
         }
         Error::bad_request(format!("the request's body cannot be read: {error}"))
     })?;
     accepted.set_body(Vec::from(body.to_bytes()));
-    Ok(accepted)
+    Ok((accepted, turn))
+}
+
+fn too_long(bytes_max: usize) -> Error {
+    Error::new(StatusCode::PayloadTooLarge, format!("the request's body is over the limit of {bytes_max} bytes"))
 }
 
 /// Refuses requests for hosts that are not this one.

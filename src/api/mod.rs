@@ -32,6 +32,7 @@ use tide::utils::After;
 use crate::log_database::{Database, Statistics};
 use crate::status::Status;
 
+pub use loki::push::decode as decode_push;
 pub use server::{BindError, Listener, Settings, bind};
 
 /// What the routes answer from.

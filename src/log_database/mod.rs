@@ -40,6 +40,7 @@ mod error;
 mod header;
 mod index;
 mod journal;
+pub mod metadata;
 mod part;
 mod scan;
 mod segment;

@@ -1,10 +1,11 @@
 //! What a reader sees: everything that had been appended at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::log_database::index::{Index, Stream};
+use crate::log_database::metadata;
 use crate::log_database::scan::{Count, Scan};
 use crate::log_database::statistics::Statistics;
 use crate::model::{Batch, Labels, Lines, Matcher, Selection, TimeRange, Timestamp};
@@ -24,6 +25,8 @@ pub(super) struct StreamView {
     pub(super) stored: Option<Arc<Stream>>,
     /// What was appended after that.
     pub(super) pending: Vec<PendingLines>,
+    /// Whether each line is followed by metadata.
+    pub(super) has_metadata: bool,
 }
 
 /// Lines of one stream in a batch.
@@ -85,28 +88,29 @@ impl Snapshot {
     /// The labels of the streams that all `matchers` accept and that may have lines in `range`, sorted. Looks at no
     /// line that is committed.
     pub fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
-        let is_selected = |labels: &Labels| matchers.iter().all(|matcher| matcher.accepts(labels));
-        let views = self.views(&is_selected).into_iter();
-        views
-            .filter(|(_, view)| view.time_bounds().any(|(earliest, latest)| range.overlaps(earliest, latest)))
-            .map(|(labels, _)| labels.clone())
-            .collect()
+        let views = self.shown(|labels| as_stored(matchers, labels)).into_iter();
+        let has_lines =
+            |view: &StreamView| view.time_bounds().any(|(earliest, latest)| range.overlaps(earliest, latest));
+        let labels = views.filter(|(_, view)| has_lines(view)).map(|(labels, _)| labels);
+        BTreeSet::from_iter(labels).into_iter().collect()
     }
 
     /// How much there is of each stream that may have lines in `range`, part by part, sorted by labels. Looks at no line
     /// that is committed.
     pub fn extents(&self, range: TimeRange) -> Vec<(Labels, Vec<Extent>)> {
-        let views = self.views(&|_| true).into_iter();
-        let extents = views.map(|(labels, view)| {
-            let extents = view.extents().filter(|extent| range.overlaps(extent.earliest, extent.latest));
-            (labels.clone(), extents.collect::<Vec<_>>())
-        });
-        extents.filter(|(_, extents)| !extents.is_empty()).collect()
+        let mut streams: BTreeMap<Labels, Vec<Extent>> = BTreeMap::new();
+        for (labels, view) in self.shown(|labels| Some(labels.clone())) {
+            let mut extents = view.extents().filter(|extent| range.overlaps(extent.earliest, extent.latest)).peekable();
+            if extents.peek().is_some() {
+                streams.entry(labels).or_default().extend(extents);
+            }
+        }
+        streams.into_iter().collect()
     }
 
     /// Prepares to read the entries that `selection` asks for. Reads nothing yet.
     pub fn scan(&self, selection: &Selection) -> Scan {
-        self.scan_as(selection, |labels| as_stored(selection, labels))
+        self.scan_as(selection, |labels| as_stored(&selection.matchers, labels))
     }
 
     /// As [`Snapshot::scan`], of the streams that `shown_as` gives labels, and with these instead of those that are
@@ -116,9 +120,10 @@ impl Snapshot {
     }
 
     /// Prepares to count the lines that `selection` asks for, by stream and by step of `step_ns` nanoseconds from the
-    /// beginning of its range on. Its limit plays no part. Reads nothing yet.
-    pub fn count(&self, selection: &Selection, step_ns: NonZeroU64) -> Count {
-        self.count_as(selection, step_ns, |labels| as_stored(selection, labels))
+    /// beginning of its range on. Its limit plays no part. Reads nothing yet. `None` where a stream has entries with
+    /// metadata: labels tell these apart that only a scan shows.
+    pub fn count(&self, selection: &Selection, step_ns: NonZeroU64) -> Option<Count> {
+        self.count_as(selection, step_ns, |labels| as_stored(&selection.matchers, labels))
     }
 
     /// As [`Snapshot::count`], of the streams that `shown_as` gives labels; see [`Snapshot::scan_as`]. Streams that are
@@ -128,24 +133,33 @@ impl Snapshot {
         selection: &Selection,
         step_ns: NonZeroU64,
         shown_as: impl Fn(&Labels) -> Option<Labels>,
-    ) -> Count {
-        Count::new(self.shown(shown_as), selection, step_ns)
+    ) -> Option<Count> {
+        let streams = self.shown(shown_as);
+        let has_metadata = streams.iter().any(|(_, view)| view.has_metadata);
+        (!has_metadata).then(|| Count::new(streams, selection, step_ns))
     }
 
+    /// The streams that `shown_as` gives labels. One whose entries have metadata follows the one whose entries have none.
     fn shown(&self, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Vec<(Labels, StreamView)> {
-        let views = self.views(&|_| true).into_iter();
-        views.filter_map(|(labels, view)| Some((shown_as(labels)?, view))).collect()
+        let views = self.views().into_iter().map(|(stored, mut view)| {
+            let unmarked = metadata::unmark(stored);
+            view.has_metadata = unmarked.is_some();
+            (shown_as(unmarked.as_ref().unwrap_or(stored)), view)
+        });
+        let mut shown: Vec<_> = views.filter_map(|(labels, view)| Some((labels?, view))).collect();
+        shown.sort_by(|(left, one), (right, other)| (left, one.has_metadata).cmp(&(right, other.has_metadata)));
+        shown
     }
 
-    /// The streams that `is_selected` picks; none without lines.
-    fn views(&self, is_selected: &dyn Fn(&Labels) -> bool) -> BTreeMap<&Labels, StreamView> {
+    /// The streams as they are stored; none without lines.
+    fn views(&self) -> BTreeMap<&Labels, StreamView> {
         let mut views: BTreeMap<&Labels, StreamView> = BTreeMap::new();
-        for (labels, stream) in self.index.streams.iter().filter(|(labels, _)| is_selected(labels)) {
-            views.insert(labels, StreamView { stored: Some(Arc::clone(stream)), pending: Vec::new() });
+        for (labels, stream) in &self.index.streams {
+            views.insert(labels, StreamView { stored: Some(Arc::clone(stream)), ..StreamView::default() });
         }
         for batch in self.pending.iter().flat_map(|batches| batches.iter()) {
             for (position, stream) in batch.streams.iter().enumerate() {
-                if !stream.lines.is_empty() && is_selected(&stream.labels) {
+                if !stream.lines.is_empty() {
                     let view = views.entry(&stream.labels).or_default();
                     view.pending.push(PendingLines { batch: Arc::clone(batch), position });
                 }
@@ -170,7 +184,7 @@ impl Snapshot {
             oldest_stored: segments.values().next().map(|segment| segment.stored()),
             ..Statistics::default()
         };
-        for view in self.views(&|_| true).values() {
+        for view in self.views().values() {
             statistics.streams += 1;
             for part in view.stored.iter().flat_map(|stream| stream.iter()) {
                 statistics.lines += u64::from(part.line_count);
@@ -187,7 +201,7 @@ impl Snapshot {
     }
 }
 
-/// The labels of a stream that the selection's matchers accept.
-fn as_stored(selection: &Selection, labels: &Labels) -> Option<Labels> {
-    selection.matchers.iter().all(|matcher| matcher.accepts(labels)).then(|| labels.clone())
+/// The labels of a stream that all `matchers` accept.
+fn as_stored(matchers: &[Matcher], labels: &Labels) -> Option<Labels> {
+    matchers.iter().all(|matcher| matcher.accepts(labels)).then(|| labels.clone())
 }

@@ -9,6 +9,7 @@ mod about;
 mod arguments;
 mod fields;
 mod labels;
+pub(super) mod push;
 mod query;
 mod running;
 mod service;
@@ -21,6 +22,9 @@ use tide::{Endpoint, Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
+
+/// Where entries are pushed to.
+pub(super) const PUSH_PATH: &str = "/loki/api/v1/push";
 
 /// Adds Loki's routes.
 pub(super) fn add_routes(app: &mut tide::Server<State>) {
@@ -41,6 +45,7 @@ pub(super) fn add_routes(app: &mut tide::Server<State>) {
     add_query(app, "/loki/api/v1/patterns", labels::patterns);
 
     add_query(app, "/loki/api/v1/format_query", about::format_query);
+    app.at(PUSH_PATH).post(plain(push::push));
     app.at("/loki/api/v1/status/buildinfo").get(plain(about::build));
     app.at("/loki/api/v1/drilldown-limits").get(plain(about::drilldown_limits));
     app.at("/loki/api/v1/rules").get(plain(about::rules));

@@ -83,11 +83,12 @@ async fn numbers(
     let mut query = MetricQuery::new(expr, evaluation, too_many_series, &arguments.clock())?;
     running::run(&request.state().database, move |source| {
         let mut cost = Cost::new();
+        let mut room = Vec::new();
         for range in query.ranges() {
             let mut scan = source.scan(range.selection());
             while let Some(next) = scan.next()? {
                 cost.add(next.line);
-                range.push(&entry(next))?;
+                range.push(&entry(next, &mut room))?;
             }
         }
         let (answer, is_truncated) = query.finish()?;

@@ -38,17 +38,23 @@ impl Source {
     }
 }
 
-/// An entry as LogQL takes it.
-pub(super) fn entry(EntryRef { timestamp, labels, line }: EntryRef<'_>) -> Entry<'_> {
-    Entry { timestamp, labels, metadata: &[], line }
+/// An entry as LogQL takes it; `room` is for its metadata.
+pub(super) fn entry<'a>(entry: EntryRef<'a>, room: &'a mut Vec<(String, String)>) -> Entry<'a> {
+    let EntryRef { timestamp, labels, line, metadata } = entry;
+    room.clear();
+    if !metadata.is_empty() {
+        room.extend(metadata.iter().map(|(name, value)| (name.into_owned(), value.into_owned())));
+    }
+    Entry { timestamp, labels, metadata: room, line }
 }
 
 /// The lines that `query` selects.
 pub(super) fn read(query: &mut LogQuery, source: &Source, cost: &mut Cost) -> Result<Vec<Stream>, Error> {
     let mut scan = source.scan(query.selection());
+    let mut room = Vec::new();
     while let Some(next) = scan.next()? {
         cost.add(next.line);
-        if query.push(&entry(next))?.is_break() {
+        if query.push(&entry(next, &mut room))?.is_break() {
             break;
         }
     }

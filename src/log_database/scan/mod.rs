@@ -22,6 +22,7 @@ use std::sync::atomic::{self, AtomicBool};
 
 use crate::log_database::Error;
 use crate::log_database::index::StoredIn;
+use crate::log_database::metadata::Metadata;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window};
 use crate::log_database::snapshot::StreamView;
@@ -49,6 +50,8 @@ pub struct EntryRef<'a> {
     pub labels: &'a Labels,
     /// Its bytes, without a newline at the end.
     pub line: &'a [u8],
+    /// Labels of this entry alone.
+    pub metadata: Metadata<'a>,
 }
 
 /// The entries that a selection asks for, read as they are asked for.
@@ -56,7 +59,10 @@ pub struct EntryRef<'a> {
 pub struct Scan {
     /// Sorted by labels.
     streams: Vec<(Labels, StreamView)>,
+    /// What is asked of lines.
     question: Question,
+    /// What is asked of lines that are followed by metadata.
+    question_of_texts: Question,
     window_bytes: usize,
     /// How many blocks are read at a time.
     batch: usize,
@@ -156,6 +162,7 @@ impl Scan {
         Self {
             streams,
             question: Question::new(selection.range, selection.direction, &selection.filters),
+            question_of_texts: Question::of_texts(selection.range, selection.direction, &selection.filters),
             window_bytes: window_bytes.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX),
             batch: 1,
             remaining: selection.limit,
@@ -201,15 +208,18 @@ impl Scan {
             *remaining -= 1;
         }
         let (timestamp, line) = part.lines.next_line();
-        let stream = part.key.directed(self.question.direction).stream;
-        let labels = &self.streams[stream as usize].0;
-        Ok(Some(EntryRef { timestamp, labels, line }))
+        let (line, metadata) = self.question_for(part.key).split(line);
+        let labels = &self.stream(part.key).0;
+        Ok(Some(EntryRef { timestamp, labels, line, metadata }))
     }
 
     /// Moves the part on top to its next line, which may have to be read.
     fn advance_top(&mut self) -> Result<(), Error> {
         let Some(mut top) = self.open.peek_mut() else { return Ok(()) };
-        if top.lines.advance(&self.question) {
+        let stream = top.key.directed(self.question.direction).stream;
+        let has_metadata = self.streams[stream as usize].1.has_metadata;
+        let question = if has_metadata { &self.question_of_texts } else { &self.question };
+        if top.lines.advance(question) {
             top.update_key(self.question.direction);
             return Ok(());
         }
@@ -276,12 +286,12 @@ impl Scan {
     /// Reads a part; `None` where it has no line to return.
     fn read_part(&self, key: Key, window: Window) -> Option<OpenPart> {
         let lines = if let Some((file, part)) = self.stored(key) {
-            OpenLines::of_part(file, part, &self.question, window)?
+            OpenLines::of_part(file, part, self.question_for(key), window)?
         } else {
-            let place = key.directed(self.question.direction);
-            let view = &self.streams[place.stream as usize].1;
+            let view = &self.stream(key).1;
             let stored_count = view.stored.as_ref().map_or(0, |stream| stream.len());
-            OpenLines::of_pending(view.pending[place.part as usize - stored_count].clone(), &self.question)?
+            let position = key.directed(self.question.direction).part as usize - stored_count;
+            OpenLines::of_pending(view.pending[position].clone(), self.question_for(key))?
         };
         Some(OpenPart::new(key, self.question.direction, lines))
     }
@@ -289,7 +299,16 @@ impl Scan {
     /// Where a part is; `None` for one that is not committed.
     fn stored(&self, key: Key) -> Option<(&StoredIn, &Part)> {
         let place = key.directed(self.question.direction);
-        self.streams[place.stream as usize].1.stored.as_ref()?.get(place.part as usize)
+        self.stream(key).1.stored.as_ref()?.get(place.part as usize)
+    }
+
+    /// The stream that a part belongs to.
+    fn stream(&self, key: Key) -> &(Labels, StreamView) {
+        &self.streams[key.directed(self.question.direction).stream as usize]
+    }
+
+    fn question_for(&self, key: Key) -> &Question {
+        if self.stream(key).1.has_metadata { &self.question_of_texts } else { &self.question }
     }
 
     fn is_block(&self, key: Key) -> bool {
@@ -299,7 +318,7 @@ impl Scan {
     /// Reads the lines after those of a part that were all returned; `None` where there are none.
     fn read_later(&self, key: Key, lines: OpenLines) -> Option<OpenPart> {
         let (file, part) = self.stored(key)?;
-        let later = lines.later(file, part, &self.question, self.window())?;
+        let later = lines.later(file, part, self.question_for(key), self.window())?;
         Some(OpenPart::new(key, self.question.direction, later))
     }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::log_database::block::{self, Block, Query, Rows, Source};
 use crate::log_database::index::StoredIn;
+use crate::log_database::metadata::{self, Metadata};
 use crate::log_database::part::Part;
 use crate::log_database::scan::filter::Filter;
 use crate::log_database::snapshot::PendingLines;
@@ -21,11 +22,14 @@ pub(super) struct Question {
     pub(super) filters: Vec<Filter>,
     /// For blocks.
     query: Query,
+    /// What lines are followed by metadata for: then the filters only tell which lines may be part of the answer.
+    texts: Option<Vec<Filter>>,
 }
 
 impl Question {
     pub(super) fn new(range: TimeRange, direction: Direction, filters: &[LineFilter]) -> Self {
-        Self { range, direction, filters: filters.iter().map(Filter::new).collect(), query: Query::new(filters) }
+        let prepared = filters.iter().map(Filter::new).collect();
+        Self { range, direction, filters: prepared, query: Query::new(filters), texts: None }
     }
 
     /// The rows of a block that are part of the answer.
@@ -33,9 +37,27 @@ impl Question {
         block.select(&self.query, self.range)
     }
 
-    /// Whether a line of the journal is part of the answer; one of a block is, or it would not have been put together.
-    fn accepts(&self, line: &[u8]) -> bool {
-        self.filters.iter().all(|filter| filter.accepts(line))
+    /// What a scan asks of lines that are followed by metadata: a text that contains something may be a line that does.
+    pub(super) fn of_texts(range: TimeRange, direction: Direction, filters: &[LineFilter]) -> Self {
+        let contained = filters.iter().filter(|filter| matches!(filter, LineFilter::Contains(_))).cloned();
+        let texts = Some(filters.iter().map(Filter::new).collect());
+        Self { texts, ..Self::new(range, direction, &contained.collect::<Vec<_>>()) }
+    }
+
+    /// Whether a line is part of the answer; `is_selected` says that a block was asked for it.
+    fn accepts(&self, line: &[u8], is_selected: bool) -> bool {
+        match &self.texts {
+            None => is_selected || self.filters.iter().all(|filter| filter.accepts(line)),
+            Some(filters) => {
+                let (text, _) = metadata::split(line);
+                filters.iter().all(|filter| filter.accepts(text))
+            }
+        }
+    }
+
+    /// The text of a line and its metadata.
+    pub(super) fn split<'a>(&self, line: &'a [u8]) -> (&'a [u8], Metadata<'a>) {
+        if self.texts.is_some() { metadata::split(line) } else { (line, Metadata::default()) }
     }
 
     /// Whether any of the lines that make up `text` may be part of the answer.
@@ -69,7 +91,7 @@ pub(super) struct OpenLines {
 enum Held {
     Journal(Lines),
     Pending(PendingLines),
-    /// Only lines that satisfy all filters.
+    /// Only lines that a block was asked for.
     Block(Lines),
 }
 
@@ -129,26 +151,33 @@ impl OpenLines {
         window: Window,
     ) -> Result<Option<Self>, block::Error> {
         let line_bytes = block.byte_count() / block.line_count().max(1) as usize + 1;
-        let count = (window.text_bytes / line_bytes).min(window.line_count).max(1).min(rows.len());
-        let (now, later_rows) = match question.direction {
-            Direction::Forward => {
-                let later_rows = rows.split_off(count);
-                (rows, later_rows)
-            }
-            Direction::Backward => (rows.split_off(rows.len() - count), rows),
-        };
+        let count_max = (window.text_bytes / line_bytes).min(window.line_count).max(1);
         let timestamps_ns = block.timestamps_ns()?;
         let mut reader = block.lines()?;
-        let mut lines = Lines::with_capacity(now.len(), now.len() * line_bytes);
         let mut line = Vec::new();
-        for row in now {
-            line.clear();
-            reader.append(row, &mut line)?;
-            lines.push(Timestamp::from_ns(timestamps_ns[row as usize]), &line);
+        while !rows.is_empty() {
+            let count = count_max.min(rows.len());
+            let (now, later_rows) = match question.direction {
+                Direction::Forward => {
+                    let later_rows = rows.split_off(count);
+                    (rows, later_rows)
+                }
+                Direction::Backward => (rows.split_off(rows.len() - count), rows),
+            };
+            let mut lines = Lines::with_capacity(now.len(), now.len() * line_bytes);
+            for row in now {
+                line.clear();
+                reader.append(row, &mut line)?;
+                lines.push(Timestamp::from_ns(timestamps_ns[row as usize]), &line);
+            }
+            let rest = 0..lines.len();
+            let mut open = Self { lines: Held::Block(lines), sorted: None, rest, next: 0, later_rows };
+            if open.advance(question) {
+                return Ok(Some(open));
+            }
+            rows = open.later_rows;
         }
-        let rest = 0..lines.len();
-        let mut open = Self { lines: Held::Block(lines), sorted: None, rest, next: 0, later_rows };
-        Ok(open.advance(question).then_some(open))
+        Ok(None)
     }
 
     /// The next line, which [`OpenLines::advance`] found.
@@ -165,7 +194,7 @@ impl OpenLines {
             };
             let Some(next) = next else { return false };
             self.next = next;
-            if matches!(self.lines, Held::Block(_)) || question.accepts(self.line(next).1) {
+            if question.accepts(self.line(next).1, matches!(self.lines, Held::Block(_))) {
                 return true;
             }
         }
@@ -214,7 +243,7 @@ impl Held {
 pub(super) fn accepted<'a>(lines: &'a Lines, question: &'a Question) -> impl Iterator<Item = (Timestamp, &'a [u8])> {
     let may_have_any = question.may_accept_one_of(lines.bytes());
     let lines = may_have_any.then(|| lines.iter()).into_iter().flatten();
-    lines.filter(|(timestamp, line)| question.range.contains(*timestamp) && question.accepts(line))
+    lines.filter(|(timestamp, line)| question.range.contains(*timestamp) && question.accepts(line, false))
 }
 
 /// The rows that are part of the answer, in the order of time; those of equal times as they were stored.

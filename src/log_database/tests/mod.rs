@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod metadata;
 mod model;
 mod room;
 mod scan;

@@ -154,8 +154,8 @@ proptest! {
             prop_assert_eq!(&entries(&database.snapshot(), &selection), &expected);
             let selection = Selection { limit: None, ..selection };
             let expected = counts(&appended.select(&selection), &selection, step_ns);
-            prop_assert_eq!(&snapshot.count(&selection, step_ns).run().unwrap(), &expected);
-            prop_assert_eq!(&database.snapshot().count(&selection, step_ns).run().unwrap(), &expected);
+            prop_assert_eq!(&snapshot.count(&selection, step_ns).unwrap().run().unwrap(), &expected);
+            prop_assert_eq!(&database.snapshot().count(&selection, step_ns).unwrap().run().unwrap(), &expected);
         }
     }
 }

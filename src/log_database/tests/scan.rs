@@ -199,7 +199,8 @@ fn an_abandoned_count_ends_and_one_of_too_much_is_refused() {
         let streams = vec![StreamLines { labels: labels("a"), lines: many }];
         database.append(Batch { checkpoint: None, streams }).unwrap();
     }
-    let count = |step_ns: u64| database.snapshot().count(&Selection::of(Vec::new()), step_ns.try_into().unwrap());
+    let count =
+        |step_ns: u64| database.snapshot().count(&Selection::of(Vec::new()), step_ns.try_into().unwrap()).unwrap();
     assert!(matches!(count(1).run(), Err(Error::TooManyCounts)));
     let second = count(1 << 62).run().unwrap();
     assert_eq!(second, [StreamCounts { labels: labels("a"), counts: vec![(2, 1_200_000)] }]);

@@ -1,0 +1,219 @@
+//! Entries on their way from a body to the database: what is taken of them, and what is refused.
+
+use std::borrow::Cow;
+
+use crate::log_database::metadata;
+use crate::model::{Batch, Labels, LabelsError, Lines, StreamLines, Timestamp};
+
+/// Longest line that is taken, in bytes: as long as collected lines become.
+pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
+/// Most labels that an entry may have of its own; Loki's limit.
+pub(super) const METADATA_MAX: usize = 128;
+/// Most memory that the entries of one body may take, in bytes.
+const ENTRIES_BYTES_MAX: usize = 64 << 20;
+const _: () = assert!(ENTRIES_BYTES_MAX <= crate::model::LINES_BYTES_MAX);
+/// What an entry takes in memory beside its text, in bytes.
+const ENTRY_COST_BYTES: usize = 16;
+
+/// Why a whole body is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is not what its type says.
+    Malformed(String),
+    /// It holds too much.
+    TooLarge(String),
+}
+
+/// What a body holds.
+#[derive(Debug, Default)]
+pub(super) struct Pushed {
+    streams: Vec<StreamLines>,
+    /// What the streams take in memory, in bytes.
+    bytes: usize,
+    refused_count: usize,
+    /// Why the first stream or entry was refused.
+    refusal: Option<String>,
+}
+
+/// The entries of one stream, whose labels may come after them.
+#[derive(Debug)]
+pub(super) struct Entries {
+    plain: Lines,
+    with_metadata: Lines,
+    /// How much more memory the body's entries may take, in bytes.
+    left_bytes: usize,
+    refused_count: usize,
+    refusal: Option<Refusal>,
+    /// Room for a line with its metadata.
+    line: Vec<u8>,
+}
+
+/// Why an entry is refused.
+#[derive(Debug)]
+enum Refusal {
+    LineTooLong(usize),
+    TooManyMetadata(usize),
+    MetadataTooLarge(usize),
+    TimeOutOfRange,
+}
+
+/// The labels of one entry, at most one more than it may have.
+pub(super) type EntryMetadata<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+impl Pushed {
+    /// What the entries of the next stream go into.
+    pub(super) fn entries(&self) -> Entries {
+        Entries {
+            plain: Lines::default(),
+            with_metadata: Lines::default(),
+            left_bytes: ENTRIES_BYTES_MAX - self.bytes,
+            refused_count: 0,
+            refusal: None,
+            line: Vec::new(),
+        }
+    }
+
+    /// Adds a stream; `labels_text` is what an error calls it.
+    pub(super) fn add(&mut self, labels: Result<Labels, String>, labels_text: &str, entries: Entries) {
+        let Entries { plain, with_metadata, left_bytes, refused_count, refusal, .. } = entries;
+        let line_count = plain.len() + with_metadata.len();
+        if line_count + refused_count == 0 {
+            return;
+        }
+        let refuse = |pushed: &mut Self, count: usize, message: String| {
+            pushed.refused_count += count;
+            pushed.refusal.get_or_insert(message);
+        };
+        let streams = labels.and_then(|labels| streams(&labels, labels_text, plain, with_metadata));
+        match streams {
+            Ok(streams) => {
+                self.bytes = ENTRIES_BYTES_MAX - left_bytes;
+                self.streams.extend(streams);
+                if let Some(refusal) = refusal {
+                    refuse(self, refused_count, refusal.message(labels_text));
+                }
+            }
+            Err(message) => refuse(self, line_count + refused_count, message),
+        }
+    }
+
+    /// The entries that are taken, and what to say of the others.
+    pub(super) fn into_batch(self) -> (Batch, Option<String>) {
+        let refusal = self.refusal.map(|first| match self.refused_count {
+            0 | 1 => first,
+            count => format!("{first}; {count} entries were refused in all"),
+        });
+        (Batch { checkpoint: None, streams: self.streams }, refusal)
+    }
+}
+
+/// A stream as the database takes it; the entries with metadata apart.
+fn streams(
+    labels: &Labels,
+    labels_text: &str,
+    plain: Lines,
+    with_metadata: Lines,
+) -> Result<impl Iterator<Item = StreamLines> + use<>, String> {
+    if labels.iter().len() == 0 {
+        return Err("error at least one label pair is required per stream".to_owned());
+    }
+    // Every stream can be marked, whether or not an entry has metadata by now.
+    let marked = metadata::mark(labels).map_err(|error| labels_refusal(&error, labels_text))?;
+    let streams = [(labels.clone(), plain), (marked, with_metadata)].into_iter();
+    let streams = streams.filter(|(_, lines)| !lines.is_empty());
+    Ok(streams.map(|(labels, lines)| StreamLines { labels, lines }))
+}
+
+/// What to say of a stream whose labels are none.
+pub(super) fn labels_refusal(error: &LabelsError, labels_text: &str) -> String {
+    match error {
+        LabelsError::Duplicate { name } => format!("stream '{labels_text}' has duplicate label name: '{name}'"),
+        LabelsError::Value { name, .. } => format!("stream '{labels_text}' has label value too long: '{name}'"),
+        LabelsError::TooMany { .. } | LabelsError::Name { .. } => {
+            format!("error parsing labels '{labels_text}' with error: {error}")
+        }
+    }
+}
+
+impl Entries {
+    /// Takes or refuses an entry; `None` for a time that cannot be stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::TooLarge`] if the body holds more than it may.
+    pub(super) fn push(
+        &mut self,
+        timestamp: Option<Timestamp>,
+        text: &[u8],
+        metadata: &EntryMetadata<'_>,
+    ) -> Result<(), Fault> {
+        if let Err(refusal) = self.take(timestamp, text, metadata)? {
+            self.refused_count += 1;
+            self.refusal.get_or_insert(refusal);
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        timestamp: Option<Timestamp>,
+        text: &[u8],
+        metadata: &EntryMetadata<'_>,
+    ) -> Result<Result<(), Refusal>, Fault> {
+        let Some(timestamp) = timestamp else { return Ok(Err(Refusal::TimeOutOfRange)) };
+        if LINE_BYTES_MAX < text.len() {
+            return Ok(Err(Refusal::LineTooLong(text.len())));
+        }
+        if METADATA_MAX < metadata.len() {
+            return Ok(Err(Refusal::TooManyMetadata(metadata.len())));
+        }
+        let (lines, line) = if metadata.is_empty() {
+            (&mut self.plain, text)
+        } else {
+            self.line.clear();
+            self.line.extend_from_slice(text);
+            let pairs = metadata.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+            if let Err(bytes) = metadata::append(&mut self.line, pairs) {
+                return Ok(Err(Refusal::MetadataTooLarge(bytes)));
+            }
+            (&mut self.with_metadata, self.line.as_slice())
+        };
+        let too_large =
+            || Fault::TooLarge(format!("the entries are over {ENTRIES_BYTES_MAX} bytes; send less at once"));
+        self.left_bytes = self.left_bytes.checked_sub(ENTRY_COST_BYTES + line.len()).ok_or_else(too_large)?;
+        lines.push(timestamp, line);
+        Ok(Ok(()))
+    }
+}
+
+impl Refusal {
+    fn message(&self, labels: &str) -> String {
+        match self {
+            Self::LineTooLong(bytes) => format!(
+                "Max entry size '{LINE_BYTES_MAX}' bytes exceeded for stream '{labels}' while adding an entry with length \
+                 '{bytes}' bytes"
+            ),
+            Self::TooManyMetadata(count) => format!(
+                "stream '{labels}' has too many structured metadata labels: '{count}' or more, limit: '{METADATA_MAX}'"
+            ),
+            Self::MetadataTooLarge(bytes) => {
+                let bytes_max = metadata::METADATA_BYTES_MAX;
+                format!(
+                    "stream '{labels}' has structured metadata too large: '{bytes}' bytes, limit: '{bytes_max}' bytes"
+                )
+            }
+            Self::TimeOutOfRange => {
+                format!("entry for stream '{labels}' has a timestamp outside the years 1677 to 2262")
+            }
+        }
+    }
+}
+
+/// A name that a label can have: what a label's name cannot hold becomes `_`.
+pub(super) fn label_name(name: &str) -> Cow<'_, str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Cow::Owned(format!("_{}", name.replace(|c| !is_word(c), "_")));
+    }
+    if name.chars().all(is_word) { Cow::Borrowed(name) } else { Cow::Owned(name.replace(|c| !is_word(c), "_")) }
+}

@@ -1,0 +1,139 @@
+//! `push`: takes entries from agents, as Loki does.
+//!
+//! | `Content-Type` | the body | `Content-Encoding` |
+//! |---|---|---|
+//! | `application/json` | `{"streams":[{"stream":{name:value},"values":[[time,line,{name:value}]]}]}` | none, or `gzip` |
+//! | `application/x-protobuf` | Loki's `PushRequest`, compressed with snappy | none, or `snappy` |
+//!
+//! The type has to be given, and one of these: no page of another site can have a browser send it unasked.
+//!
+//! Entries are taken in any order and of any time. An answer of 204 says that they are durable. Pushes share the waits for
+//! the medium: while one is written, those that come meanwhile are taken, and the next wait is for all of them. Entries
+//! that are refused do not keep others out; the answer is 400 then, and names the first. After an answer of 429 or 5xx the
+//! client sends everything again, so that entries may be there twice.
+
+mod compression;
+mod entries;
+mod json;
+mod protobuf;
+
+use async_lock::Semaphore;
+use blocking::unblock;
+use tide::{Request, Response, StatusCode};
+
+use crate::api::State;
+use crate::api::error::Error;
+use crate::api::loki::push::entries::{Fault, Pushed};
+use crate::log_database::Database;
+use crate::model::Batch;
+
+/// Most pushes that are decoded at a time: each may take the memory of its text and of its entries.
+const DECODED_AT_A_TIME: usize = 1;
+/// Most bytes that wait for the medium before pushes are turned away; the rest is for what is collected.
+const PENDING_BYTES_MAX: usize = 64 << 20;
+/// Most bytes of the journal that wait to become segments before pushes are turned away.
+const BACKLOG_BYTES_MAX: u64 = 1 << 30;
+
+static TURNS: Semaphore = Semaphore::new(DECODED_AT_A_TIME);
+
+/// Stores the entries of a request.
+pub(super) async fn push(mut request: Request<State>) -> Result<Response, Error> {
+    let format = Format::of(&request)?;
+    let failed = |error: tide::Error| Error::bad_request(format!("the body cannot be read: {error}"));
+    let body = request.body_bytes().await.map_err(failed)?;
+    let database = request.state().database.clone();
+    let turn = TURNS.acquire().await;
+    let work = move || {
+        check_room(&database)?;
+        let (batch, refusal) = format.decode(&body)?.into_batch();
+        drop(body);
+        if !batch.streams.is_empty() {
+            database.append(batch).map_err(unavailable)?;
+            drop(turn);
+            // Whoever comes first waits for all that were appended by then.
+            database.sync().map_err(unavailable)?;
+        }
+        match refusal {
+            None => Ok(Response::new(StatusCode::NoContent)),
+            Some(refusal) => Err(Error::bad_request(refusal)),
+        }
+    };
+    unblock(work).await
+}
+
+/// Decodes the body of a push as its route does; for fuzzing.
+///
+/// # Errors
+///
+/// What is wrong with the body.
+pub fn decode(content_type: &str, content_encoding: &str, body: &[u8]) -> Result<Batch, String> {
+    let format = Format::new(content_type, content_encoding).map_err(|error| error.to_string())?;
+    let pushed = format.decode(body).map_err(|error| error.to_string())?;
+    Ok(pushed.into_batch().0)
+}
+
+/// Turns a push away while the database has more to do than it should.
+fn check_room(database: &Database) -> Result<(), Error> {
+    if database.pending_bytes() <= PENDING_BYTES_MAX && database.backlog_bytes() <= BACKLOG_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::new(StatusCode::TooManyRequests, "more entries wait to be stored than should; send these again later"))
+}
+
+/// What goes wrong with the medium is for the own log only: it may name paths.
+#[expect(clippy::needless_pass_by_value, reason = "taken as it is mapped")]
+fn unavailable(error: crate::log_database::Error) -> Error {
+    log::error!("pushed entries are not stored: {error}");
+    Error::new(StatusCode::ServiceUnavailable, "the entries cannot be stored now; send them again later")
+}
+
+/// What a body holds and how it is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json { is_gzipped: bool },
+    Protobuf,
+}
+
+impl Format {
+    fn of(request: &Request<State>) -> Result<Self, Error> {
+        let header = |name| request.header(name).map_or("", |values| values.last().as_str());
+        Self::new(header("Content-Type"), header("Content-Encoding"))
+    }
+
+    fn new(content_type: &str, content_encoding: &str) -> Result<Self, Error> {
+        let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let encoding = content_encoding.trim().to_ascii_lowercase();
+        match (kind.as_str(), encoding.as_str()) {
+            ("application/json", "") => Ok(Self::Json { is_gzipped: false }),
+            ("application/json", "gzip") => Ok(Self::Json { is_gzipped: true }),
+            ("application/x-protobuf", "" | "snappy") => Ok(Self::Protobuf),
+            ("application/json" | "application/x-protobuf", _) => {
+                let message = format!("Content-Encoding {content_encoding:?} not supported");
+                Err(Error::new(StatusCode::UnsupportedMediaType, message))
+            }
+            _ => {
+                let message = format!(
+                    "Content-Type {content_type:?} not supported; send application/json, or application/x-protobuf \
+                     compressed with snappy"
+                );
+                Err(Error::new(StatusCode::UnsupportedMediaType, message))
+            }
+        }
+    }
+
+    fn decode(self, body: &[u8]) -> Result<Pushed, Error> {
+        let mut pushed = Pushed::default();
+        let result = match self {
+            Self::Json { is_gzipped: false } => json::decode(body, &mut pushed),
+            Self::Json { is_gzipped: true } => {
+                compression::gunzip(body).and_then(|body| json::decode(&body, &mut pushed))
+            }
+            Self::Protobuf => compression::unsnap(body).and_then(|body| protobuf::decode(&body, &mut pushed)),
+        };
+        result.map_err(|fault| match fault {
+            Fault::Malformed(problem) => Error::bad_request(format!("couldn't parse push request: {problem}")),
+            Fault::TooLarge(message) => Error::new(StatusCode::PayloadTooLarge, message),
+        })?;
+        Ok(pushed)
+    }
+}

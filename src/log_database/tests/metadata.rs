@@ -1,0 +1,71 @@
+//! Entries with metadata, wherever they are stored.
+
+use std::num::NonZeroU64;
+
+use crate::log_database::storage::SimulatedStorage;
+use crate::log_database::tests::crash::open;
+use crate::log_database::tests::{labels, lines};
+use crate::log_database::{Database, metadata};
+use crate::model::{Batch, Direction, LineFilter, LinePattern, Lines, Selection, StreamLines, TimeRange, Timestamp};
+
+#[test]
+fn entries_with_metadata_are_entries_of_their_stream() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    let mut with_metadata = Lines::default();
+    for (ns, text, id) in [(1, "first", "7"), (2, "id=8", "9"), (4, "last", "8")] {
+        let mut line = text.as_bytes().to_vec();
+        metadata::append(&mut line, [("id", id)]).unwrap();
+        with_metadata.push(Timestamp::from_ns(ns), &line);
+    }
+    let marked = metadata::mark(&labels("a")).unwrap();
+    let streams = vec![
+        StreamLines { labels: marked, lines: with_metadata },
+        StreamLines { labels: labels("a"), lines: lines(&[(2, "id=8 without"), (3, "plain")]) },
+    ];
+    database.append(Batch { checkpoint: None, streams }).unwrap();
+
+    let check = |database: &Database| {
+        let snapshot = database.snapshot();
+        assert_eq!(snapshot.streams(&[], TimeRange::ALL), [labels("a")]);
+        assert_eq!(snapshot.extents(TimeRange::ALL).len(), 1);
+        assert!(snapshot.count(&Selection::of(Vec::new()), NonZeroU64::MIN).is_none());
+        let select = |filters: &[LineFilter], direction, limit| {
+            let selection = Selection { filters: filters.to_vec(), direction, limit, ..Selection::of(Vec::new()) };
+            let mut scan = snapshot.scan(&selection);
+            let mut found = Vec::new();
+            while let Some(entry) = scan.next().unwrap() {
+                assert_eq!(*entry.labels, labels("a"));
+                let metadata: Vec<_> = entry.metadata.iter().map(|(name, value)| format!(" {name}:{value}")).collect();
+                found.push(format!("{}{}", str::from_utf8(entry.line).unwrap(), metadata.concat()));
+            }
+            found
+        };
+        let all = ["first id:7", "id=8 without", "id=8 id:9", "plain", "last id:8"];
+        assert_eq!(select(&[], Direction::Forward, None), all);
+        assert_eq!(select(&[], Direction::Backward, Some(2)), ["last id:8", "plain"]);
+        // Filters are for the text alone, and count before the limit does.
+        let contains = |text: &str| LineFilter::Contains(text.as_bytes().to_vec());
+        assert_eq!(select(&[contains("id=8")], Direction::Backward, Some(1)), ["id=8 id:9"]);
+        assert_eq!(select(&[contains("id=8")], Direction::Forward, None), ["id=8 without", "id=8 id:9"]);
+        assert_eq!(
+            select(&[LineFilter::NotContains(b"id".to_vec())], Direction::Forward, None),
+            ["first id:7", "plain", "last id:8"]
+        );
+        let pattern = LinePattern::new("t$").unwrap();
+        assert_eq!(
+            select(&[LineFilter::Matches(pattern)], Direction::Forward, None),
+            ["first id:7", "id=8 without", "last id:8"]
+        );
+    };
+    check(&database);
+    database.sync().unwrap();
+    check(&database);
+    check(&open(&storage).unwrap());
+    // An hour later as blocks of a segment.
+    for hours in 0..3 {
+        database.maintain(Timestamp::from_ns(hours * 3_600_000_000_000)).unwrap();
+    }
+    assert_eq!(database.statistics().blocks, 2);
+    check(&database);
+}
