@@ -108,6 +108,11 @@ impl Snapshot {
         streams.into_iter().collect()
     }
 
+    /// Whether entries of a stream that `shown_as` gives labels may have metadata.
+    pub fn has_metadata(&self, shown_as: impl Fn(&Labels) -> Option<Labels>) -> bool {
+        self.shown(shown_as).iter().any(|(_, view)| view.has_metadata)
+    }
+
     /// Prepares to read the entries that `selection` asks for. Reads nothing yet.
     pub fn scan(&self, selection: &Selection) -> Scan {
         self.scan_as(selection, |labels| as_stored(&selection.matchers, labels))

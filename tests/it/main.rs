@@ -4,5 +4,6 @@ mod agent;
 mod http;
 mod loki;
 mod pipeline_cases;
+mod push;
 mod support;
 mod tidy;

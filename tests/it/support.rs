@@ -123,7 +123,7 @@ impl Client {
         let _ = self.0.get_mut().write_all(bytes.as_ref());
     }
 
-    /// Reads one answer to a GET; `None` where the server closes before its end.
+    /// Reads one answer to anything but a HEAD; `None` where the server closes before its end.
     pub(crate) fn read_answer(&mut self) -> Option<Answer> {
         let answer = self.read_head()?;
         self.read_body(answer)
@@ -131,6 +131,9 @@ impl Client {
 
     /// Reads the body that belongs to a head; `None` where the server closes before its end.
     pub(crate) fn read_body(&mut self, mut answer: Answer) -> Option<Answer> {
+        if answer.status == 204 {
+            return Some(answer);
+        }
         if let Some((_, length)) = answer.head.split_once("content-length: ") {
             let length =
                 length.split('\r').next().and_then(|length| length.parse().ok()).expect("a length is a number");

@@ -29,6 +29,7 @@ fn entries_with_metadata_are_entries_of_their_stream() {
         let snapshot = database.snapshot();
         assert_eq!(snapshot.streams(&[], TimeRange::ALL), [labels("a")]);
         assert_eq!(snapshot.extents(TimeRange::ALL).len(), 1);
+        assert!(snapshot.has_metadata(|labels| Some(labels.clone())));
         assert!(snapshot.count(&Selection::of(Vec::new()), NonZeroU64::MIN).is_none());
         let select = |filters: &[LineFilter], direction, limit| {
             let selection = Selection { filters: filters.to_vec(), direction, limit, ..Selection::of(Vec::new()) };
