@@ -31,7 +31,7 @@ const ESCAPED_SEPARATOR: u8 = b's';
 /// Digits of the length.
 const LENGTH_DIGITS: usize = 7;
 const TRAILER_BYTES: usize = 1 + LENGTH_DIGITS;
-const _: () = assert!(METADATA_BYTES_MAX + TRAILER_BYTES < 10_usize.pow(LENGTH_DIGITS as u32));
+const _: () = assert!(METADATA_BYTES_MAX + TRAILER_BYTES < 10_000_000, "the length has LENGTH_DIGITS digits");
 
 /// The labels that entries with metadata of the stream `labels` are appended with.
 ///

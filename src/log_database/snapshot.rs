@@ -91,8 +91,8 @@ impl Snapshot {
         let views = self.shown(|labels| as_stored(matchers, labels)).into_iter();
         let has_lines =
             |view: &StreamView| view.time_bounds().any(|(earliest, latest)| range.overlaps(earliest, latest));
-        let labels = views.filter(|(_, view)| has_lines(view)).map(|(labels, _)| labels);
-        BTreeSet::from_iter(labels).into_iter().collect()
+        let labels: BTreeSet<Labels> = views.filter(|(_, view)| has_lines(view)).map(|(labels, _)| labels).collect();
+        labels.into_iter().collect()
     }
 
     /// How much there is of each stream that may have lines in `range`, part by part, sorted by labels. Looks at no line

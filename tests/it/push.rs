@@ -41,7 +41,7 @@ fn check_refused(server: &Server, headers: &str, body: &[u8], status: u16, messa
 /// What the query answers, with labels by category.
 fn query(server: &Server, query: &str) -> Value {
     let mut client = server.connect();
-    let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let query = query.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     client.send(format!(
         "GET /loki/api/v1/query_range?{RANGE}&direction=forward&step=500&query={query} HTTP/1.1\r\nHost: localhost\r\n\
          X-Loki-Response-Encoding-Flags: categorize-labels\r\n\r\n"

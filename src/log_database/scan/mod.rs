@@ -62,7 +62,7 @@ pub struct Scan {
     /// What is asked of lines.
     question: Question,
     /// What is asked of lines that are followed by metadata.
-    question_of_texts: Question,
+    question_of_texts: Box<Question>,
     window_bytes: usize,
     /// How many blocks are read at a time.
     batch: usize,
@@ -162,7 +162,7 @@ impl Scan {
         Self {
             streams,
             question: Question::new(selection.range, selection.direction, &selection.filters),
-            question_of_texts: Question::of_texts(selection.range, selection.direction, &selection.filters),
+            question_of_texts: Box::new(Question::of_texts(selection.range, selection.direction, &selection.filters)),
             window_bytes: window_bytes.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX),
             batch: 1,
             remaining: selection.limit,

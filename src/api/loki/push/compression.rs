@@ -14,11 +14,12 @@ const UNSUSPICIOUS_BYTES: usize = 1 << 20;
 const SNAPPY_RATIO_MAX: usize = 22;
 
 /// Decompresses gzip.
+#[expect(clippy::disallowed_methods, reason = "what is read is bounded before")]
 pub(super) fn gunzip(body: &[u8]) -> Result<Vec<u8>, Fault> {
     let bytes_max = body.len().saturating_mul(GZIP_RATIO_MAX).clamp(UNSUSPICIOUS_BYTES, DECODED_BYTES_MAX);
+    let mut bounded = flate2::read::MultiGzDecoder::new(body).take(bytes_max as u64 + 1);
     let mut decoded = Vec::new();
-    let mut decoder = flate2::read::MultiGzDecoder::new(body).take(bytes_max as u64 + 1);
-    decoder.read_to_end(&mut decoded).map_err(|error| Fault::Malformed(format!("gzip: {error}")))?;
+    bounded.read_to_end(&mut decoded).map_err(|error| Fault::Malformed(format!("gzip: {error}")))?;
     if bytes_max < decoded.len() { Err(too_large()) } else { Ok(decoded) }
 }
 

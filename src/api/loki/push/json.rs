@@ -212,25 +212,24 @@ mod tests {
         Ok(pushed.into_batch())
     }
 
-    /// The streams' labels with their lines, and the refusal.
+    /// A stream's labels, and its lines with their times.
+    type Shown<'a> = (&'a str, &'a [(i64, &'a [u8])]);
+
+    /// The streams, and the refusal.
     #[track_caller]
-    fn check(body: &[u8], expected: &[(&str, &[(i64, &[u8])])], refusal: Option<&str>) {
+    fn check(body: &[u8], expected: &[Shown<'_>], refusal: Option<&str>) {
         let (batch, refused) = decode_text(body).unwrap();
-        let streams: Vec<(String, Vec<(i64, &[u8])>)> = batch
-            .streams
-            .iter()
-            .map(|stream| {
-                let lines = stream.lines.iter().map(|(time, line)| (time.as_ns(), line));
-                (stream.labels.to_string(), lines.collect())
-            })
-            .collect();
-        let streams: Vec<_> = streams.iter().map(|(labels, lines)| (labels.as_str(), lines.as_slice())).collect();
+        let labels: Vec<String> = batch.streams.iter().map(|stream| stream.labels.to_string()).collect();
+        let lines =
+            batch.streams.iter().map(|stream| stream.lines.iter().map(|(time, line)| (time.as_ns(), line)).collect());
+        let lines: Vec<Vec<(i64, &[u8])>> = lines.collect();
+        let streams: Vec<_> = labels.iter().map(String::as_str).zip(lines.iter().map(Vec::as_slice)).collect();
         assert_eq!((streams.as_slice(), refused.as_deref()), (expected, refusal));
     }
 
     #[test]
     fn entries_are_taken_as_they_come() {
-        check(br#"{}"#, &[], None);
+        check(b"{}", &[], None);
         check(br#"{"streams":[{"stream":{},"values":[]}]}"#, &[], None);
         check(
             br#" {"x":[{}],"streams":[{"values":[["2","a\n\u00e9"],[-1,""]],"stream":{"b":"2","a":"1"}}]} "#,
@@ -259,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_does_not_keep_others_out() {
-        let good: &[(&str, &[(i64, &[u8])])] = &[(r#"{a="1"}"#, &[(i64::MAX, b"x")])];
+        let good: &[Shown<'_>] = &[(r#"{a="1"}"#, &[(i64::MAX, b"x")])];
         let values = r#""values":[["9223372036854775807","x"]]"#;
         for (stream, message) in [
             ("{}", "error at least one label pair is required per stream"),
