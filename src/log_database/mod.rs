@@ -47,6 +47,7 @@ mod segment;
 mod snapshot;
 mod statistics;
 pub mod storage;
+mod subscription;
 mod window;
 
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
@@ -54,6 +55,7 @@ pub use error::Error;
 pub use scan::{COUNTS_MAX, Count, EntryRef, OPEN_BYTES_MAX, Scan, StreamCounts};
 pub use snapshot::{Extent, Snapshot};
 pub use statistics::Statistics;
+pub use subscription::{Missed, Received, Subscription};
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ mod retention;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::log_database::Error;
 use crate::log_database::database::maintenance::Maintenance;
@@ -24,6 +24,7 @@ use crate::log_database::segment::{self, Segment};
 use crate::log_database::snapshot::Snapshot;
 use crate::log_database::statistics::Statistics;
 use crate::log_database::storage::Storage;
+use crate::log_database::subscription::{QUEUE_BYTES_MAX, Queue, Subscription};
 use crate::model::{Batch, Checkpoint};
 use crate::status::Counter;
 
@@ -44,12 +45,14 @@ pub(super) struct Limits {
     pub(super) segment: segment::Limits,
     /// How much is reserved for when the medium is full: about what waits for a commit.
     pub(super) reserve_bytes: usize,
+    /// How much waits for a subscriber.
+    pub(super) subscription_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let (journal, segment) = (journal::Limits::default(), segment::Limits::default());
-        Self { journal, segment, reserve_bytes: 1 << 20 }
+        Self { journal, segment, reserve_bytes: 1 << 20, subscription_bytes: QUEUE_BYTES_MAX }
     }
 }
 
@@ -101,6 +104,8 @@ struct State {
     pending: Arc<Vec<Arc<Batch>>>,
     /// What both cost.
     pending_bytes: usize,
+    /// Those who see each batch as it is appended; ones that have left are noticed at the next.
+    subscribers: Vec<Weak<Queue>>,
 }
 
 impl Database {
@@ -168,8 +173,22 @@ impl Database {
             return Err(Error::PendingFull { bytes, pending });
         }
         state.pending_bytes += bytes;
-        Arc::make_mut(&mut state.pending).push(Arc::new(batch));
+        let batch = Arc::new(batch);
+        let subscribers = state.hand_over(&batch, bytes);
+        Arc::make_mut(&mut state.pending).push(batch);
+        drop(state);
+        subscribers.iter().for_each(|subscriber| subscriber.wake());
         Ok(())
+    }
+
+    /// Everything appended so far, and everything that is appended from here on: each batch is in one of them. `wake` is
+    /// called after each append, by the thread that appends, and so must not wait for anything.
+    pub fn subscribe(&self, wake: impl Fn() + Send + Sync + 'static) -> (Snapshot, Subscription) {
+        let (subscription, queue) = Subscription::new(self.shared.limits.subscription_bytes, Box::new(wake));
+        let mut state = self.state();
+        state.subscribers.retain(|subscriber| 0 < subscriber.strong_count());
+        state.subscribers.push(Arc::downgrade(&queue));
+        (state.snapshot(), subscription)
     }
 
     /// Writes everything that is pending as one record: lines and checkpoints together or not at all.
@@ -208,8 +227,7 @@ impl Database {
 
     /// Everything appended so far, for reading at leisure.
     pub fn snapshot(&self) -> Snapshot {
-        let state = self.state();
-        Snapshot::new(Arc::clone(&state.index), [Arc::clone(&state.committing), Arc::clone(&state.pending)])
+        self.state().snapshot()
     }
 
     /// What the database holds and what happened to it.
@@ -289,6 +307,22 @@ impl Database {
 }
 
 impl State {
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::new(Arc::clone(&self.index), [Arc::clone(&self.committing), Arc::clone(&self.pending)])
+    }
+
+    /// Gives all subscribers a batch; those who are still there have to be woken.
+    fn hand_over(&mut self, batch: &Arc<Batch>, cost_bytes: usize) -> Vec<Arc<Queue>> {
+        let mut present = Vec::new();
+        self.subscribers.retain(|subscriber| {
+            let Some(queue) = subscriber.upgrade() else { return false };
+            queue.push(batch, cost_bytes);
+            present.push(queue);
+            true
+        });
+        present
+    }
+
     fn add_recovered(&mut self, file: &Arc<JournalFile>, skeleton: &Skeleton, body_start: u64) {
         Arc::make_mut(&mut self.index).add_record(skeleton, file, body_start);
         self.add_checkpoints(&skeleton.checkpoints);

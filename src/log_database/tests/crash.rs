@@ -33,6 +33,7 @@ pub(super) fn limits() -> Limits {
             file_bytes_max: 16 << 10,
         },
         reserve_bytes: 4 << 10,
+        subscription_bytes: 2 << 10,
     }
 }
 

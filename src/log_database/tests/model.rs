@@ -42,7 +42,7 @@ fn any_lines() -> impl Strategy<Value = Lines> {
     })
 }
 
-fn any_batch() -> impl Strategy<Value = Batch> {
+pub(super) fn any_batch() -> impl Strategy<Value = Batch> {
     let name = prop_oneof![Just("a"), Just("b"), Just("c")];
     let stream = (name.clone(), any_lines()).prop_map(|(name, lines)| StreamLines { labels: labels(name), lines });
     let checkpoint = (name, proptest::option::weighted(0.8, vec(any::<u8>(), 0..3)))
