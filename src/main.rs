@@ -116,7 +116,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
             data_directory: data_directory.display().to_string(),
             started,
         };
-        let state = api::State { database: database.clone(), status: Arc::clone(&status), about: Arc::new(about) };
+        let state = api::State::new(database.clone(), Arc::clone(&status), about);
         let settings = api::Settings {
             allowed_hosts: config.allowed_hosts.clone(),
             drain_timeout: ANSWERS_TIMEOUT,

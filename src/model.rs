@@ -3,6 +3,8 @@
 //! Plain data without I/O, without a wire format and without the clock. Every other module may name this one; this one
 //! names none.
 
+pub mod budget;
+
 use std::fmt;
 use std::sync::Arc;
 

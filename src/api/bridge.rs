@@ -12,7 +12,7 @@ use async_lock::{Semaphore, SemaphoreGuard};
 use async_std::io::{self, BufRead};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{HOST, HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING, UPGRADE};
 use tide::StatusCode;
 use tide::http::{Method, Url};
 
@@ -22,6 +22,7 @@ use crate::api::error::Error;
 use crate::api::host;
 use crate::api::loki;
 use crate::api::server::Settings;
+use crate::api::websocket::Upgrade;
 
 /// Longest body of a request, in bytes: the longest query that anyone sends as a form.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -48,10 +49,11 @@ pub(super) async fn answer(
     app: tide::Server<State>,
     settings: Arc<Settings>,
     phase: Arc<Phase>,
-    request: hyper::Request<Incoming>,
+    mut request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Answer>, Infallible> {
+    let upgraded = hyper::upgrade::on(&mut request);
     let exchange = Exchange::begin(&phase);
-    let response = match accept(request, &settings).await {
+    let mut response = match accept(request, &settings).await {
         Ok((request, _turn)) => {
             app.respond(request).await.unwrap_or_else(|never| tide::http::Response::new(never.status()))
         }
@@ -62,7 +64,9 @@ pub(super) async fn answer(
             response
         }
     };
-    Ok(leave(response, exchange))
+    let Some(upgrade) = response.ext_mut().remove::<Upgrade>() else { return Ok(leave(response, Some(exchange))) };
+    upgrade.begin(upgraded, exchange);
+    Ok(leave(response, None))
 }
 
 /// Holds the place of a large body.
@@ -76,6 +80,7 @@ async fn accept(request: hyper::Request<Incoming>, settings: &Settings) -> Resul
         return Err(Error::bad_request("send a body with Content-Length; Transfer-Encoding is not taken"));
     }
     check_host(&head, settings)?;
+    check_origin(&head, settings)?;
     let method: Method =
         head.method.as_str().parse().map_err(|_| {
             Error::new(StatusCode::NotImplemented, format!("the method {} is not known here", head.method))
@@ -141,6 +146,24 @@ fn check_host(head: &hyper::http::request::Parts, settings: &Settings) -> Result
     }
 }
 
+/// Refuses a WebSocket to a page of another site, which could read it; anything else browsers do not let it read.
+fn check_origin(head: &hyper::http::request::Parts, settings: &Settings) -> Result<(), Error> {
+    let Some(origin) = head.headers.get(ORIGIN).filter(|_| head.headers.contains_key(UPGRADE)) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let page_host = origin.split_once("://").map(|(_, host)| host);
+    let is_own = page_host.is_some_and(|page_host| {
+        let served_as = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+        served_as.is_some_and(|host| host.eq_ignore_ascii_case(page_host))
+            || host::is_allowed(page_host, &settings.allowed_hosts)
+    });
+    if is_own {
+        return Ok(());
+    }
+    let message =
+        format!("a page of {origin:?} may not read these logs; start this server with --allowed-hosts and its host");
+    Err(Error::new(StatusCode::Forbidden, message))
+}
+
 /// The path and the query as they were sent.
 ///
 /// The URL has no authority and its path no leading slash, so that the url crate takes the path for opaque text: it
@@ -155,7 +178,7 @@ pub(super) fn url(target: &hyper::Uri) -> Result<Url, Error> {
 }
 
 /// Hands an answer to hyper.
-fn leave(mut response: tide::http::Response, exchange: Exchange) -> hyper::Response<Answer> {
+fn leave(mut response: tide::http::Response, exchange: Option<Exchange>) -> hyper::Response<Answer> {
     let reader = response.take_body();
     let length = reader.len().map(|length| length as u64);
     let mut left = hyper::Response::new(Answer { reader, length, _exchange: exchange });
@@ -179,7 +202,8 @@ pub(super) struct Answer {
     reader: tide::Body,
     /// Its length in bytes; `None` where it is made while it is sent.
     length: Option<u64>,
-    _exchange: Exchange,
+    /// The one that ends with this body; none where a WebSocket goes on with it.
+    _exchange: Option<Exchange>,
 }
 
 impl Body for Answer {

@@ -3,6 +3,7 @@
 use tide::{Response, StatusCode};
 
 use crate::api::wire;
+use crate::model::budget::Refusal;
 use crate::{log_database, logql};
 
 /// Why a request is not answered as asked; the message says how to ask better.
@@ -44,20 +45,23 @@ impl Error {
 /// What was no fault of the request is for the own log only: it may name paths.
 impl From<log_database::Error> for Error {
     fn from(error: log_database::Error) -> Self {
-        if is_too_much(&error) {
-            return Self::bad_request(error.to_string());
+        if let log_database::Error::Refused(refusal) = error {
+            return refusal.into();
         }
-        // Nobody reads of what was abandoned, and it is no fault.
-        if !matches!(error, log_database::Error::Abandoned) {
-            log::error!("a request failed: {error}");
-        }
+        log::error!("a request failed: {error}");
         Self::failed()
     }
 }
 
-/// Whether the request asks for more than the database gives; the message says so.
-fn is_too_much(error: &log_database::Error) -> bool {
-    matches!(error, log_database::Error::ScanTooWide | log_database::Error::TooManyCounts)
+/// Nobody reads of what was abandoned.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::TooMuch { .. } => StatusCode::BadRequest,
+            Refusal::TooMuchTogether { .. } | Refusal::Abandoned => StatusCode::TooManyRequests,
+        };
+        Self::new(status, refusal.to_string())
+    }
 }
 
 impl From<logql::Error> for Error {
@@ -97,8 +101,8 @@ fn refusal(error: &tide::Error) -> Response {
     if let Some(error) = error.downcast_ref::<Error>() {
         return Response::from(error);
     }
-    if let Some(error) = error.downcast_ref().filter(|error| is_too_much(error)) {
-        return Response::from(&Error::bad_request(error.to_string()));
+    if let Some(log_database::Error::Refused(refusal)) = error.downcast_ref() {
+        return Response::from(&Error::from(*refusal));
     }
     log::error!("a request failed: {error}");
     Response::from(&Error::failed())

@@ -24,6 +24,11 @@ pub(super) fn is_served(authority: &str, allowed_hosts: &[String]) -> bool {
     well_formed && (is_local || allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name)))
 }
 
+/// Whether the host of `authority` is one of `allowed_hosts`.
+pub(super) fn is_allowed(authority: &str, allowed_hosts: &[String]) -> bool {
+    host_of(authority).is_some_and(|host| allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)))
+}
+
 /// The host without its port; `None` where what stands for the port is none.
 fn host_of(authority: &str) -> Option<&str> {
     let Some((host, port)) = authority.rsplit_once(':') else { return Some(authority) };

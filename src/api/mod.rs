@@ -16,8 +16,10 @@ mod logs;
 mod loki;
 mod metrics;
 mod parameters;
+mod queries;
 mod server;
 mod time;
+mod websocket;
 mod wire;
 
 #[cfg(test)]
@@ -29,10 +31,12 @@ use std::time::Instant;
 use blocking::unblock;
 use tide::utils::After;
 
+use crate::api::queries::Queries;
 use crate::log_database::{Database, Statistics};
 use crate::status::Status;
 
 pub use loki::push::decode as decode_push;
+pub use queries::QueryLimits;
 pub use server::{BindError, Listener, Settings, bind};
 
 /// What the routes answer from.
@@ -44,9 +48,16 @@ pub struct State {
     pub status: Arc<Status>,
     /// What does not change while the agent runs.
     pub about: Arc<About>,
+    /// The queries that are being answered; those of the server that serves.
+    queries: Arc<Queries>,
 }
 
 impl State {
+    /// What a server answers from.
+    pub fn new(database: Database, status: Arc<Status>, about: About) -> Self {
+        Self { database, status, about: Arc::new(about), queries: Arc::new(Queries::new(QueryLimits::default())) }
+    }
+
     /// What the database says of itself; counted on a blocking thread, because it looks at every stream.
     async fn statistics(&self) -> Statistics {
         let database = self.database.clone();

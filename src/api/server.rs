@@ -21,6 +21,7 @@ use hyper::service::service_fn;
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use crate::api::connection::{Connection, Phase};
+use crate::api::queries::{Queries, QueryLimits};
 use crate::api::{State, bridge, routes};
 
 /// Most bytes of a request's head; paths and queries are the long part of it.
@@ -49,6 +50,8 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// How long open answers may go on after the signal to stop.
     pub drain_timeout: Duration,
+    /// What queries may take.
+    pub queries: QueryLimits,
 }
 
 impl Default for Settings {
@@ -60,6 +63,7 @@ impl Default for Settings {
             idle_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(3),
+            queries: QueryLimits::default(),
         }
     }
 }
@@ -113,6 +117,7 @@ impl Listener {
     /// Serves until `stop` is ready; then takes no more connections, and returns once the open answers are sent, or cut
     /// off after [`Settings::drain_timeout`].
     pub async fn serve(self, state: State, settings: Settings, stop: impl Future<Output = ()>) {
+        let state = State { queries: Arc::new(Queries::new(settings.queries)), ..state };
         self.serve_app(routes(state), settings, stop).await;
     }
 
@@ -174,7 +179,7 @@ async fn serve_connection(stream: TcpStream, app: tide::Server<State>, settings:
         .max_buf_size(BUFFER_BYTES_MAX);
     let service =
         service_fn(move |request| bridge::answer(app.clone(), Arc::clone(&settings), Arc::clone(&phase), request));
-    let mut connection = pin!(http.serve_connection(FuturesIo::new(socket), service));
+    let mut connection = pin!(http.serve_connection(FuturesIo::new(socket), service).with_upgrades());
 
     let told_to_stop = async {
         // Closed, never sent to.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::log_database::block;
 use crate::log_database::database::PENDING_BYTES_MAX;
-use crate::log_database::scan::{COUNTS_MAX, OPEN_BYTES_MAX};
 use crate::log_database::storage::IoError;
+use crate::model::budget::Refusal;
 
 /// Why the database could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -74,17 +74,9 @@ pub enum Error {
         pending: usize,
     },
 
-    /// So many streams have lines at one time that merging them takes more than [`OPEN_BYTES_MAX`] bytes of memory.
-    #[error("the query reads too many streams at once ({OPEN_BYTES_MAX} bytes); select fewer streams or less time")]
-    ScanTooWide,
-
-    /// More than [`COUNTS_MAX`] streams and steps have lines to be counted.
-    #[error("the query counts more than {COUNTS_MAX} times; select fewer streams or longer steps")]
-    TooManyCounts,
-
-    /// Nobody waits for what was being read; see [`crate::log_database::Scan::unless`].
-    #[error("the scan was abandoned")]
-    Abandoned,
+    /// The query that reads has no memory left to read with, or nobody waits for it. The scan is over.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 impl Error {

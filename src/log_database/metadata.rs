@@ -49,7 +49,7 @@ pub fn is_marked(labels: &Labels) -> bool {
 }
 
 /// The labels that a marked stream has for its readers; `None` for one that is not marked.
-pub(super) fn unmark(stored: &Labels) -> Option<Labels> {
+pub fn unmark(stored: &Labels) -> Option<Labels> {
     if stored.get(MARK.0) != Some(MARK.1) {
         return None;
     }
@@ -87,7 +87,7 @@ pub fn append<'a>(line: &mut Vec<u8>, metadata: impl IntoIterator<Item = (&'a st
 }
 
 /// The text of a line of a marked stream, and its metadata.
-pub(super) fn split(line: &[u8]) -> (&[u8], Metadata<'_>) {
+pub fn split(line: &[u8]) -> (&[u8], Metadata<'_>) {
     let parts = || {
         let (rest, trailer) = line.split_at_checked(line.len().checked_sub(TRAILER_BYTES)?)?;
         let (SEPARATOR, digits) = trailer.split_first().map(|(first, digits)| (*first, digits))? else { return None };

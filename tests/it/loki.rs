@@ -8,7 +8,7 @@ use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Server};
+use crate::support::{Answer, Server, encoded};
 
 /// The time of the first line, in seconds since the epoch.
 const START: i64 = 1_700_000_000;
@@ -45,15 +45,6 @@ fn stream(labels: &[(&str, &str)], entries: &[(i64, &str)]) -> StreamLines {
 /// The answer to a GET below `/loki/api/v1/`; blanks, quotes and the like may stand in the target as they are.
 fn ask(target: &str) -> Answer {
     server().get(&format!("/loki/api/v1/{}", encoded(target)))
-}
-
-fn encoded(target: &str) -> String {
-    let escape = |c: char| match c {
-        ' ' => "%20".to_owned(),
-        '"' | '{' | '}' | '|' | '+' | '[' | ']' | '<' | '>' | '`' => format!("%{:02X}", u32::from(c)),
-        _ => c.to_string(),
-    };
-    target.chars().map(escape).collect()
 }
 
 #[track_caller]

@@ -6,4 +6,5 @@ mod loki;
 mod pipeline_cases;
 mod push;
 mod support;
+mod tail;
 mod tidy;

@@ -14,7 +14,7 @@ use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
 
 /// How long a test waits for an answer before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A database of these lines, one nanosecond apart, in one stream with one label.
 pub(crate) fn database(name: &str, value: &str, lines: impl IntoIterator<Item = Vec<u8>>) -> Database {
@@ -45,7 +45,7 @@ impl Server {
             data_directory: ".data".to_owned(),
             started: Instant::now(),
         };
-        let state = State { database, status: Arc::default(), about: Arc::new(about) };
+        let state = State::new(database, Arc::default(), about);
         let listener = block_on(api::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_address();
         let (stop, stopped) = channel::bounded::<()>(1);
@@ -102,6 +102,16 @@ impl Answer {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
+}
+
+/// A target in which blanks, quotes and the like stood as they are.
+pub(crate) fn encoded(target: &str) -> String {
+    let escape = |c: char| match c {
+        ' ' => "%20".to_owned(),
+        '"' | '{' | '}' | '|' | '+' | '[' | ']' | '<' | '>' | '`' => format!("%{:02X}", u32::from(c)),
+        _ => c.to_string(),
+    };
+    target.chars().map(escape).collect()
 }
 
 /// What the server at `address` answers to one request on a connection of its own.

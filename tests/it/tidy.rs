@@ -34,6 +34,7 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("async_std", &["main", "api"]),
     ("blocking", &["main", "api"]),
     ("tide", &["main", "api"]),
+    ("async_tungstenite", &["main", "api"]),
     ("hyper", &["main", "api"]),
     ("smol_hyper", &["main", "api"]),
     ("http_body_util", &["main", "api"]),

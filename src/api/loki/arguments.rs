@@ -2,6 +2,8 @@
 //!
 //! They come in the URL, in the body of a form, or in both. An empty value means that the parameter is not given.
 
+use std::time::Duration;
+
 use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 use tide::Request;
@@ -125,6 +127,13 @@ impl Arguments {
         Ok(interval_ns)
     }
 
+    /// The whole number in parameter `name`, which is not below zero.
+    pub(super) fn whole(&self, name: &str) -> Result<Option<u64>, Error> {
+        self.read(name, |text| {
+            text.parse().map_err(|_| Error::bad_request(format!("{name}: {text:?} is no whole number from 0 on")))
+        })
+    }
+
     /// The count in parameter `name`; `default` where it is not given.
     pub(super) fn count(&self, name: &str, default: usize) -> Result<usize, Error> {
         let count = self.read(name, |text| {
@@ -145,6 +154,14 @@ impl Arguments {
             _ => Err(Error::bad_request(format!("invalid direction '{text}'"))),
         })?;
         Ok(direction.unwrap_or(Direction::Backward))
+    }
+
+    /// How long the client waits for an answer; `None` where it does not say.
+    pub(super) fn time_max(&self) -> Result<Option<Duration>, Error> {
+        let time_ns = self.duration_ns("timeout")?;
+        let whole = |ns: i64| u64::try_from(ns).ok().filter(|ns| 0 < *ns).map(Duration::from_nanos);
+        let refuse = || Error::bad_request("timeout must be more than nothing");
+        time_ns.map(|ns| whole(ns).ok_or_else(refuse)).transpose()
     }
 
     fn duration_ns(&self, name: &str) -> Result<Option<i64>, Error> {
@@ -271,6 +288,11 @@ mod tests {
         assert_eq!(count("limit=5"), Ok(5));
         assert_eq!(count("limit=-1"), Err("limit must be a positive value".to_owned()));
         assert_eq!(count("limit=x"), Err("limit: \"x\" is no number".to_owned()));
+        let time_max = |query| arguments(query).time_max().map_err(|error| error.to_string());
+        assert_eq!(time_max("timeout="), Ok(None));
+        assert_eq!(time_max("timeout=1m"), Ok(Some(Duration::from_mins(1))));
+        assert_eq!(time_max("timeout=0.5"), Ok(Some(Duration::from_millis(500))));
+        assert_eq!(time_max("timeout=-1"), Err("timeout must be more than nothing".to_owned()));
         let direction = |query| arguments(query).direction().map_err(|error| error.to_string());
         assert_eq!(direction(""), Ok(Direction::Backward));
         assert_eq!(direction("direction=FORWARD"), Ok(Direction::Forward));

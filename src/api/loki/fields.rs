@@ -76,7 +76,7 @@ async fn find(request: &Request<State>, arguments: &Arguments) -> Result<BTreeMa
     let limit = arguments.count("line_limit", LINES_DEFAULT)?.min(ENTRIES_MAX);
     let clock = arguments.clock();
     let query = LogQuery::new(&expr, options(arguments.range()?, limit), &clock)?;
-    running::run(&request.state().database, move |source| collect(query, source, &clock)).await
+    running::run(request.state(), arguments, move |source| collect(query, source, &clock)).await
 }
 
 /// Lines with labels by category, the newest first.

@@ -13,6 +13,7 @@ pub(super) mod push;
 mod query;
 mod running;
 mod service;
+mod tail;
 mod volume;
 mod wire;
 
@@ -30,6 +31,8 @@ pub(super) const PUSH_PATH: &str = "/loki/api/v1/push";
 pub(super) fn add_routes(app: &mut tide::Server<State>) {
     add_query(app, "/loki/api/v1/query_range", query::range);
     add_query(app, "/loki/api/v1/query", query::instant);
+
+    app.at("/loki/api/v1/tail").get(plain(tail::tail));
 
     add_query(app, "/loki/api/v1/labels", labels::names);
     add_query(app, "/loki/api/v1/label", labels::names);

@@ -13,7 +13,7 @@ use crate::logql::eval::{Evaluation, LogOptions, LogQuery, MetricAnswer, MetricQ
 use crate::logql::limits::ENTRIES_MAX;
 
 /// How many lines are answered where nothing is said.
-const LIMIT_DEFAULT: usize = 100;
+pub(super) const LIMIT_DEFAULT: usize = 100;
 /// What the answer to Logs Drilldown says when series are missing.
 const TRUNCATED: &str = "maximum number of series (500) reached for a single query; returning partial results";
 
@@ -23,18 +23,13 @@ pub(super) async fn range(mut request: Request<State>) -> Result<Response, Error
     let range = arguments.range()?;
     let (step_ns, interval_ns) = (arguments.step_ns(range)?, arguments.interval_ns()?);
     let (limit, direction) = (arguments.count("limit", LIMIT_DEFAULT)?, arguments.direction()?);
-    let database = &request.state().database;
     match logql::parse(&arguments.query()?)? {
         Expr::Log(expr) => {
-            if ENTRIES_MAX < limit {
-                let (message, max) = ("max entries limit per query exceeded", ENTRIES_MAX);
-                let message = format!("{message}, limit > max_entries_limit_per_query ({limit} > {max})");
-                return Err(Error::bad_request(message));
-            }
+            check_limit(limit)?;
             let categorizes = asks_for(&request, "X-Loki-Response-Encoding-Flags", wire::CATEGORIZE_LABELS);
             let options = LogOptions { range, direction, limit, interval_ns, categorizes };
             let query = LogQuery::new(&expr, options, &arguments.clock())?;
-            running::run(database, move |source| lines(query, source, categorizes)).await
+            running::run(request.state(), &arguments, move |source| lines(query, source, categorizes)).await
         }
         Expr::Metric(expr) => {
             let evaluation = Evaluation::Range { start: range.start, end: range.end, step_ns };
@@ -55,8 +50,17 @@ pub(super) async fn instant(mut request: Request<State>) -> Result<Response, Err
     }
 }
 
+/// Refuses to answer more lines than a log query may ask for.
+pub(super) fn check_limit(limit: usize) -> Result<(), Error> {
+    if limit <= ENTRIES_MAX {
+        return Ok(());
+    }
+    let (message, max) = ("max entries limit per query exceeded", ENTRIES_MAX);
+    Err(Error::bad_request(format!("{message}, limit > max_entries_limit_per_query ({limit} > {max})")))
+}
+
 /// Whether header `name`, a list with commas, has `value`.
-fn asks_for(request: &Request<State>, name: &str, value: &str) -> bool {
+pub(super) fn asks_for(request: &Request<State>, name: &str, value: &str) -> bool {
     let given = request.header(name).into_iter().flatten();
     given.flat_map(|given| given.as_str().split(',')).any(|given| given.trim().eq_ignore_ascii_case(value))
 }
@@ -81,7 +85,7 @@ async fn numbers(
     let is_drilldown = asks_for(request, "X-Query-Tags", "Source=grafana-lokiexplore-app");
     let too_many_series = if is_drilldown { TooManySeries::Truncate } else { TooManySeries::Refuse };
     let mut query = MetricQuery::new(expr, evaluation, too_many_series, &arguments.clock())?;
-    running::run(&request.state().database, move |source| {
+    running::run(request.state(), arguments, move |source| {
         let mut cost = Cost::new();
         let mut room = Vec::new();
         for range in query.ranges() {

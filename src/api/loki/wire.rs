@@ -67,7 +67,7 @@ impl<'a, R: Serialize> Answer<'a, R> {
 
     /// Says whether the labels are told apart by category.
     pub(super) fn with_categories(self, has_categories: bool) -> Self {
-        Self { encoding_flags: if has_categories { &[CATEGORIZE_LABELS] } else { &[] }, ..self }
+        Self { encoding_flags: encoding_flags(has_categories), ..self }
     }
 
     pub(super) fn with_cost(self, cost: &Cost) -> Self {
@@ -131,6 +131,48 @@ impl<'a> Stream<'a> {
         let values = stream.lines.iter().map(|line| Value { line, has_categories });
         Self { stream: SeriesObject(&stream.labels), values: values.collect() }
     }
+}
+
+/// A message of a tail.
+#[derive(Serialize)]
+pub(super) struct Frame<'a> {
+    streams: Vec<Stream<'a>>,
+    #[serde(rename = "encodingFlags", skip_serializing_if = "<[_]>::is_empty")]
+    encoding_flags: &'static [&'static str],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dropped_entries: Vec<Dropped<'a>>,
+}
+
+/// That a tail misses a line of a stream, and lines before it.
+#[derive(Serialize)]
+pub(super) struct Dropped<'a> {
+    timestamp: String,
+    labels: LabelObject<'a>,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn new(streams: &'a [eval::Stream], dropped_entries: Vec<Dropped<'a>>, has_categories: bool) -> Self {
+        Self {
+            streams: streams.iter().map(|stream| Stream::new(stream, has_categories)).collect(),
+            encoding_flags: encoding_flags(has_categories),
+            dropped_entries,
+        }
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("wire structs hold no map with keys that are not text")
+    }
+}
+
+impl<'a> Dropped<'a> {
+    pub(super) fn new(labels: &'a Labels, timestamp: Timestamp) -> Self {
+        Self { timestamp: timestamp.as_ns().to_string(), labels: LabelObject(labels) }
+    }
+}
+
+/// What an answer says of how its labels are told apart.
+fn encoding_flags(has_categories: bool) -> &'static [&'static str] {
+    if has_categories { &[CATEGORIZE_LABELS] } else { &[] }
 }
 
 /// A line: its time in nanoseconds as text, its text and, where asked for, its labels by category.

@@ -177,7 +177,9 @@ impl Database {
         let subscribers = state.hand_over(&batch, bytes);
         Arc::make_mut(&mut state.pending).push(batch);
         drop(state);
-        subscribers.iter().for_each(|subscriber| subscriber.wake());
+        for subscriber in subscribers {
+            subscriber.wake();
+        }
         Ok(())
     }
 

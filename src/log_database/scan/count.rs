@@ -3,20 +3,20 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::log_database::Error;
 use crate::log_database::block;
 use crate::log_database::index::StoredIn;
 use crate::log_database::part::Part;
-use crate::log_database::scan::parallel;
 use crate::log_database::scan::part::{Question, accepted};
+use crate::log_database::scan::{parallel, while_reading};
 use crate::log_database::segment::Segment;
 use crate::log_database::snapshot::{PendingLines, StreamView};
+use crate::model::budget::{Budget, Refusal};
 use crate::model::{Labels, Selection, Timestamp};
 
-/// Most counts that one call collects, over all streams and parts: 16 MiB.
-pub const COUNTS_MAX: usize = 1 << 20;
+/// What a count takes in memory, in bytes, beside those of other parts that it is put together with.
+const COUNT_COST_BYTES: usize = 2 * size_of::<(u64, u64)>();
 
 /// How many lines of one stream lie in each step that has any, by step; step `n` begins `n` steps after the selection's
 /// range does, and includes its beginning.
@@ -35,8 +35,7 @@ pub struct Count {
     streams: Vec<(Labels, StreamView)>,
     question: Question,
     steps: Steps,
-    /// Whether nobody waits for the answer any more.
-    is_abandoned: Option<Arc<AtomicBool>>,
+    budget: Arc<Budget>,
 }
 
 /// A part of one of [`Count::streams`].
@@ -53,13 +52,13 @@ impl Count {
     ) -> Self {
         let question = Question::new(selection.range, selection.direction, &selection.filters);
         let steps = Steps { start_ns: selection.range.start.as_ns(), step_ns };
-        Self { streams, question, steps, is_abandoned: None }
+        Self { streams, question, steps, budget: Arc::default() }
     }
 
-    /// Ends the count with [`Error::Abandoned`] where it would read on after `is_abandoned` is set.
+    /// Takes the memory to count with from `budget`, and ends where that is cancelled. The counts stay taken.
     #[must_use]
-    pub fn unless(mut self, is_abandoned: Arc<AtomicBool>) -> Self {
-        self.is_abandoned = Some(is_abandoned);
+    pub fn within(mut self, budget: Arc<Budget>) -> Self {
+        self.budget = budget;
         self
     }
 
@@ -68,28 +67,15 @@ impl Count {
     ///
     /// # Errors
     ///
-    /// - [`Error::TooManyCounts`]: there are more than [`COUNTS_MAX`].
-    /// - [`Error::Abandoned`]: see [`Count::unless`].
+    /// [`Error::Refused`]: there are more counts than the budget has room for, or it was cancelled.
     pub fn run(self) -> Result<Vec<StreamCounts>, Error> {
         let items: Vec<(usize, Item<'_>)> = self.items().collect();
-        let (collected, is_too_much) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let is_abandoned = || self.is_abandoned.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
         let found = parallel::map(&items, |(_, item)| {
-            if is_too_much.load(Ordering::Relaxed) || is_abandoned() {
-                return Vec::new();
-            }
-            let counts = self.count(item);
-            if COUNTS_MAX < collected.fetch_add(counts.len(), Ordering::Relaxed) + counts.len() {
-                is_too_much.store(true, Ordering::Relaxed);
-            }
-            counts
+            let counts = self.count(item)?;
+            self.budget.take(counts.len() * COUNT_COST_BYTES)?;
+            Ok(counts)
         });
-        if is_abandoned() {
-            return Err(Error::Abandoned);
-        }
-        if is_too_much.into_inner() {
-            return Err(Error::TooManyCounts);
-        }
+        let found: Vec<Vec<(u64, u64)>> = found.into_iter().collect::<Result<_, Refusal>>()?;
         let mut by_stream: Vec<Vec<(u64, u64)>> = self.streams.iter().map(|_| Vec::new()).collect();
         for ((stream, _), counts) in items.iter().zip(found) {
             by_stream[*stream].extend(counts);
@@ -111,28 +97,34 @@ impl Count {
         })
     }
 
-    fn count(&self, item: &Item<'_>) -> Vec<(u64, u64)> {
+    fn count(&self, item: &Item<'_>) -> Result<Vec<(u64, u64)>, Refusal> {
         let mut tally = Tally::new(self.steps);
         match item {
             Item::Stored(_, part) if self.question.filters.is_empty() && self.lies_in_one_step(part) => {
                 tally.add_many(part.earliest, part.line_count.into());
             }
-            Item::Stored(StoredIn::Journal(file), part) => {
-                if let Some(lines) = file.read(part) {
-                    accepted(&lines, &self.question).for_each(|(timestamp, _)| tally.add(timestamp));
-                }
-            }
-            Item::Stored(StoredIn::Segment(segment), part) => {
-                // What was counted before a block turned out to be unreadable is as true as all of it.
-                if let Err(problem) = self.count_in_block(segment, part, &mut tally) {
-                    segment.add_unreadable(part, &problem.to_string());
-                }
-            }
+            Item::Stored(file, part) => while_reading(&self.budget, part, || self.count_in(file, part, &mut tally))?,
             Item::Pending(pending) => {
                 accepted(pending.lines(), &self.question).for_each(|(timestamp, _)| tally.add(timestamp));
             }
         }
-        tally.counts()
+        Ok(tally.counts())
+    }
+
+    fn count_in(&self, file: &StoredIn, part: &Part, tally: &mut Tally) {
+        match file {
+            StoredIn::Journal(file) => {
+                if let Some(lines) = file.read(part) {
+                    accepted(&lines, &self.question).for_each(|(timestamp, _)| tally.add(timestamp));
+                }
+            }
+            StoredIn::Segment(segment) => {
+                // What was counted before a block turned out to be unreadable is as true as all of it.
+                if let Err(problem) = self.count_in_block(segment, part, tally) {
+                    segment.add_unreadable(part, &problem.to_string());
+                }
+            }
+        }
     }
 
     fn count_in_block(&self, segment: &Segment, part: &Part, tally: &mut Tally) -> Result<(), block::Error> {

@@ -18,7 +18,6 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
-use std::sync::atomic::{self, AtomicBool};
 
 use crate::log_database::Error;
 use crate::log_database::index::StoredIn;
@@ -26,18 +25,18 @@ use crate::log_database::metadata::Metadata;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window};
 use crate::log_database::snapshot::StreamView;
+use crate::model::budget::{Budget, Refusal};
 use crate::model::{Direction, Labels, Selection, Timestamp};
 
-pub use count::{COUNTS_MAX, Count, StreamCounts};
+pub use count::{Count, StreamCounts};
 
-/// Most bytes of parts that a scan holds in memory at one time: a thousand busy streams. Above, the machine's other work
-/// is worth more than the query.
-pub const OPEN_BYTES_MAX: usize = 64 << 20;
 /// Most text of a block that is put together at once, in bytes; less where many streams are read.
 const WINDOW_BYTES_MAX: usize = 4 << 20;
 /// The least: as much as a part of the journal holds.
 const WINDOW_BYTES_MIN: usize = 64 << 10;
 
+/// What a line of a part takes in memory while the part is read, beside its text, in bytes: its time, its end and its row.
+const READ_LINE_COST_BYTES: usize = 16;
 /// Most blocks that are read at a time, while most of them have nothing for the answer.
 const BATCH_MAX: usize = 16;
 
@@ -70,11 +69,11 @@ pub struct Scan {
     remaining: Option<usize>,
     unopened: BinaryHeap<Reverse<Key>>,
     open: BinaryHeap<OpenPart>,
+    /// Taken from the budget for them.
     open_bytes: usize,
     /// Whether the line on top of `open` was returned and has to make way.
     is_top_returned: bool,
-    /// Whether nobody waits for the answer any more; whoever sets it does so from outside.
-    is_abandoned: Option<Arc<AtomicBool>>,
+    budget: Arc<Budget>,
 }
 
 /// A place in the order of a scan; mirrored for [`Direction::Backward`], so that less is always sooner.
@@ -103,7 +102,7 @@ struct OpenPart {
     /// Of the next line.
     key: Key,
     lines: OpenLines,
-    /// What it counts towards [`OPEN_BYTES_MAX`].
+    /// What it takes of the budget.
     bytes: usize,
 }
 
@@ -157,51 +156,48 @@ impl Scan {
                 }
             }
         }
-        // All streams may have a block open at one time, and half of the memory is for what is not in blocks.
-        let window_bytes = OPEN_BYTES_MAX / 2 / streams.len().max(1);
-        Self {
+        let scan = Self {
             streams,
             question: Question::new(selection.range, selection.direction, &selection.filters),
             question_of_texts: Box::new(Question::of_texts(selection.range, selection.direction, &selection.filters)),
-            window_bytes: window_bytes.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX),
+            window_bytes: 0,
             batch: 1,
             remaining: selection.limit,
             unopened: unopened.into(),
             open: BinaryHeap::new(),
             open_bytes: 0,
             is_top_returned: false,
-            is_abandoned: None,
-        }
+            budget: Arc::default(),
+        };
+        scan.within(Arc::default())
     }
 
-    /// Ends the scan with [`Error::Abandoned`] where it would read on after `is_abandoned` is set.
+    /// Takes the memory to read with from `budget`, and ends where that is cancelled.
     #[must_use]
-    pub fn unless(mut self, is_abandoned: Arc<AtomicBool>) -> Self {
-        self.is_abandoned = Some(is_abandoned);
+    pub fn within(mut self, budget: Arc<Budget>) -> Self {
+        // All streams may have a block open at one time, and half of the memory is for what is not in blocks.
+        let window_bytes = budget.bytes_max() / 2 / self.streams.len().max(1);
+        self.window_bytes = window_bytes.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX);
+        self.budget = budget;
         self
-    }
-
-    fn check_abandoned(&self) -> Result<(), Error> {
-        let is_abandoned = self.is_abandoned.as_ref().is_some_and(|flag| flag.load(atomic::Ordering::Relaxed));
-        if is_abandoned { Err(Error::Abandoned) } else { Ok(()) }
     }
 
     /// The next entry; `None` at the end.
     ///
     /// # Errors
     ///
-    /// - [`Error::ScanTooWide`]: too many streams have lines at this time. The scan is over.
-    /// - [`Error::Abandoned`]: see [`Scan::unless`].
+    /// [`Error::Refused`]: so many streams have lines at this time that the budget does not suffice, or it was cancelled.
+    /// The scan is over.
     // Not an `Iterator`: the entry borrows from the scan, so that no line is copied.
     #[expect(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
     pub fn next(&mut self) -> Result<Option<EntryRef<'_>>, Error> {
         if self.remaining == Some(0) {
             return Ok(None);
         }
-        if std::mem::take(&mut self.is_top_returned) {
-            self.advance_top()?;
+        if let Err(error) = self.find_next() {
+            self.end();
+            return Err(error);
         }
-        self.open_due_parts()?;
         let Some(part) = self.open.peek() else { return Ok(None) };
         self.is_top_returned = true;
         if let Some(remaining) = &mut self.remaining {
@@ -211,6 +207,21 @@ impl Scan {
         let (line, metadata) = self.question_for(part.key).split(line);
         let labels = &self.stream(part.key).0;
         Ok(Some(EntryRef { timestamp, labels, line, metadata }))
+    }
+
+    /// Brings the part with the next line to the top.
+    fn find_next(&mut self) -> Result<(), Error> {
+        if std::mem::take(&mut self.is_top_returned) {
+            self.advance_top()?;
+        }
+        self.open_due_parts()
+    }
+
+    /// Lets go of everything; nothing comes after it.
+    fn end(&mut self) {
+        self.unopened.clear();
+        self.open.clear();
+        self.budget.give_back(std::mem::take(&mut self.open_bytes));
     }
 
     /// Moves the part on top to its next line, which may have to be read.
@@ -225,8 +236,8 @@ impl Scan {
         }
         let OpenPart { key, lines, bytes } = PeekMut::pop(top);
         self.open_bytes -= bytes;
-        self.check_abandoned()?;
-        match self.read_later(key, lines) {
+        self.budget.give_back(bytes);
+        match self.read_later(key, lines)? {
             Some(part) => self.add(part),
             None => Ok(()),
         }
@@ -238,11 +249,11 @@ impl Scan {
             if self.open.peek().is_some_and(|open| open.key < key) {
                 break;
             }
-            self.check_abandoned()?;
             let keys = self.take_batch();
             // All of them together take no more memory than one alone would.
             let window = Window { text_bytes: (self.window_bytes / keys.len()).max(WINDOW_BYTES_MIN), ..self.window() };
-            let parts = parallel::map(&keys, |key| self.read_part(*key, window));
+            let parts = parallel::map(&keys, |key| self.read_part(*key, window)).into_iter();
+            let parts: Vec<Option<OpenPart>> = parts.collect::<Result<_, _>>()?;
             let empty_count = parts.iter().filter(|part| part.is_none()).count();
             self.batch = if keys.len() <= 2 * empty_count { self.batch * 2 } else { self.batch / 2 };
             for part in parts.into_iter().flatten() {
@@ -273,27 +284,23 @@ impl Scan {
     }
 
     fn add(&mut self, part: OpenPart) -> Result<(), Error> {
+        self.budget.take(part.bytes)?;
         self.open_bytes += part.bytes;
-        if OPEN_BYTES_MAX < self.open_bytes {
-            self.unopened.clear();
-            self.open.clear();
-            return Err(Error::ScanTooWide);
-        }
         self.open.push(part);
         Ok(())
     }
 
     /// Reads a part; `None` where it has no line to return.
-    fn read_part(&self, key: Key, window: Window) -> Option<OpenPart> {
+    fn read_part(&self, key: Key, window: Window) -> Result<Option<OpenPart>, Refusal> {
         let lines = if let Some((file, part)) = self.stored(key) {
-            OpenLines::of_part(file, part, self.question_for(key), window)?
+            while_reading(&self.budget, part, || OpenLines::of_part(file, part, self.question_for(key), window))?
         } else {
             let view = &self.stream(key).1;
             let stored_count = view.stored.as_ref().map_or(0, |stream| stream.len());
             let position = key.directed(self.question.direction).part as usize - stored_count;
-            OpenLines::of_pending(view.pending[position].clone(), self.question_for(key))?
+            OpenLines::of_pending(view.pending[position].clone(), self.question_for(key))
         };
-        Some(OpenPart::new(key, self.question.direction, lines))
+        Ok(lines.map(|lines| OpenPart::new(key, self.question.direction, lines)))
     }
 
     /// Where a part is; `None` for one that is not committed.
@@ -316,13 +323,28 @@ impl Scan {
     }
 
     /// Reads the lines after those of a part that were all returned; `None` where there are none.
-    fn read_later(&self, key: Key, lines: OpenLines) -> Option<OpenPart> {
-        let (file, part) = self.stored(key)?;
-        let later = lines.later(file, part, self.question_for(key), self.window())?;
-        Some(OpenPart::new(key, self.question.direction, later))
+    fn read_later(&self, key: Key, lines: OpenLines) -> Result<Option<OpenPart>, Refusal> {
+        let Some((file, part)) = self.stored(key) else { return Ok(None) };
+        let later = while_reading(&self.budget, part, || lines.later(file, part, self.question_for(key), self.window()))?;
+        Ok(later.map(|later| OpenPart::new(key, self.question.direction, later)))
     }
 
     fn window(&self) -> Window {
         Window { text_bytes: self.window_bytes, line_count: self.remaining.unwrap_or(usize::MAX) }
     }
+}
+
+impl Drop for Scan {
+    fn drop(&mut self) {
+        self.budget.give_back(self.open_bytes);
+    }
+}
+
+/// Takes the memory that it takes to look into a part while `read` does.
+fn while_reading<T>(budget: &Budget, part: &Part, read: impl FnOnce() -> T) -> Result<T, Refusal> {
+    let bytes = part.text_bytes as usize + part.line_count as usize * READ_LINE_COST_BYTES;
+    budget.take(bytes)?;
+    let result = read();
+    budget.give_back(bytes);
+    Ok(result)
 }

@@ -1,11 +1,11 @@
 //! What a scan returns in particular cases that random ones meet too seldom.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::log_database::storage::{DiskStorage, SimulatedStorage};
-use crate::log_database::tests::{Model, batch, entries, labels, lines, open};
-use crate::log_database::{Database, Error, OPEN_BYTES_MAX, StreamCounts};
+use crate::log_database::tests::{Model, batch, crash, entries, labels, lines, open};
+use crate::log_database::{Database, Error, StreamCounts};
+use crate::model::budget::{Budget, QUERY_BYTES_MAX, Refusal};
 use crate::model::{Batch, Direction, Labels, Lines, Selection, StreamLines, TimeRange, Timestamp};
 
 /// Scans forward and backward, pending, committed and reopened, and expects the lines' texts.
@@ -114,7 +114,7 @@ fn a_limited_scan_opens_only_the_parts_it_needs() {
 fn a_scan_over_too_many_streams_at_once_is_refused() {
     let database = open(&SimulatedStorage::default()).unwrap();
     let line = "x".repeat(32 << 10);
-    for stream in 0..=OPEN_BYTES_MAX / (2 * line.len()) {
+    for stream in 0..=QUERY_BYTES_MAX / (2 * line.len()) {
         database.append(batch(&stream.to_string(), &[(1, &line), (2, &line)], 1)).unwrap();
     }
     database.commit().unwrap();
@@ -125,7 +125,7 @@ fn a_scan_over_too_many_streams_at_once_is_refused() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, Error::ScanTooWide));
+    assert!(matches!(error, Error::Refused(Refusal::TooMuch { .. })));
     assert_eq!(scan.next().unwrap(), None);
 }
 
@@ -171,11 +171,37 @@ fn an_abandoned_scan_ends_where_it_would_open_another_part() {
     let database = open(&SimulatedStorage::default()).unwrap();
     database.append(batch("a", &[(1, "1")], 1)).unwrap();
     database.append(batch("a", &[(2, "2")], 2)).unwrap();
-    let is_abandoned = Arc::new(AtomicBool::new(false));
-    let mut scan = database.snapshot().scan(&Selection::of(Vec::new())).unless(Arc::clone(&is_abandoned));
+    let budget = Arc::new(Budget::default());
+    let mut scan = database.snapshot().scan(&Selection::of(Vec::new())).within(Arc::clone(&budget));
     assert_eq!(scan.next().unwrap().map(|entry| entry.line), Some(&b"1"[..]));
-    is_abandoned.store(true, Ordering::Relaxed);
-    assert!(matches!(scan.next(), Err(Error::Abandoned)));
+    budget.cancel();
+    assert!(matches!(scan.next(), Err(Error::Refused(Refusal::Abandoned))));
+    assert_eq!(scan.next().unwrap(), None);
+}
+
+#[test]
+fn a_scan_gives_back_all_the_memory_it_took() {
+    let database = crash::open(&SimulatedStorage::default()).unwrap();
+    for number in 0..200 {
+        database.append(batch("a", &[(number, &"line ".repeat(40))], 1)).unwrap();
+        database.append(batch("b", &[(number, "line")], 1)).unwrap();
+        database.commit().unwrap();
+    }
+    while database.maintain(Timestamp::from_ns(0)).unwrap() {}
+    assert_ne!(database.statistics().blocks, 0);
+    let budget = Arc::new(Budget::default());
+    let mut scan = database.snapshot().scan(&Selection::of(Vec::new())).within(Arc::clone(&budget));
+    let mut most = 0;
+    while scan.next().unwrap().is_some() {
+        most = most.max(budget.taken_bytes());
+    }
+    assert_ne!(most, 0);
+    assert_eq!(budget.taken_bytes(), 0, "at its end");
+    let mut scan = database.snapshot().scan(&Selection::of(Vec::new())).within(Arc::clone(&budget));
+    scan.next().unwrap();
+    assert_ne!(budget.taken_bytes(), 0);
+    drop(scan);
+    assert_eq!(budget.taken_bytes(), 0, "in the middle");
 }
 
 #[test]
@@ -193,17 +219,19 @@ fn streams_can_be_shown_with_other_labels() {
 #[test]
 fn an_abandoned_count_ends_and_one_of_too_much_is_refused() {
     let database = open(&SimulatedStorage::default()).unwrap();
-    for first in [0, 600_000] {
+    for first in [0, 1000] {
         let mut many = Lines::default();
-        (first..first + 600_000).for_each(|ns| many.push(Timestamp::from_ns(ns), b""));
+        (first..first + 1000).for_each(|ns| many.push(Timestamp::from_ns(ns), b""));
         let streams = vec![StreamLines { labels: labels("a"), lines: many }];
         database.append(Batch { checkpoint: None, streams }).unwrap();
     }
     let count =
         |step_ns: u64| database.snapshot().count(&Selection::of(Vec::new()), step_ns.try_into().unwrap()).unwrap();
-    assert!(matches!(count(1).run(), Err(Error::TooManyCounts)));
+    let narrow = Arc::new(Budget::new(50 << 10));
+    assert!(matches!(count(1).within(narrow).run(), Err(Error::Refused(Refusal::TooMuch { .. }))));
     let second = count(1 << 62).run().unwrap();
-    assert_eq!(second, [StreamCounts { labels: labels("a"), counts: vec![(2, 1_200_000)] }]);
-    let is_abandoned = Arc::new(AtomicBool::new(true));
-    assert!(matches!(count(1).unless(is_abandoned).run(), Err(Error::Abandoned)));
+    assert_eq!(second, [StreamCounts { labels: labels("a"), counts: vec![(2, 2000)] }]);
+    let budget = Arc::new(Budget::default());
+    budget.cancel();
+    assert!(matches!(count(1).within(budget).run(), Err(Error::Refused(Refusal::Abandoned))));
 }

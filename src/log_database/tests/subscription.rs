@@ -66,7 +66,10 @@ fn what_is_not_taken_is_bounded() {
         database.append(batch("a", &[(number, &"x".repeat(500))], 1)).unwrap();
     }
     let Received { batches, missed } = subscription.take();
-    assert_eq!(batches.iter().map(|batch| batch.streams[0].lines.timestamps()[0].as_ns()).collect::<Vec<_>>(), [97, 98, 99]);
+    assert_eq!(
+        batches.iter().map(|batch| batch.streams[0].lines.timestamps()[0].as_ns()).collect::<Vec<_>>(),
+        [97, 98, 99]
+    );
     assert_eq!(missed.line_count, 97);
     database.append(batch("a", &[(100, &"x".repeat(5000))], 1)).unwrap();
     let Received { batches, missed } = subscription.take();

@@ -64,7 +64,7 @@ pub struct Line {
 
 impl Line {
     /// How much memory the line takes, in bytes.
-    fn byte_count(&self) -> usize {
+    pub fn byte_count(&self) -> usize {
         size_of::<Self>() + self.text.len() + self.metadata.byte_count() + self.parsed.byte_count()
     }
 }

@@ -1,0 +1,190 @@
+//! `tail`: the newest lines of a log query and then each line as it comes, on a WebSocket.
+//!
+//! What comes is looked at when the client has taken what came before. Until then it waits in the database's
+//! subscription, which is bounded: a client that is too slow is told which streams it missed lines of.
+
+mod feed;
+
+use std::future::{Future, pending};
+use std::time::{Duration, Instant};
+
+use async_lock::SemaphoreGuardArc;
+use async_std::channel::{self, Receiver};
+use async_tungstenite::tungstenite::protocol::CloseFrame;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::{self, Message};
+use blocking::unblock;
+use futures_lite::StreamExt;
+use futures_lite::future::or;
+use hyper::rt::Timer as _;
+use smol_hyper::rt::SmolTimer;
+use tide::{Request, Response};
+
+use crate::api::State;
+use crate::api::error::Error;
+use crate::api::loki::arguments::Arguments;
+use crate::api::loki::query::{LIMIT_DEFAULT, asks_for, check_limit};
+use crate::api::loki::tail::feed::Feed;
+use crate::api::loki::wire::CATEGORIZE_LABELS;
+use crate::api::websocket::{self, Socket};
+use crate::logql;
+use crate::logql::ast::{Expr, LogExpr};
+use crate::logql::pipeline::Clock;
+use crate::model::{TimeRange, Timestamp};
+
+/// Longest time that lines may be held back for others to be sorted in, in seconds.
+const DELAY_SECONDS_MAX: u64 = 5;
+/// How often a client is asked whether it is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest reason that a close frame takes, in bytes.
+const CLOSE_REASON_BYTES_MAX: usize = 123;
+/// How long a client may say nothing, not even that it is still there.
+const SILENCE_MAX: Duration = Duration::from_mins(1);
+
+/// What a client asks for.
+struct Ask {
+    expr: LogExpr,
+    /// Of the lines there are, the newest so many.
+    limit: usize,
+    start: Timestamp,
+    delay: Duration,
+    /// Whether labels are told apart by category.
+    categorizes: bool,
+    clock: Clock,
+}
+
+/// Answers the request.
+pub(super) async fn tail(mut request: Request<State>) -> Result<Response, Error> {
+    let arguments = Arguments::of(&mut request).await?;
+    let Expr::Log(expr) = logql::parse(&arguments.query()?)? else {
+        return Err(Error::bad_request("only log queries can be tailed"));
+    };
+    let limit = arguments.count("limit", LIMIT_DEFAULT)?;
+    check_limit(limit)?;
+    let TimeRange { start, .. } = arguments.range()?;
+    let delay = Duration::from_secs(arguments.whole("delay_for")?.unwrap_or_default());
+    if Duration::from_secs(DELAY_SECONDS_MAX) < delay {
+        return Err(Error::bad_request(format!("delay_for can't be greater than {DELAY_SECONDS_MAX}")));
+    }
+    let categorizes = asks_for(&request, "X-Loki-Response-Encoding-Flags", CATEGORIZE_LABELS);
+    let ask = Ask { expr, limit, start, delay, categorizes, clock: arguments.clock() };
+    ask.check()?;
+    let state = request.state().clone();
+    websocket::accept(&request, move |socket| converse(socket, state, ask))
+}
+
+/// Talks to a client until either side has enough.
+async fn converse(mut socket: Socket, state: State, ask: Ask) {
+    let ended = match state.queries.tail() {
+        Ok(turn) => follow(&mut socket, &state, ask, turn).await,
+        Err(refusal) => Err(End::Fault(refusal)),
+    };
+    match ended {
+        // Answers the client's own close.
+        Ok(()) => drop(socket.close(None).await),
+        Err(End::Connection(error)) => log::debug!("a tail broke off: {error}"),
+        Err(End::Silence) => log::debug!("a tail's client has said nothing for {SILENCE_MAX:?}"),
+        Err(End::Fault(error)) => {
+            let reason = error.to_string();
+            let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX)];
+            let frame = CloseFrame { code: CloseCode::Error, reason: reason.into() };
+            // Whoever has left need not be told.
+            let _ = socket.close(Some(frame)).await;
+        }
+    }
+}
+
+/// Why a tail comes to an end that the client has not asked for.
+enum End {
+    Connection(tungstenite::Error),
+    Silence,
+    Fault(Error),
+}
+
+impl From<tungstenite::Error> for End {
+    fn from(error: tungstenite::Error) -> Self {
+        Self::Connection(error)
+    }
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Fault(error)
+    }
+}
+
+/// What a tail waits for.
+enum Event {
+    /// Something was appended, or what is held back is due.
+    Lines,
+    Ping,
+    Message(Option<Result<Message, tungstenite::Error>>),
+}
+
+/// Sends what there is, and then what comes, until the client closes.
+async fn follow(socket: &mut Socket, state: &State, ask: Ask, _turn: SemaphoreGuardArc) -> Result<(), End> {
+    let (wake, woken) = channel::bounded(1);
+    let database = state.database.clone();
+    let open = move |budget| {
+        // Where it is full, the feed is about to be looked at anyway.
+        let (snapshot, subscription) = database.subscribe(move || {
+            let _ = wake.try_send(());
+        });
+        Feed::open(&ask, &snapshot, subscription, &budget)
+    };
+    let mut feed = state.queries.run(None, open).await?;
+    let mut heard = Instant::now();
+    loop {
+        let advanced;
+        (feed, advanced) = unblock(move || {
+            let advanced = feed.advance(Instant::now());
+            (feed, advanced)
+        })
+        .await;
+        advanced?;
+        let mut is_idle = true;
+        while let Some(frame) = feed.next_frame(Instant::now()) {
+            socket.send(Message::text(frame)).await?;
+            is_idle = false;
+        }
+        while is_idle {
+            match next_event(socket, &woken, feed.due()).await {
+                Event::Lines => is_idle = false,
+                Event::Ping if SILENCE_MAX < heard.elapsed() => return Err(End::Silence),
+                Event::Ping => socket.send(Message::Ping(Vec::new().into())).await?,
+                Event::Message(None | Some(Ok(Message::Close(_)))) => return Ok(()),
+                Event::Message(Some(message)) => {
+                    message?;
+                    heard = Instant::now();
+                }
+            }
+        }
+    }
+}
+
+async fn next_event(socket: &mut Socket, woken: &Receiver<()>, due: Option<Instant>) -> Event {
+    let appended = async {
+        match woken.recv().await {
+            Ok(()) => Event::Lines,
+            Err(_) => pending().await,
+        }
+    };
+    let due = async {
+        match due {
+            Some(due) => SmolTimer::new().sleep_until(due).await,
+            None => pending().await,
+        }
+        Event::Lines
+    };
+    let ping = async {
+        SmolTimer::new().sleep(PING_INTERVAL).await;
+        Event::Ping
+    };
+    let message = async { Event::Message(socket.next().await) };
+    first_of(message, first_of(appended, first_of(due, ping))).await
+}
+
+/// The one that is ready first; the earlier one where both are.
+fn first_of(left: impl Future<Output = Event>, right: impl Future<Output = Event>) -> impl Future<Output = Event> {
+    or(left, right)
+}

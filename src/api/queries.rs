@@ -1,0 +1,200 @@
+//! How many queries there are at a time, how long each may take, and how much memory.
+//!
+//! Collecting comes first: whatever clients ask, it keeps its processors and its memory. So a query waits for its turn,
+//! and gives up with a clear error where that does not come, where it takes too long, and where it would keep too much.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_lock::{Semaphore, SemaphoreGuardArc};
+use async_std::future::timeout;
+use blocking::unblock;
+use tide::StatusCode;
+
+use crate::api::error::Error;
+use crate::model::budget::{Budget, QUERY_BYTES_MAX};
+
+/// What queries may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// Most queries that work at a time; further ones wait for their turn.
+    pub at_once_max: usize,
+    /// How long a query may wait for its turn.
+    pub queue_time_max: Duration,
+    /// How long a query may take, once it is its turn.
+    pub time_max: Duration,
+    /// Most bytes that one query keeps in memory.
+    pub bytes_max: usize,
+    /// Most bytes that all queries keep in memory, those included whose answers are still being read.
+    pub all_bytes_max: usize,
+    /// Most live tails.
+    pub tails_max: usize,
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        let at_once_max = 4;
+        Self {
+            at_once_max,
+            queue_time_max: Duration::from_secs(10),
+            time_max: Duration::from_secs(30),
+            bytes_max: QUERY_BYTES_MAX,
+            all_bytes_max: at_once_max * QUERY_BYTES_MAX,
+            tails_max: 32,
+        }
+    }
+}
+
+/// The queries of one server.
+#[derive(Debug)]
+pub(super) struct Queries {
+    limits: QueryLimits,
+    turns: Arc<Semaphore>,
+    tails: Arc<Semaphore>,
+    pool: Arc<Budget>,
+}
+
+impl Queries {
+    pub(super) fn new(limits: QueryLimits) -> Self {
+        let [turns, tails] = [limits.at_once_max, limits.tails_max].map(|count| Arc::new(Semaphore::new(count)));
+        Self { limits, turns, tails, pool: Arc::new(Budget::new(limits.all_bytes_max)) }
+    }
+
+    /// What `work` makes, on a blocking thread, for no longer than `time_max` where that is less than the limit.
+    ///
+    /// Work that nobody waits for any more ends where it next asks its budget, be it that the client went away or that
+    /// the time is over.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        time_max: Option<Duration>,
+        work: impl FnOnce(Arc<Budget>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = self.turn().await?;
+        let waiting = Waiting(Arc::new(Budget::within(Arc::clone(&self.pool), self.limits.bytes_max)));
+        let budget = Arc::clone(&waiting.0);
+        let answer = unblock(move || {
+            // Kept as long as the thread works, even where nobody waits any more.
+            let _turn = turn;
+            work(budget)
+        });
+        let time_max = time_max.unwrap_or(Duration::MAX).min(self.limits.time_max);
+        self.within(time_max, answer).await
+    }
+
+    /// One of the live tails there may be, for as long as what is returned lives.
+    pub(super) fn tail(&self) -> Result<SemaphoreGuardArc, Error> {
+        self.tails.try_acquire_arc().ok_or_else(|| {
+            let max = self.limits.tails_max;
+            let message = format!("max concurrent tail requests limit exceeded, count > limit ({} > {max})", max + 1);
+            Error::new(StatusCode::TooManyRequests, message)
+        })
+    }
+
+    /// Waits for a turn.
+    async fn turn(&self) -> Result<SemaphoreGuardArc, Error> {
+        let QueryLimits { at_once_max, queue_time_max, .. } = self.limits;
+        timeout(queue_time_max, self.turns.acquire_arc()).await.map_err(|_| {
+            let message = format!(
+                "too many outstanding requests: {at_once_max} queries are answered at a time, and none of them ended \
+                 within {queue_time_max:?}; try again later"
+            );
+            Error::new(StatusCode::TooManyRequests, message)
+        })
+    }
+
+    async fn within<T>(&self, time_max: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        timeout(time_max, answer).await.unwrap_or_else(|_| {
+            let message = format!(
+                "request timed out, decrease the duration of the request or add more label matchers (equality or \
+                 regexp) to reduce the amount of data; the limit is {time_max:?}"
+            );
+            Err(Error::new(StatusCode::GatewayTimeout, message))
+        })
+    }
+}
+
+/// Cancels the budget once nobody waits any more: the answer is there, the client left, or it took too long.
+struct Waiting(Arc<Budget>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use async_std::task::{block_on, spawn};
+
+    use super::*;
+    use crate::model::budget::Refusal;
+
+    fn limits() -> QueryLimits {
+        QueryLimits { at_once_max: 1, queue_time_max: Duration::from_millis(10), ..QueryLimits::default() }
+    }
+
+    /// Works until its budget says that it may not go on.
+    fn work_on(budget: &Budget) -> Refusal {
+        loop {
+            if let Err(refusal) = budget.check() {
+                return refusal;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_client_that_leaves_ends_its_query() {
+        let queries = Arc::new(Queries::new(limits()));
+        let (started, has_started) = channel();
+        let (ended, has_ended) = channel();
+        let task = spawn(async move {
+            let work = move |budget: Arc<Budget>| {
+                started.send(()).unwrap();
+                ended.send(work_on(&budget)).unwrap();
+                Ok(())
+            };
+            queries.run(None, work).await
+        });
+        has_started.recv().unwrap();
+        block_on(task.cancel());
+        assert_eq!(has_ended.recv().unwrap(), Refusal::Abandoned);
+    }
+
+    #[test]
+    fn a_query_that_takes_too_long_is_told_so_and_ends() {
+        let queries = Queries::new(limits());
+        let (ended, has_ended) = channel();
+        let work = move |budget: Arc<Budget>| {
+            ended.send(work_on(&budget)).unwrap();
+            Ok(())
+        };
+        let error = block_on(queries.run(Some(Duration::from_millis(1)), work)).unwrap_err().to_string();
+        assert!(error.starts_with("request timed out, decrease the duration of the request or add"), "{error}");
+        assert_eq!(has_ended.recv().unwrap(), Refusal::Abandoned);
+    }
+
+    #[test]
+    fn a_query_that_does_not_get_its_turn_is_told_so() {
+        let queries = Queries::new(limits());
+        let _only_turn = block_on(queries.turn()).unwrap();
+        let error = block_on(queries.run(None, |_| Ok(()))).unwrap_err().to_string();
+        assert!(error.starts_with("too many outstanding requests: 1 queries"), "{error}");
+    }
+
+    #[test]
+    fn a_turn_is_kept_until_the_work_ends_and_memory_is_given_back() {
+        let queries = Queries::new(limits());
+        for _ in 0..3 {
+            let work = |budget: Arc<Budget>| Ok(budget.take(QUERY_BYTES_MAX)?);
+            block_on(queries.run(None, work)).unwrap();
+        }
+        let too_much = |budget: Arc<Budget>| Ok(budget.take(QUERY_BYTES_MAX + 1)?);
+        let error = block_on(queries.run(None, too_much)).unwrap_err().to_string();
+        assert!(error.starts_with("the query needs more than 64 MiB of memory; "), "{error}");
+        assert_eq!(queries.pool.taken_bytes(), 0);
+    }
+}
