@@ -325,7 +325,8 @@ impl Scan {
     /// Reads the lines after those of a part that were all returned; `None` where there are none.
     fn read_later(&self, key: Key, lines: OpenLines) -> Result<Option<OpenPart>, Refusal> {
         let Some((file, part)) = self.stored(key) else { return Ok(None) };
-        let later = while_reading(&self.budget, part, || lines.later(file, part, self.question_for(key), self.window()))?;
+        let later =
+            while_reading(&self.budget, part, || lines.later(file, part, self.question_for(key), self.window()))?;
         Ok(later.map(|later| OpenPart::new(key, self.question.direction, later)))
     }
 
