@@ -6,9 +6,9 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::log_collector::{self, Collector};
+use crate::log_collector::{self, Collected, Collector};
 use crate::log_database::{self, Database};
-use crate::model::{Batch, Timestamp};
+use crate::model::Timestamp;
 use crate::status::Status;
 
 /// How long an entry waits for its commit at most.
@@ -19,6 +19,8 @@ const COMMIT_BYTES: usize = 1 << 20;
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the wait for something to read is at most, so that a stop is noticed.
 const IDLE_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the collector looks after its files while nothing is read: before the watcher's queue is full.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(100);
 /// How long to wait after the database has failed before it is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a failure that lasts is named in the log.
@@ -75,13 +77,17 @@ impl Stop {
 pub fn run(collector: &mut impl Collector, database: &Database, status: &Status, stop: &Stop) -> Result<(), Error> {
     let mut pump = Pump { database, status, stop, uncommitted_since: None, unsynced_since: None };
     while !stop.is_set() {
-        if let Some(batch) = pump.next_batch(collector)? {
-            pump.append(batch)?;
+        if let Some(collected) = pump.next_batch(collector)? {
+            pump.append(collected)?;
         }
-        pump.commit_if_due()?;
+        if pump.is_commit_due() {
+            status.balance(collector.waiting_bytes());
+            pump.store(collector, Database::commit)?;
+            pump.uncommitted_since = None;
+        }
         let letting_go = collector.wants_sync();
         if letting_go || pump.is_sync_due() {
-            pump.store(Database::sync)?;
+            pump.store(collector, Database::sync)?;
             pump.uncommitted_since = None;
             pump.unsynced_since = None;
         }
@@ -136,30 +142,34 @@ struct Pump<'a> {
 
 impl Pump<'_> {
     /// What was read next; nothing is while too much waits for maintenance.
-    fn next_batch(&self, collector: &mut impl Collector) -> Result<Option<Batch>, Error> {
+    fn next_batch(&self, collector: &mut impl Collector) -> Result<Option<Collected>, Error> {
         let timeout = self.wait_at_most();
         if BACKLOG_BYTES_MAX < self.database.backlog_bytes() {
-            self.stop.wait(timeout);
+            self.follow_only(collector)?;
             return Ok(None);
         }
         Ok(collector.next_batch(timeout)?)
     }
 
-    fn append(&mut self, batch: Batch) -> Result<(), Error> {
-        self.database.append(batch)?;
+    /// Lets the collector see what becomes of its files, and waits a moment.
+    fn follow_only(&self, collector: &mut impl Collector) -> Result<(), Error> {
+        collector.follow_only()?;
+        self.stop.wait(FOLLOW_INTERVAL);
+        Ok(())
+    }
+
+    fn append(&mut self, collected: Collected) -> Result<(), Error> {
+        self.database.append(collected.batch)?;
+        self.status.bytes_stored.add(collected.source_bytes);
         let now = Instant::now();
         self.uncommitted_since.get_or_insert(now);
         self.unsynced_since.get_or_insert(now);
         Ok(())
     }
 
-    fn commit_if_due(&mut self) -> Result<(), Error> {
+    fn is_commit_due(&self) -> bool {
         let late = self.uncommitted_since.is_some_and(|since| COMMIT_INTERVAL <= since.elapsed());
-        if late || COMMIT_BYTES <= self.database.pending_bytes() {
-            self.store(Database::commit)?;
-            self.uncommitted_since = None;
-        }
-        Ok(())
+        late || COMMIT_BYTES <= self.database.pending_bytes()
     }
 
     fn is_sync_due(&self) -> bool {
@@ -176,8 +186,13 @@ impl Pump<'_> {
         commit.min(left(self.unsynced_since, SYNC_INTERVAL)).min(IDLE_INTERVAL)
     }
 
-    /// Commits or syncs, and tries again until it works or the agent is told to stop.
-    fn store(&self, operation: impl Fn(&Database) -> Result<(), log_database::Error>) -> Result<(), Error> {
+    /// Commits or syncs, and tries again until it works or the agent is told to stop. Meanwhile `collector` follows what
+    /// becomes of its files, lest they be gone when reading goes on.
+    fn store(
+        &self,
+        collector: &mut impl Collector,
+        operation: impl Fn(&Database) -> Result<(), log_database::Error>,
+    ) -> Result<(), Error> {
         let mut complaint = Complaint::default();
         loop {
             match operation(self.database) {
@@ -192,7 +207,10 @@ impl Pump<'_> {
                 Err(error) => {
                     complaint.say(&format!("{error}; nothing more is read until it works again"));
                     self.status.set_problem(Some(error.to_string()));
-                    self.stop.wait(RETRY_INTERVAL);
+                    let tried = Instant::now();
+                    while !self.stop.is_set() && tried.elapsed() < RETRY_INTERVAL {
+                        self.follow_only(collector)?;
+                    }
                 }
             }
         }

@@ -3,7 +3,8 @@
 //! The collector and the pump write it, the API reads it; neither has to know the other. Everything is cheap to update:
 //! atomics on the reading path, one lock where sources come and go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,20 +49,49 @@ pub enum SkipReason {
     LineTooLong,
     /// `--start-from end`: history before the first start.
     StartFromEnd,
+    /// The file was cut or rewritten before they were read, and there is no copy.
+    Truncated,
+    /// The file was deleted while the agent was not running.
+    Deleted,
+    /// The file was deleted, and more such bytes waited to be read than may be held.
+    OverBudget,
+    /// A compressed file is damaged.
+    Damaged,
 }
 
 impl SkipReason {
     /// All reasons.
-    pub const ALL: [Self; 2] = [Self::LineTooLong, Self::StartFromEnd];
+    pub const ALL: [Self; 6] =
+        [Self::LineTooLong, Self::StartFromEnd, Self::Truncated, Self::Deleted, Self::OverBudget, Self::Damaged];
 
     /// The reason's name in metrics and in `/status`.
     pub fn name(self) -> &'static str {
         match self {
             Self::LineTooLong => "line_too_long",
             Self::StartFromEnd => "start_from_end",
+            Self::Truncated => "truncated",
+            Self::Deleted => "deleted",
+            Self::OverBudget => "over_budget",
+            Self::Damaged => "damaged",
         }
     }
 }
+
+/// Bytes of a source that are certainly lost to the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The path that the entries would have carried.
+    pub path: String,
+    /// Which bytes of the file.
+    pub bytes: Range<u64>,
+    /// How they were lost.
+    pub reason: SkipReason,
+    /// When that was found.
+    pub found: Timestamp,
+}
+
+/// Most gaps that are remembered one by one; the oldest make room. The bytes of all of them stay counted.
+pub const GAPS_MAX: usize = 1000;
 
 /// Whether a source still has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +168,18 @@ pub struct Status {
     pub bytes_read: Counter,
     /// Entries made of them.
     pub lines_read: Counter,
+    /// Bytes that were found in sources, as the file system gives their sizes.
+    pub bytes_seen: Counter,
+    /// Bytes of sources that the database has taken, as lines were cut out of them.
+    pub bytes_stored: Counter,
+    /// Bytes that have been seen and wait to be read or to be handed to the database.
+    pub bytes_waiting: Gauge,
+    /// Bytes for which nobody accounts: more or fewer than were seen. Anything but 0 is a defect of the agent.
+    pub bytes_unaccounted: Gauge,
+    /// Bytes of deleted files that are kept on disk until they are read.
+    pub held_deleted_bytes: Gauge,
+    /// What is certainly lost, the latest of it.
+    gaps: Mutex<VecDeque<Gap>>,
     /// Bytes that were not stored, by reason.
     bytes_skipped: [Counter; SkipReason::ALL.len()],
     /// Sources that were renamed, replaced or deleted.
@@ -169,6 +211,39 @@ impl Status {
     /// Bytes that were not stored for `reason`.
     pub fn skipped(&self, reason: SkipReason) -> u64 {
         self.bytes_skipped[reason as usize].get()
+    }
+
+    /// Remembers that bytes are lost, and counts them as skipped. They have been counted as seen.
+    pub fn add_gap(&self, gap: Gap) {
+        log::warn!("bytes {} to {} of {} are lost: {}", gap.bytes.start, gap.bytes.end, gap.path, gap.reason.name());
+        self.add_skipped(gap.reason, gap.bytes.end.saturating_sub(gap.bytes.start));
+        let mut gaps = lock(&self.gaps);
+        if GAPS_MAX <= gaps.len() {
+            gaps.pop_front();
+        }
+        gaps.push_back(gap);
+    }
+
+    /// What is certainly lost, the oldest of the latest [`GAPS_MAX`] first.
+    pub fn gaps(&self) -> Vec<Gap> {
+        lock(&self.gaps).iter().cloned().collect()
+    }
+
+    /// Checks that whatever was seen was stored, was skipped, or waits. To be called by the thread that collects and
+    /// stores, while nothing is on its way: the counters are independent, and only then do they agree.
+    pub fn balance(&self, bytes_waiting: u64) {
+        let skipped: u64 = SkipReason::ALL.into_iter().map(|reason| self.skipped(reason)).sum();
+        let accounted = self.bytes_stored.get() + skipped + bytes_waiting;
+        let unaccounted = self.bytes_seen.get().abs_diff(accounted);
+        if unaccounted != 0 && self.bytes_unaccounted.get() == 0 {
+            log::error!(
+                "{} bytes were seen, but {} stored, {skipped} skipped and {bytes_waiting} waiting; please report this",
+                self.bytes_seen.get(),
+                self.bytes_stored.get(),
+            );
+        }
+        self.bytes_waiting.set(bytes_waiting);
+        self.bytes_unaccounted.set(unaccounted);
     }
 
     /// Makes a source visible until [`Status::remove_source`].

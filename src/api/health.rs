@@ -44,7 +44,13 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         disk_bytes: statistics.disk_bytes,
         oldest: statistics.oldest.map(wire::rfc3339),
         quarantined_bytes: statistics.quarantined_bytes,
+        seen_bytes: status.bytes_seen.get(),
+        stored_bytes: status.bytes_stored.get(),
+        waiting_bytes: status.bytes_waiting.get(),
         skipped_bytes: wire::skipped_bytes(status),
+        unaccounted_bytes: status.bytes_unaccounted.get(),
+        held_deleted_bytes: status.held_deleted_bytes.get(),
+        gaps: status.gaps().into_iter().map(wire::Gap::from).collect(),
         sources: status.sources().iter().map(|source| wire::Source::from(source.as_ref())).collect(),
     }))
 }

@@ -41,6 +41,13 @@ fn source_metrics(page: &mut Page, status: &Status, now: Timestamp, uptime: Dura
     for reason in SkipReason::ALL {
         page.sample(&[("reason", reason.name())], status.skipped(reason));
     }
+    page.single("monitoring_source_bytes_seen_total", "Bytes found in sources.", status.bytes_seen.get());
+    page.single("monitoring_source_bytes_stored_total", "Bytes of them stored.", status.bytes_stored.get());
+    page.single("monitoring_source_bytes_waiting", "Bytes of them waiting.", status.bytes_waiting.get());
+    let unaccounted = status.bytes_unaccounted.get();
+    page.single("monitoring_source_bytes_unaccounted", "Anything but 0 is a defect of the agent.", unaccounted);
+    let held = status.held_deleted_bytes.get();
+    page.single("monitoring_source_held_deleted_bytes", "Bytes of deleted files kept until they are read.", held);
     let sources = status.sources();
     page.family("monitoring_source_files", "Sources, by state.");
     for (state, count) in files_by_state(&sources) {

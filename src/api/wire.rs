@@ -38,7 +38,17 @@ pub(super) struct Status<'a> {
     pub(super) oldest: Option<String>,
     /// Stored bytes that turned out to be damaged.
     pub(super) quarantined_bytes: u64,
+    /// Bytes found in sources: what is stored, skipped and waiting makes them up.
+    pub(super) seen_bytes: u64,
+    pub(super) stored_bytes: u64,
+    pub(super) waiting_bytes: u64,
     pub(super) skipped_bytes: BTreeMap<&'static str, u64>,
+    /// Anything but 0 is a defect.
+    pub(super) unaccounted_bytes: u64,
+    /// Bytes of deleted files that are kept on disk until they are read.
+    pub(super) held_deleted_bytes: u64,
+    /// What is certainly lost.
+    pub(super) gaps: Vec<Gap>,
     pub(super) sources: Vec<Source>,
 }
 
@@ -72,6 +82,24 @@ impl From<&SourceStatus> for Source {
             polled: source.polled.load(Ordering::Relaxed),
             problem,
         }
+    }
+}
+
+/// Bytes of a source that are lost, in `/status`.
+#[derive(Serialize)]
+pub(super) struct Gap {
+    path: String,
+    from: u64,
+    to: u64,
+    reason: &'static str,
+    /// RFC 3339.
+    found: String,
+}
+
+impl From<crate::status::Gap> for Gap {
+    fn from(gap: crate::status::Gap) -> Self {
+        let (from, to) = (gap.bytes.start, gap.bytes.end);
+        Self { path: gap.path, from, to, reason: gap.reason.name(), found: rfc3339(gap.found) }
     }
 }
 

@@ -1,17 +1,23 @@
 //! How far one source has been read, as bytes for the database to keep.
 //!
-//! # Format, version 1 (integers little-endian, sizes in bytes)
+//! # Format, version 2 (integers little-endian, sizes in bytes)
 //!
 //! ```text
 //! key      := device: u64 | inode: u64 | born_ns: i64                                        24
-//! position := version: u8 = 1 | flags: u8 | offset: u64 | resume: u64 | saved_ns: i64 |
-//!             tail_bytes: u8 | tail_md5: u8[16] | path | delivery_count: u16 | delivery*
+//! position := version: u8 = 2 | flags: u8 | offset: u64 | resume: u64 | saved_ns: i64 |
+//!             tail_bytes: u8 | tail_md5: u8[16] | path | delivery_count: u16 | delivery* |
+//!             seen: u64 | head_count: u8 | head: u64[head_count]
 //! delivery := delivered: u64 | path
 //! path     := byte_count: u16 | u8[byte_count]
 //! ```
 //!
-//! `flags` bit 0: the reader is inside a line over the limit, whose rest is to be skipped. `tail_md5` is the MD5 of the
-//! `tail_bytes` bytes before `offset`: a file that does not have them there is not the file that was read.
+//! `flags` bit 0: the reader is inside a line over the limit, whose rest is to be skipped. Bit 1: the file is compressed,
+//! and offsets are those of what is in it. `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that
+//! does not have them there is not the file that was read. `seen` is how long the file was. `head` is the beginning of
+//! the MD5 of the file's first 1, 4, 16, … bytes ([`HEAD_BYTES`]), as far as `offset` goes: it tells what a file was that
+//! has become shorter, and which file is a copy.
+//!
+//! Version 1 ended before `seen`. It is read as one whose `seen` is its `offset`, without `head`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -25,8 +31,13 @@ pub const TAIL_BYTES_MAX: usize = 64;
 /// Most names of one file that have a stream of their own.
 pub const DELIVERIES_MAX: usize = 256;
 
-const VERSION: u8 = 1;
+/// How many of a file's first bytes each fingerprint of its head covers.
+pub const HEAD_BYTES: [usize; 6] = [1, 4, 16, 64, 256, 1024];
+
+const VERSION: u8 = 2;
+const VERSION_WITHOUT_HEAD: u8 = 1;
 const FLAG_SKIPPING: u8 = 1;
+const FLAG_COMPRESSED: u8 = 2;
 const KEY_BYTES: usize = 3 * size_of::<u64>();
 
 /// How far one source has been read.
@@ -38,6 +49,12 @@ pub struct Position {
     pub resume: u64,
     /// Whether the bytes from `offset` to the next newline are the rest of a line over the limit.
     pub skipping: bool,
+    /// Whether the file is compressed; offsets are those of what is in it.
+    pub compressed: bool,
+    /// How long the file was seen to be, at least `offset`.
+    pub seen: u64,
+    /// Fingerprints of the file's first bytes, of as many of [`HEAD_BYTES`] as `offset` covers.
+    pub head: Vec<u64>,
     /// When this was written down.
     pub saved: Timestamp,
     /// How many bytes `tail_md5` covers.
@@ -80,18 +97,45 @@ pub fn tail_md5(tail: &[u8]) -> [u8; 16] {
     md5::compute(tail).0
 }
 
+/// The fingerprint of `start`, a file's first bytes.
+pub fn head_hash(start: &[u8]) -> u64 {
+    let md5 = md5::compute(start).0;
+    u64::from_le_bytes(*md5.first_chunk().expect("MD5 has 16 bytes"))
+}
+
 impl Position {
     /// What is stored for a directory, only to remember that it was collected from.
     pub fn of_directory(path: PathBuf, saved: Timestamp) -> Self {
-        let tail_md5 = tail_md5(&[]);
-        Self { offset: 0, resume: 0, skipping: false, saved, tail_bytes: 0, tail_md5, path, deliveries: Vec::new() }
+        Self {
+            offset: 0,
+            resume: 0,
+            skipping: false,
+            compressed: false,
+            seen: 0,
+            head: Vec::new(),
+            saved,
+            tail_bytes: 0,
+            tail_md5: tail_md5(&[]),
+            path,
+            deliveries: Vec::new(),
+        }
+    }
+
+    /// Of how many bytes it is known that a file which starts with `start` begins as this one did; `None` where it begins
+    /// otherwise.
+    pub fn common_head(&self, start: &[u8]) -> Option<usize> {
+        let known = self.head.iter().zip(HEAD_BYTES);
+        let comparable = known.filter_map(|(hash, byte_count)| Some((hash, start.get(..byte_count)?))).next_back();
+        let Some((hash, start)) = comparable else { return Some(0) };
+        (head_hash(start) == *hash).then_some(start.len())
     }
 
     /// The position as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(128);
         bytes.push(VERSION);
-        bytes.push(if self.skipping { FLAG_SKIPPING } else { 0 });
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        bytes.push(flag(self.skipping, FLAG_SKIPPING) | flag(self.compressed, FLAG_COMPRESSED));
         bytes.extend_from_slice(&self.offset.to_le_bytes());
         bytes.extend_from_slice(&self.resume.to_le_bytes());
         bytes.extend_from_slice(&self.saved.as_ns().to_le_bytes());
@@ -104,16 +148,21 @@ impl Position {
             bytes.extend_from_slice(&delivery.delivered.to_le_bytes());
             push_path(&mut bytes, &delivery.path);
         }
+        bytes.extend_from_slice(&self.seen.to_le_bytes());
+        let head = &self.head[..self.head.len().min(HEAD_BYTES.len())];
+        bytes.push(u8::try_from(head.len()).expect("bounded by HEAD_BYTES"));
+        bytes.extend(head.iter().flat_map(|hash| hash.to_le_bytes()));
         bytes
     }
 
     /// The position in `bytes`; `None` where they are none, or one of a newer version.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
-        if reader.u8()? != VERSION {
+        let version = reader.u8()?;
+        if ![VERSION, VERSION_WITHOUT_HEAD].contains(&version) {
             return None;
         }
-        let skipping = reader.u8()? & FLAG_SKIPPING != 0;
+        let flags = reader.u8()?;
         let offset = reader.u64()?;
         let resume = reader.u64()?;
         let saved = Timestamp::from_ns(reader.u64()?.cast_signed());
@@ -125,8 +174,31 @@ impl Position {
         for _ in 0..delivery_count {
             deliveries.push(DeliveryPosition { delivered: reader.u64()?, path: reader.path()? });
         }
-        let sound = reader.0.is_empty() && resume <= offset && usize::from(tail_bytes) <= TAIL_BYTES_MAX;
-        sound.then_some(Self { offset, resume, skipping, saved, tail_bytes, tail_md5, path, deliveries })
+        let mut seen = offset;
+        let mut head = Vec::new();
+        if version != VERSION_WITHOUT_HEAD {
+            seen = reader.u64()?.max(offset);
+            for _ in 0..reader.u8()? {
+                head.push(reader.u64()?);
+            }
+        }
+        let sound = reader.0.is_empty()
+            && resume <= offset
+            && usize::from(tail_bytes) <= TAIL_BYTES_MAX
+            && head.len() <= HEAD_BYTES.len();
+        sound.then_some(Self {
+            offset,
+            resume,
+            skipping: flags & FLAG_SKIPPING != 0,
+            compressed: flags & FLAG_COMPRESSED != 0,
+            seen,
+            head,
+            saved,
+            tail_bytes,
+            tail_md5,
+            path,
+            deliveries,
+        })
     }
 }
 
@@ -182,6 +254,9 @@ mod tests {
             offset: 4711,
             resume: 4700,
             skipping: true,
+            compressed: true,
+            seen: 4800,
+            head: vec![1, 2, 3, 4, 5, u64::MAX],
             saved: Timestamp::from_ns(-5),
             tail_bytes: 64,
             tail_md5: tail_md5(b"the end of it"),
@@ -196,6 +271,31 @@ mod tests {
     #[test]
     fn a_position_comes_back_as_it_was() {
         assert_eq!(Position::decode(&position().encode()), Some(position()));
+    }
+
+    /// What version 1 wrote of [`position`].
+    const VERSION_1: &[u8] = b"\x01\x01\x67\x12\0\0\0\0\0\0\x5c\x12\0\0\0\0\0\0\xfb\xff\xff\xff\xff\xff\xff\xff\
+        \x40MD5 of 16 bytes!\x15\0/var/log/pods/a/0.log\x02\0\
+        \x67\x12\0\0\0\0\0\0\x0b\0/logs/a.log\0\0\0\0\0\0\0\0\x0b\0/logs/\xff.log";
+
+    #[test]
+    fn a_position_of_version_1_is_read() {
+        let expected =
+            Position { compressed: false, seen: 4711, head: vec![], tail_md5: *b"MD5 of 16 bytes!", ..position() };
+        assert_eq!(Position::decode(VERSION_1), Some(expected));
+    }
+
+    #[test]
+    fn what_a_file_begins_with_is_recognised_as_far_as_it_goes() {
+        let mut position = position();
+        position.head = [1, 4, 16].map(|count| head_hash(&b"0123456789abcdef"[..count])).into();
+        let check = |start: &[u8], expected: Option<usize>| assert_eq!(position.common_head(start), expected);
+        check(b"", Some(0));
+        check(b"012", Some(1));
+        check(b"x12", None);
+        check(b"0123456789abcde", Some(4));
+        check(b"0123456789abcdef and so on", Some(16));
+        check(b"0123456789abcdxx and so on", None);
     }
 
     #[test]
@@ -217,7 +317,7 @@ mod tests {
     #[test]
     fn a_newer_version_is_refused() {
         let mut bytes = position().encode();
-        bytes[0] += 1;
+        bytes[0] = VERSION + 1;
         assert_eq!(Position::decode(&bytes), None);
     }
 }

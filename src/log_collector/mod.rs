@@ -23,17 +23,38 @@ mod watches;
 
 /// Where entries come from.
 pub trait Collector {
-    /// Returns the next batch, waiting up to `timeout` for one; `None` where there was nothing to read.
+    /// Returns what was read next, waiting up to `timeout` for one; `None` where there was nothing to read.
     ///
     /// A batch is handed over once. Should it not be stored, the process has to end: a new collector, built from the
     /// checkpoints that are stored, reads its lines again.
-    fn next_batch(&mut self, timeout: Duration) -> Result<Option<Batch>, Error>;
+    fn next_batch(&mut self, timeout: Duration) -> Result<Option<Collected>, Error>;
+
+    /// Follows what has become of files without reading any: for while what was read cannot be stored.
+    fn follow_only(&mut self) -> Result<(), Error>;
+
+    /// Bytes that were seen in files and are neither handed over nor skipped.
+    fn waiting_bytes(&self) -> u64;
 
     /// Whether files that are read to their end wait to be let go, for which [`Collector::synced`] is needed.
     fn wants_sync(&self) -> bool;
 
     /// Says that every batch handed over so far is on stable storage, so that finished files can be let go.
     fn synced(&mut self);
+}
+
+/// A batch, and what it is of its source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// What is to be stored.
+    pub batch: Batch,
+    /// Bytes of the source that its lines were made of, newlines and the formats of container runtimes included.
+    pub source_bytes: u64,
+}
+
+impl From<Batch> for Collected {
+    fn from(batch: Batch) -> Self {
+        Self { batch, source_bytes: 0 }
+    }
 }
 
 /// Why collecting cannot start or go on.

@@ -4,6 +4,9 @@
 //! truncated (it is shorter than what was read) or rewritten (the bytes before the offset are others), and starts over.
 //! It knows no directory and no watcher.
 //!
+//! A source keeps account of its bytes: those *seen* come from the file's size, those *accounted for* from the lines that
+//! were cut out of it and from what was skipped. What is between the two waits, or is lost with the file.
+//!
 //! A source delivers to one stream per name. A name that is found later gets its entries from the first byte on: the
 //! source is read again from there, and each name takes only what ends after the byte it has already been given.
 
@@ -14,22 +17,31 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::file::{self, File, Identity};
-use crate::log_collector::checkpoint::{self, DeliveryPosition, Position, TAIL_BYTES_MAX};
+use crate::file::{self, Identity};
+use crate::log_collector::Collected;
+use crate::log_collector::checkpoint::{self, DeliveryPosition, HEAD_BYTES, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::{Channel, Decoded, Decoder, LINE_BYTES_MAX};
 use crate::log_collector::naming::Naming;
 use crate::model::{Batch, Checkpoint, Labels, Lines, StreamLines, Timestamp};
-use crate::status::{SkipReason, SourceStatus, Status};
+use crate::status::{Gap, SkipReason, SourceStatus, Status};
 
+mod content;
 mod copy;
+mod head;
 
+pub(super) use content::Content;
 pub(super) use copy::Former;
+
+use head::Head;
 
 /// Bytes read in one go. Large enough that system calls and batches cost little per line, small enough that many files
 /// take turns quickly and that batches waiting for their commit stay small.
 pub(super) const CHUNK_BYTES: usize = 256 << 10;
 /// Room for the longest line with its newline, and for the bytes before it that are compared.
 const BUFFER_BYTES: usize = TAIL_BYTES_MAX + LINE_BYTES_MAX + 1;
+/// How many of a file's first bytes have to be those that were read, so that a file which has become shorter counts as one
+/// that lost its end.
+const SHORTENED_HEAD_BYTES: usize = 16;
 /// How much of a file's start is looked at to tell text from binary data.
 const SNIFF_BYTES: usize = 1024;
 /// How binary files begin that stand among logs: gzip, zstd, xz, bzip2, zip, ELF, `SQLite`, journald.
@@ -65,11 +77,22 @@ pub(super) fn read_buffer() -> Box<[u8]> {
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     /// Lines, or a position that changed without any.
-    pub(super) batch: Option<Batch>,
+    pub(super) collected: Option<Collected>,
     /// Whether there is more to read now.
     pub(super) more: bool,
     /// Where it stood, if its file turned out to be truncated or rewritten.
     pub(super) former: Option<Former>,
+}
+
+/// Whether a source could go on where a position says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resumed {
+    /// The file has what was read.
+    Intact,
+    /// The file has lost its end, as after a power cut: what is left of it was read, and what comes is new.
+    Shortened,
+    /// It is another file in all but name, to be read from its start.
+    Rewritten,
 }
 
 /// One file being read.
@@ -78,14 +101,20 @@ pub(super) struct Source {
     /// The canonical path it was last seen at.
     pub(super) path: PathBuf,
     pub(super) state: Arc<SourceStatus>,
-    file: File,
+    content: Content,
     decoder: Decoder,
     zone: TimeZone,
     offset: u64,
     /// The bytes just before `offset`.
     tail: Vec<u8>,
     /// The first bytes of what was read.
-    head: Vec<u8>,
+    head: Head,
+    /// How long the file was found to be, at most.
+    seen: u64,
+    /// What was read up to here at some time, in lines or as skipped.
+    accounted: u64,
+    /// Bytes of lines that go with the next batch.
+    taken: u64,
     /// Whether `offset` is inside a line over the limit.
     skipping: bool,
     deliveries: Vec<Delivery>,
@@ -134,54 +163,66 @@ impl Gathered {
 
 impl Source {
     /// Starts at the first byte of `file`, whose entries go nowhere yet.
-    pub(super) fn new(identity: Identity, path: PathBuf, file: File, zone: TimeZone, state: Arc<SourceStatus>) -> Self {
+    pub(super) fn new(
+        identity: Identity,
+        path: PathBuf,
+        content: Content,
+        zone: TimeZone,
+        state: Arc<SourceStatus>,
+    ) -> Self {
         Self {
             identity,
             path,
             state,
-            file,
+            content,
             decoder: Decoder::new(zone.clone()),
             zone,
             offset: 0,
             tail: Vec::new(),
-            head: Vec::new(),
+            head: Head::default(),
+            seen: 0,
+            accounted: 0,
+            taken: 0,
             skipping: false,
             deliveries: Vec::new(),
         }
     }
 
-    /// Resumes where `position` says, if the file still has the bytes that were read. Otherwise it was rewritten and is
-    /// read from its start, for the same names; returns whether it could resume.
-    pub(super) fn resume(&mut self, position: &Position) -> Result<bool, file::Error> {
+    /// Resumes where `position` says, if the file still has the bytes that were read. If it is shorter and begins as it
+    /// did, it goes on at its end. Otherwise it was rewritten and is read from its start, for the same names.
+    pub(super) fn resume(&mut self, position: &Position) -> Result<Resumed, file::Error> {
         let deliveries = position.deliveries.iter();
         self.deliveries = deliveries.map(|known| Delivery::new(known.path.clone(), known.delivered)).collect();
-        if !self.holds(position)? {
-            self.restart();
-            return Ok(false);
+        if self.holds(position)? {
+            self.seek(position.resume)?;
+            self.skipping = position.skipping && position.resume == position.offset;
+            (self.seen, self.accounted) = (position.offset, position.offset);
+            return Ok(Resumed::Intact);
         }
-        self.seek(position.resume)?;
-        self.skipping = position.skipping && position.resume == position.offset;
-        Ok(true)
+        let size = self.content.size_bytes(position.offset)?;
+        if size < position.offset && SHORTENED_HEAD_BYTES <= self.common_head(position)?.unwrap_or(0) {
+            self.seek_as_read(size)?;
+            return Ok(Resumed::Shortened);
+        }
+        self.restart();
+        Ok(Resumed::Rewritten)
     }
 
     /// Skips what the file holds, up to the last line that has ended.
     pub(super) fn skip_history(&mut self, status: &Status) -> Result<(), file::Error> {
-        let size = self.file.metadata()?.size_bytes;
+        let size = self.content.metadata()?.size_bytes;
         let end_of_file = self.bytes_before(size, LINE_BYTES_MAX)?;
         let unterminated = end_of_file.len() - memrchr(b'\n', &end_of_file).map_or(0, |newline| newline + 1);
-        self.seek(size - unterminated as u64)?;
-        for delivery in &mut self.deliveries {
-            delivery.delivered = self.offset;
-        }
+        self.seek_as_read(size - unterminated as u64)?;
+        status.bytes_seen.add(self.offset);
         status.add_skipped(SkipReason::StartFromEnd, self.offset);
-        self.state.read_bytes.set(self.offset);
         Ok(())
     }
 
     /// Whether the file's first bytes are not text: a known magic number, or many NUL bytes.
     pub(super) fn looks_binary(&self) -> Result<bool, file::Error> {
         let mut start = [0; SNIFF_BYTES];
-        let count = self.file.read_at(&mut start, 0)?;
+        let count = self.content.read_at(&mut start, 0)?;
         let start = &start[..count];
         let nul_count = memchr_iter(0, start).count();
         let mostly_nul = SNIFF_BYTES / 4 <= count && count < NUL_SHARE_OF_BINARY * nul_count;
@@ -213,6 +254,9 @@ impl Source {
             offset: self.offset,
             resume: self.decoder.pending_from().unwrap_or(self.offset).min(self.offset),
             skipping: self.skipping,
+            compressed: self.content.is_compressed(),
+            seen: self.seen.max(self.offset),
+            head: self.head.hashes().to_vec(),
             saved: now,
             tail_bytes: u8::try_from(self.tail.len()).expect("bounded by TAIL_BYTES_MAX"),
             tail_md5: checkpoint::tail_md5(&self.tail),
@@ -225,26 +269,49 @@ impl Source {
 
     /// Reads the next lines that have ended, at most [`CHUNK_BYTES`] unless a single line is longer.
     pub(super) fn read(&mut self, buffer: &mut [u8], reading: &Reading<'_>) -> Result<Outcome, file::Error> {
-        let size = self.file.metadata()?.size_bytes;
-        self.state.size_bytes.set(size);
+        let size = self.look_at_size(reading.status)?;
         let Some(text) = self.fetch(buffer, size)? else {
             reading.status.truncations.add(1);
-            let former = Some(Former { position: self.position(reading.now), head: self.head.clone() });
+            let former = Some(self.former(reading.now));
             self.restart();
-            return Ok(Outcome { batch: Some(self.batch(Vec::new(), reading)), more: true, former });
+            return Ok(Outcome { collected: Some(self.collected(Vec::new(), reading)), more: true, former });
         };
-        let batch = match memrchr(b'\n', text) {
+        let collected = match memrchr(b'\n', text) {
             Some(newline) => self.take_lines(&text[..=newline], reading),
             None if self.skipping => self.skip(text, reading),
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
             None => return Ok(Outcome::default()),
         };
-        Ok(Outcome { batch: Some(batch), more: self.offset < size, former: None })
+        Ok(Outcome { collected: Some(collected), more: self.offset < size, former: None })
+    }
+
+    /// How long the file is now; what it has grown by is seen from now on.
+    pub(super) fn look_at_size(&mut self, status: &Status) -> Result<u64, file::Error> {
+        let size = self.content.size_bytes(self.offset)?;
+        self.state.size_bytes.set(size);
+        status.bytes_seen.add(size.saturating_sub(self.seen));
+        self.seen = self.seen.max(size);
+        Ok(size)
+    }
+
+    /// What was seen of the file and is neither read nor skipped.
+    pub(super) fn waiting(&self) -> Range<u64> {
+        self.accounted..self.seen.max(self.accounted)
+    }
+
+    /// Counts what was seen and not read as lost.
+    pub(super) fn give_up(&mut self, reason: SkipReason, reading: &Reading<'_>) {
+        let bytes = self.waiting();
+        if !bytes.is_empty() {
+            let path = self.state.path.clone();
+            reading.status.add_gap(Gap { path, bytes, reason, found: reading.now });
+        }
+        self.accounted = self.seen;
     }
 
     /// Whether the file has grown since it was looked at last.
     pub(super) fn has_grown(&self) -> Result<bool, file::Error> {
-        let size = self.file.metadata()?.size_bytes;
+        let size = self.content.size_bytes(self.offset)?;
         let before = self.state.size_bytes.get();
         self.state.size_bytes.set(size);
         Ok(before < size)
@@ -252,7 +319,13 @@ impl Source {
 
     /// Whether there is more in the file than was read.
     pub(super) fn has_more(&self) -> bool {
-        self.file.metadata().is_ok_and(|metadata| self.offset < metadata.size_bytes)
+        self.content.size_bytes(self.offset).is_ok_and(|size| self.offset < size)
+    }
+
+    /// How many bytes of disk a file takes that has no name any more; 0 for one that has.
+    pub(super) fn deleted_bytes(&self) -> u64 {
+        let deleted = self.content.metadata().ok().filter(|metadata| metadata.link_count == 0);
+        deleted.map_or(0, |metadata| metadata.size_bytes)
     }
 
     /// Takes what is left of a file that nobody writes to any more: an entry that has not ended. To be called once
@@ -261,14 +334,17 @@ impl Source {
         &mut self,
         buffer: &mut [u8],
         reading: &Reading<'_>,
-    ) -> Result<Option<Batch>, file::Error> {
-        let size = self.file.metadata()?.size_bytes;
+    ) -> Result<Option<Collected>, file::Error> {
+        let size = self.look_at_size(reading.status)?;
         let text = self.fetch(buffer, size)?.unwrap_or_default();
         if let Some(newline) = memrchr(b'\n', text) {
             return Ok(Some(self.take_lines(&text[..=newline], reading)));
         }
         let mut gathered = self.gather(text.len());
-        if !text.is_empty() && !self.skipping {
+        if self.skipping {
+            return Ok((!text.is_empty()).then(|| self.skip(text, reading)));
+        }
+        if !text.is_empty() {
             self.take_line(text, 0..text.len(), &mut gathered, reading);
         }
         // Parts of a container's line whose end will never come; they lie before what counts as delivered.
@@ -277,7 +353,11 @@ impl Source {
         }
         self.advance(text, reading);
         let nothing = text.is_empty() && gathered.columns.iter().flatten().all(Lines::is_empty);
-        Ok((!nothing).then(|| self.batch(gathered.columns, reading)))
+        if self.content.is_damaged() {
+            let (path, bytes) = (self.state.path.clone(), self.offset..self.offset);
+            reading.status.add_gap(Gap { path, bytes, reason: SkipReason::Damaged, found: reading.now });
+        }
+        Ok((!nothing).then(|| self.collected(gathered.columns, reading)))
     }
 
     /// Reads from the offset on: a chunk, or up to a byte more than the longest line where no line ends in a chunk.
@@ -288,7 +368,7 @@ impl Source {
         let from = self.offset - self.tail.len() as u64;
         let mut count = 0;
         for wanted in [CHUNK_BYTES, LINE_BYTES_MAX + 1] {
-            count = self.file.read_at(&mut buffer[..self.tail.len() + unread.min(wanted)], from)?;
+            count = self.content.read_at(&mut buffer[..self.tail.len() + unread.min(wanted)], from)?;
             if unread <= wanted || memchr(b'\n', buffer.get(self.tail.len()..count).unwrap_or_default()).is_some() {
                 break;
             }
@@ -297,54 +377,62 @@ impl Source {
     }
 
     /// Takes the lines in `text`, which starts at the offset and ends with a newline.
-    fn take_lines(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
+    fn take_lines(&mut self, text: &[u8], reading: &Reading<'_>) -> Collected {
         let mut gathered = self.gather(text.len());
         let mut start = 0;
         for newline in memchr_iter(b'\n', text) {
-            let line = &text[start..newline];
+            let (line, span) = (&text[start..newline], start..newline + 1);
             if self.skipping {
                 self.skipping = false;
-                reading.status.add_skipped(SkipReason::LineTooLong, line.len() as u64);
+                self.account(&span, line.len() as u64, reading);
             } else {
-                self.take_line(line, start..newline + 1, &mut gathered, reading);
+                self.take_line(line, span, &mut gathered, reading);
             }
             start = newline + 1;
         }
         self.advance(text, reading);
-        self.batch(gathered.columns, reading)
+        self.collected(gathered.columns, reading)
     }
 
     /// Takes `text`, which starts at the offset, as a line whose rest is over the limit and to be skipped.
-    fn take_beginning(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
+    fn take_beginning(&mut self, text: &[u8], reading: &Reading<'_>) -> Collected {
         let mut gathered = self.gather(text.len());
         self.take_line(text, 0..text.len(), &mut gathered, reading);
         self.advance(text, reading);
         self.skipping = true;
-        self.batch(gathered.columns, reading)
+        self.collected(gathered.columns, reading)
     }
 
     /// Goes on behind `text`, more of a line over the limit.
-    fn skip(&mut self, text: &[u8], reading: &Reading<'_>) -> Batch {
-        reading.status.add_skipped(SkipReason::LineTooLong, text.len() as u64);
+    fn skip(&mut self, text: &[u8], reading: &Reading<'_>) -> Collected {
+        self.account(&(0..text.len()), text.len() as u64, reading);
         self.advance(text, reading);
-        self.batch(Vec::new(), reading)
+        self.collected(Vec::new(), reading)
     }
 
     /// Decodes the line at bytes `span` after the offset, newline included, and gathers what it completes.
     fn take_line(&mut self, line: &[u8], span: Range<usize>, gathered: &mut Gathered, reading: &Reading<'_>) {
-        let Some(decoded) = self.decoder.decode(line, self.offset + span.start as u64, reading.now) else { return };
-        if 0 < decoded.truncated_bytes {
-            reading.status.add_skipped(SkipReason::LineTooLong, decoded.truncated_bytes);
+        let decoded = self.decoder.decode(line, self.offset + span.start as u64, reading.now);
+        if let Some(decoded) = decoded {
+            gathered.push(&self.deliveries, &decoded, self.offset + span.end as u64);
         }
-        gathered.push(&self.deliveries, &decoded, self.offset + span.end as u64);
+        self.account(&span, self.decoder.cut_bytes(), reading);
+    }
+
+    /// Accounts for the bytes `span` after the offset, unless that was done before: `cut` of them are over the limit.
+    fn account(&mut self, span: &Range<usize>, cut: u64, reading: &Reading<'_>) {
+        if self.accounted < self.offset + span.end as u64 {
+            self.accounted = self.offset + span.end as u64;
+            self.taken += (span.len() as u64).saturating_sub(cut);
+            if 0 < cut {
+                reading.status.add_skipped(SkipReason::LineTooLong, cut);
+            }
+        }
     }
 
     /// Moves the offset behind `text`, which starts at it.
     fn advance(&mut self, text: &[u8], reading: &Reading<'_>) {
-        if self.head.len() as u64 == self.offset {
-            let room = TAIL_BYTES_MAX - self.head.len();
-            self.head.extend_from_slice(&text[..text.len().min(room)]);
-        }
+        self.head.extend(text);
         self.offset += text.len() as u64;
         let kept = TAIL_BYTES_MAX.saturating_sub(text.len()).min(self.tail.len());
         self.tail.drain(..self.tail.len() - kept);
@@ -363,7 +451,7 @@ impl Source {
     }
 
     /// Puts labels on the columns of each delivery, and the checkpoint beside them.
-    fn batch(&mut self, columns: Vec<[Lines; CHANNELS.len()]>, reading: &Reading<'_>) -> Batch {
+    fn collected(&mut self, columns: Vec<[Lines; CHANNELS.len()]>, reading: &Reading<'_>) -> Collected {
         let mut streams = Vec::new();
         for (columns, delivery) in columns.into_iter().zip(&mut self.deliveries) {
             for ((lines, channel), labels) in columns.into_iter().zip(CHANNELS).zip(&mut delivery.labels) {
@@ -374,14 +462,15 @@ impl Source {
                 }
             }
         }
-        Batch { checkpoint: Some(self.checkpoint(reading.now)), streams }
+        let batch = Batch { checkpoint: Some(self.checkpoint(reading.now)), streams };
+        Collected { batch, source_bytes: std::mem::take(&mut self.taken) }
     }
 
     /// Goes back to the first byte; what is delivered stays delivered.
     fn rewind(&mut self) {
         self.offset = 0;
         self.tail.clear();
-        self.head.clear();
+        self.head = Head::default();
         self.skipping = false;
         self.decoder = Decoder::new(self.zone.clone());
     }
@@ -389,6 +478,7 @@ impl Source {
     /// Goes back to the first byte of what is a new file in all but name.
     fn restart(&mut self) {
         self.rewind();
+        (self.seen, self.accounted) = (0, 0);
         for delivery in &mut self.deliveries {
             delivery.delivered = 0;
         }
@@ -398,17 +488,36 @@ impl Source {
     fn seek(&mut self, offset: u64) -> Result<(), file::Error> {
         self.rewind();
         self.tail = self.bytes_before(offset, TAIL_BYTES_MAX)?;
-        self.head = self.bytes_before(offset.min(TAIL_BYTES_MAX as u64), TAIL_BYTES_MAX)?;
+        let start = self.start()?;
+        self.head.extend(&start[..usize::try_from(offset).unwrap_or(usize::MAX).min(start.len())]);
         self.offset = offset;
         self.state.read_bytes.set(offset);
         Ok(())
+    }
+
+    /// Moves to byte `offset` of the file; everything before it counts as delivered.
+    fn seek_as_read(&mut self, offset: u64) -> Result<(), file::Error> {
+        self.seek(offset)?;
+        (self.seen, self.accounted) = (offset, offset);
+        for delivery in &mut self.deliveries {
+            delivery.delivered = offset;
+        }
+        Ok(())
+    }
+
+    /// The file's first bytes, as many as fingerprints are taken of.
+    fn start(&self) -> Result<Vec<u8>, file::Error> {
+        let mut start = vec![0; HEAD_BYTES.last().copied().unwrap_or(0)];
+        let count = self.content.read_at(&mut start, 0)?;
+        start.truncate(count);
+        Ok(start)
     }
 
     /// Up to `byte_count` bytes just before byte `offset` of the file; fewer where there are not as many.
     fn bytes_before(&self, offset: u64, byte_count: usize) -> Result<Vec<u8>, file::Error> {
         let byte_count = usize::try_from(offset).unwrap_or(usize::MAX).min(byte_count);
         let mut bytes = vec![0; byte_count];
-        let count = self.file.read_at(&mut bytes, offset - byte_count as u64)?;
+        let count = self.content.read_at(&mut bytes, offset - byte_count as u64)?;
         bytes.truncate(count);
         Ok(bytes)
     }

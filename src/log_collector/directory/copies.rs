@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::file;
 use crate::log_collector::directory::sources::Tracked;
 use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::source::Reading;
 use crate::log_collector::watcher::Watcher;
 
 /// How long a file that has stopped growing counts as a copy whose original is about to be truncated, and how long a
@@ -65,7 +66,11 @@ impl<W: Watcher> Directory<W> {
         let Some(mut copy) = self.sources.remove(&id) else { return };
         let verdict = match self.sources.get(&original) {
             // Reading it as a file of its own says what is wrong with it.
-            Some(original) => verdict(&mut copy, original).unwrap_or(Verdict::Other),
+            Some(original) => {
+                let now = (self.settings.clock)();
+                let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now };
+                verdict(&mut copy, original, &reading).unwrap_or(Verdict::Other)
+            }
             None => Verdict::Other,
         };
         self.sources.insert(id, copy);
@@ -80,6 +85,7 @@ impl<W: Watcher> Directory<W> {
                 self.store_position(id);
                 self.enqueue(id);
                 let Some(original) = self.sources.get_mut(&original) else { return };
+                // What waited of it waits in the copy now.
                 original.former = None;
                 let before = original.after.replace(id);
                 if let Some(copy) = self.sources.get_mut(&id) {
@@ -110,10 +116,10 @@ fn originals(file_name: &str) -> Vec<String> {
     originals
 }
 
-fn verdict<D>(copy: &mut Tracked<D>, original: &Tracked<D>) -> Result<Verdict, file::Error> {
+fn verdict<D>(copy: &mut Tracked<D>, original: &Tracked<D>, reading: &Reading<'_>) -> Result<Verdict, file::Error> {
     if let Some((former, since)) = &original.former
         && since.elapsed() < COPY_PATIENCE
-        && copy.source.resume_copy(former)?
+        && copy.source.resume_copy(former, reading)?
     {
         return Ok(Verdict::Copy);
     }

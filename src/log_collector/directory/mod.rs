@@ -24,8 +24,8 @@ use crate::log_collector::patterns::Patterns;
 use crate::log_collector::source::read_buffer;
 use crate::log_collector::watcher::Watcher;
 use crate::log_collector::watches::{Change, Watches};
-use crate::log_collector::{Collector, Error};
-use crate::model::{Batch, Checkpoint, Timestamp};
+use crate::log_collector::{Collected, Collector, Error};
+use crate::model::{Checkpoint, Timestamp};
 use crate::status::{SourceHandle, Status};
 
 mod copies;
@@ -46,6 +46,8 @@ const RESCAN_INTERVAL: Duration = Duration::from_mins(1);
 /// How long a file without a name has to be quiet before it counts as finished: a process that has it open may go on
 /// writing for a moment after the rotation.
 pub const QUIET_BEFORE_LETTING_GO: Duration = Duration::from_secs(5);
+/// How many bytes of deleted files are kept on disk until they are read.
+pub const DELETED_BYTES_MAX: u64 = 1 << 30;
 
 /// What a collector of files needs to know.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub struct Settings {
     pub clock: fn() -> Timestamp,
     /// How long a file without a name has to be quiet before it is let go.
     pub quiet_before_letting_go: Duration,
+    /// How many bytes of deleted files are kept on disk, by keeping the files open, until they are read.
+    pub deleted_bytes_max: u64,
     /// Most files that are open at a time.
     pub open_files_max: usize,
 }
@@ -108,6 +112,8 @@ pub struct Directory<W: Watcher> {
     finished: BTreeSet<SourceId>,
     /// Sources that the watcher could not take.
     polled: BTreeSet<SourceId>,
+    /// Sources whose file was truncated a moment ago, so that a copy may be found.
+    truncated: BTreeSet<SourceId>,
     /// Sources that may be copies of others, and of which.
     copies: BTreeMap<SourceId, SourceId>,
     /// Positions of files that have not been found yet.
@@ -115,7 +121,7 @@ pub struct Directory<W: Watcher> {
     /// Whether the files found now existed before this start.
     starting: bool,
     /// Batches without lines that wait to be handed over.
-    outbox: VecDeque<Batch>,
+    outbox: VecDeque<Collected>,
     buffer: Box<[u8]>,
     last_poll: Instant,
     last_directory_poll: Instant,
@@ -175,6 +181,7 @@ impl<W: Watcher> Directory<W> {
             nameless: BTreeSet::new(),
             finished: BTreeSet::new(),
             polled: BTreeSet::new(),
+            truncated: BTreeSet::new(),
             copies: BTreeMap::new(),
             restored,
             outbox: VecDeque::new(),
@@ -231,8 +238,8 @@ impl<W: Watcher> Directory<W> {
         Ok(())
     }
 
-    /// Does what is due by time.
-    fn take_turns(&mut self) {
+    /// Does what is due by time. Nothing is read unless `is_reading`.
+    fn take_turns(&mut self, is_reading: bool) {
         if RESCAN_INTERVAL <= self.last_rescan.elapsed() {
             self.rescan();
         }
@@ -244,8 +251,12 @@ impl<W: Watcher> Directory<W> {
             for source in self.polled.iter().chain(self.copies.keys()).copied().collect::<Vec<_>>() {
                 self.enqueue(source);
             }
+            self.give_up_formers();
+            self.keep_deleted_within_budget();
             // Here as well, lest a backlog keep rotated files open.
-            self.finish_quiet();
+            if is_reading {
+                self.finish_quiet();
+            }
         }
     }
 
@@ -256,10 +267,10 @@ impl<W: Watcher> Directory<W> {
 }
 
 impl<W: Watcher> Collector for Directory<W> {
-    fn next_batch(&mut self, timeout: Duration) -> Result<Option<Batch>, Error> {
+    fn next_batch(&mut self, timeout: Duration) -> Result<Option<Collected>, Error> {
         let idle = self.queue.is_empty() && self.outbox.is_empty();
         self.take_changes(if idle { timeout.min(self.wait_at_most()) } else { Duration::ZERO })?;
-        self.take_turns();
+        self.take_turns(true);
         self.settle();
         if let Some(batch) = self.outbox.pop_front() {
             return Ok(Some(batch));
@@ -271,6 +282,17 @@ impl<W: Watcher> Collector for Directory<W> {
         }
         self.finish_quiet();
         Ok(self.outbox.pop_front())
+    }
+
+    fn follow_only(&mut self) -> Result<(), Error> {
+        self.take_changes(Duration::ZERO)?;
+        self.take_turns(false);
+        self.settle();
+        Ok(())
+    }
+
+    fn waiting_bytes(&self) -> u64 {
+        self.bytes_waiting()
     }
 
     fn wants_sync(&self) -> bool {

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::file::{self, File, Identity};
+use crate::file::{self, Identity};
+use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, DELIVERIES_MAX, Position};
+use crate::log_collector::directory::copies::COPY_PATIENCE;
 use crate::log_collector::directory::{Directory, SourceId};
-use crate::log_collector::source::{Former, Reading, Source};
+use crate::log_collector::source::{Content, Former, Reading, Resumed, Source};
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
-use crate::status::{SourceHandle, SourceState, SourceStatus};
+use crate::status::{SkipReason, SourceHandle, SourceState, SourceStatus};
 
 /// How long the position of a file that is not found is kept, should the file come back: a file system that was not
 /// mounted in time, say.
@@ -56,15 +58,16 @@ impl<W: Watcher> Directory<W> {
             let source = io::Error::other("as many files are open as may be; raise `ulimit -n`, or see --exclude");
             return Err(file::Error { action: "open", path: path.to_owned(), source });
         }
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
+        let stored = self.stored_position(identity);
+        let content = Content::open(path, stored.as_ref().is_some_and(|(_, position)| position.compressed))?;
+        let metadata = content.metadata()?;
         if metadata.identity != identity {
             return Ok(None);
         }
         let state = Arc::new(SourceStatus::new(self.seen(name).to_string_lossy().into_owned()));
         state.size_bytes.set(metadata.size_bytes);
-        let mut source = Source::new(identity, path.to_owned(), file, self.settings.zone.clone(), state);
-        if let Some((known, position)) = self.stored_position(identity) {
+        let mut source = Source::new(identity, path.to_owned(), content, self.settings.zone.clone(), state);
+        if let Some((known, position)) = stored {
             let resumed = source.resume(&position)?;
             self.restored.remove(&known);
             let id = self.track(source);
@@ -72,9 +75,19 @@ impl<W: Watcher> Directory<W> {
                 self.store_position(id);
                 self.forget(known);
             }
-            if !resumed && let Some(tracked) = self.sources.get_mut(&id) {
-                self.status.truncations.add(1);
-                tracked.former = Some((position.into(), Instant::now()));
+            match resumed {
+                Resumed::Intact => {}
+                Resumed::Shortened => {
+                    self.status.truncations.add(1);
+                    log::warn!(
+                        "{} has lost its end, as after a power cut; what was read of it is kept",
+                        path.display()
+                    );
+                }
+                Resumed::Rewritten => {
+                    self.status.truncations.add(1);
+                    self.set_former(id, position.into());
+                }
             }
             return Ok(Some(id));
         }
@@ -149,13 +162,53 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn store_position(&mut self, id: SourceId) {
         let Some(tracked) = self.sources.get(&id) else { return };
         let checkpoint = Some(tracked.source.checkpoint((self.settings.clock)()));
-        self.outbox.push_back(Batch { checkpoint, streams: Vec::new() });
+        self.outbox.push_back(Batch { checkpoint, streams: Vec::new() }.into());
+    }
+
+    /// Remembers where a source stood before its file was truncated, for the copy to be found.
+    fn set_former(&mut self, id: SourceId, former: Former) {
+        self.give_up_former(id);
+        if let Some(tracked) = self.sources.get_mut(&id) {
+            tracked.former = Some((former, Instant::now()));
+            self.truncated.insert(id);
+        }
+    }
+
+    /// Ends the search for the copy of what a source was.
+    fn give_up_former(&mut self, id: SourceId) {
+        self.truncated.remove(&id);
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        if let Some((former, _)) = tracked.former.take() {
+            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+            former.give_up(&tracked.source.state.path, &reading);
+        }
+    }
+
+    /// Ends the search for copies that has taken too long.
+    pub(super) fn give_up_formers(&mut self) {
+        let has_waited = |id: &SourceId| {
+            let former = self.sources.get(id).and_then(|tracked| tracked.former.as_ref());
+            former.is_none_or(|(_, since)| COPY_PATIENCE <= since.elapsed())
+        };
+        for id in self.truncated.iter().copied().filter(has_waited).collect::<Vec<_>>() {
+            self.give_up_former(id);
+        }
+    }
+
+    /// Bytes that were seen and are neither handed over nor skipped.
+    pub(super) fn bytes_waiting(&self) -> u64 {
+        let length = |bytes: std::ops::Range<u64>| bytes.end - bytes.start;
+        let waiting = self.sources.values().map(|tracked| {
+            let former = tracked.former.as_ref().map_or(0, |(former, _)| length(former.waiting.clone()));
+            length(tracked.source.waiting()) + former
+        });
+        waiting.sum::<u64>() + self.outbox.iter().map(|collected| collected.source_bytes).sum::<u64>()
     }
 
     /// Has the stored position of a file forgotten.
     fn forget(&mut self, identity: Identity) {
         let checkpoint = Checkpoint { source: checkpoint::encode_key(identity), position: None };
-        self.outbox.push_back(Batch { checkpoint: Some(checkpoint), streams: Vec::new() });
+        self.outbox.push_back(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into());
     }
 
     pub(super) fn enqueue(&mut self, id: SourceId) {
@@ -282,7 +335,7 @@ impl<W: Watcher> Directory<W> {
             let position = Position::of_directory(self.root.clone(), (self.settings.clock)());
             let source = checkpoint::encode_key(metadata.identity);
             let checkpoint = Some(Checkpoint { source, position: Some(position.encode()) });
-            self.outbox.push_back(Batch { checkpoint, streams: Vec::new() });
+            self.outbox.push_back(Batch { checkpoint, streams: Vec::new() }.into());
         }
     }
 
@@ -293,7 +346,7 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Reads the next lines of a source, or puts it behind the one that has to be read before.
-    pub(super) fn read(&mut self, id: SourceId) -> Option<Batch> {
+    pub(super) fn read(&mut self, id: SourceId) -> Option<Collected> {
         if self.copies.contains_key(&id) {
             self.sources.get_mut(&id)?.queued = false;
             self.judge(id);
@@ -326,18 +379,18 @@ impl<W: Watcher> Directory<W> {
                 self.polled.remove(&id);
             }
         }
-        if outcome.batch.is_some() {
+        if outcome.collected.is_some() {
             tracked.quiet_since = Instant::now();
         }
         if let Some(former) = outcome.former {
-            tracked.former = Some((former, Instant::now()));
+            self.set_former(id, former);
             // The position of a copy is stored first: that the file was truncated is found again.
             self.judge_copies_of(id);
         }
         if outcome.more {
             self.enqueue(id);
         }
-        self.outbox.extend(outcome.batch);
+        self.outbox.extend(outcome.collected);
         self.outbox.pop_front()
     }
 
@@ -369,7 +422,38 @@ impl<W: Watcher> Directory<W> {
             self.nameless.insert(id);
             return self.enqueue(id);
         }
-        let Some(tracked) = self.sources.remove(&id) else { return };
+        self.drop_source(id, SkipReason::Truncated);
+    }
+
+    /// Lets the deleted files go whose bytes are more than may be held, the oldest first.
+    pub(super) fn keep_deleted_within_budget(&mut self) {
+        let unnamed = self.nameless.union(&self.finished);
+        let held = unnamed.filter_map(|id| Some((*id, self.sources.get(id)?.source.deleted_bytes())));
+        let held: Vec<(SourceId, u64)> = held.collect();
+        let mut held_bytes: u64 = held.iter().map(|(_, bytes)| bytes).sum();
+        for (id, bytes) in held.into_iter().filter(|(_, bytes)| 0 < *bytes) {
+            if held_bytes <= self.settings.deleted_bytes_max {
+                break;
+            }
+            held_bytes -= bytes;
+            if let Some(tracked) = self.sources.get_mut(&id)
+                && let Err(error) = tracked.source.look_at_size(&self.status)
+            {
+                log::debug!("{error}");
+            }
+            self.finished.remove(&id);
+            self.drop_source(id, SkipReason::OverBudget);
+        }
+        self.status.held_deleted_bytes.set(held_bytes);
+    }
+
+    /// Closes and forgets a source; what was seen of it and not read is lost for `reason`.
+    fn drop_source(&mut self, id: SourceId, reason: SkipReason) {
+        self.give_up_former(id);
+        let Some(mut tracked) = self.sources.remove(&id) else { return };
+        let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+        tracked.source.give_up(reason, &reading);
+        self.nameless.remove(&id);
         if let Some(watch) = tracked.watch {
             self.watches.unwatch(watch);
         }

@@ -13,14 +13,14 @@ use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
 use super::{Directory, Settings};
-use crate::log_collector::Collector;
 use crate::log_collector::format::LINE_BYTES_MAX;
 use crate::log_collector::naming::ByPath;
 use crate::log_collector::patterns::Patterns;
 use crate::log_collector::source::CHUNK_BYTES;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::log_collector::watcher::{Limit, PlatformWatcher, Watcher};
-use crate::model::{Batch, Checkpoint, Timestamp};
+use crate::log_collector::{Collected, Collector};
+use crate::model::{Checkpoint, Timestamp};
 use crate::status::{SkipReason, SourceState, Status};
 
 /// Has to be called with each path that something happened to.
@@ -76,6 +76,7 @@ impl<W: Stage> Story<W> {
             zone: TimeZone::UTC,
             clock: || Timestamp::from_ns(1),
             quiet_before_letting_go: Duration::ZERO,
+            deleted_bytes_max: super::DELETED_BYTES_MAX,
             open_files_max: 1000,
         };
         Self {
@@ -181,7 +182,7 @@ impl<W: Stage> Story<W> {
         let mut idle_rounds = 0;
         while idle_rounds < 2 {
             let collector = self.collector.as_mut().unwrap();
-            let Some(batch) = collector.next_batch(Duration::ZERO).unwrap() else {
+            let Some(collected) = collector.next_batch(Duration::ZERO).unwrap() else {
                 idle_rounds += 1;
                 if collector.wants_sync() {
                     collector.synced();
@@ -189,11 +190,15 @@ impl<W: Stage> Story<W> {
                 continue;
             };
             idle_rounds = 0;
-            self.keep(batch);
+            self.keep(collected);
         }
+        self.status.balance(self.collector.as_ref().unwrap().waiting_bytes());
+        assert_eq!(self.status.bytes_unaccounted.get(), 0, "{:?}", self.status);
     }
 
-    fn keep(&mut self, batch: Batch) {
+    fn keep(&mut self, collected: Collected) {
+        self.status.bytes_stored.add(collected.source_bytes);
+        let batch = collected.batch;
         for stream in batch.streams {
             let path = stream.labels.get("path").unwrap();
             let name = Path::new(path).strip_prefix(&self.settings.root).unwrap().to_str().unwrap();
@@ -878,11 +883,11 @@ fn a_backlog_does_not_keep_deleted_files_open<W: Stage>() {
     for _ in 0..8 {
         let collector = story.collector.as_mut().unwrap();
         collector.last_poll -= super::POLL_INTERVAL;
-        let batch = collector.next_batch(Duration::ZERO).unwrap().unwrap();
+        let collected = collector.next_batch(Duration::ZERO).unwrap().unwrap();
         if collector.wants_sync() {
             collector.synced();
         }
-        story.keep(batch);
+        story.keep(collected);
     }
     assert_eq!(story.lines["a.log"], ["one", "unended"]);
     assert_eq!(story.open_file_count(), 1);
@@ -911,8 +916,8 @@ fn any_bytes_are_kept<W: Stage>() {
     story.append("a.log", b"a\0b\xff\r\n\n");
     story.start();
     let mut collected = Vec::new();
-    while let Some(batch) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
-        collected.extend(batch.streams.iter().flat_map(|stream| stream.lines.bytes().to_vec()));
+    while let Some(next) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        collected.extend(next.batch.streams.iter().flat_map(|stream| stream.lines.bytes().to_vec()));
     }
     assert_eq!(collected, b"a\0b\xff\r");
 }
@@ -1105,8 +1110,8 @@ fn many_files_take_turns() {
     story.append("slow.log", "one\n");
     story.start_keeping_watcher();
     let mut order = Vec::new();
-    while let Some(batch) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
-        order.push(batch.streams[0].labels.get("path").unwrap().ends_with("slow.log"));
+    while let Some(next) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        order.push(next.batch.streams[0].labels.get("path").unwrap().ends_with("slow.log"));
     }
     assert!(order[..2].contains(&true), "the slow file waits for more than one chunk of the fast one: {order:?}");
     assert_eq!(order.iter().filter(|slow| !**slow).count(), 8);

@@ -58,6 +58,13 @@ impl Joiner {
         }
     }
 
+    /// How many bytes of `part` the entry that it belongs to has no room for.
+    pub(super) fn over_limit_bytes(&self, part: &Part<'_>) -> u64 {
+        let begun = self.pending.iter().find(|joined| joined.channel == part.channel);
+        let room = LINE_BYTES_MAX - begun.map_or(0, |joined| joined.text.len());
+        part.text.len().saturating_sub(room) as u64
+    }
+
     /// Hands over an entry that is not complete, the oldest first.
     pub(super) fn finish(&mut self) -> Option<Decoded<'_>> {
         (!self.pending.is_empty()).then(|| self.complete(0))

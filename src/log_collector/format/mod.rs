@@ -81,12 +81,14 @@ pub struct Decoder {
     /// Text of the last Docker line, if it had escapes.
     unescaped: Vec<u8>,
     plain: PlainTimes,
+    /// How much of the last line is over the limit.
+    cut_bytes: u64,
 }
 
 impl Decoder {
     /// A decoder at the beginning of a file; `zone` is the host's, for times without one.
     pub fn new(zone: TimeZone) -> Self {
-        Self { joiner: Joiner::default(), unescaped: Vec::new(), plain: PlainTimes::new(zone) }
+        Self { joiner: Joiner::default(), unescaped: Vec::new(), plain: PlainTimes::new(zone), cut_bytes: 0 }
     }
 
     /// Decodes one line of the file, without its newline, that starts at byte `offset` and was read at `read_at`.
@@ -100,13 +102,17 @@ impl Decoder {
     /// To go on after a restart at byte `n`, begin at [`Decoder::pending_from`] of that moment and drop what lines
     /// before `n` decode to: it was delivered.
     pub fn decode<'a>(&'a mut self, line: &'a [u8], offset: u64, read_at: Timestamp) -> Option<Decoded<'a>> {
-        if let Some(part) = cri::parse(line) {
+        if let Some(part) = cri::parse(line).or_else(|| docker::parse(line, &mut self.unescaped)) {
+            self.cut_bytes = self.joiner.over_limit_bytes(&part);
             return self.joiner.join(part, offset);
         }
-        if let Some(part) = docker::parse(line, &mut self.unescaped) {
-            return self.joiner.join(part, offset);
-        }
+        self.cut_bytes = line.len().saturating_sub(LINE_BYTES_MAX) as u64;
         Some(Decoded::new(Channel::None, self.plain.time_of(line, read_at), line))
+    }
+
+    /// How many bytes of the last line were cut off, whether its entry is complete or not.
+    pub fn cut_bytes(&self) -> u64 {
+        self.cut_bytes
     }
 
     /// Where the oldest line stands that is part of an entry not yet complete.

@@ -1,0 +1,289 @@
+//! What a source reads from: a file as it is, or what is in a compressed one.
+
+use std::cell::RefCell;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::file::{self, File, Metadata};
+use crate::log_collector::checkpoint::TAIL_BYTES_MAX;
+use crate::log_collector::format::LINE_BYTES_MAX;
+
+/// How a gzip file begins.
+const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
+/// How much is decompressed ahead of where a read begins: the longest line, its newline, and a byte to tell that there
+/// is more.
+const AHEAD_BYTES: usize = LINE_BYTES_MAX + 2;
+/// How much is kept before where a read begins: those bytes are compared with what was read before.
+const KEPT_BYTES: u64 = TAIL_BYTES_MAX as u64;
+/// How much is decompressed in one go.
+const STEP_BYTES: usize = 32 << 10;
+
+/// An open file whose bytes are lines.
+#[derive(Debug)]
+pub(in crate::log_collector) enum Content {
+    /// As they are.
+    Plain(File),
+    /// Compressed by gzip.
+    Compressed(Archive),
+}
+
+impl Content {
+    /// Opens the file at `path`; one that begins as a gzip file does is decompressed if `decompress` says so.
+    pub(in crate::log_collector) fn open(path: &Path, decompress: bool) -> file::Result<Self> {
+        let file = File::open(path)?;
+        let mut magic = [0; GZIP_MAGIC.len()];
+        if decompress && file.read_at(&mut magic, 0)? == magic.len() && magic == GZIP_MAGIC {
+            return Ok(Self::Compressed(Archive::new(file)));
+        }
+        Ok(Self::Plain(file))
+    }
+
+    /// Whether offsets are those of what is in a compressed file.
+    pub(super) fn is_compressed(&self) -> bool {
+        matches!(self, Self::Compressed(_))
+    }
+
+    /// What the file system says of the file.
+    pub(in crate::log_collector) fn metadata(&self) -> file::Result<Metadata> {
+        match self {
+            Self::Plain(file) => file.metadata(),
+            Self::Compressed(archive) => archive.file.metadata(),
+        }
+    }
+
+    /// How long it is. That of a compressed file is found out no further than a line from byte `offset` on may reach.
+    pub(super) fn size_bytes(&self, offset: u64) -> file::Result<u64> {
+        match self {
+            Self::Plain(file) => Ok(file.metadata()?.size_bytes),
+            Self::Compressed(archive) => archive.size_bytes(offset),
+        }
+    }
+
+    /// Reads at `offset` until `buffer` is full or the content ends, and returns how many bytes were read.
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> file::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read_at(buffer, offset),
+            Self::Compressed(archive) => archive.read_at(buffer, offset),
+        }
+    }
+
+    /// Whether it ends because the rest of a compressed file is damaged.
+    pub(super) fn is_damaged(&self) -> bool {
+        matches!(self, Self::Compressed(archive) if archive.window.borrow().is_damaged)
+    }
+}
+
+/// A gzip file, decompressed as it is read: forward at the speed of decompression, backward from the start again.
+///
+/// Memory: the decompressor's, and a window of [`AHEAD_BYTES`] and what one read asks for.
+#[derive(Debug)]
+pub(in crate::log_collector) struct Archive {
+    file: Arc<File>,
+    window: RefCell<Window>,
+}
+
+/// The decompressed bytes around the last read.
+#[derive(Debug)]
+struct Window {
+    decoder: MultiGzDecoder<Sequential>,
+    /// Where `bytes` begin.
+    from: u64,
+    bytes: Vec<u8>,
+    /// Whether nothing comes after `bytes`.
+    is_at_end: bool,
+    /// Whether that is because the file is damaged.
+    is_damaged: bool,
+}
+
+/// A file that is read from its start to its end.
+#[derive(Debug)]
+struct Sequential {
+    file: Arc<File>,
+    offset: u64,
+}
+
+impl Read for Sequential {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset).map_err(|error| error.source)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+impl Archive {
+    fn new(file: File) -> Self {
+        let file = Arc::new(file);
+        let window = RefCell::new(Window::at_start(&file));
+        Self { file, window }
+    }
+
+    fn size_bytes(&self, offset: u64) -> file::Result<u64> {
+        let mut window = self.window.borrow_mut();
+        self.cover(&mut window, offset, AHEAD_BYTES)?;
+        Ok(window.from + window.bytes.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> file::Result<usize> {
+        let mut window = self.window.borrow_mut();
+        self.cover(&mut window, offset, buffer.len())?;
+        let start = usize::try_from(offset - window.from).unwrap_or(usize::MAX);
+        let bytes = window.bytes.get(start..).unwrap_or_default();
+        let count = bytes.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    /// Makes `window` hold `byte_count` bytes from `offset` on, as far as there are any.
+    fn cover(&self, window: &mut Window, offset: u64, byte_count: usize) -> file::Result<()> {
+        if offset < window.from {
+            *window = Window::at_start(&self.file);
+        }
+        let result = loop {
+            window.forget_before(offset.saturating_sub(KEPT_BYTES));
+            let wanted = offset.saturating_add(byte_count as u64);
+            if window.is_at_end || wanted <= window.from + window.bytes.len() as u64 {
+                break Ok(());
+            }
+            if let Err(error) = window.decompress() {
+                break Err(error);
+            }
+        };
+        result.map_err(|source| file::Error { action: "decompress", path: self.file.path().to_owned(), source })
+    }
+}
+
+impl Window {
+    fn at_start(file: &Arc<File>) -> Self {
+        let decoder = MultiGzDecoder::new(Sequential { file: Arc::clone(file), offset: 0 });
+        Self { decoder, from: 0, bytes: Vec::new(), is_at_end: false, is_damaged: false }
+    }
+
+    /// Adds the next bytes.
+    fn decompress(&mut self) -> io::Result<()> {
+        let length = self.bytes.len();
+        self.bytes.resize(length + STEP_BYTES, 0);
+        let result = self.decoder.read(&mut self.bytes[length..]);
+        self.bytes.truncate(length + *result.as_ref().unwrap_or(&0));
+        match result {
+            Ok(0) => self.is_at_end = true,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => match error.kind() {
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                    (self.is_at_end, self.is_damaged) = (true, true);
+                }
+                _ => return Err(error),
+            },
+        }
+        Ok(())
+    }
+
+    /// Lets go of bytes before `offset`, once there are enough of them to be worth it.
+    fn forget_before(&mut self, offset: u64) {
+        let count = usize::try_from(offset.saturating_sub(self.from)).unwrap_or(usize::MAX).min(self.bytes.len());
+        if STEP_BYTES <= count {
+            self.bytes.drain(..count);
+            self.from += count as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn compress(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn open(bytes: &[u8]) -> (TempDir, Content) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.gz");
+        File::create(&path).unwrap().write_all_at(bytes, 0).unwrap();
+        let content = Content::open(&path, true).unwrap();
+        (directory, content)
+    }
+
+    fn read(content: &Content, offset: u64, byte_count: usize) -> Vec<u8> {
+        let mut buffer = vec![0; byte_count];
+        let count = content.read_at(&mut buffer, offset).unwrap();
+        buffer.truncate(count);
+        buffer
+    }
+
+    fn text() -> Vec<u8> {
+        (0..300_000_u32).flat_map(|number| format!("{number}\n").into_bytes()).collect()
+    }
+
+    #[test]
+    fn any_bytes_are_read_forward_and_backward() {
+        let text = text();
+        let (_directory, content) = open(&compress(&text));
+        assert!(content.is_compressed());
+        for (offset, byte_count) in
+            [(0, 10), (100, 100_000), (100_000, 1), (1_500_000, 200_000), (5, 5), (1_988_000, 99)]
+        {
+            assert_eq!(read(&content, offset, byte_count), text[offset_of(offset)..][..byte_count], "at {offset}");
+        }
+        let end = text.len() as u64;
+        assert_eq!(read(&content, end - 3, 10), text[text.len() - 3..]);
+        assert_eq!(read(&content, end + 3, 10), b"");
+        assert_eq!(content.size_bytes(end - 1).unwrap(), end);
+        assert!(!content.is_damaged());
+    }
+
+    fn offset_of(offset: u64) -> usize {
+        usize::try_from(offset).unwrap()
+    }
+
+    #[test]
+    fn memory_stays_bounded_however_long_the_content_is() {
+        let (_directory, content) = open(&compress(&vec![b'x'; 20 << 20]));
+        let mut offset = 0;
+        while offset < content.size_bytes(offset).unwrap() {
+            offset += read(&content, offset, 256 << 10).len() as u64;
+            let Content::Compressed(archive) = &content else { panic!("it is compressed") };
+            assert!(archive.window.borrow().bytes.capacity() < 4 << 20);
+        }
+        assert_eq!(offset, 20 << 20);
+    }
+
+    #[test]
+    fn members_one_after_the_other_are_one_content() {
+        let (_directory, content) = open(&[compress(b"one\n"), compress(b"two\n")].concat());
+        assert_eq!(read(&content, 2, 100), b"e\ntwo\n");
+    }
+
+    #[test]
+    fn a_damaged_file_ends_where_the_damage_begins() {
+        let text = text();
+        let whole = compress(&text);
+        let (_directory, cut) = open(&whole[..whole.len() / 2]);
+        let held = read(&cut, 0, text.len());
+        assert!(cut.is_damaged() && STEP_BYTES < held.len() && text.starts_with(&held));
+        let mut flipped = whole;
+        let middle = flipped.len() / 2;
+        flipped[middle..middle + 64].fill(0xff);
+        let (_directory, flipped) = open(&flipped);
+        read(&flipped, 0, text.len());
+        assert!(flipped.is_damaged());
+    }
+
+    #[test]
+    fn what_is_not_compressed_is_read_as_it_is() {
+        let (_directory, content) = open(b"\x1f text");
+        assert!(!content.is_compressed());
+        assert_eq!(read(&content, 2, 100), b"text");
+    }
+}
