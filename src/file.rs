@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags};
 
+const NS_PER_SECOND: i64 = 1_000_000_000;
+
 /// The operating system refused; says what was tried and on which path.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {action} {}: {source}", path.display())]
@@ -71,6 +73,8 @@ pub struct Metadata {
     pub identity: Identity,
     /// How many names it has.
     pub link_count: u64,
+    /// When its content was last changed, in nanoseconds since the Unix epoch.
+    pub modified_ns: i64,
 }
 
 /// What makes a file this file: a reused inode has another birth time.
@@ -99,7 +103,14 @@ impl Metadata {
         let born = metadata.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let born_ns = born.and_then(|age| i64::try_from(age.as_nanos()).ok()).unwrap_or(0);
         let identity = Identity { device: metadata.dev(), inode: metadata.ino(), born_ns };
-        Self { kind, size_bytes: metadata.len(), owner: metadata.uid(), identity, link_count: metadata.nlink() }
+        Self {
+            kind,
+            size_bytes: metadata.len(),
+            owner: metadata.uid(),
+            identity,
+            link_count: metadata.nlink(),
+            modified_ns: metadata.mtime().saturating_mul(NS_PER_SECOND).saturating_add(metadata.mtime_nsec()),
+        }
     }
 }
 

@@ -46,8 +46,8 @@ fn source_metrics(page: &mut Page, status: &Status, now: Timestamp, uptime: Dura
     page.single("monitoring_source_bytes_waiting", "Bytes of them waiting.", status.bytes_waiting.get());
     let unaccounted = status.bytes_unaccounted.get();
     page.single("monitoring_source_bytes_unaccounted", "Anything but 0 is a defect of the agent.", unaccounted);
-    let held = status.held_deleted_bytes.get();
-    page.single("monitoring_source_held_deleted_bytes", "Bytes of deleted files kept until they are read.", held);
+    let deleted = status.held_deleted_bytes.get();
+    page.single("monitoring_source_held_deleted_bytes", "Bytes of deleted files kept until they are read.", deleted);
     let sources = status.sources();
     page.family("monitoring_source_files", "Sources, by state.");
     for (state, count) in files_by_state(&sources) {

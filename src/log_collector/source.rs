@@ -19,7 +19,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
-use crate::log_collector::checkpoint::{self, DeliveryPosition, HEAD_BYTES, Position, TAIL_BYTES_MAX};
+use crate::log_collector::checkpoint::{self, DeliveryPosition, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::{Channel, Decoded, Decoder, LINE_BYTES_MAX};
 use crate::log_collector::naming::Naming;
 use crate::model::{Batch, Checkpoint, Labels, Lines, StreamLines, Timestamp};
@@ -193,14 +193,14 @@ impl Source {
     pub(super) fn resume(&mut self, position: &Position) -> Result<Resumed, file::Error> {
         let deliveries = position.deliveries.iter();
         self.deliveries = deliveries.map(|known| Delivery::new(known.path.clone(), known.delivered)).collect();
-        if self.holds(position)? {
+        if self.content.holds(position)? {
             self.seek(position.resume)?;
             self.skipping = position.skipping && position.resume == position.offset;
             (self.seen, self.accounted) = (position.offset, position.offset);
             return Ok(Resumed::Intact);
         }
         let size = self.content.size_bytes(position.offset)?;
-        if size < position.offset && SHORTENED_HEAD_BYTES <= self.common_head(position)?.unwrap_or(0) {
+        if size < position.offset && SHORTENED_HEAD_BYTES <= position.common_head(&self.content.start()?).unwrap_or(0) {
             self.seek_as_read(size)?;
             return Ok(Resumed::Shortened);
         }
@@ -211,7 +211,7 @@ impl Source {
     /// Skips what the file holds, up to the last line that has ended.
     pub(super) fn skip_history(&mut self, status: &Status) -> Result<(), file::Error> {
         let size = self.content.metadata()?.size_bytes;
-        let end_of_file = self.bytes_before(size, LINE_BYTES_MAX)?;
+        let end_of_file = self.content.bytes_before(size, LINE_BYTES_MAX)?;
         let unterminated = end_of_file.len() - memrchr(b'\n', &end_of_file).map_or(0, |newline| newline + 1);
         self.seek_as_read(size - unterminated as u64)?;
         status.bytes_seen.add(self.offset);
@@ -248,7 +248,8 @@ impl Source {
         Checkpoint { source: checkpoint::encode_key(self.identity), position: Some(position) }
     }
 
-    fn position(&self, now: Timestamp) -> Position {
+    /// Where it stands.
+    pub(super) fn position(&self, now: Timestamp) -> Position {
         let deliveries = self.deliveries.iter();
         Position {
             offset: self.offset,
@@ -283,6 +284,16 @@ impl Source {
             None => return Ok(Outcome::default()),
         };
         Ok(Outcome { collected: Some(collected), more: self.offset < size, former: None })
+    }
+
+    /// Lets go of what is remembered of a compressed file's content.
+    pub(super) fn release(&self) {
+        self.content.release();
+    }
+
+    /// Whether the file is compressed.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.content.is_compressed()
     }
 
     /// How long the file is now; what it has grown by is seen from now on.
@@ -364,6 +375,10 @@ impl Source {
     /// `None` where the file is shorter than what was read of it, or the bytes before the offset are others.
     fn fetch<'b>(&self, buffer: &'b mut [u8], size: u64) -> Result<Option<&'b [u8]>, file::Error> {
         let Some(unread) = size.checked_sub(self.offset) else { return Ok(None) };
+        if unread == 0 && self.content.is_compressed() {
+            // Nobody writes to it, and to look back would mean to decompress it all again.
+            return Ok(Some(&[]));
+        }
         let unread = usize::try_from(unread).unwrap_or(usize::MAX);
         let from = self.offset - self.tail.len() as u64;
         let mut count = 0;
@@ -487,8 +502,8 @@ impl Source {
     /// Moves to byte `offset` of the file.
     fn seek(&mut self, offset: u64) -> Result<(), file::Error> {
         self.rewind();
-        self.tail = self.bytes_before(offset, TAIL_BYTES_MAX)?;
-        let start = self.start()?;
+        self.tail = self.content.bytes_before(offset, TAIL_BYTES_MAX)?;
+        let start = self.content.start()?;
         self.head.extend(&start[..usize::try_from(offset).unwrap_or(usize::MAX).min(start.len())]);
         self.offset = offset;
         self.state.read_bytes.set(offset);
@@ -503,22 +518,5 @@ impl Source {
             delivery.delivered = offset;
         }
         Ok(())
-    }
-
-    /// The file's first bytes, as many as fingerprints are taken of.
-    fn start(&self) -> Result<Vec<u8>, file::Error> {
-        let mut start = vec![0; HEAD_BYTES.last().copied().unwrap_or(0)];
-        let count = self.content.read_at(&mut start, 0)?;
-        start.truncate(count);
-        Ok(start)
-    }
-
-    /// Up to `byte_count` bytes just before byte `offset` of the file; fewer where there are not as many.
-    fn bytes_before(&self, offset: u64, byte_count: usize) -> Result<Vec<u8>, file::Error> {
-        let byte_count = usize::try_from(offset).unwrap_or(usize::MAX).min(byte_count);
-        let mut bytes = vec![0; byte_count];
-        let count = self.content.read_at(&mut bytes, offset - byte_count as u64)?;
-        bytes.truncate(count);
-        Ok(bytes)
     }
 }

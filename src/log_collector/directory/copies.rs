@@ -19,7 +19,7 @@ pub(super) const COPY_PATIENCE: Duration = Duration::from_secs(5);
 /// What stands between a file's name and what a rotation adds to it.
 const SEPARATORS: [char; 3] = ['.', '-', '_'];
 /// What stands between the digits of what a rotation adds.
-const DATE_PUNCTUATION: [char; 6] = ['.', '-', '_', ':', 'T', 'Z'];
+pub(super) const DATE_PUNCTUATION: [char; 6] = ['.', '-', '_', ':', 'T', 'Z'];
 
 /// What a file turns out to be.
 enum Verdict {
@@ -97,7 +97,7 @@ impl<W: Watcher> Directory<W> {
 }
 
 /// The names that a rotated file's name may be made of: `a.log` of `a.log.1`, `a.log-20261122` and `a-20261122.log`.
-fn originals(file_name: &str) -> Vec<String> {
+pub(super) fn originals(file_name: &str) -> Vec<String> {
     let extension = file_name.rfind('.').map_or("", |at| &file_name[at..]);
     let is_added = |text: &str| {
         text.contains(|char: char| char.is_ascii_digit())

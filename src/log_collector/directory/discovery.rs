@@ -268,6 +268,7 @@ impl<W: Watcher> Directory<W> {
         }
         if let Some(before) = before {
             self.remove_name_from(before, name);
+            self.succeeded.extend(source.map(|source| (before, source)));
         }
         if let Some(source) = source {
             self.add_name_to(source, name);

@@ -30,6 +30,7 @@ use crate::status::{SourceHandle, Status};
 
 mod copies;
 mod discovery;
+mod rotated;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -112,6 +113,10 @@ pub struct Directory<W: Watcher> {
     finished: BTreeSet<SourceId>,
     /// Sources that the watcher could not take.
     polled: BTreeSet<SourceId>,
+    /// Compressed sources that are being read.
+    decompressing: BTreeSet<SourceId>,
+    /// Sources that lost a name, and those that have it now: others may have had it in between.
+    succeeded: BTreeSet<(SourceId, SourceId)>,
     /// Sources whose file was truncated a moment ago, so that a copy may be found.
     truncated: BTreeSet<SourceId>,
     /// Sources that may be copies of others, and of which.
@@ -181,6 +186,8 @@ impl<W: Watcher> Directory<W> {
             nameless: BTreeSet::new(),
             finished: BTreeSet::new(),
             polled: BTreeSet::new(),
+            decompressing: BTreeSet::new(),
+            succeeded: BTreeSet::new(),
             truncated: BTreeSet::new(),
             copies: BTreeMap::new(),
             restored,
@@ -190,9 +197,9 @@ impl<W: Watcher> Directory<W> {
             last_directory_poll: Instant::now(),
             last_rescan: Instant::now(),
         };
+        let known = directory.known_by_path();
         directory.enter(&root);
-        directory.find_rotated();
-        directory.order_resumed();
+        directory.find_rotated(&known);
         directory.settle();
         if directory.settings.start_from_end && checkpoints.is_empty() {
             directory.skip_history();

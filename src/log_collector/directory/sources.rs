@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
@@ -16,9 +16,8 @@ use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
 use crate::status::{SkipReason, SourceHandle, SourceState, SourceStatus};
 
-/// How long the position of a file that is not found is kept, should the file come back: a file system that was not
-/// mounted in time, say.
-const POSITION_KEPT: Duration = Duration::from_hours(30 * 24);
+/// How many compressed files are read at a time; each takes a few MiB of memory.
+const COMPRESSED_MAX: usize = 8;
 
 /// A source and what the collector knows of it.
 pub(super) struct Tracked<Descriptor> {
@@ -48,6 +47,17 @@ impl<W: Watcher> Directory<W> {
         identity: Identity,
         name: &Path,
     ) -> Result<Option<SourceId>, file::Error> {
+        self.open_source(path, identity, name, false)
+    }
+
+    /// As [`Directory::source_at`], and reads what is in a compressed file if `decompress` says so.
+    pub(super) fn open_source(
+        &mut self,
+        path: &Path,
+        identity: Identity,
+        name: &Path,
+        decompress: bool,
+    ) -> Result<Option<SourceId>, file::Error> {
         if let Some(&id) = self.sources_by_identity.get(&identity) {
             if let Some(tracked) = self.sources.get_mut(&id) {
                 path.clone_into(&mut tracked.source.path);
@@ -59,7 +69,8 @@ impl<W: Watcher> Directory<W> {
             return Err(file::Error { action: "open", path: path.to_owned(), source });
         }
         let stored = self.stored_position(identity);
-        let content = Content::open(path, stored.as_ref().is_some_and(|(_, position)| position.compressed))?;
+        let decompress = decompress || stored.as_ref().is_some_and(|(_, position)| position.compressed);
+        let content = Content::open(path, decompress)?;
         let metadata = content.metadata()?;
         if metadata.identity != identity {
             return Ok(None);
@@ -79,14 +90,12 @@ impl<W: Watcher> Directory<W> {
                 Resumed::Intact => {}
                 Resumed::Shortened => {
                     self.status.truncations.add(1);
-                    log::warn!(
-                        "{} has lost its end, as after a power cut; what was read of it is kept",
-                        path.display()
-                    );
+                    self.store_position(id);
+                    log::warn!("{} has lost its end, as after a power cut; what was read is kept", path.display());
                 }
                 Resumed::Rewritten => {
                     self.status.truncations.add(1);
-                    self.set_former(id, position.into());
+                    self.set_former(id, Former::restored(position, &self.status));
                 }
             }
             return Ok(Some(id));
@@ -179,9 +188,13 @@ impl<W: Watcher> Directory<W> {
         self.truncated.remove(&id);
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         if let Some((former, _)) = tracked.former.take() {
-            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-            former.give_up(&tracked.source.state.path, &reading);
+            self.give_up(&former, SkipReason::Truncated);
         }
+    }
+
+    /// Counts what waited of `former` as lost.
+    pub(super) fn give_up(&self, former: &Former, reason: SkipReason) {
+        former.give_up(reason, &self.status, (self.settings.clock)());
     }
 
     /// Ends the search for copies that has taken too long.
@@ -206,7 +219,7 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Has the stored position of a file forgotten.
-    fn forget(&mut self, identity: Identity) {
+    pub(super) fn forget(&mut self, identity: Identity) {
         let checkpoint = Checkpoint { source: checkpoint::encode_key(identity), position: None };
         self.outbox.push_back(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into());
     }
@@ -253,6 +266,9 @@ impl<W: Watcher> Directory<W> {
     /// A renamed file goes on delivering to the streams it had: its new name takes the place of the one that is gone.
     /// Only names beyond those are new ones, with a stream of their own.
     pub(super) fn settle(&mut self) {
+        for (earlier, later) in std::mem::take(&mut self.succeeded) {
+            self.find_between(earlier, later);
+        }
         while let Some(id) = self.touched.pop_first() {
             if self.surplus_names(id).is_empty() {
                 continue;
@@ -283,28 +299,29 @@ impl<W: Watcher> Directory<W> {
         names.iter().filter(|name| !streams.contains(&name.as_path())).skip(vacant).take(room).cloned().collect()
     }
 
-    fn deliver_to(&mut self, id: SourceId, name: PathBuf) {
+    pub(super) fn deliver_to(&mut self, id: SourceId, name: PathBuf) {
         self.take_over(id, name.clone());
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         tracked.source.deliver_to(name);
         self.enqueue(id);
     }
 
-    /// Puts sources that were resumed and deliver to one stream in the order in which they took it over: by age, the one
-    /// that has the stream's own name last.
-    pub(super) fn order_resumed(&mut self) {
-        let mut streams: BTreeMap<PathBuf, Vec<(bool, i64, SourceId)>> = BTreeMap::new();
+    /// Puts sources that were resumed and deliver to one stream in the order in which they took it over: those of `turns`
+    /// as it says, others by age, the one that has the stream's own name last.
+    pub(super) fn order_resumed(&mut self, turns: &HashMap<SourceId, usize>) {
+        let mut streams: BTreeMap<PathBuf, Vec<(bool, usize, i64, SourceId)>> = BTreeMap::new();
         for (&id, tracked) in &self.sources {
+            let turn = turns.get(&id).copied().unwrap_or(0);
             for path in tracked.source.delivery_paths() {
                 let is_current = tracked.names.iter().any(|name| self.seen(name) == path);
-                let turn = (is_current, tracked.source.identity.born_ns, id);
+                let turn = (is_current, turn, tracked.source.identity.born_ns, id);
                 streams.entry(path.to_owned()).or_default().push(turn);
             }
         }
         self.deliverers.clear();
         for (path, mut turns) in streams {
             turns.sort_unstable();
-            for (_, _, id) in turns {
+            for (_, _, _, id) in turns {
                 self.take_over(id, path.clone());
             }
         }
@@ -357,6 +374,10 @@ impl<W: Watcher> Directory<W> {
             self.queue.push_back(id);
             return None;
         }
+        if self.sources.get(&id)?.source.is_compressed() && !self.may_decompress(id) {
+            self.queue.push_back(id);
+            return None;
+        }
         let tracked = self.sources.get_mut(&id)?;
         tracked.queued = false;
         tracked.after = None;
@@ -369,6 +390,7 @@ impl<W: Watcher> Directory<W> {
                     tracked.source.state.set_state(SourceState::Unreadable, Some(error.to_string()));
                     self.polled.insert(id);
                 }
+                self.decompressing.remove(&id);
                 return None;
             }
         };
@@ -389,9 +411,22 @@ impl<W: Watcher> Directory<W> {
         }
         if outcome.more {
             self.enqueue(id);
+        } else if self.decompressing.remove(&id)
+            && let Some(tracked) = self.sources.get(&id)
+        {
+            tracked.source.release();
         }
         self.outbox.extend(outcome.collected);
         self.outbox.pop_front()
+    }
+
+    /// Whether it is this compressed source's turn: only so many are read at a time.
+    fn may_decompress(&mut self, id: SourceId) -> bool {
+        let has_turn = self.decompressing.contains(&id) || self.decompressing.len() < COMPRESSED_MAX;
+        if has_turn {
+            self.decompressing.insert(id);
+        }
+        has_turn
     }
 
     /// Takes the ends of sources that have no name and have been quiet; they then wait for a sync.
@@ -454,6 +489,7 @@ impl<W: Watcher> Directory<W> {
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         tracked.source.give_up(reason, &reading);
         self.nameless.remove(&id);
+        self.decompressing.remove(&id);
         if let Some(watch) = tracked.watch {
             self.watches.unwatch(watch);
         }
@@ -468,36 +504,4 @@ impl<W: Watcher> Directory<W> {
         self.status.remove_source(&tracked.handle);
         self.forget(tracked.source.identity);
     }
-
-    /// Finds files that were renamed out of the names that are collected while nobody was looking, and reads them to
-    /// their end. Looks beside where they were; what is not found for [`POSITION_KEPT`] is forgotten.
-    pub(super) fn find_rotated(&mut self) {
-        let now = (self.settings.clock)();
-        let positions = self.restored.iter();
-        let missing: Vec<_> = positions.map(|(id, position)| (*id, position.path.clone(), position.saved)).collect();
-        let mut found_in: HashMap<PathBuf, HashMap<Identity, PathBuf>> = HashMap::new();
-        for (identity, path, saved) in missing {
-            let Some(directory) = path.parent() else { continue };
-            let found = found_in.entry(directory.to_owned()).or_insert_with(|| files_in(directory));
-            match found.get(&identity) {
-                // It is where it was, only not asked for any more.
-                Some(found) if *found == path => {}
-                Some(found) => match self.source_at(found, identity, &path) {
-                    Ok(_) => log::debug!("{} is now {}; it is read to its end", path.display(), found.display()),
-                    Err(error) => log::warn!("{error}; its last lines are missing"),
-                },
-                None if POSITION_KEPT.as_nanos() < u128::from(now.as_ns().abs_diff(saved.as_ns())) => {
-                    self.restored.remove(&identity);
-                    self.forget(identity);
-                }
-                None => {}
-            }
-        }
-    }
-}
-
-/// The files in a directory; none where it cannot be read.
-fn files_in(directory: &Path) -> HashMap<Identity, PathBuf> {
-    let paths = file::read_directory(directory).unwrap_or_default().into_iter();
-    paths.filter_map(|path| Some((file::link_metadata(&path).ok()?.identity, path))).collect()
 }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
@@ -167,6 +169,28 @@ impl<W: Stage> Story<W> {
         self.happened(name);
     }
 
+    /// Writes what is in `from` to `to`, compressed, and removes `from`.
+    fn compress(&self, from: &str, to: &str) {
+        let mut encoder = GzEncoder::new(File::create(self.path(to)).unwrap(), Compression::fast());
+        encoder.write_all(&fs::read(self.path(from)).unwrap()).unwrap();
+        encoder.finish().unwrap();
+        self.happened(to);
+        self.remove(from);
+    }
+
+    /// Cuts a file, as a power cut does that takes what was not synced.
+    fn shorten(&self, name: &str, byte_count: u64) {
+        OpenOptions::new().write(true).open(self.path(name)).unwrap().set_len(byte_count).unwrap();
+        self.happened(name);
+    }
+
+    /// Everything that is certainly lost: `"<name> <from>..<to> <reason>"`.
+    fn gaps(&self) -> Vec<String> {
+        let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+        let gaps = self.status.gaps().into_iter();
+        gaps.map(|gap| format!("{} {:?} {}", name(&gap.path), gap.bytes, gap.reason.name())).collect()
+    }
+
     fn link(&self, target: &str, name: &str) {
         symlink(target, self.path(name)).unwrap();
         self.happened(name);
@@ -219,6 +243,18 @@ impl<W: Stage> Story<W> {
         let actual: Vec<String> =
             self.lines.iter().map(|(name, lines)| format!("{name}: {}", lines.join(" "))).collect();
         assert_eq!(actual, expected);
+    }
+
+    /// Lets the time pass in which copies are looked for.
+    fn let_patience_end(&mut self) {
+        let collector = self.collector.as_mut().unwrap();
+        collector.last_poll -= super::POLL_INTERVAL;
+        for tracked in collector.sources.values_mut() {
+            tracked.quiet_since -= super::copies::COPY_PATIENCE;
+            if let Some((_, since)) = &mut tracked.former {
+                *since -= super::copies::COPY_PATIENCE;
+            }
+        }
     }
 
     fn open_file_count(&self) -> usize {
@@ -276,6 +312,18 @@ on_mock_and_platform! {
     a_file_renamed_while_down_is_read_on
     files_of_one_stream_are_resumed_in_their_order
     a_file_rotated_out_of_the_root_while_down_is_read_to_its_end
+    rotations_while_down_are_read_in_their_order
+    rotations_out_of_the_root_while_down_are_read_in_their_order
+    a_compressed_copy_made_while_down_is_read_on
+    a_restart_goes_on_inside_a_compressed_file
+    rotations_between_two_looks_are_read_in_their_order
+    a_file_whose_link_is_gone_is_read_to_its_end
+    what_was_deleted_unread_while_down_is_a_gap
+    what_was_truncated_unread_is_a_gap
+    what_a_copy_lacks_is_a_gap
+    a_damaged_compressed_file_is_read_up_to_the_damage
+    a_file_that_a_power_cut_shortened_goes_on
+    deleted_files_over_the_budget_are_let_go
     a_file_rewritten_while_down_is_read_from_its_start
     a_container_line_split_over_a_restart_is_whole
     a_container_line_that_never_ends_is_kept
@@ -658,9 +706,7 @@ fn a_copy_of_what_goes_on_is_another_file<W: Stage>() {
     story.copy("a.log", "a.log.1");
     story.append("a.log", "two\n");
     story.check(&["a.log: one two"]);
-    let collector = story.collector.as_mut().unwrap();
-    collector.last_poll -= super::POLL_INTERVAL;
-    collector.sources.values_mut().for_each(|tracked| tracked.quiet_since -= super::copies::COPY_PATIENCE);
+    story.let_patience_end();
     story.check(&["a.log: one two", "a.log.1: one"]);
     story.append("a.log.1", "three\n");
     story.check(&["a.log: one two", "a.log.1: one three"]);
@@ -806,6 +852,224 @@ fn a_file_rotated_out_of_the_root_while_down_is_read_to_its_end<W: Stage>() {
     story.start();
     story.check(&["a.log: one two three"]);
     assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 1));
+}
+
+fn rotations_while_down_are_read_in_their_order<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log.2.gz", "an old one");
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "two\n");
+    story.rename("a.log.2.gz", "a.log.4.gz");
+    story.compress("a.log", "a.log.3.gz");
+    story.append("a.log", "three\nthree\n");
+    story.compress("a.log", "a.log.2.gz");
+    story.append("a.log.1", "four\n");
+    story.append("a.log", "five\n");
+    for _ in 0..2 {
+        story.start();
+        story.check(&["a.log: one two three three four five"]);
+    }
+    story.append("a.log.1", "late\n");
+    story.append("a.log", "six\n");
+    story.check(&["a.log: one two three three four five late six"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (2, 2));
+}
+
+fn rotations_out_of_the_root_while_down_are_read_in_their_order<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("../0.log.20261122-130400.gz", "an old one");
+    story.append("../0.log", "one\n");
+    story.link("../0.log", "a.log");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("../0.log", "two\n");
+    story.compress("../0.log", "../0.log.20261122-130405.gz");
+    story.append("../0.log.20261122-130406", "three\n");
+    story.append("../0.log", "four\n");
+    for _ in 0..2 {
+        story.start();
+        story.check(&["a.log: one two three four"]);
+        assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 1));
+    }
+    story.rename("../0.log", "../0.log.20261122-130407");
+    story.append("../0.log", "five\n");
+    story.start();
+    story.check(&["a.log: one two three four five"]);
+}
+
+fn a_compressed_copy_made_while_down_is_read_on<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "two\n");
+    story.copy("a.log", "a.log.1");
+    story.compress("a.log.1", "a.log.1.gz");
+    story.truncate("a.log");
+    story.append("a.log", "three\n");
+    for _ in 0..2 {
+        story.start();
+        story.check(&["a.log: one two three"]);
+    }
+    assert_eq!(story.checkpoints.len(), 1);
+}
+
+fn a_restart_goes_on_inside_a_compressed_file<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let lines: Vec<String> = (0..60_000).map(|number| format!("line number {number}")).collect();
+    story.append("a.log", "line number 0\n");
+    story.start();
+    story.collect();
+    fs::write(story.path("a.log"), lines.join("\n") + "\n").unwrap();
+    story.compress("a.log", "a.log.1.gz");
+    story.append("a.log", "next\n");
+    for _ in 0..6 {
+        story.start();
+        while let Some(next) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+            let has_lines = !next.batch.streams.is_empty();
+            story.keep(next);
+            if has_lines {
+                break;
+            }
+        }
+    }
+    story.collect();
+    let actual = &story.lines["a.log"];
+    assert_eq!(actual[..60_000], lines);
+    assert_eq!(actual[60_000..], ["next"]);
+}
+
+fn rotations_between_two_looks_are_read_in_their_order<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("../0.log", "one\n");
+    story.link("../0.log", "a.log");
+    story.append("b.log", "1\n");
+    story.start();
+    story.check(&["a.log: one", "b.log: 1"]);
+    for (round, name) in ["20261122-130405", "20261122-130406", "20261122-130407"].iter().enumerate() {
+        story.rename("../0.log", &format!("../0.log.{name}"));
+        story.append("../0.log", format!("{round}\n"));
+    }
+    for (from, to) in [("b.log", "b.log.1"), ("b.log.1", "b.log.2"), ("b.log", "b.log.1")] {
+        story.rename(from, to);
+        story.append("b.log", "more\n");
+    }
+    story.compress("../0.log.20261122-130406", "../0.log.20261122-130406.gz");
+    story.check(&["a.log: one 0 1 2", "b.log: 1 more more more"]);
+}
+
+fn a_file_whose_link_is_gone_is_read_to_its_end<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("../0.log", "one\n");
+    story.link("../0.log", "a.log");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("../0.log", "two\n");
+    story.remove("a.log");
+    story.start();
+    story.check(&["a.log: one two"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 0));
+}
+
+fn what_was_deleted_unread_while_down_is_a_gap<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\nunended");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.remove("a.log");
+    story.append("a.log", "two\n");
+    story.start();
+    story.check(&["a.log: one two"]);
+    assert_eq!(story.gaps(), ["a.log 4..11 deleted"]);
+    story.start();
+    story.check(&["a.log: one two"]);
+    assert!(story.gaps().is_empty());
+}
+
+fn what_was_truncated_unread_is_a_gap<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\nunended");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.truncate("a.log");
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+    assert!(story.gaps().is_empty(), "its copy may still be found");
+    story.let_patience_end();
+    story.check(&["a.log: one two"]);
+    assert_eq!(story.gaps(), ["a.log 4..11 truncated"]);
+}
+
+fn what_a_copy_lacks_is_a_gap<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\nun");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.copy("a.log", "a.log.1");
+    story.append("a.log", "ended");
+    story.check(&["a.log: one"]);
+    story.truncate("a.log");
+    story.check(&["a.log: one"]);
+    assert_eq!(story.gaps(), ["a.log 6..11 truncated"]);
+}
+
+fn a_damaged_compressed_file_is_read_up_to_the_damage<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.append("a.log", "two\n");
+    story.compress("a.log", "a.log.1.gz");
+    let size = fs::metadata(story.path("a.log.1.gz")).unwrap().len();
+    story.shorten("a.log.1.gz", size - 8);
+    story.append("a.log", "three\n");
+    story.start();
+    story.check(&["a.log: one two three"]);
+    assert_eq!(story.gaps(), ["a.log 8..8 damaged"]);
+}
+
+fn a_file_that_a_power_cut_shortened_goes_on<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "the first line\nthe second line\nthe third line\n");
+    story.start();
+    story.collect();
+    for round in 0..3 {
+        story.shorten("a.log", 40 - round);
+        story.start();
+        story.collect();
+        story.append("a.log", "\nmore\n");
+        story.collect();
+    }
+    story.check(&["a.log: the first line the second line the third line  more  more  more"]);
+    story.shorten("a.log", 0);
+    story.append("a.log", "anew\n");
+    story.start();
+    story.check(&["a.log: the first line the second line the third line  more  more  more anew"]);
+}
+
+fn deleted_files_over_the_budget_are_let_go<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.deleted_bytes_max = 20;
+    for name in ["a.log", "b.log", "c.log"] {
+        story.append(name, "one\n");
+    }
+    story.start();
+    story.check(&["a.log: one", "b.log: one", "c.log: one"]);
+    for name in ["a.log", "b.log", "c.log"] {
+        story.append(name, "two\n");
+        story.remove(name);
+    }
+    let collector = story.collector.as_mut().unwrap();
+    for _ in 0..2 {
+        collector.follow_only().unwrap();
+        collector.last_poll -= super::POLL_INTERVAL;
+    }
+    assert_eq!(story.status.held_deleted_bytes.get(), 16);
+    assert_eq!(story.gaps(), ["a.log 4..8 over_budget"]);
+    story.check(&["a.log: one", "b.log: one two", "c.log: one two"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 0));
 }
 
 fn a_file_rewritten_while_down_is_read_from_its_start<W: Stage>() {

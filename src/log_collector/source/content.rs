@@ -8,7 +8,7 @@ use std::sync::Arc;
 use flate2::read::MultiGzDecoder;
 
 use crate::file::{self, File, Metadata};
-use crate::log_collector::checkpoint::TAIL_BYTES_MAX;
+use crate::log_collector::checkpoint::{self, HEAD_BYTES, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::LINE_BYTES_MAX;
 
 /// How a gzip file begins.
@@ -27,7 +27,7 @@ pub(in crate::log_collector) enum Content {
     /// As they are.
     Plain(File),
     /// Compressed by gzip.
-    Compressed(Archive),
+    Compressed(Box<Archive>),
 }
 
 impl Content {
@@ -36,13 +36,13 @@ impl Content {
         let file = File::open(path)?;
         let mut magic = [0; GZIP_MAGIC.len()];
         if decompress && file.read_at(&mut magic, 0)? == magic.len() && magic == GZIP_MAGIC {
-            return Ok(Self::Compressed(Archive::new(file)));
+            return Ok(Self::Compressed(Box::new(Archive::new(file))));
         }
         Ok(Self::Plain(file))
     }
 
     /// Whether offsets are those of what is in a compressed file.
-    pub(super) fn is_compressed(&self) -> bool {
+    pub(in crate::log_collector) fn is_compressed(&self) -> bool {
         matches!(self, Self::Compressed(_))
     }
 
@@ -70,6 +70,40 @@ impl Content {
         }
     }
 
+    /// Up to `byte_count` bytes just before byte `offset`; fewer where there are not as many.
+    pub(super) fn bytes_before(&self, offset: u64, byte_count: usize) -> file::Result<Vec<u8>> {
+        let byte_count = usize::try_from(offset).unwrap_or(usize::MAX).min(byte_count);
+        let mut bytes = vec![0; byte_count];
+        let count = self.read_at(&mut bytes, offset - byte_count as u64)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
+    /// The first bytes, as many as fingerprints are taken of.
+    pub(super) fn start(&self) -> file::Result<Vec<u8>> {
+        let mut start = vec![0; HEAD_BYTES.last().copied().unwrap_or(0)];
+        let count = self.read_at(&mut start, 0)?;
+        start.truncate(count);
+        Ok(start)
+    }
+
+    /// Whether it begins as that of `position` did and has the bytes before its offset.
+    pub(in crate::log_collector) fn holds(&self, position: &Position) -> file::Result<bool> {
+        let byte_count = usize::from(position.tail_bytes);
+        if position.common_head(&self.start()?).is_none() {
+            return Ok(false);
+        }
+        let tail = self.bytes_before(position.offset, byte_count)?;
+        Ok(tail.len() == byte_count && checkpoint::tail_md5(&tail) == position.tail_md5)
+    }
+
+    /// Lets go of what is remembered of a compressed file's content; reading it again begins at its start.
+    pub(in crate::log_collector) fn release(&self) {
+        if let Self::Compressed(archive) = self {
+            archive.release();
+        }
+    }
+
     /// Whether it ends because the rest of a compressed file is damaged.
     pub(super) fn is_damaged(&self) -> bool {
         matches!(self, Self::Compressed(archive) if archive.window.borrow().is_damaged)
@@ -88,7 +122,7 @@ pub(in crate::log_collector) struct Archive {
 /// The decompressed bytes around the last read.
 #[derive(Debug)]
 struct Window {
-    decoder: MultiGzDecoder<Sequential>,
+    decoder: Box<MultiGzDecoder<Sequential>>,
     /// Where `bytes` begin.
     from: u64,
     bytes: Vec<u8>,
@@ -120,8 +154,20 @@ impl Archive {
         Self { file, window }
     }
 
+    fn release(&self) {
+        let mut window = self.window.borrow_mut();
+        if !window.is_at_end {
+            *window = Window::at_start(&self.file);
+        }
+        window.from += window.bytes.len() as u64;
+        window.bytes = Vec::new();
+    }
+
     fn size_bytes(&self, offset: u64) -> file::Result<u64> {
         let mut window = self.window.borrow_mut();
+        if window.is_at_end {
+            return Ok(window.from + window.bytes.len() as u64);
+        }
         self.cover(&mut window, offset, AHEAD_BYTES)?;
         Ok(window.from + window.bytes.len() as u64)
     }
@@ -138,6 +184,9 @@ impl Archive {
 
     /// Makes `window` hold `byte_count` bytes from `offset` on, as far as there are any.
     fn cover(&self, window: &mut Window, offset: u64, byte_count: usize) -> file::Result<()> {
+        if window.is_at_end && window.from + window.bytes.len() as u64 <= offset {
+            return Ok(());
+        }
         if offset < window.from {
             *window = Window::at_start(&self.file);
         }
@@ -157,7 +206,7 @@ impl Archive {
 
 impl Window {
     fn at_start(file: &Arc<File>) -> Self {
-        let decoder = MultiGzDecoder::new(Sequential { file: Arc::clone(file), offset: 0 });
+        let decoder = Box::new(MultiGzDecoder::new(Sequential { file: Arc::clone(file), offset: 0 }));
         Self { decoder, from: 0, bytes: Vec::new(), is_at_end: false, is_damaged: false }
     }
 

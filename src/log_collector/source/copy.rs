@@ -4,12 +4,13 @@
 //! bytes before the offset that the original was read to.
 
 use std::ops::Range;
+use std::path::Path;
 
 use crate::file;
-use crate::log_collector::checkpoint::{self, Position, TAIL_BYTES_MAX};
+use crate::log_collector::checkpoint::{Position, TAIL_BYTES_MAX};
 use crate::log_collector::source::{Delivery, Reading, Source};
 use crate::model::Timestamp;
-use crate::status::{Gap, SkipReason};
+use crate::status::{Gap, SkipReason, Status};
 
 /// What a source was before its file was truncated.
 #[derive(Clone, Debug)]
@@ -20,18 +21,28 @@ pub(in crate::log_collector) struct Former {
     pub(in crate::log_collector) waiting: Range<u64>,
 }
 
-impl From<Position> for Former {
-    fn from(position: Position) -> Self {
-        Self { waiting: position.offset..position.offset, position }
-    }
-}
-
 impl Former {
-    /// Counts what waited as lost: there is no copy.
-    pub(in crate::log_collector) fn give_up(&self, path: &str, reading: &Reading<'_>) {
+    /// What a source was when `position` was stored. What was seen of it then is seen from now on.
+    pub(in crate::log_collector) fn restored(position: Position, status: &Status) -> Self {
+        status.bytes_seen.add(position.seen - position.offset);
+        Self { waiting: position.offset..position.seen, position }
+    }
+
+    /// How far it had been read.
+    pub(in crate::log_collector) fn offset(&self) -> u64 {
+        self.position.offset
+    }
+
+    /// The first name it delivered to, as seen under the root path.
+    pub(in crate::log_collector) fn first_path(&self) -> Option<&Path> {
+        self.position.deliveries.first().map(|delivery| delivery.path.as_path())
+    }
+
+    /// Counts what waited as lost for `reason`: there is no copy.
+    pub(in crate::log_collector) fn give_up(&self, reason: SkipReason, status: &Status, now: Timestamp) {
         if !self.waiting.is_empty() {
-            let (path, bytes) = (path.to_owned(), self.waiting.clone());
-            reading.status.add_gap(Gap { path, bytes, reason: SkipReason::Truncated, found: reading.now });
+            let path = self.first_path().unwrap_or(&self.position.path).to_string_lossy().into_owned();
+            status.add_gap(Gap { path, bytes: self.waiting.clone(), reason, found: now });
         }
     }
 }
@@ -44,7 +55,7 @@ impl Source {
 
     /// Whether the file still has the bytes that were read last.
     pub(in crate::log_collector) fn is_intact(&self) -> Result<bool, file::Error> {
-        let tail = self.bytes_before(self.offset, self.tail.len())?;
+        let tail = self.content.bytes_before(self.offset, self.tail.len())?;
         Ok(tail == self.tail)
     }
 
@@ -52,7 +63,7 @@ impl Source {
     pub(in crate::log_collector) fn is_beginning_of(&self, original: &Self) -> Result<bool, file::Error> {
         let size = self.content.metadata()?.size_bytes;
         for end in [size.min(TAIL_BYTES_MAX as u64), size] {
-            if self.bytes_before(end, TAIL_BYTES_MAX)? != original.bytes_before(end, TAIL_BYTES_MAX)? {
+            if self.content.bytes_before(end, TAIL_BYTES_MAX)? != original.content.bytes_before(end, TAIL_BYTES_MAX)? {
                 return Ok(false);
             }
         }
@@ -66,19 +77,21 @@ impl Source {
         former: &Former,
         reading: &Reading<'_>,
     ) -> Result<bool, file::Error> {
-        let size = self.content.metadata()?.size_bytes;
-        if self.holds(&former.position)? {
-            self.resume(&former.position)?;
-        } else if size < former.position.offset && self.common_head(&former.position)?.is_some_and(|count| 0 < count) {
+        let Former { position, waiting } = former;
+        let size = self.content.size_bytes(waiting.end)?;
+        if self.content.holds(position)? {
+            self.resume(position)?;
+        } else if size < position.offset && position.common_head(&self.content.start()?).is_some_and(|count| 0 < count)
+        {
             // The original went on for a moment after it was copied, and that was read: there is nothing new in the copy.
-            self.resume_at_end(&former.position, size)?;
+            self.resume_at_end(position, size)?;
         } else {
             return Ok(false);
         }
-        self.accounted = self.accounted.max(former.waiting.start.min(size));
-        self.seen = self.seen.max(former.waiting.end.min(size));
-        let lacking = Former { waiting: size.max(former.waiting.start)..former.waiting.end, ..former.clone() };
-        lacking.give_up(&self.state.path, reading);
+        self.accounted = self.accounted.max(waiting.start.min(size));
+        self.seen = self.seen.max(waiting.end.min(size));
+        let lacking = Former { waiting: size.max(waiting.start)..waiting.end, position: position.clone() };
+        lacking.give_up(SkipReason::Truncated, reading.status, reading.now);
         Ok(true)
     }
 
@@ -87,20 +100,5 @@ impl Source {
         let deliveries = position.deliveries.iter();
         self.deliveries = deliveries.map(|known| Delivery::new(known.path.clone(), size)).collect();
         self.seek_as_read(size)
-    }
-
-    /// Whether the file begins as that of `position` did and has the bytes before its offset.
-    pub(in crate::log_collector) fn holds(&self, position: &Position) -> Result<bool, file::Error> {
-        let byte_count = usize::from(position.tail_bytes);
-        if self.common_head(position)?.is_none() {
-            return Ok(false);
-        }
-        let tail = self.bytes_before(position.offset, byte_count)?;
-        Ok(tail.len() == byte_count && checkpoint::tail_md5(&tail) == position.tail_md5)
-    }
-
-    /// See [`Position::common_head`].
-    pub(super) fn common_head(&self, position: &Position) -> Result<Option<usize>, file::Error> {
-        Ok(position.common_head(&self.start()?))
     }
 }
