@@ -6,18 +6,20 @@
 //! key      := device: u64 | inode: u64 | born_ns: i64                                        24
 //! position := version: u8 = 2 | flags: u8 | offset: u64 | resume: u64 | saved_ns: i64 |
 //!             tail_bytes: u8 | tail_md5: u8[16] | path | delivery_count: u16 | delivery* |
-//!             seen: u64 | head_count: u8 | head: u64[head_count]
+//!             seen: u64 | modified_ns: i64 | head_count: u8 | head: u64[head_count]
 //! delivery := delivered: u64 | path
 //! path     := byte_count: u16 | u8[byte_count]
 //! ```
 //!
 //! `flags` bit 0: the reader is inside a line over the limit, whose rest is to be skipped. Bit 1: the file is compressed,
 //! and offsets are those of what is in it. `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that
-//! does not have them there is not the file that was read. `seen` is how long the file was. `head` is the beginning of
+//! does not have them there is not the file that was read. `seen` is how long the file was, and
+//! `modified_ns` when it had been written to. `head` is the beginning of
 //! the MD5 of the file's first 1, 4, 16, … bytes ([`HEAD_BYTES`]), as far as `offset` goes: it tells what a file was that
 //! has become shorter, and which file is a copy.
 //!
-//! Version 1 ended before `seen`. It is read as one whose `seen` is its `offset`, without `head`.
+//! Version 1 ended before `seen`. It is read as one whose `seen` is its `offset` and whose `modified_ns` is its `saved_ns`,
+//! without `head`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -53,6 +55,8 @@ pub struct Position {
     pub compressed: bool,
     /// How long the file was seen to be, at least `offset`.
     pub seen: u64,
+    /// When the file had been written to, by the file system's clock, in nanoseconds since the Unix epoch.
+    pub modified_ns: i64,
     /// Fingerprints of the file's first bytes, of as many of [`HEAD_BYTES`] as `offset` covers.
     pub head: Vec<u64>,
     /// When this was written down.
@@ -112,6 +116,7 @@ impl Position {
             skipping: false,
             compressed: false,
             seen: 0,
+            modified_ns: saved.as_ns(),
             head: Vec::new(),
             saved,
             tail_bytes: 0,
@@ -149,6 +154,7 @@ impl Position {
             push_path(&mut bytes, &delivery.path);
         }
         bytes.extend_from_slice(&self.seen.to_le_bytes());
+        bytes.extend_from_slice(&self.modified_ns.to_le_bytes());
         let head = &self.head[..self.head.len().min(HEAD_BYTES.len())];
         bytes.push(u8::try_from(head.len()).expect("bounded by HEAD_BYTES"));
         bytes.extend(head.iter().flat_map(|hash| hash.to_le_bytes()));
@@ -174,10 +180,11 @@ impl Position {
         for _ in 0..delivery_count {
             deliveries.push(DeliveryPosition { delivered: reader.u64()?, path: reader.path()? });
         }
-        let mut seen = offset;
+        let (mut seen, mut modified_ns) = (offset, saved.as_ns());
         let mut head = Vec::new();
         if version != VERSION_WITHOUT_HEAD {
             seen = reader.u64()?.max(offset);
+            modified_ns = reader.u64()?.cast_signed();
             for _ in 0..reader.u8()? {
                 head.push(reader.u64()?);
             }
@@ -192,6 +199,7 @@ impl Position {
             skipping: flags & FLAG_SKIPPING != 0,
             compressed: flags & FLAG_COMPRESSED != 0,
             seen,
+            modified_ns,
             head,
             saved,
             tail_bytes,
@@ -256,6 +264,7 @@ mod tests {
             skipping: true,
             compressed: true,
             seen: 4800,
+            modified_ns: -7,
             head: vec![1, 2, 3, 4, 5, u64::MAX],
             saved: Timestamp::from_ns(-5),
             tail_bytes: 64,
@@ -280,8 +289,14 @@ mod tests {
 
     #[test]
     fn a_position_of_version_1_is_read() {
-        let expected =
-            Position { compressed: false, seen: 4711, head: vec![], tail_md5: *b"MD5 of 16 bytes!", ..position() };
+        let expected = Position {
+            compressed: false,
+            seen: 4711,
+            modified_ns: -5,
+            head: vec![],
+            tail_md5: *b"MD5 of 16 bytes!",
+            ..position()
+        };
         assert_eq!(Position::decode(VERSION_1), Some(expected));
     }
 

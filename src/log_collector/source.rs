@@ -111,6 +111,8 @@ pub(super) struct Source {
     head: Head,
     /// How long the file was found to be, at most.
     seen: u64,
+    /// When it had been written to, as far as was looked.
+    modified_ns: i64,
     /// What was read up to here at some time, in lines or as skipped.
     accounted: u64,
     /// Bytes of lines that go with the next batch.
@@ -181,6 +183,7 @@ impl Source {
             tail: Vec::new(),
             head: Head::default(),
             seen: 0,
+            modified_ns: i64::MIN,
             accounted: 0,
             taken: 0,
             skipping: false,
@@ -257,6 +260,7 @@ impl Source {
             skipping: self.skipping,
             compressed: self.content.is_compressed(),
             seen: self.seen.max(self.offset),
+            modified_ns: self.modified_ns,
             head: self.head.hashes().to_vec(),
             saved: now,
             tail_bytes: u8::try_from(self.tail.len()).expect("bounded by TAIL_BYTES_MAX"),
@@ -298,6 +302,8 @@ impl Source {
 
     /// How long the file is now; what it has grown by is seen from now on.
     pub(super) fn look_at_size(&mut self, status: &Status) -> Result<u64, file::Error> {
+        // The time first: what is written in between then counts as later.
+        self.modified_ns = self.content.metadata()?.modified_ns;
         let size = self.content.size_bytes(self.offset)?;
         self.state.size_bytes.set(size);
         status.bytes_seen.add(size.saturating_sub(self.seen));

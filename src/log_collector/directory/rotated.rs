@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::file::{self, Identity, Kind, Metadata};
 use crate::log_collector::checkpoint::Position;
 use crate::log_collector::directory::copies::{DATE_PUNCTUATION, originals};
+use crate::log_collector::directory::sources::Tracked;
 use crate::log_collector::directory::{Directory, SourceId};
 use crate::log_collector::source::{Content, Former, Reading};
 use crate::log_collector::watcher::Watcher;
@@ -65,6 +66,7 @@ impl<W: Watcher> Directory<W> {
         for (path, known) in known {
             self.trace(path, known, &mut turns);
         }
+        self.find_rotated_of_new_files(known, &mut turns);
         self.forget_old_positions();
         self.order_resumed(&turns);
     }
@@ -98,6 +100,7 @@ impl<W: Watcher> Directory<W> {
             return;
         }
         let Some((latest_identity, latest)) = known.iter().max_by_key(|(_, position)| position.saved) else { return };
+        let modified_ns = known.iter().map(|(_, position)| position.modified_ns).max().unwrap_or(i64::MIN);
         let rotated = rotated_out_of(path);
         let mut newest = None;
         for (identity, position) in known {
@@ -110,15 +113,43 @@ impl<W: Watcher> Directory<W> {
         let first_later = newest.map_or(0, |newest| newest + 1);
         let is_later = |it: &&Rotated| match newest {
             Some(_) => it.may_be_younger_than(*latest_identity),
-            None => latest.saved.as_ns() < it.metadata.modified_ns,
+            None => modified_ns < it.metadata.modified_ns,
         };
         let paths: Vec<PathBuf> = latest.deliveries.iter().map(|delivery| delivery.path.clone()).collect();
         for it in rotated.iter().skip(first_later).filter(is_later) {
             self.read_for(it, &paths);
         }
+        if !path.starts_with(&self.root)
+            && let Ok(metadata) = file::link_metadata(path)
+            && metadata.kind == Kind::Regular
+        {
+            // A link led to it that leads elsewhere by now.
+            self.read_for(&Rotated { path: path.to_owned(), metadata, age: Age::Number(Reverse(0)) }, &paths);
+        }
         for (index, it) in rotated.iter().enumerate() {
             if let Some(id) = self.sources_by_identity.get(&it.metadata.identity) {
                 turns.insert(*id, index + 1);
+            }
+        }
+    }
+
+    /// Finds files that came into being and were rotated while the agent was not running.
+    fn find_rotated_of_new_files(&mut self, known: &KnownByPath, turns: &mut HashMap<SourceId, usize>) {
+        let modified_ns = known.values().flatten().map(|(_, position)| position.modified_ns).max();
+        // At the very first start everything is new, and what was rotated before is no part of a log's stream.
+        let Some(modified_ns) = modified_ns else { return };
+        let is_new = |(id, tracked): (&SourceId, &Tracked<W::Descriptor>)| {
+            let paths: Vec<PathBuf> = tracked.names.iter().map(|name| self.seen(name)).collect();
+            let path = tracked.source.path.clone();
+            let is_new = tracked.source.delivery_paths().next().is_none() && !known.contains_key(&path);
+            (is_new && !self.copies.contains_key(id)).then_some((path, paths))
+        };
+        for (path, paths) in self.sources.iter().filter_map(is_new).collect::<Vec<_>>() {
+            for (index, it) in rotated_out_of(&path).iter().enumerate() {
+                if modified_ns < it.metadata.modified_ns {
+                    self.read_for(it, &paths);
+                    turns.extend(self.sources_by_identity.get(&it.metadata.identity).map(|id| (*id, index + 1)));
+                }
             }
         }
     }
@@ -152,8 +183,9 @@ impl<W: Watcher> Directory<W> {
         let identity = it.metadata.identity;
         let source = self.sources_by_identity.get(&identity);
         let is_unused = source.is_none_or(|id| {
-            let deliveries = self.sources.get(id).is_some_and(|it| it.source.delivery_paths().next().is_some());
-            !deliveries && !self.copies.contains_key(id)
+            let source = self.sources.get(id);
+            let is_read = source.is_some_and(|it| it.source.delivery_paths().next().is_some());
+            !is_read && !self.copies.contains_key(id)
         });
         is_unused && !self.restored.contains_key(&identity)
     }
@@ -176,7 +208,7 @@ impl<W: Watcher> Directory<W> {
         source: Option<SourceId>,
     ) -> Option<usize> {
         // The bytes before the offset may be the same in several files: what was written to later is more likely the one.
-        let is_later = |it: &Rotated| position.saved.as_ns() < it.metadata.modified_ns;
+        let is_later = |it: &Rotated| position.modified_ns < it.metadata.modified_ns;
         let later = (0..rotated.len()).filter(|index| is_later(&rotated[*index]));
         let earlier = (0..rotated.len()).rev().filter(|index| !is_later(&rotated[*index]));
         let is_it = |index: &usize| {
@@ -336,9 +368,9 @@ mod tests {
             "0.log.20261123-000000",
             "0.log.20261123-000000.tmp",
             "10.log.20261122-130405",
-            "a.log.1",
-            "a.log.2.gz",
             "a.log.10.gz",
+            "a.log.2.gz",
+            "a.log.1",
             "b-20261122.log",
             "b-20261121.log.gz",
         ];
@@ -351,12 +383,12 @@ mod tests {
             assert_eq!(actual, expected);
         };
         check("0.log", &["0.log.20261122-130405.gz", "0.log.20261122-130406", "0.log.20261123-000000"]);
-        check("a.log", &["a.log.1", "a.log.2.gz", "a.log.10.gz"]);
-        let first = file::File::open_for_writing(&directory.path().join("a.log.1")).unwrap();
-        while rotated_out_of(&directory.path().join("a.log"))[0].age == Age::Number(Reverse(1)) {
-            first.write_all_at(b"now", 0).unwrap();
-        }
         check("a.log", &["a.log.10.gz", "a.log.2.gz", "a.log.1"]);
+        let highest = file::File::open_for_writing(&directory.path().join("a.log.10.gz")).unwrap();
+        while rotated_out_of(&directory.path().join("a.log"))[0].age != Age::Number(Reverse(1)) {
+            highest.write_all_at(b"now", 0).unwrap();
+        }
+        check("a.log", &["a.log.1", "a.log.2.gz", "a.log.10.gz"]);
         check("b.log", &["b-20261121.log.gz", "b-20261122.log"]);
         check("c.log", &[]);
     }

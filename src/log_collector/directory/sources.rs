@@ -303,6 +303,8 @@ impl<W: Watcher> Directory<W> {
         self.take_over(id, name.clone());
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         tracked.source.deliver_to(name);
+        // Even before anything is read: it is to be known whose stream it is, should it be rotated first.
+        self.store_position(id);
         self.enqueue(id);
     }
 

@@ -64,6 +64,19 @@ struct Story<W: Watcher> {
     checkpoints: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
+impl<W: Watcher> Directory<W> {
+    /// Makes it believe that so much time has passed that files are polled and copies no more looked for.
+    pub(crate) fn let_time_pass(&mut self) {
+        self.last_poll -= super::POLL_INTERVAL;
+        for tracked in self.sources.values_mut() {
+            tracked.quiet_since -= super::copies::COPY_PATIENCE;
+            if let Some((_, since)) = &mut tracked.former {
+                *since -= super::copies::COPY_PATIENCE;
+            }
+        }
+    }
+}
+
 impl<W: Stage> Story<W> {
     /// An empty root, not yet collected from.
     fn new() -> Self {
@@ -243,18 +256,6 @@ impl<W: Stage> Story<W> {
         let actual: Vec<String> =
             self.lines.iter().map(|(name, lines)| format!("{name}: {}", lines.join(" "))).collect();
         assert_eq!(actual, expected);
-    }
-
-    /// Lets the time pass in which copies are looked for.
-    fn let_patience_end(&mut self) {
-        let collector = self.collector.as_mut().unwrap();
-        collector.last_poll -= super::POLL_INTERVAL;
-        for tracked in collector.sources.values_mut() {
-            tracked.quiet_since -= super::copies::COPY_PATIENCE;
-            if let Some((_, since)) = &mut tracked.former {
-                *since -= super::copies::COPY_PATIENCE;
-            }
-        }
     }
 
     fn open_file_count(&self) -> usize {
@@ -706,7 +707,7 @@ fn a_copy_of_what_goes_on_is_another_file<W: Stage>() {
     story.copy("a.log", "a.log.1");
     story.append("a.log", "two\n");
     story.check(&["a.log: one two"]);
-    story.let_patience_end();
+    story.collector.as_mut().unwrap().let_time_pass();
     story.check(&["a.log: one two", "a.log.1: one"]);
     story.append("a.log.1", "three\n");
     story.check(&["a.log: one two", "a.log.1: one three"]);
@@ -997,7 +998,7 @@ fn what_was_truncated_unread_is_a_gap<W: Stage>() {
     story.append("a.log", "two\n");
     story.check(&["a.log: one two"]);
     assert!(story.gaps().is_empty(), "its copy may still be found");
-    story.let_patience_end();
+    story.collector.as_mut().unwrap().let_time_pass();
     story.check(&["a.log: one two"]);
     assert_eq!(story.gaps(), ["a.log 4..11 truncated"]);
 }
@@ -1375,7 +1376,8 @@ fn many_files_take_turns() {
     story.start_keeping_watcher();
     let mut order = Vec::new();
     while let Some(next) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
-        order.push(next.batch.streams[0].labels.get("path").unwrap().ends_with("slow.log"));
+        let streams = next.batch.streams.iter();
+        order.extend(streams.map(|stream| stream.labels.get("path").unwrap().ends_with("slow.log")));
     }
     assert!(order[..2].contains(&true), "the slow file waits for more than one chunk of the fast one: {order:?}");
     assert_eq!(order.iter().filter(|slow| !**slow).count(), 8);
