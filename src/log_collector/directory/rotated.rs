@@ -219,7 +219,7 @@ impl<W: Watcher> Directory<W> {
         match (found, source) {
             (Some(index), _) => {
                 let former = Former::restored(position.clone(), &self.status);
-                self.resume_in(&rotated[index], former)?;
+                self.resume_in(&rotated[index], &former)?;
                 match source.and_then(|id| self.sources.get_mut(&id)) {
                     Some(rewritten) => rewritten.former = None,
                     None => self.forget_position(identity),
@@ -238,10 +238,10 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Reads on in a copy of what `former` was.
-    fn resume_in(&mut self, it: &Rotated, former: Former) -> Option<()> {
+    fn resume_in(&mut self, it: &Rotated, former: &Former) -> Option<()> {
         let id = self.source_of(it, former.first_path()?)?;
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        match self.sources.get_mut(&id)?.source.resume_copy(&former, &reading) {
+        match self.sources.get_mut(&id)?.source.resume_copy(former, &reading) {
             Ok(true) => log::info!("{} is read on from byte {}", it.path.display(), former.offset()),
             Ok(false) => {}
             Err(error) => log::warn!("{error}; its last lines are missing"),
