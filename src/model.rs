@@ -385,6 +385,8 @@ impl Eq for LinePattern {}
 pub enum LineFilter {
     /// The line contains these bytes.
     Contains(Vec<u8>),
+    /// The line contains some of these.
+    ContainsAny(Vec<Vec<u8>>),
     /// The line does not contain these bytes.
     NotContains(Vec<u8>),
     /// The expression is found in the line.
@@ -398,6 +400,7 @@ impl LineFilter {
     pub fn accepts(&self, line: &[u8]) -> bool {
         match self {
             Self::Contains(bytes) => memchr::memmem::find(line, bytes).is_some(),
+            Self::ContainsAny(texts) => texts.iter().any(|bytes| memchr::memmem::find(line, bytes).is_some()),
             Self::NotContains(bytes) => memchr::memmem::find(line, bytes).is_none(),
             Self::Matches(pattern) => pattern.is_match(line),
             Self::NotMatches(pattern) => !pattern.is_match(line),

@@ -24,7 +24,7 @@ fn main() {
     let place = tempfile::tempdir().expect("the temporary directory can be written");
 
     let logs = place.path().join("logs");
-    let corpus = corpus::write(&logs, bytes);
+    let corpus = corpus::write(&logs, &corpus::Kind::ALL, bytes);
     println!("\nBacklog: {} lines, {} bytes in {} files", corpus.lines, corpus.bytes, corpus.files.len());
     let yardsticks = [
         backlog::yardstick("wc -l", &["wc", "-l"], &corpus),

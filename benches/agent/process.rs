@@ -38,6 +38,12 @@ impl Agent {
 
     /// The JSON that a GET answers; `None` for any status but 200.
     pub(crate) fn get(&mut self, target: &str) -> Option<serde_json::Value> {
+        let (is_success, body) = self.ask(target, || ());
+        is_success.then(|| serde_json::from_slice(&body).expect("the answer is JSON"))
+    }
+
+    /// Whether a GET is answered with 200, and the body. Calls `at_body` when its first byte is there.
+    pub(crate) fn ask(&mut self, target: &str, at_body: impl FnOnce()) -> (bool, Vec<u8>) {
         let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         self.connection.get_mut().write_all(request.as_bytes()).expect("the agent listens");
         let mut head = String::new();
@@ -48,16 +54,21 @@ impl Agent {
         let mut body = Vec::new();
         if let Some((_, length)) = head.split_once("content-length: ") {
             let length = length.split_once('\r').expect("headers end").0;
+            self.connection.fill_buf().expect("the agent answers");
+            at_body();
             self.read_exact(length.parse().expect("a length is a number"), &mut body);
         } else {
-            while let length @ 1.. = self.chunk_length() {
+            let mut length = self.chunk_length();
+            at_body();
+            while 0 < length {
                 self.read_exact(length, &mut body);
                 self.chunk_length();
+                length = self.chunk_length();
             }
             let mut end = String::new();
             self.connection.read_line(&mut end).expect("the agent answers");
         }
-        head.starts_with("http/1.1 200").then(|| serde_json::from_slice(&body).expect("the answer is JSON"))
+        (head.starts_with("http/1.1 200"), body)
     }
 
     /// The number on a line of its own before a chunk; 0 for the empty line behind one.

@@ -39,7 +39,7 @@ fn main() {
     let open_bytes = setting("BENCH_OPEN_BYTES", OPEN_TIMES_DEFAULT * bytes);
     let place = tempfile::tempdir().expect("the temporary directory can be written");
     let (logs, data) = (place.path().join("logs"), place.path().join("data"));
-    let corpus = corpus::write(&logs, bytes);
+    let corpus = corpus::write(&logs, &corpus::Kind::ALL, bytes);
     println!("{} lines, {} bytes in {} files", corpus.lines, corpus.bytes, corpus.files.len());
 
     let stored = storing::run(&logs, &data, &corpus);

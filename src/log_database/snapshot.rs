@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::log_database::index::{Index, Stream};
 use crate::log_database::metadata;
-use crate::log_database::scan::{Count, Scan};
+use crate::log_database::scan::{Count, Fold, Scan};
 use crate::log_database::statistics::Statistics;
 use crate::model::{Batch, Labels, Lines, Matcher, Selection, TimeRange, Timestamp};
 
@@ -58,7 +58,7 @@ pub struct Extent {
 
 impl StreamView {
     /// Each part and each pending batch, in the order of appending.
-    fn extents(&self) -> impl Iterator<Item = Extent> {
+    pub(super) fn extents(&self) -> impl Iterator<Item = Extent> {
         let stored = self.stored.iter().flat_map(|stream| stream.iter()).map(|part| Extent {
             earliest: part.earliest,
             latest: part.latest,
@@ -142,6 +142,12 @@ impl Snapshot {
         let streams = self.shown(shown_as);
         let has_metadata = streams.iter().any(|(_, view)| view.has_metadata);
         (!has_metadata).then(|| Count::new(streams, selection, step_ns))
+    }
+
+    /// Prepares to add up the entries that `selection` asks for, of the streams that `shown_as` gives labels; see
+    /// [`Snapshot::scan_as`]. Its direction and limit play no part. Reads nothing yet.
+    pub fn fold_as(&self, selection: &Selection, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Fold {
+        Fold::new(self.shown(shown_as), selection)
     }
 
     /// The streams that `shown_as` gives labels. One whose entries have metadata follows the one whose entries have none.

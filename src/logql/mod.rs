@@ -69,4 +69,4 @@ pub mod units;
 pub use error::{Error, Position};
 pub use format::pretty;
 pub use parser::{parse, parse_selector};
-pub use plan::matchers;
+pub use plan::{Fetch, matchers};

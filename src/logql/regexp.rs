@@ -11,6 +11,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use crate::logql::Error;
+use crate::model::LinePattern;
 
 /// Most bytes that one compiled expression may take, and its cache as much again: what a `(?i)` of a few dozen
 /// words needs many times over, and little enough for dozens of queries at once.
@@ -33,6 +34,28 @@ pub fn for_lines(text: &str) -> Result<regex::bytes::Regex, Error> {
         .nest_limit(DEPTH_MAX)
         .build()
         .map_err(|error| refusal(&reason_of(&error), text))
+}
+
+/// The expression that is found in a line where one of `texts` is, in the database's terms.
+///
+/// # Errors
+///
+/// [`Error::Stage`] if one of them is no expression of RE2, or too large.
+pub fn any_in_lines(texts: &[&str]) -> Result<LinePattern, Error> {
+    let mut alternatives = Vec::with_capacity(texts.len());
+    for text in texts {
+        // Each is held to the limit; all of them together are below the pattern's own.
+        for_lines(text)?;
+        let translated = translate(text).map_err(|reason| refusal(&reason, text))?;
+        alternatives.push(format!("(?:{translated})"));
+    }
+    let all = alternatives.join("|");
+    LinePattern::new(&all).map_err(|error| refusal(&reason_of(&error), &texts.join(" or ")))
+}
+
+/// The text that the expression is found by, if it is no more than a text.
+pub fn as_text(expression: &str) -> Option<&str> {
+    (!expression.contains(|c| r"\.+*?()|[]{}^$".contains(c))).then_some(expression)
 }
 
 /// Compiles an expression that has to match the whole of a label's value.

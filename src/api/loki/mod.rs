@@ -6,6 +6,7 @@
 //! Every stream has a label `service_name` here, which is not stored; see [`service`].
 
 mod about;
+mod adding;
 mod arguments;
 mod fields;
 mod labels;

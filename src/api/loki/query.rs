@@ -4,8 +4,9 @@ use tide::{Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
+use crate::api::loki::adding;
 use crate::api::loki::arguments::Arguments;
-use crate::api::loki::running::{self, Source, entry};
+use crate::api::loki::running::{self, Source};
 use crate::api::loki::wire::{self, Answer, Cost, Sample, Samples, SeriesObject};
 use crate::logql;
 use crate::logql::ast::{Expr, MetricExpr};
@@ -87,13 +88,8 @@ async fn numbers(
     let mut query = MetricQuery::new(expr, evaluation, too_many_series, &arguments.clock())?;
     running::run(request.state(), arguments, move |source| {
         let mut cost = Cost::new();
-        let mut room = Vec::new();
         for range in query.ranges() {
-            let mut scan = source.scan(range.selection());
-            while let Some(next) = scan.next()? {
-                cost.add(next.line);
-                range.push(&entry(next, &mut room))?;
-            }
+            adding::add_up(range, source, &mut cost)?;
         }
         let (answer, is_truncated) = query.finish()?;
         let warnings: &[&str] = if is_truncated { &[TRUNCATED] } else { &[] };

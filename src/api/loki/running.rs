@@ -8,21 +8,31 @@ use crate::api::loki::arguments::Arguments;
 use crate::api::loki::service;
 use crate::api::loki::wire::Cost;
 use crate::log_database::{EntryRef, Scan, Snapshot};
+use crate::logql::Fetch;
 use crate::logql::eval::{LogQuery, Stream};
 use crate::logql::pipeline::Entry;
-use crate::model::Selection;
 use crate::model::budget::Budget;
+use crate::model::{Labels, Selection};
 
 /// What a query reads from: everything there was when its turn came, while somebody waits for the answer.
 pub(super) struct Source {
-    snapshot: Snapshot,
-    budget: Arc<Budget>,
+    pub(super) snapshot: Snapshot,
+    pub(super) budget: Arc<Budget>,
 }
 
 impl Source {
     /// What a query that keeps within `budget` reads from.
     pub(super) fn new(snapshot: Snapshot, budget: Arc<Budget>) -> Self {
         Self { snapshot, budget }
+    }
+
+    /// What a query asks the database for.
+    pub(super) fn selection(&self, fetch: &Fetch) -> Selection {
+        let (matchers, range) = fetch.streams();
+        let streams = self.snapshot.streams(&[], range);
+        let shown: Vec<Labels> = streams.iter().filter_map(|stored| service::shown_as(stored, matchers)).collect();
+        let has_metadata = self.snapshot.has_metadata(|stored| service::shown_as(stored, matchers));
+        fetch.selection(|name| has_metadata || shown.iter().any(|labels| labels.get(name).is_some()))
     }
 
     /// Prepares to read what `selection` asks for.
@@ -44,7 +54,7 @@ pub(super) fn entry<'a>(entry: EntryRef<'a>, room: &'a mut Vec<(String, String)>
 
 /// The lines that `query` selects.
 pub(super) fn read(query: &mut LogQuery, source: &Source, cost: &mut Cost) -> Result<Vec<Stream>, Error> {
-    let mut scan = source.scan(query.selection());
+    let mut scan = source.scan(&source.selection(query.fetch()));
     let mut room = Vec::new();
     while let Some(next) = scan.next()? {
         cost.add(next.line);

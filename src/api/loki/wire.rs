@@ -99,6 +99,12 @@ impl Cost {
         self.bytes += line.len() as u64;
     }
 
+    /// Adds lines that were looked at, or counted without that.
+    pub(super) fn add_many(&mut self, lines: u64, bytes: u64) {
+        self.lines += lines;
+        self.bytes += bytes;
+    }
+
     pub(super) fn set_entries_returned(&mut self, count: usize) {
         self.entries_returned = count;
     }

@@ -24,6 +24,7 @@ struct Filter {
 #[derive(Clone, Debug)]
 enum Condition {
     Contains(Box<Needle>),
+    ContainsAny(Vec<Needle>),
     Matches { pattern: LinePattern, plan: Plan },
 }
 
@@ -37,6 +38,10 @@ impl Query {
             .iter()
             .map(|filter| match filter {
                 LineFilter::Contains(bytes) => Filter { condition: contains(bytes), is_negated: false },
+                LineFilter::ContainsAny(texts) => {
+                    let needles = texts.iter().map(|bytes| Needle::exact(bytes)).collect();
+                    Filter { condition: Condition::ContainsAny(needles), is_negated: false }
+                }
                 LineFilter::NotContains(bytes) => Filter { condition: contains(bytes), is_negated: true },
                 LineFilter::Matches(pattern) => Filter { condition: matches(pattern), is_negated: false },
                 LineFilter::NotMatches(pattern) => Filter { condition: matches(pattern), is_negated: true },
@@ -58,6 +63,13 @@ impl<S: Source> Block<S> {
             }
             let mut satisfying = match condition {
                 Condition::Contains(needle) => self.find(&needle.probe())?,
+                Condition::ContainsAny(needles) => {
+                    let mut any = Rows::none(self.line_count());
+                    for needle in needles {
+                        any.unite(&self.find(&needle.probe())?);
+                    }
+                    any
+                }
                 Condition::Matches { pattern, plan } => {
                     let mut candidates = rows.clone();
                     self.narrow(plan, &mut candidates)?;

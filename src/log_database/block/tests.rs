@@ -367,6 +367,7 @@ proptest! {
     ) {
         let lines = log(seed, row_count);
         let block = encode(&lines);
+        let mut last = Vec::new();
         for (row, start, length, is_changed) in needles {
             let (_, line) = lines.get(row.index(lines.len()));
             let start = start.index(line.len() + 1);
@@ -375,6 +376,8 @@ proptest! {
                 *byte = byte.wrapping_add(1);
             }
             check_select(&lines, &block, &[LineFilter::Contains(needle.clone())], TimeRange::ALL);
+            let any = vec![std::mem::replace(&mut last, needle.clone()), needle.clone()];
+            check_select(&lines, &block, &[LineFilter::ContainsAny(any)], TimeRange::ALL);
             check_select(&lines, &block, &[LineFilter::NotContains(needle)], TimeRange::ALL);
         }
     }

@@ -9,6 +9,8 @@ use crate::model::LineFilter;
 pub(super) enum Filter {
     /// The line contains the text.
     Contains(Box<Finder<'static>>),
+    /// The line contains some of the texts.
+    ContainsAny(Vec<Finder<'static>>),
     /// Anything else; an expression is compiled already.
     Other(LineFilter),
 }
@@ -17,6 +19,9 @@ impl Filter {
     pub(super) fn new(filter: &LineFilter) -> Self {
         match filter {
             LineFilter::Contains(text) => Self::Contains(Box::new(Finder::new(text).into_owned())),
+            LineFilter::ContainsAny(texts) => {
+                Self::ContainsAny(texts.iter().map(|text| Finder::new(text).into_owned()).collect())
+            }
             other => Self::Other(other.clone()),
         }
     }
@@ -24,6 +29,7 @@ impl Filter {
     pub(super) fn accepts(&self, line: &[u8]) -> bool {
         match self {
             Self::Contains(finder) => finder.find(line).is_some(),
+            Self::ContainsAny(finders) => finders.iter().any(|finder| finder.find(line).is_some()),
             Self::Other(filter) => filter.accepts(line),
         }
     }
@@ -31,7 +37,7 @@ impl Filter {
     /// Whether any of the lines that make up `text` may be accepted: a text that is not even in all of them is in none.
     pub(super) fn may_accept_one_of(&self, text: &[u8]) -> bool {
         match self {
-            Self::Contains(finder) => finder.find(text).is_some(),
+            Self::Contains(_) | Self::ContainsAny(_) => self.accepts(text),
             Self::Other(_) => true,
         }
     }

@@ -11,6 +11,7 @@
 
 mod count;
 mod filter;
+mod fold;
 mod parallel;
 mod part;
 
@@ -29,6 +30,7 @@ use crate::model::budget::{Budget, Refusal};
 use crate::model::{Direction, Labels, Selection, Timestamp};
 
 pub use count::{Count, StreamCounts};
+pub use fold::{Fold, Folder};
 
 /// Most text of a block that is put together at once, in bytes; less where many streams are read.
 const WINDOW_BYTES_MAX: usize = 4 << 20;

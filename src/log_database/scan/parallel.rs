@@ -7,9 +7,14 @@ use std::thread;
 /// for many blocks at once.
 const THREADS_MAX: usize = 2;
 
+/// How many threads work for one query.
+pub(super) fn thread_count() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
+}
+
 /// `work` for each of `items`, in their order.
 pub(super) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let thread_count = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).min(items.len());
+    let thread_count = thread_count().min(items.len());
     if thread_count <= 1 {
         return items.iter().map(work).collect();
     }

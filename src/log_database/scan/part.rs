@@ -39,13 +39,15 @@ impl Question {
 
     /// What a scan asks of lines that are followed by metadata: a text that contains something may be a line that does.
     pub(super) fn of_texts(range: TimeRange, direction: Direction, filters: &[LineFilter]) -> Self {
-        let contained = filters.iter().filter(|filter| matches!(filter, LineFilter::Contains(_))).cloned();
+        let is_containment =
+            |filter: &&LineFilter| matches!(filter, LineFilter::Contains(_) | LineFilter::ContainsAny(_));
+        let contained = filters.iter().filter(is_containment).cloned();
         let texts = Some(filters.iter().map(Filter::new).collect());
         Self { texts, ..Self::new(range, direction, &contained.collect::<Vec<_>>()) }
     }
 
     /// Whether a line is part of the answer; `is_selected` says that a block was asked for it.
-    fn accepts(&self, line: &[u8], is_selected: bool) -> bool {
+    pub(super) fn accepts(&self, line: &[u8], is_selected: bool) -> bool {
         match &self.texts {
             None => is_selected || self.filters.iter().all(|filter| filter.accepts(line)),
             Some(filters) => {

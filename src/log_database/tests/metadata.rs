@@ -5,8 +5,32 @@ use std::num::NonZeroU64;
 use crate::log_database::storage::SimulatedStorage;
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{labels, lines};
-use crate::log_database::{Database, metadata};
-use crate::model::{Batch, Direction, LineFilter, LinePattern, Lines, Selection, StreamLines, TimeRange, Timestamp};
+use crate::log_database::{Database, EntryRef, Error, Extent, Folder, metadata};
+use crate::model::{
+    Batch, Direction, Labels, LineFilter, LinePattern, Lines, Selection, StreamLines, TimeRange, Timestamp,
+};
+
+/// Texts with their metadata.
+struct Texts(Vec<String>);
+
+impl Folder for Texts {
+    type Sum = Vec<String>;
+    type Error = Error;
+
+    fn push_whole(&mut self, _: &Labels, _: &Extent) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    fn push(&mut self, entry: EntryRef<'_>) -> Result<(), Error> {
+        let metadata: Vec<_> = entry.metadata.iter().map(|(name, value)| format!(" {name}:{value}")).collect();
+        self.0.push(format!("{}{}", str::from_utf8(entry.line).unwrap(), metadata.concat()));
+        Ok(())
+    }
+
+    fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.0)
+    }
+}
 
 #[test]
 fn entries_with_metadata_are_entries_of_their_stream() {
@@ -45,6 +69,19 @@ fn entries_with_metadata_are_entries_of_their_stream() {
         let all = ["first id:7", "id=8 without", "id=8 id:9", "plain", "last id:8"];
         assert_eq!(select(&[], Direction::Forward, None), all);
         assert_eq!(select(&[], Direction::Backward, Some(2)), ["last id:8", "plain"]);
+        let folded = |filters: &[LineFilter]| {
+            let selection = Selection { filters: filters.to_vec(), ..Selection::of(Vec::new()) };
+            let mut all = Vec::new();
+            let merge = |texts, _| {
+                all.extend::<Vec<String>>(texts);
+                Ok(())
+            };
+            snapshot.fold_as(&selection, |labels| Some(labels.clone())).run(&mut [Texts(Vec::new())], merge).unwrap();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(folded(&[]), ["first id:7", "id=8 id:9", "id=8 without", "last id:8", "plain"]);
+        assert_eq!(folded(&[LineFilter::Contains(b"8".to_vec())]), ["id=8 id:9", "id=8 without"]);
         // Filters are for the text alone, and count before the limit does.
         let contains = |text: &str| LineFilter::Contains(text.as_bytes().to_vec());
         assert_eq!(select(&[contains("id=8")], Direction::Backward, Some(1)), ["id=8 id:9"]);

@@ -75,6 +75,7 @@ fn accepts(filter: &LineFilter, line: &[u8]) -> bool {
     let contains = |text: &[u8]| text.is_empty() || line.windows(text.len()).any(|window| window == text);
     match filter {
         LineFilter::Contains(text) => contains(text),
+        LineFilter::ContainsAny(texts) => texts.iter().any(|text| contains(text)),
         LineFilter::NotContains(text) => !contains(text),
         LineFilter::Matches(pattern) => pattern.is_match(line),
         LineFilter::NotMatches(pattern) => !pattern.is_match(line),

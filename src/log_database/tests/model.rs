@@ -6,10 +6,10 @@ use std::num::NonZeroU64;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::log_database::StreamCounts;
 use crate::log_database::storage::{CrashMode, SimulatedStorage};
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{Model, content, entries, in_time_order, labels};
+use crate::log_database::{EntryRef, Error, Extent, Folder, Snapshot, StreamCounts};
 use crate::model::{
     Batch, Checkpoint, Condition, Direction, Labels, LineFilter, LinePattern, Lines, LogEntry, Matcher, Selection,
     StreamLines, TimeRange, Timestamp,
@@ -77,6 +77,7 @@ fn any_selection() -> impl Strategy<Value = Selection> {
     let pattern = pattern.prop_map(|pattern| LinePattern::new(pattern).unwrap());
     let filter = prop_oneof![
         2 => text.clone().prop_map(LineFilter::Contains),
+        1 => vec(text.clone(), 0..3).prop_map(LineFilter::ContainsAny),
         1 => text.prop_map(LineFilter::NotContains),
         1 => pattern.clone().prop_map(LineFilter::Matches),
         1 => pattern.prop_map(LineFilter::NotMatches),
@@ -85,6 +86,57 @@ fn any_selection() -> impl Strategy<Value = Selection> {
     (vec(matcher, 0..2), range, vec(filter, 0..2), direction, proptest::option::of(0..8_usize)).prop_map(
         |(matchers, range, filters, direction, limit)| Selection { matchers, range, filters, direction, limit },
     )
+}
+
+/// Keeps what it is given; parts as a whole where it may.
+struct Keeper {
+    takes_whole: bool,
+    entries: Vec<LogEntry>,
+    line_count: usize,
+}
+
+impl Folder for Keeper {
+    type Sum = (Vec<LogEntry>, usize);
+    type Error = Error;
+
+    fn push_whole(&mut self, _: &Labels, extent: &Extent) -> Result<bool, Error> {
+        self.line_count += if self.takes_whole { usize::try_from(extent.lines).unwrap() } else { 0 };
+        Ok(self.takes_whole)
+    }
+
+    fn push(&mut self, EntryRef { timestamp, labels, line, .. }: EntryRef<'_>) -> Result<(), Error> {
+        self.line_count += 1;
+        self.entries.push(LogEntry { timestamp, labels: labels.clone(), line: line.to_vec() });
+        Ok(())
+    }
+
+    fn take(&mut self) -> Self::Sum {
+        (std::mem::take(&mut self.entries), std::mem::take(&mut self.line_count))
+    }
+}
+
+/// Every entry of the selection as two workers get them, sorted; or only how many there are.
+fn folded(snapshot: &Snapshot, selection: &Selection, takes_whole: bool) -> (Vec<LogEntry>, usize) {
+    let mut keepers = [(); 2].map(|()| Keeper { takes_whole, entries: Vec::new(), line_count: 0 });
+    let (mut all, mut count, mut not_before) = (Vec::new(), 0, Timestamp::MIN);
+    let is_selected = |labels: &Labels| selection.matchers.iter().all(|matcher| matcher.accepts(labels));
+    let fold = snapshot.fold_as(selection, |labels| is_selected(labels).then(|| labels.clone()));
+    let merge = |(entries, line_count): (Vec<LogEntry>, usize), nothing_before| {
+        assert!(entries.iter().all(|entry| not_before <= entry.timestamp));
+        all.extend(entries);
+        count += line_count;
+        not_before = nothing_before;
+        Ok(())
+    };
+    fold.run(&mut keepers, merge).unwrap();
+    (sorted(all), count)
+}
+
+fn sorted(mut entries: Vec<LogEntry>) -> Vec<LogEntry> {
+    entries.sort_by(|left, right| {
+        (left.timestamp, &left.labels, &left.line).cmp(&(right.timestamp, &right.labels, &right.line))
+    });
+    entries
 }
 
 /// How many of the entries lie in each step, as counting them one by one finds.
@@ -153,7 +205,10 @@ proptest! {
             prop_assert_eq!(&entries(&snapshot, &selection), &expected);
             prop_assert_eq!(&entries(&database.snapshot(), &selection), &expected);
             let selection = Selection { limit: None, ..selection };
-            let expected = counts(&appended.select(&selection), &selection, step_ns);
+            let expected = appended.select(&selection);
+            prop_assert_eq!(folded(&snapshot, &selection, true).1, expected.len());
+            prop_assert_eq!(folded(&snapshot, &selection, false).0, sorted(expected.clone()));
+            let expected = counts(&expected, &selection, step_ns);
             prop_assert_eq!(&snapshot.count(&selection, step_ns).unwrap().run().unwrap(), &expected);
             prop_assert_eq!(&database.snapshot().count(&selection, step_ns).unwrap().run().unwrap(), &expected);
         }

@@ -3,6 +3,12 @@
 //! A window is open on the left and closed on the right. Where windows overlap, the instants at which one begins or ends
 //! cut time into slots; the entries of a slot are in the same windows, so a slot is added up once for all of them.
 
+use std::num::NonZeroU64;
+
+/// Most stretches that a step is cut into where lines are counted by stretch. Slots of a window that is no multiple of the
+/// step have odd lengths.
+const STRETCHES_PER_STEP_MAX: i64 = 8;
+
 /// Evaluation times and the window before each, all in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
@@ -24,6 +30,16 @@ pub(super) struct Grid {
 /// cuts that step in two. So there are two slots to a step: `2k` before the cut, `2k + 1` after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(i64);
+
+impl Slot {
+    /// No slot is greater.
+    pub(super) const MAX: Self = Self(i64::MAX);
+
+    /// The first evaluation whose window may have the slot.
+    pub(super) fn first_evaluation(self) -> i64 {
+        self.0.div_euclid(2).max(0)
+    }
+}
 
 /// What lies between the beginning of the last window and the end of the first, where they overlap, is in all of them.
 /// There time is not cut: a long window and many steps would otherwise make as many slots as there are steps in it.
@@ -56,26 +72,29 @@ impl Grid {
 
     /// The slot of an instant and the first evaluation whose window has it; `None` if no window does.
     pub(super) fn slot(&self, instant: i64) -> Option<(Slot, i64)> {
+        let slot = self.earliest_slot(instant);
+        let index = slot.first_evaluation();
+        (index < self.count && self.first_slot(index) <= slot).then_some((slot, index))
+    }
+
+    /// The slot of an instant, be it in a window or not; those of later instants are not less.
+    pub(super) fn earliest_slot(&self, instant: i64) -> Slot {
         let since_start = instant.saturating_add(self.offset).saturating_sub(self.start);
         let step_index = since_start.saturating_add(self.step - 1).div_euclid(self.step);
         let cut = step_index.saturating_mul(self.step).saturating_sub(self.range % self.step);
         let slot = Slot(step_index.saturating_mul(2).saturating_add(i64::from(cut < since_start)));
-        let index = step_index.max(0);
-        let slot = if self.first_slot(self.count - 1) <= slot { slot.max(IN_ALL_WINDOWS) } else { slot };
-        (index < self.count && self.first_slot(index) <= slot).then_some((slot, index))
+        if self.first_slot(self.count - 1) <= slot { slot.max(IN_ALL_WINDOWS) } else { slot }
     }
 
-    /// The last instant of each slot between the first window and the last, each instant once.
-    pub(super) fn slot_ends(&self) -> impl Iterator<Item = i64> {
-        let last = 2 * (self.count - 1) + 1;
-        let end = |slot: i64| {
-            let before_end = if slot % 2 == 0 { self.range % self.step } else { 0 };
-            self.window_end(slot.div_euclid(2)).saturating_sub(before_end)
-        };
-        let before_all = self.first_slot(0)..self.first_slot(self.count - 1).min(IN_ALL_WINDOWS);
-        let slots = (before_all.start.0..before_all.end.0).chain(IN_ALL_WINDOWS.0..=last);
-        let mut previous = None;
-        slots.map(end).filter(move |end| previous.replace(*end) != Some(*end))
+    /// A length of time that cuts every slot into whole stretches from the first window's beginning on; `None` where these
+    /// would be many more than slots.
+    pub(super) fn stretch_ns(&self) -> Option<NonZeroU64> {
+        let (mut stretch, mut rest) = (self.step, self.range % self.step);
+        while rest != 0 {
+            (stretch, rest) = (rest, stretch % rest);
+        }
+        let is_long = self.step / stretch <= STRETCHES_PER_STEP_MAX;
+        NonZeroU64::new(stretch.unsigned_abs()).filter(|_| is_long)
     }
 
     /// The first slot in the window of evaluation `index`.
@@ -111,9 +130,12 @@ mod tests {
             assert!(slot.is_none() || last <= slot, "slots are in the order of time");
             last = slot.or(last);
         }
-        for pair in grid.slot_ends().collect::<Vec<_>>().windows(2) {
-            let between: Vec<_> = (pair[0] + 1..=pair[1]).map(|instant| grid.slot(instant)).collect();
-            assert!(between.windows(2).all(|slots| slots[0] == slots[1]), "one slot up to {} of {grid:?}", pair[1]);
+        if let Some(stretch) = grid.stretch_ns() {
+            let instants = (grid.bounds().0..end + 60).collect::<Vec<_>>();
+            for stretch in instants.chunks(usize::try_from(stretch.get()).unwrap()) {
+                let slots: Vec<_> = stretch.iter().map(|instant| grid.slot(*instant)).collect();
+                assert!(slots.windows(2).all(|slots| slots[0] == slots[1]), "one slot in {stretch:?} of {grid:?}");
+            }
         }
         let (first, end) = grid.bounds();
         let bounds = evaluations[0] - range - offset + 1..evaluations[evaluations.len() - 1] - offset + 1;

@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use crate::logql::ast::{LogExpr, Stage};
 use crate::logql::eval::series::SeriesLabels;
 use crate::logql::pipeline::{Category, Clock, Entry, Needed, Processed};
-use crate::logql::plan::{self, Fetch};
+use crate::logql::plan::Fetch;
 use crate::logql::stages::Pipeline;
 use crate::logql::{Error, limits};
-use crate::model::{Direction, Selection, TimeRange, Timestamp};
+use crate::model::{Direction, TimeRange, Timestamp};
 
 /// What a log query is asked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct LogOptions {
 /// A log query. Push what it selects until it has enough, and [`LogQuery::take`] the lines.
 #[derive(Debug)]
 pub struct LogQuery {
-    selection: Selection,
+    fetch: Fetch,
     pipeline: Pipeline,
     options: LogOptions,
     /// How many lines there have been.
@@ -78,17 +78,17 @@ impl LogQuery {
     pub fn new(expr: &LogExpr, options: LogOptions, clock: &Clock) -> Result<Self, Error> {
         let TimeRange { start, end } = options.range;
         limits::check_range(end.as_ns().saturating_sub(start.as_ns()))?;
-        let Fetch { mut selection, mut stages } = plan::fetch(expr, options.range)?;
+        let (mut fetch, mut stages) = Fetch::new(expr, options.range)?;
         stages.retain(|stage| !matches!(stage, Stage::Unwrap(_)));
-        selection.direction = options.direction;
-        selection.limit = (!stages.iter().any(drops_lines) && options.interval_ns == 0).then_some(options.limit);
+        let is_every_line_taken = !stages.iter().any(drops_lines) && options.interval_ns == 0;
+        fetch.set_order(options.direction, is_every_line_taken.then_some(options.limit));
         let pipeline = Pipeline::new(&stages, &Needed::EVERYTHING, clock)?;
-        Ok(Self { selection, pipeline, options, line_count: 0, byte_count: 0, last: None, streams: BTreeMap::new() })
+        Ok(Self { fetch, pipeline, options, line_count: 0, byte_count: 0, last: None, streams: BTreeMap::new() })
     }
 
     /// Which entries to fetch, and in which order.
-    pub fn selection(&self) -> &Selection {
-        &self.selection
+    pub fn fetch(&self) -> &Fetch {
+        &self.fetch
     }
 
     /// Adds an entry of the selection, in its order. Breaks when the answer has all the lines that it may have.

@@ -9,6 +9,7 @@ mod binary;
 mod grid;
 mod label_replace;
 mod log;
+mod meter;
 mod metric;
 mod range;
 mod series;
@@ -16,8 +17,10 @@ mod series;
 mod tests;
 mod vector;
 mod window;
+mod worker;
 
 pub use log::{Line, LogOptions, LogQuery, Stream};
 pub use metric::{Evaluation, MetricAnswer, MetricQuery, Series, TooManySeries};
 pub use range::RangeQuery;
 pub use series::SeriesLabels;
+pub use worker::{RangeSum, RangeWorker};

@@ -1,41 +1,41 @@
 //! Range aggregations: from entries, in the order of time, to one value per series and step.
 //!
 //! Entries are added up as they come and not kept. What is kept is one sum, or what takes its place, per series and slot
-//! of time that a window still needs.
+//! of time that a window still needs. Where their order plays no part, several workers may add up entries at a time, in
+//! any order; what they come to waits here until nothing earlier is to come.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
+use std::num::NonZeroU64;
 
 use crate::logql::ast::{Grouping, LogRange, MatchOp, RangeAggregation, RangeOp};
 use crate::logql::eval::accumulator::{Statistic, seconds};
 use crate::logql::eval::grid::{Grid, Slot};
-use crate::logql::eval::series::{Key, Projection, Registry, SeriesId, SeriesLabels};
-use crate::logql::eval::window::{Summary, Window};
-use crate::logql::pipeline::{Clock, ERROR_LABEL, Entry, Needed, NeededLabels, Processed};
-use crate::logql::plan::{self, Fetch};
-use crate::logql::stages::Pipeline;
+use crate::logql::eval::meter::{Measure, Meter, to_f64};
+use crate::logql::eval::series::{Projection, Registry, SeriesId, SeriesLabels};
+use crate::logql::eval::window::{Cell, Summary, Window};
+use crate::logql::eval::worker::{RangeSum, RangeWorker};
+use crate::logql::pipeline::{Clock, Entry};
+use crate::logql::plan::Fetch;
 use crate::logql::{Error, limits};
-use crate::model::{Labels, Selection, TimeRange, Timestamp};
+use crate::model::{Labels, TimeRange, Timestamp};
 
 /// One range aggregation of a query: what to fetch for it, and what has come of it so far.
 #[derive(Debug)]
 pub struct RangeQuery {
-    selection: Selection,
-    pipeline: Pipeline,
-    /// The pipeline leaves labels and lines as they are.
-    is_pipeline_empty: bool,
-    measure: Measure,
+    fetch: Fetch,
+    meter: Meter,
     summary: Summary,
     /// What the summary is divided by.
     divisor: f64,
-    projection: Projection,
-    /// Whether lines with an error are lines like others.
-    keeps_errors: bool,
     /// What there is at a step that no entry is in the window of.
     when_absent: Option<SeriesLabels>,
     grid: Grid,
     range_ns: i64,
-    registry: Registry,
-    key: Key,
-    /// The series of the last line, where its stream's labels are all there is.
-    last: Option<(Labels, SeriesId)>,
+    /// What workers found that later entries may add to, by time.
+    pending: BTreeMap<(Slot, SeriesId), Cell>,
+    /// By worker, by its series.
+    ids_of_workers: Vec<Vec<SeriesId>>,
     /// By series.
     windows: Vec<Window>,
     /// The series with something in their windows.
@@ -46,15 +46,6 @@ pub struct RangeQuery {
     /// The values at each step that is over, by step.
     steps: Vec<Vec<(SeriesId, f64)>>,
     point_count: usize,
-}
-
-/// What an entry counts.
-#[derive(Clone, Copy, Debug)]
-enum Measure {
-    One,
-    LineBytes,
-    /// What `unwrap` took.
-    Value,
 }
 
 /// What the aggregations of a query have in common.
@@ -86,32 +77,22 @@ impl RangeQuery {
         let grid = Grid::new(context.start, context.end, context.step, *range_ns, *offset_ns);
         let (first, end) = grid.bounds();
         let range = TimeRange { start: Timestamp::from_ns(first), end: Timestamp::from_ns(end) };
-        let Fetch { selection, stages } = plan::fetch(log, range)?;
+        let (fetch, stages) = Fetch::new(log, range)?;
 
         let projection = projection(aggregation, outer);
-        let labels = match projection.kept_names() {
-            Some(names) => NeededLabels::Only(names.to_vec()),
-            None => NeededLabels::All,
-        };
-        let needed = Needed { labels, level: context.needs_level };
-        let keeps_errors = projection.kept_names().is_some_and(|names| names.iter().any(|name| name == ERROR_LABEL));
         let (measure, summary) = measure(aggregation);
+        let meter = Meter::new(stages, measure, projection, context)?;
         let is_per_second = matches!(aggregation.op, RangeOp::Rate | RangeOp::BytesRate);
         Ok(Self {
-            selection,
-            pipeline: Pipeline::new(&stages, &needed, context.clock)?,
-            is_pipeline_empty: stages.is_empty() && !context.needs_level,
-            measure,
+            fetch,
+            meter,
             summary,
             divisor: if is_per_second { seconds(*range_ns) } else { 1.0 },
-            projection,
-            keeps_errors,
             when_absent: (aggregation.op == RangeOp::Absent).then(|| absent_labels(aggregation)),
             grid,
             range_ns: *range_ns,
-            registry: Registry::default(),
-            key: Key::default(),
-            last: None,
+            pending: BTreeMap::new(),
+            ids_of_workers: Vec::new(),
             windows: Vec::new(),
             active: Vec::new(),
             values_kept: 0,
@@ -122,8 +103,8 @@ impl RangeQuery {
     }
 
     /// Which entries to fetch. Their order is that of time.
-    pub fn selection(&self) -> &Selection {
-        &self.selection
+    pub fn fetch(&self) -> &Fetch {
+        &self.fetch
     }
 
     /// Adds an entry of the selection that is not earlier than the one before.
@@ -136,76 +117,92 @@ impl RangeQuery {
         let timestamp_ns = entry.timestamp.as_ns();
         let Some((slot, first_step)) = self.grid.slot(timestamp_ns) else { return Ok(()) };
         self.finish_steps_before(first_step)?;
-        let Some((series, value)) = self.measure(entry)? else { return Ok(()) };
-        self.add(series, slot, value, timestamp_ns)
+        let Some((series, value)) = self.meter.measure(entry)? else { return Ok(()) };
+        self.add(series, slot, Cell::new(self.summary, value, timestamp_ns))
     }
 
-    /// Instants that cut time into stretches, each up to and including its instant, if it is enough to know how many lines
-    /// and bytes each stream has in each stretch; then [`RangeQuery::push_count`] may take the place of
+    /// A length of time that cuts the time from the first window's beginning on so that it is enough to know how many
+    /// lines each stream has in each stretch: then [`RangeQuery::push_counts`] may take the place of
     /// [`RangeQuery::push`]. It may not for streams whose entries have metadata.
-    pub fn count_ends(&self) -> Option<Vec<Timestamp>> {
-        let only_counts = self.is_pipeline_empty && !matches!(self.measure, Measure::Value);
-        only_counts.then(|| self.grid.slot_ends().map(Timestamp::from_ns).collect())
+    pub fn count_step_ns(&self) -> Option<NonZeroU64> {
+        self.meter.counts_lines().then(|| self.grid.stretch_ns()).flatten()
     }
 
-    /// Adds the lines that a stream has in the stretch of time that ends with `end`. Stretches come in the order of time.
+    /// Adds the lines of a stream, by the number of the stretch that they are in.
     ///
     /// # Errors
     ///
     /// See [`RangeQuery::push`].
-    pub fn push_count(
-        &mut self,
-        labels: &Labels,
-        end: Timestamp,
-        line_count: u64,
-        byte_count: u64,
-    ) -> Result<(), Error> {
-        let Some((slot, first_step)) = self.grid.slot(end.as_ns()) else { return Ok(()) };
-        self.finish_steps_before(first_step)?;
-        let count = if let Measure::LineBytes = self.measure { byte_count } else { line_count };
-        let series = self.stream_series(labels)?;
-        self.add(series, slot, to_f64(count), end.as_ns())
+    pub fn push_counts(&mut self, labels: &Labels, step_ns: NonZeroU64, counts: &[(u64, u64)]) -> Result<(), Error> {
+        let series = self.meter.stream_series(labels)?;
+        for (stretch, count) in counts {
+            let since_start = i64::try_from(stretch.saturating_mul(step_ns.get())).unwrap_or(i64::MAX);
+            if let Some((slot, _)) = self.grid.slot(self.grid.bounds().0.saturating_add(since_start)) {
+                self.merge_cell(slot, series, Cell::new(self.summary, to_f64(*count), 0))?;
+            }
+        }
+        Ok(())
     }
 
-    /// The series that an entry belongs to and what it counts there; `None` for one that is filtered out.
-    fn measure(&mut self, entry: &Entry<'_>) -> Result<Option<(SeriesId, f64)>, Error> {
-        if self.is_pipeline_empty && entry.metadata.is_empty() {
-            let value = match self.measure {
-                Measure::LineBytes => length(entry.line),
-                Measure::One | Measure::Value => 1.0,
-            };
-            return Ok(Some((self.stream_series(entry.labels)?, value)));
+    /// Whether entries may be added in any order: then [`RangeQuery::worker`] and [`RangeQuery::merge`] may take the place
+    /// of [`RangeQuery::push`].
+    pub fn is_any_order(&self) -> bool {
+        !matches!(self.summary, Summary::Of(Statistic::First | Statistic::Last | Statistic::CounterRate))
+    }
+
+    /// Somebody else who adds up entries. Takes no time to speak of.
+    ///
+    /// # Errors
+    ///
+    /// None that making the query did not have.
+    pub fn worker(&mut self) -> Result<RangeWorker, Error> {
+        let index = self.ids_of_workers.len();
+        self.ids_of_workers.push(Vec::new());
+        Ok(RangeWorker::new(index, self.meter.another()?, self.grid, self.summary))
+    }
+
+    /// Adds what a worker has added up since the last time. No entry before `nothing_before` is to come.
+    ///
+    /// # Errors
+    ///
+    /// See [`RangeQuery::push`].
+    pub fn merge(&mut self, sum: RangeSum, nothing_before: Timestamp) -> Result<(), Error> {
+        let mut ids = std::mem::take(&mut self.ids_of_workers[sum.worker]);
+        for labels in &sum.new_series {
+            ids.push(self.meter.registry.id_of(labels)?);
         }
-        let Some(processed) = self.pipeline.process(entry) else { return Ok(None) };
-        if !self.keeps_errors
-            && let Some(error) = processed.labels.get(ERROR_LABEL)
+        for (series, slot, cell) in sum.cells {
+            self.merge_cell(slot, ids[series.index()], cell)?;
+        }
+        self.ids_of_workers[sum.worker] = ids;
+        self.settle_before(self.grid.earliest_slot(nothing_before.as_ns()))
+    }
+
+    fn merge_cell(&mut self, slot: Slot, series: SeriesId, cell: Cell) -> Result<(), Error> {
+        self.values_kept += cell.value_count();
+        check_share("values", self.values_kept, limits::VALUES_IN_MEMORY_MAX / self.sharer_count)?;
+        match self.pending.entry((slot, series)) {
+            MapEntry::Occupied(mut present) => present.get_mut().merge(cell),
+            MapEntry::Vacant(vacant) => drop(vacant.insert(cell)),
+        }
+        check_share("points", self.pending.len(), limits::POINTS_IN_MEMORY_MAX / self.sharer_count)
+    }
+
+    /// Moves what is pending in slots before `slot` into the windows.
+    fn settle_before(&mut self, slot: Slot) -> Result<(), Error> {
+        while let Some(first) = self.pending.first_entry()
+            && first.key().0 < slot
         {
-            return Err(pipeline_error(error, &processed));
+            let ((slot, series), cell) = first.remove_entry();
+            self.values_kept -= cell.value_count();
+            self.finish_steps_before(slot.first_evaluation())?;
+            self.add(series, slot, cell)?;
         }
-        let labels = processed.labels.iter().map(|label| (label.name, label.value));
-        self.projection.project(labels, &mut self.key);
-        let value = match self.measure {
-            Measure::One => 1.0,
-            Measure::LineBytes => length(processed.line),
-            Measure::Value => processed.value.expect("the pipeline has an unwrap stage"),
-        };
-        Ok(Some((self.registry.id(&self.key)?, value)))
+        Ok(())
     }
 
-    /// The series of entries that have the labels of their stream and no others.
-    fn stream_series(&mut self, labels: &Labels) -> Result<SeriesId, Error> {
-        if let Some((last, series)) = &self.last
-            && last == labels
-        {
-            return Ok(*series);
-        }
-        self.projection.project(labels.iter(), &mut self.key);
-        let series = self.registry.id(&self.key)?;
-        self.last = Some((labels.clone(), series));
-        Ok(series)
-    }
-
-    fn add(&mut self, series: SeriesId, slot: Slot, value: f64, time_ns: i64) -> Result<(), Error> {
+    /// Adds to a window what is not earlier than what is there.
+    fn add(&mut self, series: SeriesId, slot: Slot, cell: Cell) -> Result<(), Error> {
         if self.windows.len() <= series.index() {
             self.windows.resize_with(series.index() + 1, || Window::new(self.summary));
         }
@@ -213,12 +210,9 @@ impl RangeQuery {
         if window.is_empty() {
             self.active.push(series);
         }
-        window.add(slot, value, time_ns);
-        if let Summary::Quantile(_) = self.summary {
-            self.values_kept += 1;
-            check_share("values", self.values_kept, limits::VALUES_IN_MEMORY_MAX / self.sharer_count)?;
-        }
-        Ok(())
+        self.values_kept += cell.value_count();
+        window.add(slot, cell);
+        check_share("values", self.values_kept, limits::VALUES_IN_MEMORY_MAX / self.sharer_count)
     }
 
     /// Computes the values at the steps before `step`, for which no further entry can come.
@@ -249,13 +243,15 @@ impl RangeQuery {
 
     /// Ends the input: the values at each step, and the series' labels in `registry`.
     pub(super) fn finish(mut self, registry: &mut Registry) -> Result<Vec<Vec<(SeriesId, f64)>>, Error> {
+        self.settle_before(Slot::MAX)?;
         self.finish_steps_before(self.grid.count())?;
         if let Some(labels) = self.when_absent {
             let absent = registry.id_of(&labels)?;
             let value = |step: &Vec<_>| if step.is_empty() { vec![(absent, 1.0)] } else { Vec::new() };
             return Ok(self.steps.iter().map(value).collect());
         }
-        let ids = self.registry.all().iter().map(|labels| registry.id_of(labels)).collect::<Result<Vec<_>, _>>()?;
+        let ids =
+            self.meter.registry.all().iter().map(|labels| registry.id_of(labels)).collect::<Result<Vec<_>, _>>()?;
         for (series, _) in self.steps.iter_mut().flatten() {
             *series = ids[series.index()];
         }
@@ -263,22 +259,8 @@ impl RangeQuery {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 bytes of logs on one machine")]
-fn to_f64(count: u64) -> f64 {
-    count as f64
-}
-
-fn length(line: &[u8]) -> f64 {
-    to_f64(line.len() as u64)
-}
-
 fn check_share(what: &'static str, count: usize, limit: usize) -> Result<(), Error> {
     if limit < count { Err(Error::TooLarge { what, limit }) } else { Ok(()) }
-}
-
-fn pipeline_error(error: &str, processed: &Processed<'_>) -> Error {
-    let labels = SeriesLabels::from_sorted(processed.labels.iter().map(|label| (label.name, label.value)));
-    Error::Pipeline { error: error.to_owned(), series: labels.to_string() }
 }
 
 /// Which labels tell the series apart.

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use crate::logql::Fetch;
 use crate::logql::ast::Expr;
 use crate::logql::eval::{
     Evaluation, LogOptions, LogQuery, MetricAnswer, MetricQuery, RangeQuery, SeriesLabels, TooManySeries,
@@ -11,7 +12,7 @@ use crate::logql::eval::{
 use crate::logql::pipeline::{Clock, Entry};
 use crate::logql::units::NS_PER_SECOND;
 use crate::logql::{Error, limits, parse};
-use crate::model::{Direction, Labels, LineFilter, Selection, TimeRange, Timestamp};
+use crate::model::{Direction, Labels, Selection, TimeRange, Timestamp};
 
 /// Entries as `seconds name=value,… line`, one a line, in the order of time.
 const ENTRIES: &str = "\
@@ -49,29 +50,51 @@ fn rows(entries: &str) -> Vec<Row> {
 }
 
 fn is_selected(selection: &Selection, row: &Row) -> bool {
-    let has = |filter: &LineFilter| match filter {
-        LineFilter::Contains(text) => row.line.contains(std::str::from_utf8(text).unwrap()),
-        other => panic!("{other:?} is no plain text"),
-    };
     selection.range.contains(row.timestamp)
         && selection.matchers.iter().all(|matcher| matcher.accepts(&row.labels))
-        && selection.filters.iter().all(has)
+        && selection.filters.iter().all(|filter| filter.accepts(row.line.as_bytes()))
 }
 
 fn entry(row: &Row) -> Entry<'_> {
     Entry { timestamp: row.timestamp, labels: &row.labels, metadata: &[], line: row.line.as_bytes() }
 }
 
+fn selection(fetch: &Fetch, rows: &[Row]) -> Selection {
+    fetch.selection(|name| rows.iter().any(|row| row.labels.get(name).is_some()))
+}
+
 fn feed(range: &mut RangeQuery, rows: &[Row]) -> Result<(), Error> {
-    let selection = range.selection().clone();
+    let selection = selection(range.fetch(), rows);
     rows.iter().filter(|row| is_selected(&selection, row)).try_for_each(|row| range.push(&entry(row)))
+}
+
+/// Does the same by several workers, part by part, each in a muddle.
+fn feed_workers(range: &mut RangeQuery, rows: &[Row]) -> Result<(), Error> {
+    let selection = selection(range.fetch(), rows);
+    let rows: Vec<&Row> = rows.iter().filter(|row| is_selected(&selection, row)).collect();
+    let mut workers = [range.worker()?, range.worker()?];
+    let parts: Vec<&[&Row]> = rows.chunks(3).collect();
+    for (index, part) in parts.iter().enumerate() {
+        let worker = &mut workers[index % 3 % 2];
+        part.iter().rev().try_for_each(|row| worker.push(&entry(row)))?;
+        let nothing_before = parts.get(index + 1).map_or(Timestamp::MAX, |part| part[0].timestamp);
+        range.merge(worker.take(), nothing_before)?;
+    }
+    Ok(())
 }
 
 fn evaluate(query: &str, evaluation: Evaluation, rows: &[Row]) -> Result<(MetricAnswer, bool), Error> {
     let Expr::Metric(expr) = parse(query)? else { panic!("{query} is a metric query") };
-    let mut query = MetricQuery::new(&expr, evaluation, TooManySeries::Refuse, &clock())?;
+    let new = || MetricQuery::new(&expr, evaluation, TooManySeries::Refuse, &clock());
+    let mut by_workers = new()?;
+    let mut query = new()?;
     query.ranges().iter_mut().try_for_each(|range| feed(range, rows))?;
-    query.finish()
+    let answer = query.finish();
+    if by_workers.ranges().iter().all(RangeQuery::is_any_order) {
+        by_workers.ranges().iter_mut().try_for_each(|range| feed_workers(range, rows))?;
+        assert_eq!(shown(by_workers.finish()), shown(answer.clone()), "{expr}");
+    }
+    answer
 }
 
 /// An answer as `labels seconds:value …`, one series a line, or the error.
@@ -250,17 +273,16 @@ fn counts_give_the_same_answer_as_lines() {
     let rows = rows(ENTRIES);
     for (range, offset, step) in [("1s", "0s", 2), ("3s", "1s", 2), ("4s", "-1s", 2), ("7s", "0s", 3), ("20s", "0s", 1)]
     {
-        let query = format!(r#"sum by (pod) (bytes_over_time({{app=~".+"}}[{range}] offset {offset}))"#);
+        let query = format!(r#"sum by (pod) (count_over_time({{app=~".+"}}[{range}] offset {offset}))"#);
         let evaluation = Evaluation::Range { start: at(2), end: at(10), step_ns: step * NS_PER_SECOND };
         let Ok(Expr::Metric(expr)) = parse(&query) else { panic!("{query} is a metric query") };
         let mut counted = MetricQuery::new(&expr, evaluation, TooManySeries::Refuse, &clock()).unwrap();
         let aggregation = &mut counted.ranges()[0];
-        let mut start = aggregation.selection().range.start;
-        for end in aggregation.count_ends().expect("counts are enough") {
-            for row in rows.iter().filter(|row| start <= row.timestamp && row.timestamp <= end) {
-                aggregation.push_count(&row.labels, end, 1, row.line.len() as u64).unwrap();
-            }
-            start = Timestamp::from_ns(end.as_ns() + 1);
+        let range = aggregation.fetch().streams().1;
+        let step_ns = aggregation.count_step_ns().expect("counts are enough");
+        for row in rows.iter().filter(|row| range.contains(row.timestamp)).rev() {
+            let since_start = row.timestamp.as_ns().abs_diff(range.start.as_ns());
+            aggregation.push_counts(&row.labels, step_ns, &[(since_start / step_ns, 1)]).unwrap();
         }
         assert_eq!(shown(counted.finish()), shown(evaluate(&query, evaluation, &rows)), "query: {query}");
     }
@@ -309,7 +331,7 @@ fn check_lines(query: &str, options: &LogOptions, expected: &str) {
         rows.reverse();
     }
     let mut query = LogQuery::new(&expr, *options, &clock()).unwrap();
-    let selection = query.selection().clone();
+    let selection = selection(query.fetch(), &rows);
     for row in rows.iter().filter(|row| is_selected(&selection, row)) {
         if query.push(&entry(row)) == Ok(ControlFlow::Break(())) {
             break;
@@ -372,7 +394,7 @@ fn an_answer_of_too_many_bytes_is_refused() {
 fn the_database_counts_to_the_limit_if_it_filters() {
     let limit = |query: &str| {
         let Ok(Expr::Log(expr)) = parse(query) else { panic!("{query} is a log query") };
-        LogQuery::new(&expr, OPTIONS, &clock()).unwrap().selection().limit
+        LogQuery::new(&expr, OPTIONS, &clock()).unwrap().fetch().selection(|_| true).limit
     };
     assert_eq!(limit(r#"{app="a"} |= "n" | logfmt"#), Some(10));
     assert_eq!(limit(r#"{app="a"} | logfmt | n > 1"#), None);

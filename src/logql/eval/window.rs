@@ -19,6 +19,44 @@ pub(super) enum Summary {
     Quantile(f64),
 }
 
+/// What several values of one series in one slot come to.
+#[derive(Clone, Debug)]
+pub(super) enum Cell {
+    Sum(Accumulator),
+    Values(Vec<f64>),
+}
+
+impl Cell {
+    pub(super) fn new(summary: Summary, value: f64, time_ns: i64) -> Self {
+        match summary {
+            Summary::Of(statistic) => Self::Sum(Accumulator::new(statistic, value, time_ns)),
+            Summary::Quantile(_) => Self::Values(vec![value]),
+        }
+    }
+
+    /// Adds a value.
+    pub(super) fn add(&mut self, value: f64, time_ns: i64) {
+        match self {
+            Self::Sum(sum) => sum.add(value, time_ns),
+            Self::Values(values) => values.push(value),
+        }
+    }
+
+    /// Adds what other values of the series in the same slot come to.
+    pub(super) fn merge(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Sum(sum), Self::Sum(other)) => sum.merge(&other),
+            (Self::Values(values), Self::Values(other)) => values.extend(other),
+            _ => unreachable!("cells of one query are of one kind"),
+        }
+    }
+
+    /// How many values are kept one by one.
+    pub(super) fn value_count(&self) -> usize {
+        if let Self::Values(values) = self { values.len() } else { 0 }
+    }
+}
+
 /// The window of one series; nothing in it at first.
 #[derive(Debug)]
 pub(super) enum Window {
@@ -30,9 +68,7 @@ pub(super) enum Window {
 impl Window {
     pub(super) fn new(summary: Summary) -> Self {
         match summary {
-            Summary::Of(statistic) => {
-                Self::Sums(Sums { statistic, older: Vec::new(), newer: VecDeque::new(), newer_sum: None })
-            }
+            Summary::Of(_) => Self::Sums(Sums::default()),
             Summary::Quantile(_) => Self::Values(VecDeque::new()),
         }
     }
@@ -49,11 +85,12 @@ impl Window {
         if let Self::Values(values) = self { values.len() } else { 0 }
     }
 
-    /// Adds a value that is not earlier than those there are.
-    pub(super) fn add(&mut self, slot: Slot, value: f64, time_ns: i64) {
-        match self {
-            Self::Sums(sums) => sums.add(slot, value, time_ns),
-            Self::Values(values) => values.push_back((slot, value)),
+    /// Adds what is not earlier than what there is.
+    pub(super) fn add(&mut self, slot: Slot, cell: Cell) {
+        match (self, cell) {
+            (Self::Sums(sums), Cell::Sum(sum)) => sums.add(slot, sum),
+            (Self::Values(kept), Cell::Values(values)) => kept.extend(values.into_iter().map(|value| (slot, value))),
+            _ => unreachable!("a window takes the cells of its query"),
         }
     }
 
@@ -78,9 +115,8 @@ impl Window {
 }
 
 /// Slots that are added up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Sums {
-    statistic: Statistic,
     /// The newest first, each with the sum of itself and those before it in the list.
     older: Vec<(Slot, Accumulator)>,
     /// The oldest first.
@@ -90,8 +126,7 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, slot: Slot, value: f64, time_ns: i64) {
-        let new = Accumulator::new(self.statistic, value, time_ns);
+    fn add(&mut self, slot: Slot, new: Accumulator) {
         match self.newer.back_mut() {
             Some((last, accumulator)) if *last == slot => accumulator.merge(&new),
             _ => self.newer.push_back((slot, new)),
@@ -168,7 +203,7 @@ mod tests {
         let slot = |index: usize| grid.slot(i64::try_from(index).unwrap()).expect("it is on the grid").0;
         let mut window = Window::new(summary);
         for (index, value) in values.iter().enumerate() {
-            window.add(slot(index), *value, 0);
+            window.add(slot(index), Cell::new(summary, *value, 0));
             let first = (index + 1).saturating_sub(width);
             window.drop_before(slot(first));
             let (actual, expected) = (window.result(summary, 0, 0), expected(&values[first..=index]));

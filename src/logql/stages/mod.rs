@@ -32,8 +32,10 @@ use std::collections::BTreeSet;
 use crate::logql::Error;
 use crate::logql::ast::{self, Stage};
 use crate::logql::pipeline::{Clock, Entry, LEVEL_LABEL, Needed, NeededLabels, Processed};
+pub(in crate::logql) use labels::EXTRACTED_SUFFIX;
 use labels::LabelSet;
 pub use labels::{LineLabel, LineLabels};
+pub(in crate::logql) use pattern::literals as pattern_literals;
 use wanted::Wanted;
 
 /// The stages of a query with what they need between lines.

@@ -39,6 +39,12 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
+/// The literals of a pattern, in their order.
+pub(in crate::logql) fn literals(text: &str) -> Vec<&str> {
+    let literal = |part| if let Part::Literal(text) = part { Some(text) } else { None };
+    parts(text).into_iter().filter_map(literal).collect()
+}
+
 /// Refuses placeholders without a literal between them: where the one ends and the other starts is anybody's guess.
 fn refuse_neighbours(parts: &[Part<'_>]) -> Result<(), String> {
     for pair in parts.windows(2) {

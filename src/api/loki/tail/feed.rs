@@ -184,7 +184,7 @@ impl Feed {
             let Some(Shown { labels, has_metadata }) = self.shown(&stream.labels) else { continue };
             for (timestamp, line) in stream.lines.iter() {
                 let (line, metadata) = if has_metadata { metadata::split(line) } else { (line, Metadata::default()) };
-                if self.query.selection().filters.iter().all(|filter| filter.accepts(line)) {
+                if self.query.fetch().accepts(line) {
                     let found = EntryRef { timestamp, labels: &labels, line, metadata };
                     // Breaks never: no line is too many.
                     let _ = self.query.push(&running::entry(found, &mut room))?;
@@ -229,7 +229,7 @@ impl Feed {
         }
         let unmarked = metadata::unmark(stored);
         let has_metadata = unmarked.is_some();
-        let labels = service::shown_as(&unmarked.unwrap_or_else(|| stored.clone()), &self.query.selection().matchers);
+        let labels = service::shown_as(&unmarked.unwrap_or_else(|| stored.clone()), self.query.fetch().streams().0);
         let shown = labels.map(|labels| Shown { labels, has_metadata });
         self.shown.insert(stored.clone(), shown.clone());
         shown

@@ -23,7 +23,7 @@ const LABELS_MAX: usize = 1024;
 /// Most bytes of names and values of one line: sixteen times the longest line that is collected.
 const TEXT_BYTES_MAX: usize = 16 << 20;
 /// What a label is called whose name is taken by the stream or the entry.
-pub(super) const EXTRACTED_SUFFIX: &str = "_extracted";
+pub(in crate::logql) const EXTRACTED_SUFFIX: &str = "_extracted";
 
 /// What went wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,254 @@
+//! Hands the entries that a selection asks for, part by part, to several workers at once: for whoever adds entries up, in
+//! whatever order.
+//!
+//! What a worker makes of a part is merged in the order of the parts, whichever worker had it and whichever was first. So
+//! the result depends on nothing but the entries and the parts that they are in.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::log_database::Error;
+use crate::log_database::block;
+use crate::log_database::index::StoredIn;
+use crate::log_database::part::Part;
+use crate::log_database::scan::part::{Question, accepted};
+use crate::log_database::scan::{EntryRef, parallel, while_reading};
+use crate::log_database::segment::Segment;
+use crate::log_database::snapshot::{Extent, PendingLines, StreamView};
+use crate::model::budget::Budget;
+use crate::model::{Labels, Selection, Timestamp};
+
+/// How many parts may be done before the one that is merged next.
+const AHEAD_MAX: usize = 16;
+
+/// Adds up the entries of one part after the other.
+pub trait Folder: Send {
+    /// What it makes of a part.
+    type Sum: Send;
+    /// Why it may not go on.
+    type Error: From<Error> + Send;
+
+    /// Takes a part as a whole that the selection asks for as a whole; `false` if it has to see the entries.
+    fn push_whole(&mut self, labels: &Labels, extent: &Extent) -> Result<bool, Self::Error>;
+
+    /// Takes an entry.
+    fn push(&mut self, entry: EntryRef<'_>) -> Result<(), Self::Error>;
+
+    /// What the entries of the part that ends here come to.
+    fn take(&mut self) -> Self::Sum;
+}
+
+/// The entries that a selection asks for, to be added up.
+#[derive(Debug)]
+pub struct Fold {
+    /// Sorted by labels as they are stored.
+    streams: Vec<(Labels, StreamView)>,
+    question: Question,
+    /// What is asked of lines that are followed by metadata.
+    question_of_texts: Question,
+    budget: Arc<Budget>,
+}
+
+/// A part of one of [`Fold::streams`].
+struct Item<'a> {
+    stream: usize,
+    extent: Extent,
+    place: Place<'a>,
+}
+
+enum Place<'a> {
+    Stored(&'a StoredIn, &'a Part),
+    Pending(&'a PendingLines),
+}
+
+/// What has been made of parts so far.
+struct Merging<S, E, M> {
+    /// The part whose sum is merged next.
+    next: usize,
+    /// Sums of parts after that.
+    waiting: BTreeMap<usize, Result<S, E>>,
+    merge: M,
+    error: Option<E>,
+    /// A worker has panicked.
+    is_broken: bool,
+}
+
+impl<S, E, M: FnMut(S, Timestamp) -> Result<(), E>> Merging<S, E, M> {
+    fn is_over(&self) -> bool {
+        self.error.is_some() || self.is_broken
+    }
+
+    /// Merges what is next, as far as it is there.
+    fn add(&mut self, index: usize, sum: Result<S, E>, items: &[Item<'_>]) {
+        self.waiting.insert(index, sum);
+        while !self.is_over()
+            && let Some(sum) = self.waiting.remove(&self.next)
+        {
+            self.next += 1;
+            let nothing_before = items.get(self.next).map_or(Timestamp::MAX, |item| item.extent.earliest);
+            self.error = sum.and_then(|sum| (self.merge)(sum, nothing_before)).err();
+        }
+    }
+}
+
+/// Wakes those that wait when a worker ends, be it by a panic.
+struct Wake<'a, S, E, M>(&'a Mutex<Merging<S, E, M>>, &'a Condvar);
+
+impl<S, E, M> Drop for Wake<'_, S, E, M> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            lock(self.0).is_broken = true;
+        }
+        self.1.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Fold {
+    pub(in crate::log_database) fn new(streams: Vec<(Labels, StreamView)>, selection: &Selection) -> Self {
+        let Selection { range, direction, ref filters, .. } = *selection;
+        let question = Question::new(range, direction, filters);
+        let question_of_texts = Question::of_texts(range, direction, filters);
+        Self { streams, question, question_of_texts, budget: Arc::default() }
+    }
+
+    /// Takes the memory to read with from `budget`, and ends where that is cancelled.
+    #[must_use]
+    pub fn within(mut self, budget: Arc<Budget>) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// How many workers there is work for.
+    pub fn worker_count() -> usize {
+        parallel::thread_count()
+    }
+
+    /// Reads every part, the earliest first. `merge` gets each part's sum, and a time that no later part has an entry
+    /// before. Parts that cannot be read are left out, which is counted and logged.
+    ///
+    /// # Errors
+    ///
+    /// The first that a worker or `merge` has, by the order of parts; [`Error::Refused`] where the budget does not suffice
+    /// or was cancelled.
+    pub fn run<F: Folder>(
+        &self,
+        workers: &mut [F],
+        merge: impl FnMut(F::Sum, Timestamp) -> Result<(), F::Error> + Send,
+    ) -> Result<(), F::Error> {
+        let items = self.items();
+        let next_item = AtomicUsize::new(0);
+        let merging = Mutex::new(Merging { next: 0, waiting: BTreeMap::new(), merge, error: None, is_broken: false });
+        let has_merged = Condvar::new();
+        let work = |worker: &mut F| {
+            let _wake = Wake(&merging, &has_merged);
+            loop {
+                let index = next_item.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(index) else { return };
+                let is_too_far_ahead =
+                    |merging: &mut Merging<_, _, _>| !merging.is_over() && merging.next + AHEAD_MAX < index;
+                let waited = has_merged.wait_while(lock(&merging), is_too_far_ahead);
+                if waited.unwrap_or_else(PoisonError::into_inner).is_over() {
+                    return;
+                }
+                let sum = self.sum(worker, item);
+                lock(&merging).add(index, sum, &items);
+                has_merged.notify_all();
+            }
+        };
+        thread::scope(|scope| {
+            if let Some((first, others)) = workers.split_first_mut() {
+                let others: Vec<_> = others.iter_mut().map(|worker| scope.spawn(|| work(worker))).collect();
+                work(first);
+                for other in others {
+                    other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                }
+            }
+        });
+        lock(&merging).error.take().map_or(Ok(()), Err)
+    }
+
+    /// Every part that may have entries of the selection, the earliest first.
+    fn items(&self) -> Vec<Item<'_>> {
+        let mut items = Vec::new();
+        for (stream, (_, view)) in self.streams.iter().enumerate() {
+            let stored = view.stored.iter().flat_map(|stored| stored.iter_with_files());
+            let places =
+                stored.map(|(file, part)| Place::Stored(file, part)).chain(view.pending.iter().map(Place::Pending));
+            let extents = places.zip(view.extents());
+            let due = extents.filter(|(_, extent)| self.question.range.overlaps(extent.earliest, extent.latest));
+            items.extend(due.map(|(place, extent)| Item { stream, extent, place }));
+        }
+        items.sort_by_key(|item| item.extent.earliest);
+        items
+    }
+
+    fn sum<F: Folder>(&self, worker: &mut F, item: &Item<'_>) -> Result<F::Sum, F::Error> {
+        self.budget.check().map_err(Error::from)?;
+        let (labels, view) = &self.streams[item.stream];
+        let question = if view.has_metadata { &self.question_of_texts } else { &self.question };
+        let (range, Extent { earliest, latest, .. }) = (self.question.range, item.extent);
+        let is_all = !view.has_metadata && question.filters.is_empty();
+        let is_asked_for = is_all && range.contains(earliest) && range.contains(latest);
+        if is_asked_for && worker.push_whole(labels, &item.extent)? {
+            return Ok(worker.take());
+        }
+        let mut push = |timestamp, line: &[u8]| {
+            let (line, metadata) = question.split(line);
+            worker.push(EntryRef { timestamp, labels, line, metadata })
+        };
+        match item.place {
+            Place::Pending(pending) => {
+                accepted(pending.lines(), question).try_for_each(|(timestamp, line)| push(timestamp, line))?;
+            }
+            Place::Stored(file, part) => {
+                let read = || match file {
+                    StoredIn::Journal(file) => file.read(part).map_or(Ok(()), |lines| {
+                        accepted(&lines, question).try_for_each(|(timestamp, line)| push(timestamp, line))
+                    }),
+                    StoredIn::Segment(segment) => each_in_block(segment, part, question, &mut push),
+                };
+                while_reading(&self.budget, part, read).map_err(Error::from)??;
+            }
+        }
+        Ok(worker.take())
+    }
+}
+
+/// Calls `push` with each entry of a block. What is damaged is left out from there on.
+fn each_in_block<E>(
+    segment: &Segment,
+    part: &Part,
+    question: &Question,
+    push: &mut impl FnMut(Timestamp, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut read = || -> Result<Result<(), E>, block::Error> {
+        let block = segment.open_block(part)?;
+        let rows = question.select(&block)?;
+        if rows.is_empty() {
+            return Ok(Ok(()));
+        }
+        let timestamps_ns = block.timestamps_ns()?;
+        let mut reader = block.lines()?;
+        let mut line = Vec::new();
+        for row in rows.iter() {
+            line.clear();
+            reader.append(row, &mut line)?;
+            if question.accepts(&line, true)
+                && let Err(error) = push(Timestamp::from_ns(timestamps_ns[row as usize]), &line)
+            {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    };
+    read().unwrap_or_else(|problem| {
+        segment.add_unreadable(part, &problem.to_string());
+        Ok(())
+    })
+}

@@ -1,0 +1,160 @@
+//! What an entry counts, and for which series.
+
+use crate::logql::Error;
+use crate::logql::ast::{LabelTarget, Stage};
+use crate::logql::eval::range::Context;
+use crate::logql::eval::series::{Key, Projection, Registry, SeriesId, SeriesLabels};
+use crate::logql::pipeline::{Clock, ERROR_LABEL, Entry, Needed, NeededLabels, Processed};
+use crate::logql::stages::Pipeline;
+use crate::model::Labels;
+
+/// What an entry counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measure {
+    One,
+    LineBytes,
+    /// What `unwrap` took.
+    Value,
+}
+
+/// Tells of each entry which series it belongs to and what it counts there.
+#[derive(Debug)]
+pub(super) struct Meter {
+    /// What another meter like this is made of.
+    stages: Vec<Stage>,
+    needed: Needed,
+    clock: Clock,
+    pipeline: Pipeline,
+    /// The pipeline changes nothing that is measured.
+    is_pipeline_idle: bool,
+    measure: Measure,
+    projection: Projection,
+    /// Whether lines with an error are lines like others.
+    keeps_errors: bool,
+    pub(super) registry: Registry,
+    key: Key,
+    /// The series of the last line, where its stream's labels are all there is.
+    last: Option<(Labels, SeriesId)>,
+}
+
+impl Meter {
+    pub(super) fn new(
+        stages: Vec<Stage>,
+        measure: Measure,
+        projection: Projection,
+        context: &Context<'_>,
+    ) -> Result<Self, Error> {
+        let labels = match projection.kept_names() {
+            Some(names) => NeededLabels::Only(names.to_vec()),
+            None => NeededLabels::All,
+        };
+        let needed = Needed { labels, level: context.needs_level };
+        Self::of(stages, needed, context.clock.clone(), measure, projection)
+    }
+
+    fn of(
+        stages: Vec<Stage>,
+        needed: Needed,
+        clock: Clock,
+        measure: Measure,
+        projection: Projection,
+    ) -> Result<Self, Error> {
+        let kept_names = projection.kept_names();
+        let keeps_errors = kept_names.is_some_and(|names| names.iter().any(|name| name == ERROR_LABEL));
+        let is_any_label_kept = kept_names.is_none_or(|names| !names.is_empty());
+        let is_idle = stages.is_empty() || !is_any_label_kept && stages.iter().all(makes_only_labels);
+        Ok(Self {
+            pipeline: Pipeline::new(&stages, &needed, &clock)?,
+            is_pipeline_idle: is_idle && measure != Measure::Value && !needed.level,
+            stages,
+            needed,
+            clock,
+            measure,
+            projection,
+            keeps_errors,
+            registry: Registry::default(),
+            key: Key::default(),
+            last: None,
+        })
+    }
+
+    /// Another one, which has seen no series yet.
+    pub(super) fn another(&self) -> Result<Self, Error> {
+        let (stages, needed, clock) = (self.stages.clone(), self.needed.clone(), self.clock.clone());
+        Self::of(stages, needed, clock, self.measure, self.projection.clone())
+    }
+
+    /// Whether each entry counts one for its stream, if it has no metadata.
+    pub(super) fn counts_lines(&self) -> bool {
+        self.is_pipeline_idle && self.measure == Measure::One
+    }
+
+    /// What so many lines of so many bytes count for their stream, if that can be told without a look at them.
+    pub(super) fn measure_whole(&self, line_count: u64, byte_count: u64) -> Option<f64> {
+        let count = if self.measure == Measure::LineBytes { byte_count } else { line_count };
+        self.is_pipeline_idle.then(|| to_f64(count))
+    }
+
+    /// The series that an entry belongs to and what it counts there; `None` for one that is filtered out.
+    pub(super) fn measure(&mut self, entry: &Entry<'_>) -> Result<Option<(SeriesId, f64)>, Error> {
+        if self.is_pipeline_idle && entry.metadata.is_empty() {
+            let value = match self.measure {
+                Measure::LineBytes => length(entry.line),
+                Measure::One | Measure::Value => 1.0,
+            };
+            return Ok(Some((self.stream_series(entry.labels)?, value)));
+        }
+        let Some(processed) = self.pipeline.process(entry) else { return Ok(None) };
+        if !self.keeps_errors
+            && let Some(error) = processed.labels.get(ERROR_LABEL)
+        {
+            return Err(pipeline_error(error, &processed));
+        }
+        let labels = processed.labels.iter().map(|label| (label.name, label.value));
+        self.projection.project(labels, &mut self.key);
+        let value = match self.measure {
+            Measure::One => 1.0,
+            Measure::LineBytes => length(processed.line),
+            Measure::Value => processed.value.expect("the pipeline has an unwrap stage"),
+        };
+        Ok(Some((self.registry.id(&self.key)?, value)))
+    }
+
+    /// The series of entries that have the labels of their stream and no others.
+    pub(super) fn stream_series(&mut self, labels: &Labels) -> Result<SeriesId, Error> {
+        if let Some((last, series)) = &self.last
+            && last == labels
+        {
+            return Ok(*series);
+        }
+        self.projection.project(labels.iter(), &mut self.key);
+        let series = self.registry.id(&self.key)?;
+        self.last = Some((labels.clone(), series));
+        Ok(series)
+    }
+}
+
+/// Whether the stage does nothing where nobody asks for a label: it keeps every line as it is, and a parser that nobody
+/// asks does not run.
+fn makes_only_labels(stage: &Stage) -> bool {
+    let is_name = |target: &LabelTarget| matches!(target, LabelTarget::Name(_));
+    match stage {
+        Stage::Json(_) | Stage::Logfmt { .. } | Stage::Regexp(_) | Stage::Pattern(_) => true,
+        Stage::Drop(targets) | Stage::Keep(targets) => targets.iter().all(is_name),
+        _ => false,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 bytes of logs on one machine")]
+pub(super) fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
+fn length(line: &[u8]) -> f64 {
+    to_f64(line.len() as u64)
+}
+
+fn pipeline_error(error: &str, processed: &Processed<'_>) -> Error {
+    let labels = SeriesLabels::from_sorted(processed.labels.iter().map(|label| (label.name, label.value)));
+    Error::Pipeline { error: error.to_owned(), series: labels.to_string() }
+}

@@ -1,0 +1,103 @@
+//! Adds up entries beside others that do the same for one query.
+
+use crate::logql::Error;
+use crate::logql::eval::grid::{Grid, Slot};
+use crate::logql::eval::meter::Meter;
+use crate::logql::eval::series::{SeriesId, SeriesLabels};
+use crate::logql::eval::window::{Cell, Summary};
+use crate::logql::pipeline::Entry;
+use crate::model::{Labels, Timestamp};
+
+/// Adds up entries of a range aggregation, in any order.
+#[derive(Debug)]
+pub struct RangeWorker {
+    index: usize,
+    meter: Meter,
+    grid: Grid,
+    summary: Summary,
+    /// By series.
+    cells: Vec<Vec<(Slot, Cell)>>,
+    /// The series that have cells.
+    touched: Vec<SeriesId>,
+    /// How many series there were the last time.
+    series_taken: usize,
+}
+
+/// What a worker has added up.
+#[derive(Debug)]
+pub struct RangeSum {
+    pub(super) worker: usize,
+    /// The series that the worker met for the first time.
+    pub(super) new_series: Vec<SeriesLabels>,
+    /// By the worker's own ids.
+    pub(super) cells: Vec<(SeriesId, Slot, Cell)>,
+}
+
+impl RangeWorker {
+    pub(super) fn new(index: usize, meter: Meter, grid: Grid, summary: Summary) -> Self {
+        Self { index, meter, grid, summary, cells: Vec::new(), touched: Vec::new(), series_taken: 0 }
+    }
+
+    /// Adds an entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Pipeline`] if the entry has an error that the query does not deal with; [`Error::TooLarge`] if there are
+    /// more series than a query may have.
+    pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        let time_ns = entry.timestamp.as_ns();
+        let Some((slot, _)) = self.grid.slot(time_ns) else { return Ok(()) };
+        if let Some((series, value)) = self.meter.measure(entry)? {
+            self.add(series, slot, value, time_ns);
+        }
+        Ok(())
+    }
+
+    /// Adds lines of a stream without metadata that lie between two times, if that can be done without a look at them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] if there are more series than a query may have.
+    pub fn push_whole(
+        &mut self,
+        labels: &Labels,
+        (earliest, latest): (Timestamp, Timestamp),
+        line_count: u64,
+        byte_count: u64,
+    ) -> Result<bool, Error> {
+        let slot = |timestamp: Timestamp| self.grid.slot(timestamp.as_ns()).map(|(slot, _)| slot);
+        let (Some(slot), last) = (slot(earliest), slot(latest)) else { return Ok(false) };
+        let Some(value) = self.meter.measure_whole(line_count, byte_count).filter(|_| last == Some(slot)) else {
+            return Ok(false);
+        };
+        let series = self.meter.stream_series(labels)?;
+        self.add(series, slot, value, earliest.as_ns());
+        Ok(true)
+    }
+
+    fn add(&mut self, series: SeriesId, slot: Slot, value: f64, time_ns: i64) {
+        if self.cells.len() <= series.index() {
+            self.cells.resize_with(series.index() + 1, Vec::new);
+        }
+        let cells = &mut self.cells[series.index()];
+        if cells.is_empty() {
+            self.touched.push(series);
+        }
+        match cells.last_mut() {
+            Some((last, cell)) if *last == slot => cell.add(value, time_ns),
+            _ => cells.push((slot, Cell::new(self.summary, value, time_ns))),
+        }
+    }
+
+    /// What there is since the last time, in an order that depends on nothing but what was pushed.
+    pub fn take(&mut self) -> RangeSum {
+        let all = self.meter.registry.all();
+        let new_series = all[self.series_taken..].to_vec();
+        self.series_taken = all.len();
+        let mut cells = Vec::new();
+        for series in self.touched.drain(..) {
+            cells.extend(self.cells[series.index()].drain(..).map(|(slot, cell)| (series, slot, cell)));
+        }
+        RangeSum { worker: self.index, new_series, cells }
+    }
+}
