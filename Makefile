@@ -14,7 +14,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 KUBECTL ?= kubectl
 MINIKUBE ?= minikube
 
-# How many bytes of generated log the bench reads, and how many seconds it watches latency and idling.
+# How many bytes of generated log a bench reads in each format, and how many seconds it watches latency and idling.
 export BENCH_BYTES ?= 1000000000
 export BENCH_SECONDS ?= 10
 
@@ -100,7 +100,7 @@ check-doc:
 
 .PHONY: check-bench
 check-bench:
-	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench agent)
+	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench collector)
 	$(call step,Database bench in small,BENCH_BYTES=80000000 BENCH_OPEN_BYTES=160000000 cargo bench --locked --bench database)
 
 .PHONY: e2e
@@ -108,9 +108,9 @@ e2e: ## Try the agent on this machine's logs, and its image on a Docker engine o
 	$(call step,End to end on this machine,e2e/host.sh)
 	$(call step,End to end with Docker,e2e/docker.sh)
 
-.PHONY: bench
-bench: ## Measure backlog speed, latency and idle costs beside `wc -l` and `zstd -1`
-	cargo bench --locked --bench agent
+.PHONY: bench-collector
+bench-collector: ## Measure backlog speed, latency and idle costs beside rsyslog, `wc -l` and `zstd -1`
+	cargo bench --locked --bench collector
 
 .PHONY: bench-database
 bench-database: ## Measure size, searches and opening of the database beside zstd and ripgrep (needs rg)

@@ -13,12 +13,13 @@
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
 #![expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 
-#[path = "../agent/corpus.rs"]
+#[path = "../collector/corpus.rs"]
+#[expect(dead_code, reason = "benches/collector also writes containers' formats")]
 mod corpus;
 mod encoding;
 mod opening;
-#[path = "../agent/process.rs"]
-#[expect(dead_code, reason = "benches/agent measures more with it")]
+#[path = "../collector/process.rs"]
+#[expect(dead_code, reason = "benches/collector measures more with it")]
 mod process;
 mod ripgrep;
 mod searches;
@@ -39,7 +40,7 @@ fn main() {
     let open_bytes = setting("BENCH_OPEN_BYTES", OPEN_TIMES_DEFAULT * bytes);
     let place = tempfile::tempdir().expect("the temporary directory can be written");
     let (logs, data) = (place.path().join("logs"), place.path().join("data"));
-    let corpus = corpus::write(&logs, &corpus::Kind::ALL, bytes);
+    let corpus = corpus::write(&logs, &corpus::Kind::ALL, corpus::Format::Plain, bytes);
     println!("{} lines, {} bytes in {} files", corpus.lines, corpus.bytes, corpus.files.len());
 
     let stored = storing::run(&logs, &data, &corpus);

@@ -50,7 +50,7 @@ pub(crate) fn run(data: &Path, large: &Path, bytes: u64) {
     fs::create_dir_all(&empty).expect("the temporary directory can be written");
     let (start_time, agent) = timed(|| Agent::start(&empty, large));
     println!("{:<44} {:>10.2}", "the agent, from its start until it serves, ms", ms(start_time));
-    println!("{:<44} {:>10}", "its memory then, MiB", agent.memory_kib("VmRSS") >> 10);
+    println!("{:<44} {:>10}", "its memory then, MiB", agent.process.memory_kib("VmRSS") >> 10);
     agent.stop();
 }
 

@@ -36,9 +36,9 @@ pub(crate) fn run(root: &Path, data: &Path, corpus: &Corpus) -> Stored {
     let status = agent.get("/status").expect("the agent is well");
     let stored = Stored {
         read_time,
-        cpu: agent.cpu(),
-        peak_kib: agent.memory_kib("VmHWM"),
-        resting_kib: agent.memory_kib("VmRSS"),
+        cpu: agent.process.cpu(),
+        peak_kib: agent.process.memory_kib("VmHWM"),
+        resting_kib: agent.process.memory_kib("VmRSS"),
         disk_bytes: status["disk_bytes"].as_u64().expect("the disk's use is known"),
     };
     agent.stop();
@@ -92,7 +92,7 @@ pub(crate) fn query_meanwhile(root: &Path, data: &Path, corpus: &Corpus) -> Quer
         }
     }
     wait_until_idle(&agent);
-    let (peak_kib, resting_kib) = (agent.memory_kib("VmHWM"), agent.memory_kib("VmRSS"));
+    let (peak_kib, resting_kib) = (agent.process.memory_kib("VmHWM"), agent.process.memory_kib("VmRSS"));
     agent.stop();
     Queried { query_count, peak_kib, resting_kib }
 }
@@ -132,10 +132,10 @@ fn line_count(agent: &mut Agent) -> u64 {
 }
 
 fn wait_until_idle(agent: &Agent) {
-    let mut before = agent.cpu();
+    let mut before = agent.process.cpu();
     loop {
         wait(IDLE_TIME);
-        let now = agent.cpu();
+        let now = agent.process.cpu();
         if now.saturating_sub(before) <= IDLE_CPU {
             break;
         }

@@ -7,13 +7,15 @@
 #![expect(clippy::disallowed_methods, reason = "a program of its own: the file module belongs to the agent")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
-#[path = "../agent/backlog.rs"]
+#[path = "../collector/backlog.rs"]
 #[expect(dead_code, reason = "the other bench uses the rest")]
 mod backlog;
 mod cases;
-#[path = "../agent/corpus.rs"]
+#[path = "../collector/corpus.rs"]
+#[expect(dead_code, reason = "benches/collector also writes containers' formats")]
 mod corpus;
-#[path = "../agent/process.rs"]
+#[path = "../collector/process.rs"]
+#[expect(dead_code, reason = "benches/collector measures more with it")]
 mod process;
 mod reference;
 
@@ -43,13 +45,13 @@ fn main() {
     let place = tempfile::tempdir().expect("the temporary directory can be written");
     let (logs, data) = (place.path().join("logs"), place.path().join("data"));
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| !KINDS_WITHOUT_YEARS.contains(kind)).collect();
-    let corpus = corpus::write(&logs, &kinds, bytes);
+    let corpus = corpus::write(&logs, &kinds, corpus::Format::Plain, bytes);
     backlog::run(&logs, &data, &corpus);
     let mut agent = Agent::start(&logs, &data);
     loop {
-        let cpu = agent.cpu();
-        backlog::wait(REST_INTERVAL);
-        if agent.cpu().saturating_sub(cpu) < REST_CPU {
+        let cpu = agent.process.cpu();
+        process::wait(REST_INTERVAL);
+        if agent.process.cpu().saturating_sub(cpu) < REST_CPU {
             break;
         }
     }
@@ -64,7 +66,7 @@ fn main() {
     for case in cases::all(&logs, &corpus) {
         measure(&mut agent, &case, &logs);
     }
-    println!("peak memory {} KiB", agent.memory_kib("VmHWM"));
+    println!("peak memory {} KiB", agent.process.memory_kib("VmHWM"));
     agent.stop();
 }
 
@@ -80,7 +82,7 @@ impl Reply {
     fn new(agent: &mut Agent, target: &str) -> Self {
         let start = Instant::now();
         let mut first_byte = Duration::ZERO;
-        let (is_success, body) = agent.ask(target, || first_byte = start.elapsed());
+        let (is_success, body) = agent.connection.ask(target, || first_byte = start.elapsed());
         Self { is_success, body, first_byte, total: start.elapsed() }
     }
 }
@@ -88,9 +90,9 @@ impl Reply {
 /// Asks, looks, and prints a row.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn measure(agent: &mut Agent, case: &Case, logs: &Path) {
-    let cpu_before = agent.cpu();
+    let cpu_before = agent.process.cpu();
     let mut replies: Vec<Reply> = (0..REPETITIONS).map(|_| Reply::new(agent, &case.target)).collect();
-    let cpu = agent.cpu().saturating_sub(cpu_before) / u32::try_from(REPETITIONS).expect("a few");
+    let cpu = agent.process.cpu().saturating_sub(cpu_before) / u32::try_from(REPETITIONS).expect("a few");
     replies.sort_by_key(|reply| reply.total);
     let reply = &replies[REPETITIONS / 2];
     let body = String::from_utf8_lossy(&reply.body);
