@@ -22,6 +22,8 @@ pub(super) struct Watches<W: Watcher> {
     watched: HashMap<W::Descriptor, Watched>,
     /// Those of `directories` without a watch.
     unwatched: BTreeSet<PathBuf>,
+    /// Whether it was said that there may be no more watches.
+    limit_said: bool,
     events: Vec<Event<W::Descriptor>>,
 }
 
@@ -58,7 +60,14 @@ pub(super) enum Change {
 impl<W: Watcher> Watches<W> {
     pub(super) fn new(watcher: W) -> Self {
         let unwatched = BTreeSet::new();
-        Self { watcher, directories: HashMap::new(), watched: HashMap::new(), unwatched, events: Vec::new() }
+        Self {
+            watcher,
+            directories: HashMap::new(),
+            watched: HashMap::new(),
+            unwatched,
+            limit_said: false,
+            events: Vec::new(),
+        }
     }
 
     /// Watches a directory for one more user. Returns whether it was not watched before, so that the caller looks at what
@@ -95,26 +104,24 @@ impl<W: Watcher> Watches<W> {
         if !self.unwatched.contains(path) {
             return false;
         }
+        let watch = self.watcher.watch_directory(path);
+        let Ok(descriptor) = self.noted(path, watch) else { return false };
         let Some(directory) = self.directories.get_mut(path) else { return false };
-        match self.watcher.watch_directory(path) {
-            Ok(descriptor) => {
-                directory.descriptor = Some(descriptor);
-                self.watched.insert(descriptor, Watched::Directory(path.to_owned()));
-                self.unwatched.remove(path);
-                true
-            }
-            Err(error) => {
-                // Each further one would say the same; and what cannot be read says so itself.
-                let level =
-                    if watcher::is_limit(&error) && self.unwatched.len() == 1 { Level::Warn } else { Level::Debug };
-                log::log!(
-                    level,
-                    "failed to watch {}: {error}; it is looked at from time to time instead",
-                    path.display()
-                );
-                false
-            }
+        directory.descriptor = Some(descriptor);
+        self.watched.insert(descriptor, Watched::Directory(path.to_owned()));
+        self.unwatched.remove(path);
+        true
+    }
+
+    /// Says what is to be said of a watch that failed. A limit is said once, because each further watch would say the same;
+    /// and what cannot be read says so itself.
+    fn noted<T>(&mut self, path: &Path, watch: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &watch {
+            let is_news = watcher::is_limit(error) && !std::mem::replace(&mut self.limit_said, true);
+            let level = if is_news { Level::Warn } else { Level::Debug };
+            log::log!(level, "failed to watch {}: {error}; what has no watch is polled instead", path.display());
         }
+        watch
     }
 
     /// Ends the watches of all directories, whose paths may have come to mean others.
@@ -135,7 +142,8 @@ impl<W: Watcher> Watches<W> {
 
     /// Watches the file of a source.
     pub(super) fn watch_source(&mut self, path: &Path, source: SourceId) -> io::Result<W::Descriptor> {
-        let descriptor = self.watcher.watch_file(path)?;
+        let watch = self.watcher.watch_file(path);
+        let descriptor = self.noted(path, watch)?;
         self.watched.insert(descriptor, Watched::Source(source));
         Ok(descriptor)
     }

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::Level;
 
 use crate::file::{self, Kind};
-use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::directory::{Directory, RESCAN_INTERVAL, SourceId};
 use crate::log_collector::links::{End, Resolution};
 use crate::log_collector::watcher::Watcher;
 use crate::status::{SourceState, SourceStatus};
@@ -17,6 +17,11 @@ use crate::status::{SourceState, SourceStatus};
 const DEPTH_MAX: usize = 32;
 /// How many names are followed; further ones are left out with a warning.
 const NAMES_MAX: usize = 100_000;
+/// A rescan costs at most one part in so many of the time, so that many files do not make an idle agent busy; it comes
+/// no more seldom than [`RESCAN_INTERVAL_MAX`].
+const RESCAN_PAUSE: u32 = 5000;
+/// The longest time between two rescans.
+const RESCAN_INTERVAL_MAX: Duration = Duration::from_mins(10);
 /// How often a name is followed anew because a directory on its way had not been watched yet.
 const RESOLUTIONS_MAX: usize = 4;
 
@@ -124,23 +129,23 @@ impl<W: Watcher> Directory<W> {
         self.follow_names_through(path);
     }
 
-    /// Looks at everything again.
+    /// Looks at everything again: each name is among the entries of a directory of the tree, or was.
     pub(super) fn rescan(&mut self) {
-        self.last_rescan = Instant::now();
+        let started = Instant::now();
         for directory in self.watches.unwatched().clone() {
             self.watches.retry(&directory);
         }
+        self.retry_watches();
         self.enter_root();
         for directory in self.tree.clone() {
             self.look_at(&directory);
             self.look_in(&directory);
         }
-        for name in self.names.keys().cloned().collect::<Vec<_>>() {
-            self.follow(&name);
-        }
-        for source in self.sources.keys().copied().collect::<Vec<_>>() {
+        for source in self.nameless.iter().copied().collect::<Vec<_>>() {
             self.enqueue(source);
         }
+        self.next_rescan =
+            Instant::now() + (started.elapsed() * RESCAN_PAUSE).clamp(RESCAN_INTERVAL, RESCAN_INTERVAL_MAX);
     }
 
     /// Lets go of a directory that is gone, and of all names in it.

@@ -42,7 +42,7 @@ use sources::Tracked;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often directories without a watch are looked at.
 const DIRECTORY_POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// How often everything is looked at, whatever the watcher says: some file systems report nothing.
+/// How often everything is looked at at most, whatever the watcher says: some file systems report nothing.
 const RESCAN_INTERVAL: Duration = Duration::from_mins(1);
 /// How long a file without a name has to be quiet before it counts as finished: a process that has it open may go on
 /// writing for a moment after the rotation.
@@ -130,7 +130,7 @@ pub struct Directory<W: Watcher> {
     buffer: Box<[u8]>,
     last_poll: Instant,
     last_directory_poll: Instant,
-    last_rescan: Instant,
+    next_rescan: Instant,
 }
 
 /// How much there is to collect and what is left out, for the log at start.
@@ -195,7 +195,7 @@ impl<W: Watcher> Directory<W> {
             buffer: read_buffer(),
             last_poll: Instant::now(),
             last_directory_poll: Instant::now(),
-            last_rescan: Instant::now(),
+            next_rescan: Instant::now() + RESCAN_INTERVAL,
         };
         let known = directory.known_by_path();
         directory.enter(&root);
@@ -247,7 +247,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Does what is due by time. Nothing is read unless `is_reading`.
     fn take_turns(&mut self, is_reading: bool) {
-        if RESCAN_INTERVAL <= self.last_rescan.elapsed() {
+        if self.next_rescan <= Instant::now() {
             self.rescan();
         }
         if DIRECTORY_POLL_INTERVAL <= self.last_directory_poll.elapsed() {

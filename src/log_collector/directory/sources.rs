@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::file::{self, Identity};
@@ -113,7 +114,7 @@ impl<W: Watcher> Directory<W> {
         let watch = self.watch(&source, id);
         if watch.is_none() {
             self.polled.insert(id);
-            source.state.polled.store(true, std::sync::atomic::Ordering::Relaxed);
+            source.state.polled.store(true, Ordering::Relaxed);
         }
         self.sources_by_identity.insert(source.identity, id);
         let handle = self.status.add_source(Arc::clone(&source.state));
@@ -141,20 +142,33 @@ impl<W: Watcher> Directory<W> {
 
     /// Watches a source's file; `None` where the watcher cannot, or where the path leads to another file by now.
     fn watch(&mut self, source: &Source, id: SourceId) -> Option<W::Descriptor> {
-        let watch = match self.watches.watch_source(&source.path, id) {
-            Ok(watch) => watch,
-            Err(error) => {
-                if self.polled.is_empty() {
-                    log::warn!("failed to watch {}: {error}; files without a watch are polled", source.path.display());
-                }
-                return None;
-            }
-        };
+        let watch = self.watches.watch_source(&source.path, id).ok()?;
         let same = file::link_metadata(&source.path).is_ok_and(|metadata| metadata.identity == source.identity);
         if !same {
             self.watches.unwatch(watch);
         }
         same.then_some(watch)
+    }
+
+    /// Watches what had to be polled, as long as the watcher takes it.
+    pub(super) fn retry_watches(&mut self) {
+        for id in self.polled.iter().copied().collect::<Vec<_>>() {
+            // It is taken out for a moment, to watch it.
+            let Some(mut tracked) = self.sources.remove(&id) else { continue };
+            let is_new = tracked.watch.is_none();
+            if is_new {
+                tracked.watch = self.watch(&tracked.source, id);
+            }
+            let is_watched = tracked.watch.is_some();
+            if is_watched && !tracked.failing {
+                tracked.source.state.polled.store(false, Ordering::Relaxed);
+                self.polled.remove(&id);
+            }
+            self.sources.insert(id, tracked);
+            if is_new && !is_watched {
+                break;
+            }
+        }
     }
 
     /// The stored position of a file, and the identity it is stored under: after a restart of the machine the file's device

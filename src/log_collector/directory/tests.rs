@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -1260,6 +1260,12 @@ fn files_that_cannot_be_watched_are_polled() {
     fs::write(story.path("c.log"), "three\nfour\n").unwrap();
     story.collector.as_mut().unwrap().last_poll -= super::POLL_INTERVAL;
     story.check(&["a.log: one", "b.log: two", "c.log: three four"]);
+    assert_eq!(watcher.watched_files(), [story.path("a.log"), story.path("b.log")]);
+    story.collector.as_mut().unwrap().next_rescan = Instant::now();
+    story.collect();
+    assert_eq!(watcher.watched_files(), [story.path("a.log"), story.path("b.log"), story.path("c.log")]);
+    story.append("c.log", "five\n");
+    story.check(&["a.log: one", "b.log: two", "c.log: three four five"]);
 }
 
 #[test]
@@ -1317,7 +1323,7 @@ fn what_the_watcher_misses_is_found_by_the_regular_look() {
     fs::write(story.path("b.log"), "two\n").unwrap();
     fs::write(story.path("a.log"), "one\nthree\n").unwrap();
     story.check(&["a.log: one"]);
-    story.collector.as_mut().unwrap().last_rescan -= super::RESCAN_INTERVAL;
+    story.collector.as_mut().unwrap().next_rescan = Instant::now();
     story.check(&["a.log: one three", "b.log: two"]);
 }
 
@@ -1345,7 +1351,7 @@ fn files_over_the_limit_show_in_the_status_and_get_their_turn() {
     assert!(problem.contains("b.log") && problem.contains("ulimit -n"), "{problem}");
     story.remove("a.log");
     story.collect();
-    story.collector.as_mut().unwrap().last_rescan -= super::RESCAN_INTERVAL;
+    story.collector.as_mut().unwrap().next_rescan = Instant::now();
     story.check(&["a.log: one", "b.log: two"]);
 }
 

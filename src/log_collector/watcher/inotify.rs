@@ -17,7 +17,7 @@ use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{Event, EventKind, Limit, Watcher};
+use super::{Event, EventKind, Limit, Watcher, is_limit};
 
 /// Bytes of events taken from the kernel in one read: enough for a quarter of its default queue (16,384 events of 16
 /// bytes, names apart). An event takes at most 272 bytes, so any event fits.
@@ -60,7 +60,8 @@ impl From<&WatchDescriptor> for InotifyDescriptor {
 /// Watches by inotify.
 #[derive(Debug)]
 pub struct InotifyWatcher {
-    inotify: Inotify,
+    /// `None` where other processes of the user hold all instances: then no watch can be made.
+    inotify: Option<Inotify>,
     watches: HashMap<InotifyDescriptor, WatchDescriptor>,
     buffer: Box<[u8]>,
 }
@@ -68,16 +69,20 @@ pub struct InotifyWatcher {
 impl InotifyWatcher {
     /// A watcher without watches.
     ///
-    /// Fails with [`Limit::InotifyInstances`] where other processes of the user hold all instances.
+    /// Where other processes of the user hold all instances, every watch fails with [`Limit::InotifyInstances`].
     pub fn new() -> io::Result<Self> {
         let limit = |error| Limit::InotifyInstances.explain(&[Errno::MFILE, Errno::NFILE], error);
-        let inotify = Inotify::init().map_err(limit)?;
+        let inotify = match Inotify::init().map_err(limit) {
+            Err(error) if is_limit(&error) => None,
+            result => Some(result?),
+        };
         Ok(Self { inotify, watches: HashMap::new(), buffer: vec![0; BUFFER_BYTES].into_boxed_slice() })
     }
 
     fn watch(&mut self, path: &Path, mask: WatchMask) -> io::Result<InotifyDescriptor> {
+        let Some(inotify) = &mut self.inotify else { return Err(Limit::InotifyInstances.into()) };
         let limit = |error| Limit::InotifyWatches.explain(&[Errno::NOSPC], error);
-        let watch = self.inotify.watches().add(path, mask).map_err(limit)?;
+        let watch = inotify.watches().add(path, mask).map_err(limit)?;
         let descriptor = InotifyDescriptor::from(&watch);
         self.watches.insert(descriptor, watch);
         Ok(descriptor)
@@ -90,7 +95,8 @@ impl InotifyWatcher {
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let left = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], left.as_ref()) {
+            let instance = self.inotify.iter().map(|inotify| PollFd::new(inotify, PollFlags::IN));
+            match poll(&mut instance.collect::<Vec<_>>(), left.as_ref()) {
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
                 Ok(_) => return Ok(()),
@@ -112,7 +118,8 @@ impl Watcher for InotifyWatcher {
 
     fn unwatch(&mut self, descriptor: InotifyDescriptor) -> io::Result<()> {
         let Some(watch) = self.watches.remove(&descriptor) else { return Ok(()) };
-        match self.inotify.watches().remove(watch) {
+        let Some(inotify) = &self.inotify else { return Ok(()) };
+        match inotify.watches().remove(watch) {
             // The watch has ended by itself; the event that says so is unread, or was lost to an overflow.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
             result => result,
@@ -120,7 +127,8 @@ impl Watcher for InotifyWatcher {
     }
 
     fn read_events(&mut self, events: &mut Vec<Event<InotifyDescriptor>>) -> io::Result<()> {
-        let read = match self.inotify.read_events(&mut self.buffer) {
+        let Some(inotify) = &mut self.inotify else { return Ok(()) };
+        let read = match inotify.read_events(&mut self.buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             result => result?,
         };
