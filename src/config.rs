@@ -66,6 +66,8 @@ pub struct Config {
     pub include: Vec<String>,
     /// Patterns of files to leave out.
     pub exclude: Vec<String>,
+    /// Whether lines that belong together become one entry.
+    pub multiline: bool,
     /// The Kubernetes node's name.
     pub node_name: Option<String>,
 }
@@ -116,6 +118,10 @@ struct Arguments {
     #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     exclude: Vec<String>,
 
+    /// Whether lines that belong together become one entry: stack traces and indented continuations
+    #[structopt(long, env, possible_values = &["auto", "off"], case_insensitive = true, default_value = "off")]
+    multiline: String,
+
     /// The name of the Kubernetes node, for the label `node`
     #[structopt(long, env)]
     node_name: Option<String>,
@@ -159,6 +165,7 @@ impl Config {
             start_from_end: arguments.start_from.eq_ignore_ascii_case("end"),
             include: filled(arguments.include),
             exclude: filled(arguments.exclude),
+            multiline: arguments.multiline.eq_ignore_ascii_case("auto"),
             node_name: arguments.node_name.filter(|name| !name.is_empty()),
         })
     }
@@ -223,6 +230,7 @@ mod tests {
             start_from_end: false,
             include: vec![],
             exclude: vec![],
+            multiline: false,
             node_name: None,
         };
         assert_eq!(config, expected);

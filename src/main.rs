@@ -182,6 +182,7 @@ fn collector(
         clock: now,
         quiet_before_letting_go: directory::QUIET_BEFORE_LETTING_GO,
         deleted_bytes_max: directory::DELETED_BYTES_MAX,
+        multiline: config.multiline,
         open_files_max,
     };
     let watcher = PlatformWatcher::new().context("cannot watch for changes")?;

@@ -161,6 +161,36 @@ impl SourceStatus {
     }
 }
 
+/// How far the files have been read that were there at the start.
+#[derive(Debug, Default)]
+pub struct Import {
+    /// Bytes that were to be read.
+    pub total_bytes: Gauge,
+    /// Bytes of them that are read.
+    pub read_bytes: Gauge,
+    /// Files that were to be read.
+    pub files: Gauge,
+    /// Files of them that are read.
+    pub files_read: Gauge,
+    /// How fast it is, or was, in bytes per second.
+    pub bytes_per_second: Gauge,
+}
+
+impl Import {
+    /// The part that is read, from 0 to 1; 1 where there was nothing to read.
+    #[expect(clippy::cast_precision_loss, reason = "a part of a whole for people to look at")]
+    pub fn progress_ratio(&self) -> f64 {
+        let total = self.total_bytes.get();
+        if total == 0 { 1.0 } else { self.read_bytes.get() as f64 / total as f64 }
+    }
+
+    /// About how long the rest takes, in seconds; `None` where nothing is read yet.
+    pub fn seconds_left(&self) -> Option<u64> {
+        let left = self.total_bytes.get().saturating_sub(self.read_bytes.get());
+        if left == 0 { Some(0) } else { left.checked_div(self.bytes_per_second.get()) }
+    }
+}
+
 /// What the agent says of itself.
 #[derive(Debug, Default)]
 pub struct Status {
@@ -192,6 +222,8 @@ pub struct Status {
     pub watcher_overflows: Counter,
     /// Files and directories being watched.
     pub watches: Gauge,
+    /// How far the files have been read that were there at the start.
+    pub import: Import,
     /// Why nothing is being stored, where that is so.
     problem: Mutex<Option<String>>,
     sources: Mutex<BTreeMap<u64, Arc<SourceStatus>>>,

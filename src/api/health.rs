@@ -51,6 +51,7 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         unaccounted_bytes: status.bytes_unaccounted.get(),
         held_deleted_bytes: status.held_deleted_bytes.get(),
         gaps: status.gaps().into_iter().map(wire::Gap::from).collect(),
+        import: wire::Import::from(&status.import),
         sources: status.sources().iter().map(|source| wire::Source::from(source.as_ref())).collect(),
     }))
 }

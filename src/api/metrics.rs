@@ -48,6 +48,8 @@ fn source_metrics(page: &mut Page, status: &Status, now: Timestamp, uptime: Dura
     page.single("monitoring_source_bytes_unaccounted", "Anything but 0 is a defect of the agent.", unaccounted);
     let deleted = status.held_deleted_bytes.get();
     page.single("monitoring_source_held_deleted_bytes", "Bytes of deleted files kept until they are read.", deleted);
+    let help = "Part of what was in files at the start that is read.";
+    page.single("monitoring_import_progress_ratio", help, status.import.progress_ratio());
     let sources = status.sources();
     page.family("monitoring_source_files", "Sources, by state.");
     for (state, count) in files_by_state(&sources) {

@@ -49,7 +49,34 @@ pub(super) struct Status<'a> {
     pub(super) held_deleted_bytes: u64,
     /// What is certainly lost.
     pub(super) gaps: Vec<Gap>,
+    /// What was in files at the start.
+    pub(super) import: Import,
     pub(super) sources: Vec<Source>,
+}
+
+/// How far what was in files at the start is read, in `/status`.
+#[derive(Serialize)]
+pub(super) struct Import {
+    total_bytes: u64,
+    read_bytes: u64,
+    files: u64,
+    files_read: u64,
+    bytes_per_second: u64,
+    /// Null where nothing is read yet.
+    seconds_left: Option<u64>,
+}
+
+impl From<&crate::status::Import> for Import {
+    fn from(import: &crate::status::Import) -> Self {
+        Self {
+            total_bytes: import.total_bytes.get(),
+            read_bytes: import.read_bytes.get(),
+            files: import.files.get(),
+            files_read: import.files_read.get(),
+            bytes_per_second: import.bytes_per_second.get(),
+            seconds_left: import.seconds_left(),
+        }
+    }
 }
 
 /// One source in `/status`.

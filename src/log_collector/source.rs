@@ -20,6 +20,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, DeliveryPosition, Position, TAIL_BYTES_MAX};
+use crate::log_collector::format::multiline::Multiline;
 use crate::log_collector::format::{Channel, Decoded, Decoder, LINE_BYTES_MAX};
 use crate::log_collector::naming::Naming;
 use crate::model::{Batch, Checkpoint, Labels, Lines, StreamLines, Timestamp};
@@ -104,6 +105,10 @@ pub(super) struct Source {
     content: Content,
     decoder: Decoder,
     zone: TimeZone,
+    /// Joins lines that belong together, where that is asked for.
+    multiline: Option<Multiline>,
+    /// Where entries end that are being joined, because they did when this was read before.
+    cut_at: Option<u64>,
     offset: u64,
     /// The bytes just before `offset`.
     tail: Vec<u8>,
@@ -179,6 +184,8 @@ impl Source {
             content,
             decoder: Decoder::new(zone.clone()),
             zone,
+            multiline: None,
+            cut_at: None,
             offset: 0,
             tail: Vec::new(),
             head: Head::default(),
@@ -189,6 +196,11 @@ impl Source {
             skipping: false,
             deliveries: Vec::new(),
         }
+    }
+
+    /// Joins lines that belong together from now on.
+    pub(super) fn join_lines(&mut self) {
+        self.multiline = Some(Multiline::default());
     }
 
     /// Resumes where `position` says, if the file still has the bytes that were read. If it is shorter and begins as it
@@ -235,6 +247,7 @@ impl Source {
     /// Delivers to the stream of `path` as well, from the first byte on.
     pub(super) fn deliver_to(&mut self, path: PathBuf) {
         if 0 < self.offset {
+            self.cut_at = self.multiline.as_ref().and_then(Multiline::pending_from);
             self.rewind();
         }
         self.deliveries.push(Delivery::new(path, 0));
@@ -256,7 +269,7 @@ impl Source {
         let deliveries = self.deliveries.iter();
         Position {
             offset: self.offset,
-            resume: self.decoder.pending_from().unwrap_or(self.offset).min(self.offset),
+            resume: self.resume_from(),
             skipping: self.skipping,
             compressed: self.content.is_compressed(),
             seen: self.seen.max(self.offset),
@@ -272,14 +285,41 @@ impl Source {
         }
     }
 
+    /// Where an entry begins that has not ended; the offset where all have.
+    fn resume_from(&self) -> u64 {
+        let joining = self.multiline.as_ref().and_then(Multiline::pending_from);
+        [self.decoder.pending_from(), joining].into_iter().flatten().fold(self.offset, u64::min)
+    }
+
+    /// Whether an entry is complete as soon as no further line comes for a while.
+    pub(super) fn is_joining(&self) -> bool {
+        self.multiline.as_ref().is_some_and(|multiline| multiline.pending_from().is_some())
+    }
+
+    /// Takes the entries whose next line has taken too long.
+    pub(super) fn end_joining(&mut self, reading: &Reading<'_>) -> Collected {
+        let mut gathered = self.gather(0);
+        self.gather_joined(&mut gathered, u64::MAX);
+        self.collected(gathered.columns, reading)
+    }
+
+    /// Gathers all entries that are being joined, as ones that end at byte `end`.
+    fn gather_joined(&mut self, gathered: &mut Gathered, end: u64) {
+        if let Some(multiline) = &mut self.multiline {
+            multiline.end_all(|entry| gathered.push(&self.deliveries, entry, end));
+        }
+    }
+
     /// Reads the next lines that have ended, at most [`CHUNK_BYTES`] unless a single line is longer.
     pub(super) fn read(&mut self, buffer: &mut [u8], reading: &Reading<'_>) -> Result<Outcome, file::Error> {
         let size = self.look_at_size(reading.status)?;
         let Some(text) = self.fetch(buffer, size)? else {
             reading.status.truncations.add(1);
             let former = Some(self.former(reading.now));
+            let mut gathered = self.gather(0);
+            self.gather_joined(&mut gathered, u64::MAX);
             self.restart();
-            return Ok(Outcome { collected: Some(self.collected(Vec::new(), reading)), more: true, former });
+            return Ok(Outcome { collected: Some(self.collected(gathered.columns, reading)), more: true, former });
         };
         let collected = match memrchr(b'\n', text) {
             Some(newline) => self.take_lines(&text[..=newline], reading),
@@ -359,11 +399,11 @@ impl Source {
         }
         let mut gathered = self.gather(text.len());
         if self.skipping {
-            return Ok((!text.is_empty()).then(|| self.skip(text, reading)));
-        }
-        if !text.is_empty() {
+            self.account(&(0..text.len()), text.len() as u64, reading);
+        } else if !text.is_empty() {
             self.take_line(text, 0..text.len(), &mut gathered, reading);
         }
+        self.gather_joined(&mut gathered, u64::MAX);
         // Parts of a container's line whose end will never come; they lie before what counts as delivered.
         while let Some(decoded) = self.decoder.finish() {
             gathered.push(&self.deliveries, &decoded, u64::MAX);
@@ -433,9 +473,18 @@ impl Source {
 
     /// Decodes the line at bytes `span` after the offset, newline included, and gathers what it completes.
     fn take_line(&mut self, line: &[u8], span: Range<usize>, gathered: &mut Gathered, reading: &Reading<'_>) {
-        let decoded = self.decoder.decode(line, self.offset + span.start as u64, reading.now);
-        if let Some(decoded) = decoded {
-            gathered.push(&self.deliveries, &decoded, self.offset + span.end as u64);
+        let (start, end) = (self.offset + span.start as u64, self.offset + span.end as u64);
+        if self.cut_at == Some(start) {
+            self.gather_joined(gathered, start);
+            self.cut_at = None;
+        }
+        if let Some(decoded) = self.decoder.decode(line, start, reading.now) {
+            match &mut self.multiline {
+                None => gathered.push(&self.deliveries, &decoded, end),
+                Some(multiline) => {
+                    multiline.add(&decoded, start, |entry| gathered.push(&self.deliveries, entry, end));
+                }
+            }
         }
         self.account(&span, self.decoder.cut_bytes(), reading);
     }
@@ -494,6 +543,7 @@ impl Source {
         self.head = Head::default();
         self.skipping = false;
         self.decoder = Decoder::new(self.zone.clone());
+        self.multiline = self.multiline.take().map(|_| Multiline::default());
     }
 
     /// Goes back to the first byte of what is a new file in all but name.

@@ -30,13 +30,17 @@ use crate::status::{SourceHandle, Status};
 
 mod copies;
 mod discovery;
+mod import;
 mod rotated;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use discovery::Name;
+use import::Import;
 use sources::Tracked;
+use turns::Turns;
 
 /// How often files without a watch are looked at, and whether files without a name have been quiet for long enough.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -49,6 +53,9 @@ const RESCAN_INTERVAL: Duration = Duration::from_mins(1);
 pub const QUIET_BEFORE_LETTING_GO: Duration = Duration::from_secs(5);
 /// How many bytes of deleted files are kept on disk until they are read.
 pub const DELETED_BYTES_MAX: u64 = 1 << 30;
+
+/// How long an entry of several lines waits for its next line.
+const JOINING_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// What a collector of files needs to know.
 #[derive(Clone, Debug)]
@@ -69,6 +76,8 @@ pub struct Settings {
     pub quiet_before_letting_go: Duration,
     /// How many bytes of deleted files are kept on disk, by keeping the files open, until they are read.
     pub deleted_bytes_max: u64,
+    /// Whether lines that belong together become one entry.
+    pub multiline: bool,
     /// Most files that are open at a time.
     pub open_files_max: usize,
 }
@@ -104,7 +113,9 @@ pub struct Directory<W: Watcher> {
     deliverers: HashMap<PathBuf, SourceId>,
     next_source: u64,
     /// Sources that wait for their turn to be read.
-    queue: VecDeque<SourceId>,
+    turns: Turns,
+    /// While there is something to read that was there at the start.
+    import: Option<Import>,
     /// Sources whose names changed, to be settled once all changes are known.
     touched: BTreeSet<SourceId>,
     /// Sources without a name.
@@ -121,6 +132,8 @@ pub struct Directory<W: Watcher> {
     truncated: BTreeSet<SourceId>,
     /// Sources that may be copies of others, and of which.
     copies: BTreeMap<SourceId, SourceId>,
+    /// Sources with an entry that waits for its next line, and since when.
+    joining: BTreeMap<SourceId, Instant>,
     /// Positions of files that have not been found yet.
     restored: HashMap<Identity, Position>,
     /// Whether the files found now existed before this start.
@@ -181,7 +194,8 @@ impl<W: Watcher> Directory<W> {
             sources_by_identity: HashMap::new(),
             deliverers: HashMap::new(),
             next_source: 0,
-            queue: VecDeque::new(),
+            turns: Turns::default(),
+            import: None,
             touched: BTreeSet::new(),
             nameless: BTreeSet::new(),
             finished: BTreeSet::new(),
@@ -190,6 +204,7 @@ impl<W: Watcher> Directory<W> {
             succeeded: BTreeSet::new(),
             truncated: BTreeSet::new(),
             copies: BTreeMap::new(),
+            joining: BTreeMap::new(),
             restored,
             outbox: VecDeque::new(),
             buffer: read_buffer(),
@@ -204,6 +219,7 @@ impl<W: Watcher> Directory<W> {
         if directory.settings.start_from_end && checkpoints.is_empty() {
             directory.skip_history();
         }
+        directory.begin_import();
         directory.starting = false;
         Ok(directory)
     }
@@ -255,6 +271,7 @@ impl<W: Watcher> Directory<W> {
         }
         if POLL_INTERVAL <= self.last_poll.elapsed() {
             self.last_poll = Instant::now();
+            self.report_import();
             for source in self.polled.iter().chain(self.copies.keys()).copied().collect::<Vec<_>>() {
                 self.enqueue(source);
             }
@@ -269,24 +286,29 @@ impl<W: Watcher> Directory<W> {
 
     /// The longest wait after which something may be due.
     fn wait_at_most(&self) -> Duration {
+        if !self.joining.is_empty() {
+            return JOINING_TIME_MAX.min(self.settings.quiet_before_letting_go);
+        }
         if self.nameless.is_empty() { POLL_INTERVAL } else { POLL_INTERVAL.min(self.settings.quiet_before_letting_go) }
     }
 }
 
 impl<W: Watcher> Collector for Directory<W> {
     fn next_batch(&mut self, timeout: Duration) -> Result<Option<Collected>, Error> {
-        let idle = self.queue.is_empty() && self.outbox.is_empty();
+        let idle = self.turns.is_empty() && self.outbox.is_empty();
         self.take_changes(if idle { timeout.min(self.wait_at_most()) } else { Duration::ZERO })?;
         self.take_turns(true);
         self.settle();
+        self.end_joining();
         if let Some(batch) = self.outbox.pop_front() {
             return Ok(Some(batch));
         }
-        while let Some(id) = self.queue.pop_front() {
+        while let Some(id) = self.turns.pop() {
             if let Some(batch) = self.read(id) {
                 return Ok(Some(batch));
             }
         }
+        self.report_import();
         self.finish_quiet();
         Ok(self.outbox.pop_front())
     }

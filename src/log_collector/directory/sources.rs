@@ -11,7 +11,8 @@ use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, DELIVERIES_MAX, Position};
 use crate::log_collector::directory::copies::COPY_PATIENCE;
-use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::directory::turns::Turn;
+use crate::log_collector::directory::{Directory, JOINING_TIME_MAX, SourceId};
 use crate::log_collector::source::{Content, Former, Reading, Resumed, Source};
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
@@ -27,16 +28,34 @@ pub(super) struct Tracked<Descriptor> {
     pub(super) names: Vec<PathBuf>,
     /// Whether it waits for its turn to be read.
     queued: bool,
+    /// Whether there was more than was read in one go.
+    busy: bool,
+    /// How long it was at the start, until that is read; 0 for a file that came later.
+    pub(super) history_end: u64,
+    /// When the file had been modified when it was found, in nanoseconds since the Unix epoch.
+    modified_ns: i64,
     /// The source that delivered to its stream before: it is read to its end first.
     pub(super) after: Option<SourceId>,
     /// Whether the last read failed.
-    failing: bool,
+    pub(super) failing: bool,
     /// While it has no name: when it was found so, or last read. While it may be a copy: when it was seen to grow.
     pub(super) quiet_since: Instant,
     /// Where it stood when its file was truncated, and when that was found.
     pub(super) former: Option<(Former, Instant)>,
     watch: Option<Descriptor>,
     handle: SourceHandle,
+}
+
+impl<D> Tracked<D> {
+    fn turn(&self) -> Turn {
+        if self.source.state.read_bytes.get() < self.history_end {
+            Turn::History(self.modified_ns)
+        } else if self.busy {
+            Turn::Busy
+        } else {
+            Turn::Live
+        }
+    }
 }
 
 impl<W: Watcher> Directory<W> {
@@ -79,10 +98,13 @@ impl<W: Watcher> Directory<W> {
         let state = Arc::new(SourceStatus::new(self.seen(name).to_string_lossy().into_owned()));
         state.size_bytes.set(metadata.size_bytes);
         let mut source = Source::new(identity, path.to_owned(), content, self.settings.zone.clone(), state);
+        if self.settings.multiline {
+            source.join_lines();
+        }
         if let Some((known, position)) = stored {
             let resumed = source.resume(&position)?;
             self.restored.remove(&known);
-            let id = self.track(source);
+            let id = self.track(source, metadata.modified_ns);
             if known != identity {
                 self.store_position(id);
                 self.forget(known);
@@ -104,11 +126,11 @@ impl<W: Watcher> Directory<W> {
         if !self.settings.patterns.are_explicit() && source.looks_binary()? {
             return Ok(None);
         }
-        Ok(Some(self.track(source)))
+        Ok(Some(self.track(source, metadata.modified_ns)))
     }
 
     /// Watches a source and queues it to be read.
-    fn track(&mut self, source: Source) -> SourceId {
+    fn track(&mut self, source: Source, modified_ns: i64) -> SourceId {
         self.next_source += 1;
         let id = SourceId(self.next_source);
         let watch = self.watch(&source, id);
@@ -123,10 +145,14 @@ impl<W: Watcher> Directory<W> {
         }
         let names = Vec::new();
         let quiet_since = Instant::now();
+        let history_end = if self.starting { source.state.size_bytes.get() } else { 0 };
         let tracked = Tracked {
             source,
             names,
             queued: false,
+            busy: false,
+            history_end,
+            modified_ns,
             after: None,
             failing: false,
             quiet_since,
@@ -242,7 +268,7 @@ impl<W: Watcher> Directory<W> {
         if let Some(tracked) = self.sources.get_mut(&id)
             && !std::mem::replace(&mut tracked.queued, true)
         {
-            self.queue.push_back(id);
+            self.turns.push(id, tracked.turn());
         }
     }
 
@@ -387,11 +413,11 @@ impl<W: Watcher> Directory<W> {
         }
         let before = self.sources.get(&id)?.after.and_then(|before| self.sources.get(&before));
         if before.is_some_and(|before| before.queued) {
-            self.queue.push_back(id);
+            self.turns.push(id, Turn::Busy);
             return None;
         }
         if self.sources.get(&id)?.source.is_compressed() && !self.may_decompress(id) {
-            self.queue.push_back(id);
+            self.turns.push(id, Turn::Busy);
             return None;
         }
         let tracked = self.sources.get_mut(&id)?;
@@ -420,6 +446,10 @@ impl<W: Watcher> Directory<W> {
         if outcome.collected.is_some() {
             tracked.quiet_since = Instant::now();
         }
+        tracked.busy = outcome.more;
+        if !outcome.more {
+            tracked.history_end = 0;
+        }
         if let Some(former) = outcome.former {
             self.set_former(id, former);
             // The position of a copy is stored first: that the file was truncated is found again.
@@ -432,6 +462,7 @@ impl<W: Watcher> Directory<W> {
         {
             tracked.source.release();
         }
+        self.note_joining(id);
         self.outbox.extend(outcome.collected);
         self.outbox.pop_front()
     }
@@ -443,6 +474,29 @@ impl<W: Watcher> Directory<W> {
             self.decompressing.insert(id);
         }
         has_turn
+    }
+
+    /// Remembers whether a source has an entry that is complete as soon as no further line comes for a while.
+    fn note_joining(&mut self, id: SourceId) {
+        if self.sources.get(&id).is_some_and(|tracked| tracked.source.is_joining()) {
+            self.joining.insert(id, Instant::now());
+        } else {
+            self.joining.remove(&id);
+        }
+    }
+
+    /// Takes the entries that have been complete for a while, as it seems.
+    pub(super) fn end_joining(&mut self) {
+        let is_due = |(id, since): (&SourceId, &Instant)| {
+            let is_queued = self.sources.get(id).is_some_and(|tracked| tracked.queued);
+            (!is_queued && JOINING_TIME_MAX <= since.elapsed()).then_some(*id)
+        };
+        for id in self.joining.iter().filter_map(is_due).collect::<Vec<_>>() {
+            self.joining.remove(&id);
+            let Some(tracked) = self.sources.get_mut(&id) else { continue };
+            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+            self.outbox.push_back(tracked.source.end_joining(&reading));
+        }
     }
 
     /// Takes the ends of sources that have no name and have been quiet; they then wait for a sync.
@@ -511,6 +565,7 @@ impl<W: Watcher> Directory<W> {
         }
         self.polled.remove(&id);
         self.copies.remove(&id);
+        self.joining.remove(&id);
         self.sources_by_identity.remove(&tracked.source.identity);
         for path in tracked.source.delivery_paths() {
             if self.deliverers.get(path) == Some(&id) {

@@ -92,6 +92,7 @@ impl<W: Stage> Story<W> {
             clock: || Timestamp::from_ns(1),
             quiet_before_letting_go: Duration::ZERO,
             deleted_bytes_max: super::DELETED_BYTES_MAX,
+            multiline: false,
             open_files_max: 1000,
         };
         Self {
@@ -333,6 +334,8 @@ on_mock_and_platform! {
     a_backlog_does_not_keep_deleted_files_open
     a_line_over_the_limit_is_cut
     any_bytes_are_kept
+    lines_that_belong_together_become_one_entry
+    a_trace_split_over_a_restart_is_one_entry
     binary_files_archives_and_own_data_are_left_out
     what_is_no_regular_file_is_left_out
 }
@@ -1176,6 +1179,53 @@ fn a_line_over_the_limit_is_cut<W: Stage>() {
     assert_eq!(story.lines["a.log"], [&whole, "one", &whole, "two", &whole, "three"]);
 }
 
+/// Lets the time pass after which entries of several lines end.
+fn end_joining<W: Stage>(story: &mut Story<W>) {
+    for since in story.collector.as_mut().unwrap().joining.values_mut() {
+        *since -= super::JOINING_TIME_MAX;
+    }
+}
+
+fn lines_that_belong_together_become_one_entry<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.multiline = true;
+    story.append("a.log", "one\n two\nthree\n");
+    story.append("b.log", "2026-11-22T13:04:05Z stderr F x\n2026-11-22T13:04:05Z stdout F y\n");
+    story.start();
+    story.check(&["a.log: one\n two"]);
+    story.append("a.log", " four\n");
+    story.append("b.log", "2026-11-22T13:04:05Z stderr F  x2\n");
+    story.check(&["a.log: one\n two"]);
+    end_joining(&mut story);
+    story.check(&["a.log: one\n two three\n four", "b.log stderr: x\n x2", "b.log stdout: y"]);
+    story.append("a.log", "five\n six");
+    story.check(&["a.log: one\n two three\n four", "b.log stderr: x\n x2", "b.log stdout: y"]);
+    story.remove("a.log");
+    story.check(&["a.log: one\n two three\n four five\n six", "b.log stderr: x\n x2", "b.log stdout: y"]);
+}
+
+fn a_trace_split_over_a_restart_is_one_entry<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.multiline = true;
+    story.append("a.log", "one\n two\nthree\n");
+    story.start();
+    story.check(&["a.log: one\n two"]);
+    story.start();
+    story.append("a.log", " four\n");
+    story.check(&["a.log: one\n two"]);
+    // A name that is found late gets everything, the others what they lack.
+    fs::hard_link(story.path("a.log"), story.path("b.log")).unwrap();
+    story.happened("b.log");
+    story.check(&["a.log: one\n two", "b.log: one\n two"]);
+    story.append("a.log", " five\n");
+    story.collect();
+    end_joining(&mut story);
+    story.check(&["a.log: one\n two three\n four\n five", "b.log: one\n two three\n four\n five"]);
+    story.start();
+    story.append("a.log", " six\nseven\n");
+    story.check(&["a.log: one\n two three\n four\n five  six", "b.log: one\n two three\n four\n five  six"]);
+}
+
 fn any_bytes_are_kept<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", b"a\0b\xff\r\n\n");
@@ -1377,9 +1427,9 @@ fn a_file_whose_device_has_another_number_is_read_on() {
 #[test]
 fn many_files_take_turns() {
     let mut story = Story::<MockWatcher>::new();
+    story.start_keeping_watcher();
     story.append("fast.log", "x\n".repeat(4 * CHUNK_BYTES));
     story.append("slow.log", "one\n");
-    story.start_keeping_watcher();
     let mut order = Vec::new();
     while let Some(next) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
         let streams = next.batch.streams.iter();
@@ -1387,6 +1437,33 @@ fn many_files_take_turns() {
     }
     assert!(order[..2].contains(&true), "the slow file waits for more than one chunk of the fast one: {order:?}");
     assert_eq!(order.iter().filter(|slow| !**slow).count(), 8);
+}
+
+#[test]
+fn what_was_there_is_read_newest_first_and_does_not_keep_new_lines_waiting() {
+    let mut story = Story::<MockWatcher>::new();
+    for (name, hours) in [("old.log", 3), ("new.log", 1), ("middle.log", 2)] {
+        story.append(name, "x\n".repeat(CHUNK_BYTES));
+        let modified = std::time::SystemTime::now() - Duration::from_hours(hours);
+        File::options().append(true).open(story.path(name)).unwrap().set_modified(modified).unwrap();
+    }
+    story.append("live.log", "");
+    story.start_keeping_watcher();
+    let mut order = Vec::new();
+    while let Some(batch) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        let path = PathBuf::from(batch.streams[0].labels.get("path").unwrap());
+        order.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        if order.len() == 3 {
+            story.collector.as_mut().unwrap().report_import();
+            let import = &story.status.import;
+            assert_eq!((import.files.get(), import.files_read.get()), (3, 1));
+            assert_eq!(import.total_bytes.get(), 6 * CHUNK_BYTES as u64);
+            assert_eq!(import.progress_ratio(), 0.5);
+            story.append("live.log", "one\n");
+        }
+    }
+    assert_eq!(order, ["new.log", "new.log", "middle.log", "live.log", "middle.log", "old.log", "old.log"]);
+    assert_eq!(story.status.import.progress_ratio(), 1.0);
 }
 
 #[test]

@@ -77,7 +77,13 @@ impl Joiner {
 
     fn complete(&mut self, index: usize) -> Decoded<'_> {
         let Joined { channel, timestamp, text, truncated_bytes, .. } = self.complete.insert(self.pending.remove(index));
-        Decoded { channel: *channel, timestamp: *timestamp, line: text, truncated_bytes: *truncated_bytes }
+        Decoded {
+            channel: *channel,
+            timestamp: *timestamp,
+            line: text,
+            truncated_bytes: *truncated_bytes,
+            is_joined: true,
+        }
     }
 }
 

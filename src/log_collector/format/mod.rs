@@ -10,6 +10,7 @@ mod cri;
 mod docker;
 mod join;
 mod json;
+pub(super) mod multiline;
 
 mod host_clock;
 mod moment;
@@ -62,12 +63,14 @@ pub struct Decoded<'a> {
     pub line: &'a [u8],
     /// How many bytes were cut off its end to keep to [`LINE_BYTES_MAX`].
     pub truncated_bytes: u64,
+    /// Whether it was joined from several lines of the file.
+    pub is_joined: bool,
 }
 
 impl<'a> Decoded<'a> {
     fn new(channel: Channel, timestamp: Timestamp, text: &'a [u8]) -> Self {
         let (line, cut) = text.split_at(text.len().min(LINE_BYTES_MAX));
-        Self { channel, timestamp, line, truncated_bytes: cut.len() as u64 }
+        Self { channel, timestamp, line, truncated_bytes: cut.len() as u64, is_joined: false }
     }
 }
 

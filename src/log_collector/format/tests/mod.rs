@@ -1,6 +1,7 @@
 //! What lines decode to, by table and by property.
 
 mod containers;
+mod multiline;
 mod properties;
 mod times;
 
