@@ -1435,7 +1435,7 @@ fn many_files_take_turns() {
         let streams = next.batch.streams.iter();
         order.extend(streams.map(|stream| stream.labels.get("path").unwrap().ends_with("slow.log")));
     }
-    assert!(order[..2].contains(&true), "the slow file waits for more than one chunk of the fast one: {order:?}");
+    assert!(order[..3].contains(&true), "the slow file waits for more than two chunks of the fast one: {order:?}");
     assert_eq!(order.iter().filter(|slow| !**slow).count(), 8);
 }
 
