@@ -141,11 +141,10 @@ fn continued(above: Kind, line: &[u8]) -> Option<Kind> {
             Caret => Some(CaretGap),
             _ => Some(Gap),
         },
-        Indented | Source | Caret => Some(kind),
         Joint if text.starts_with(PYTHON_TRACE) => {
             matches!(above, Failure | GoFunction | Gap | CaretGap | Joint).then_some(kind)
         }
-        Joint => Some(kind),
+        Indented | Source | Caret | Joint => Some(kind),
         // A frame's place is indented.
         Go if line[0] == b'\t' => Some(kind),
         Go => matches!(above, Go | GoFunction | Failure | Gap | CaretGap | Joint).then_some(kind),

@@ -43,7 +43,7 @@ fn check(trace: &str) {
 #[test]
 fn java_with_causes() {
     check(
-        r#"
+        r"
 2026-11-22 13:04:05.123 ERROR [main] c.e.OrderService - order 4711 failed
 com.example.OrderException: cannot place order
 	at com.example.OrderService.place(OrderService.java:42)
@@ -53,7 +53,7 @@ com.example.OrderException: cannot place order
 		at com.example.Db.close(Db.java:7)
 Caused by: java.sql.SQLException: connection refused
 	at com.example.Db.connect(Db.java:21)
-	... 14 more"#,
+	... 14 more",
     );
     check(
         r#"
@@ -100,7 +100,7 @@ SyntaxError: invalid syntax"#
 #[test]
 fn go_with_goroutines() {
     check(
-        r#"
+        r"
 panic: runtime error: invalid memory address or nil pointer dereference
 [signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x48e2ab]
 
@@ -115,48 +115,48 @@ created by main.start in goroutine 1
 goroutine 18 [chan receive]:
 main.worker(...)
 	/app/worker.go:5
-exit status 2"#,
+exit status 2",
     );
 }
 
 #[test]
 fn rust_with_a_backtrace() {
     check(
-        r#"
+        r"
 thread 'main' panicked at src/main.rs:4:27:
 called `Option::unwrap()` on a `None` value
 stack backtrace:
    0: rust_begin_unwind
              at /rustc/90b35a6/library/std/src/panicking.rs:697:5
    1: core::panicking::panic_fmt
-note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace."#,
+note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.",
     );
     check(
-        r#"
+        r"
 thread 'tokio-runtime-worker' panicked at src/lib.rs:1:1:
 boom
-note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace"#,
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace",
     );
     check(
-        r#"
+        r"
 Error: cannot read the configuration
 
 Caused by:
     0: failed to open app.toml
-    1: No such file or directory (os error 2)"#,
+    1: No such file or directory (os error 2)",
     );
 }
 
 #[test]
 fn dotnet_with_an_inner_exception() {
     check(
-        r#"
+        r"
 Unhandled exception. System.InvalidOperationException: cannot place order
  ---> System.Net.Http.HttpRequestException: connection refused
    at Shop.Client.Get() in /app/Client.cs:line 12
    --- End of inner exception stack trace ---
 --- End of stack trace from previous location ---
-   at Shop.Program.Main(String[] args) in /app/Program.cs:line 5"#,
+   at Shop.Program.Main(String[] args) in /app/Program.cs:line 5",
     );
     check(
         r#"
@@ -170,7 +170,7 @@ fail: Microsoft.AspNetCore.Server.Kestrel[13]
 #[test]
 fn javascript_with_its_place_and_its_cause() {
     check(
-        r#"
+        r"
 /app/index.js:3
   throw new TypeError('x is not a function');
   ^
@@ -181,7 +181,7 @@ TypeError: x is not a function
   code: 'ERR_X',
   [cause]: Error: inner
       at connect (/app/db.js:7:11)
-}"#,
+}",
     );
     check(
         r#"
@@ -219,7 +219,7 @@ fn other_lines_stay_alone() {
 #[test]
 fn entries_are_bounded_in_lines_and_bytes_and_nothing_is_cut_off() {
     let mut lines = vec!["head"];
-    lines.extend([" more"; ENTRY_LINES_MAX]);
+    lines.extend(std::iter::repeat_n(" more", ENTRY_LINES_MAX));
     let counts: Vec<usize> = entries(&lines).iter().map(|entry| entry.lines().count()).collect();
     assert_eq!(counts, [ENTRY_LINES_MAX, 1]);
 
