@@ -557,6 +557,9 @@ impl<W: Watcher> Directory<W> {
         self.give_up_former(id);
         let Some(mut tracked) = self.sources.remove(&id) else { return };
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+        if tracked.source.is_joining() {
+            self.outbox.push_back(tracked.source.end_joining(&reading));
+        }
         tracked.source.give_up(reason, &reading);
         self.nameless.remove(&id);
         self.decompressing.remove(&id);

@@ -1450,8 +1450,9 @@ fn what_was_there_is_read_newest_first_and_does_not_keep_new_lines_waiting() {
     story.append("live.log", "");
     story.start_keeping_watcher();
     let mut order = Vec::new();
-    while let Some(batch) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
-        let path = PathBuf::from(batch.streams[0].labels.get("path").unwrap());
+    while let Some(next) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        let Some(stream) = next.batch.streams.first() else { continue };
+        let path = PathBuf::from(stream.labels.get("path").unwrap());
         order.push(path.file_name().unwrap().to_str().unwrap().to_owned());
         if order.len() == 3 {
             story.collector.as_mut().unwrap().report_import();
