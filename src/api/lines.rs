@@ -1,23 +1,12 @@
 //! Lines as a JSON array that is made while it is sent.
-//!
-//! One piece of the array is made on a blocking thread while the one before it is on its way to the client, so that an
-//! answer of any length takes the memory of two pieces, and a client that reads slowly holds up no thread. Dropping the
-//! stream, as a client that goes away does, ends the scan with the piece being made.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
 
-use async_std::io::{self, BufRead, Read};
-use blocking::{Task, unblock};
-use tide::http::mime;
-use tide::{Body, Response, StatusCode};
-
+use crate::api::body::{PIECE_BYTES, Pieces};
 use crate::api::wire;
 use crate::log_database::{self, Scan};
 use crate::model::Lines;
-
-/// Size in bytes at which a piece is handed over: large enough that the hand-over costs nothing beside the scan.
-const PIECE_BYTES: usize = 64 << 10;
+use crate::model::budget::Budget;
 
 /// The lines of an answer, in the order they are sent.
 pub(super) enum Entries {
@@ -50,6 +39,8 @@ impl Entries {
 pub(super) struct LineArray {
     entries: Entries,
     progress: Progress,
+    /// What the entries are read or held within.
+    budget: Arc<Budget>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,12 +51,13 @@ enum Progress {
 }
 
 impl LineArray {
-    pub(super) fn new(entries: Entries) -> Self {
-        Self { entries, progress: Progress::Unopened }
+    pub(super) fn new(entries: Entries, budget: Arc<Budget>) -> Self {
+        Self { entries, progress: Progress::Unopened, budget }
     }
+}
 
-    /// The next piece, of [`PIECE_BYTES`] and up to one line more; empty after the last.
-    pub(super) fn next_piece(&mut self) -> Result<Vec<u8>, log_database::Error> {
+impl Pieces for LineArray {
+    fn next_piece(&mut self) -> Result<Vec<u8>, log_database::Error> {
         let mut piece = Vec::new();
         while self.progress != Progress::Closed && piece.len() < PIECE_BYTES {
             let Some(line) = self.entries.next()? else {
@@ -80,69 +72,7 @@ impl LineArray {
         Ok(piece)
     }
 
-    /// The answer whose first piece is `first`; one that is complete with it has a length.
-    pub(super) fn into_response(self, first: Vec<u8>) -> Response {
-        let body = if self.progress == Progress::Closed {
-            Body::from(first)
-        } else {
-            Body::from_reader(LineStream { piece: first, sent: 0, next: Some(spawn(self)) }, None)
-        };
-        let mut response = Response::new(StatusCode::Ok);
-        response.set_body(body);
-        response.set_content_type(mime::JSON);
-        response
-    }
-}
-
-/// An array and its next piece.
-type Made = (LineArray, Result<Vec<u8>, log_database::Error>);
-
-fn spawn(mut array: LineArray) -> Task<Made> {
-    unblock(move || {
-        let piece = array.next_piece();
-        (array, piece)
-    })
-}
-
-/// Reads a [`LineArray`] while a blocking thread makes it.
-struct LineStream {
-    piece: Vec<u8>,
-    /// How much of `piece` has been read, in bytes.
-    sent: usize,
-    /// The piece after it; `None` once there is none.
-    next: Option<Task<Made>>,
-}
-
-impl BufRead for LineStream {
-    fn poll_fill_buf(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let stream = self.get_mut();
-        if stream.sent == stream.piece.len()
-            && let Some(next) = &mut stream.next
-        {
-            let (array, piece) = ready!(Pin::new(next).poll(context));
-            stream.next = None;
-            stream.piece = piece.map_err(|error| {
-                log::error!("an answer broke off: {error}");
-                io::Error::other(error)
-            })?;
-            stream.sent = 0;
-            if !stream.piece.is_empty() {
-                stream.next = Some(spawn(array));
-            }
-        }
-        Poll::Ready(Ok(stream.piece.get(stream.sent..).unwrap_or_default()))
-    }
-
-    fn consume(mut self: Pin<&mut Self>, amount: usize) {
-        self.sent += amount;
-    }
-}
-
-impl Read for LineStream {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut available = ready!(self.as_mut().poll_fill_buf(context))?;
-        let amount = std::io::Read::read(&mut available, buffer)?;
-        self.consume(amount);
-        Poll::Ready(Ok(amount))
+    fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 }

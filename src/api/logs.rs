@@ -8,14 +8,18 @@
 //!
 //! The answer is in time order, oldest first, whichever of them are given. Unknown parameters are ignored.
 
-use blocking::unblock;
-use tide::{Request, StatusCode};
+use std::sync::Arc;
 
+use tide::http::mime;
+use tide::{Request, Response, StatusCode};
+
+use crate::api::body;
 use crate::api::error::Error;
 use crate::api::lines::{Entries, LineArray};
 use crate::api::parameters::{Parameters, decode_text};
 use crate::api::{State, time};
 use crate::log_database::Snapshot;
+use crate::model::budget::Budget;
 use crate::model::{Direction, LineFilter, Lines, Matcher, Selection, TimeRange, Timestamp};
 
 /// Most lines that `limit` takes. The newest lines are found last to first and sent first to last, so they are held.
@@ -27,9 +31,9 @@ const LIMIT_BYTES_MAX: usize = 8 << 20;
 /// Answers the request.
 pub(super) async fn get(request: Request<State>) -> tide::Result {
     let query = Query::of(&request, time::now())?;
-    let database = request.state().database.clone();
-    let (array, first) = unblock(move || query.answer(&database.snapshot())).await?;
-    Ok(array.into_response(first))
+    let State { database, queries, .. } = request.state();
+    let database = database.clone();
+    Ok(queries.run(None, move |budget| query.answer(&database.snapshot(), budget)).await?)
 }
 
 /// What a request asks for.
@@ -67,30 +71,30 @@ impl Query {
         })
     }
 
-    /// The answer and its first piece, so that what goes wrong at the start still has a status.
-    fn answer(self, snapshot: &Snapshot) -> tide::Result<(LineArray, Vec<u8>)> {
+    /// The answer. What goes wrong at the start still has a status.
+    fn answer(self, snapshot: &Snapshot, budget: Arc<Budget>) -> Result<Response, Error> {
         let Self { key, value, range, contains, limit } = self;
         let matchers = vec![Matcher::equal(&key, &value)];
         // An empty value would match every stream without the label.
         if value.is_empty() || snapshot.streams(&matchers, TimeRange::ALL).is_empty() {
-            return Err(Error::not_found(format!("no stream has the label {key}={value:?}")).into());
+            return Err(Error::not_found(format!("no stream has the label {key}={value:?}")));
         }
         let filters = contains.into_iter().map(LineFilter::Contains).collect();
         let selection = Selection { matchers, range, filters, direction: Direction::Forward, limit: None };
         let entries = match limit {
-            None => Entries::Scan(snapshot.scan(&selection)),
-            Some(limit) => newest(snapshot, selection, limit)?,
+            None => Entries::Scan(snapshot.scan(&selection).within(Arc::clone(&budget))),
+            Some(limit) => newest(snapshot, selection, limit, &budget)?,
         };
-        let mut array = LineArray::new(entries);
-        let first = array.next_piece()?;
-        Ok((array, first))
+        let mut response = body::response(LineArray::new(entries, budget))?;
+        response.set_content_type(mime::JSON);
+        Ok(response)
     }
 }
 
 /// The newest `limit` lines of `selection`.
-fn newest(snapshot: &Snapshot, selection: Selection, limit: usize) -> tide::Result<Entries> {
+fn newest(snapshot: &Snapshot, selection: Selection, limit: usize, budget: &Arc<Budget>) -> Result<Entries, Error> {
     let selection = Selection { direction: Direction::Backward, limit: Some(limit), ..selection };
-    let mut scan = snapshot.scan(&selection);
+    let mut scan = snapshot.scan(&selection).within(Arc::clone(budget));
     let mut lines = Lines::default();
     while let Some(entry) = scan.next()? {
         if LIMIT_BYTES_MAX < lines.byte_count() + entry.line.len() {
@@ -99,9 +103,11 @@ fn newest(snapshot: &Snapshot, selection: Selection, limit: usize) -> tide::Resu
                  many, or leave limit out to be sent all lines",
                 lines.len()
             );
-            return Err(Error::new(StatusCode::PayloadTooLarge, message).into());
+            return Err(Error::new(StatusCode::PayloadTooLarge, message));
         }
         lines.push(entry.timestamp, entry.line);
     }
+    drop(scan);
+    budget.take(lines.byte_count())?;
     Ok(Entries::Reversed { left: lines.len(), lines })
 }

@@ -6,6 +6,7 @@
 //! Invariants: no request panics the process, and none grows its memory by more than the limits in [`Settings`] and
 //! beside the constants of this module; log lines leave as data, never as markup.
 
+mod body;
 mod bridge;
 mod connection;
 mod error;
@@ -85,6 +86,7 @@ pub struct About {
 /// The route table. Every route answers GET, and with it HEAD; some of Loki's answer POST too.
 fn routes(state: State) -> tide::Server<State> {
     let mut app = tide::with_state(state);
+    app.with(body::finish);
     app.with(After(error::explain));
 
     app.at("/").get(health::index);

@@ -71,15 +71,20 @@ impl Queries {
         work: impl FnOnce(Arc<Budget>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let turn = self.turn().await?;
-        let waiting = Waiting(Arc::new(Budget::within(Arc::clone(&self.pool), self.limits.bytes_max)));
-        let budget = Arc::clone(&waiting.0);
+        let budget = Arc::new(Budget::within(Arc::clone(&self.pool), self.limits.bytes_max));
+        let mut waiting = Waiting(Some(Arc::clone(&budget)));
         let answer = unblock(move || {
             // Kept as long as the thread works, even where nobody waits any more.
             let _turn = turn;
             work(budget)
         });
         let time_max = time_max.unwrap_or(Duration::MAX).min(self.limits.time_max);
-        self.within(time_max, answer).await
+        let answer = self.within(time_max, answer).await;
+        if answer.is_ok() {
+            // What is still to be sent is made within the budget.
+            waiting.0 = None;
+        }
+        answer
     }
 
     /// One of the live tails there may be, for as long as what is returned lives.
@@ -114,12 +119,14 @@ impl Queries {
     }
 }
 
-/// Cancels the budget once nobody waits any more: the answer is there, the client left, or it took too long.
-struct Waiting(Arc<Budget>);
+/// Cancels the budget once nobody waits any more: the client left, or it took too long.
+struct Waiting(Option<Arc<Budget>>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.cancel();
+        if let Some(budget) = &self.0 {
+            budget.cancel();
+        }
     }
 }
 

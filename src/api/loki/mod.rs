@@ -10,6 +10,7 @@ mod adding;
 mod arguments;
 mod fields;
 mod labels;
+mod pieces;
 pub(super) mod push;
 mod query;
 mod running;

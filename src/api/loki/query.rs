@@ -1,17 +1,21 @@
 //! `query_range` and `query`: lines, or numbers made of them.
 
+use std::sync::Arc;
+
 use tide::{Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::adding;
 use crate::api::loki::arguments::Arguments;
+use crate::api::loki::pieces;
 use crate::api::loki::running::{self, Source};
-use crate::api::loki::wire::{self, Answer, Cost, Sample, Samples, SeriesObject};
+use crate::api::loki::wire::{self, Answer, Cost};
 use crate::logql;
 use crate::logql::ast::{Expr, MetricExpr};
-use crate::logql::eval::{Evaluation, LogOptions, LogQuery, MetricAnswer, MetricQuery, Series, TooManySeries};
+use crate::logql::eval::{Evaluation, LogOptions, LogQuery, MetricAnswer, MetricQuery, TooManySeries};
 use crate::logql::limits::ENTRIES_MAX;
+use crate::model::budget::Budget;
 
 /// How many lines are answered where nothing is said.
 pub(super) const LIMIT_DEFAULT: usize = 100;
@@ -72,8 +76,8 @@ fn lines(mut query: LogQuery, source: &Source, categorizes: bool) -> Result<Resp
     let mut streams = running::read(&mut query, source, &mut cost)?;
     streams.sort_by_cached_key(|stream| stream.labels.to_string());
     cost.set_entries_returned(streams.iter().map(|stream| stream.lines.len()).sum());
-    let result: Vec<_> = streams.iter().map(|stream| wire::Stream::new(stream, categorizes)).collect();
-    Ok(Answer::new("streams", result).with_categories(categorizes).with_cost(&cost).into_response())
+    let answer = Answer::new("streams", []).with_categories(categorizes).with_cost(&cost);
+    answer.with_elements(pieces::streams(streams, categorizes), source.budget())
 }
 
 /// The numbers that `expr` makes of lines.
@@ -93,35 +97,28 @@ async fn numbers(
         }
         let (answer, is_truncated) = query.finish()?;
         let warnings: &[&str] = if is_truncated { &[TRUNCATED] } else { &[] };
-        Ok(number_answer(&answer, evaluation, warnings, &cost))
+        number_answer(answer, evaluation, warnings, &cost, source.budget())
     })
     .await
 }
 
-fn number_answer(answer: &MetricAnswer, evaluation: Evaluation, warnings: &[&str], cost: &Cost) -> Response {
+fn number_answer(
+    answer: MetricAnswer,
+    evaluation: Evaluation,
+    warnings: &[&str],
+    cost: &Cost,
+    budget: Arc<Budget>,
+) -> Result<Response, Error> {
     let time = match evaluation {
         Evaluation::Instant(time) => time,
         Evaluation::Range { end, .. } => end,
     };
+    let of = |result_type| Answer::new(result_type, []).with_warnings(warnings).with_cost(cost);
     match answer {
         MetricAnswer::Scalar(value) => {
-            Answer::new("scalar", wire::point(&(time, *value))).with_cost(cost).into_response()
+            Ok(Answer::new("scalar", wire::point(&(time, value))).with_cost(cost).into_response())
         }
-        MetricAnswer::Vector(series) => {
-            let samples = series.iter().filter_map(|Series { labels, points }| {
-                let value = points.first().map(wire::point)?;
-                Some(Sample { metric: SeriesObject(labels), value })
-            });
-            let result: Vec<_> = samples.collect();
-            Answer::new("vector", result).with_warnings(warnings).with_cost(cost).into_response()
-        }
-        MetricAnswer::Matrix(series) => {
-            let samples = series.iter().map(|Series { labels, points }| {
-                let values = points.iter().map(wire::point).collect();
-                Samples { metric: SeriesObject(labels), values }
-            });
-            let result: Vec<_> = samples.collect();
-            Answer::new("matrix", result).with_warnings(warnings).with_cost(cost).into_response()
-        }
+        MetricAnswer::Vector(series) => of("vector").with_elements(pieces::vector(series), budget),
+        MetricAnswer::Matrix(series) => of("matrix").with_elements(pieces::matrix(series), budget),
     }
 }

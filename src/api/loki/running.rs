@@ -26,6 +26,11 @@ impl Source {
         Self { snapshot, budget }
     }
 
+    /// What is read and kept is taken from.
+    pub(super) fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
+    }
+
     /// What a query asks the database for.
     pub(super) fn selection(&self, fetch: &Fetch) -> Selection {
         let (matchers, range) = fetch.streams();

@@ -2,17 +2,22 @@
 //!
 //! Grafana reads an answer while it comes, so the order of its keys matters: what the result is comes before the result.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 use serde::ser::Serializer;
 use tide::Response;
 
-use crate::api::wire;
+use crate::api::error::Error;
+use crate::api::loki::pieces::Elements;
+use crate::api::{body, wire};
 use crate::logql::eval::{self, Line, SeriesLabels};
+use crate::model::budget::Budget;
 use crate::model::{Labels, Timestamp};
 
 const NS_PER_MILLISECOND: i64 = 1_000_000;
+const CONTENT_TYPE: &str = "application/json; charset=UTF-8";
 
 /// The flag by which a client asks for labels by category, and the answer says that they are.
 pub(super) const CATEGORIZE_LABELS: &str = "categorize-labels";
@@ -76,6 +81,23 @@ impl<'a, R: Serialize> Answer<'a, R> {
 
     pub(super) fn into_response(self) -> Response {
         json(&Success { status: "success", warnings: self.warnings, data: self })
+    }
+}
+
+impl Answer<'_, [(); 0]> {
+    /// The answer with `elements` for its result, which is empty so far; they are separated already. Blocks.
+    pub(super) fn with_elements(
+        self,
+        elements: impl Iterator<Item = Vec<u8>> + Send + 'static,
+        budget: Arc<Budget>,
+    ) -> Result<Response, Error> {
+        let success = Success { status: "success", warnings: self.warnings, data: self };
+        let text = serde_json::to_string(&success).expect("wire structs hold no map with keys that are not text");
+        let (before, after) = text.split_once(r#""result":[]"#).expect("the result is empty");
+        let (before, after) = (format!(r#"{before}"result":["#).into(), format!("]{after}\n").into());
+        let mut response = body::response(Elements { before, result: elements.fuse(), after, budget })?;
+        response.insert_header("Content-Type", CONTENT_TYPE);
+        Ok(response)
     }
 }
 
@@ -182,9 +204,9 @@ fn encoding_flags(has_categories: bool) -> &'static [&'static str] {
 }
 
 /// A line: its time in nanoseconds as text, its text and, where asked for, its labels by category.
-struct Value<'a> {
-    line: &'a Line,
-    has_categories: bool,
+pub(super) struct Value<'a> {
+    pub(super) line: &'a Line,
+    pub(super) has_categories: bool,
 }
 
 impl Serialize for Value<'_> {
@@ -274,7 +296,7 @@ fn number(value: f64) -> String {
 /// An answer of JSON.
 pub(super) fn json(value: &impl Serialize) -> Response {
     let mut response = wire::json(value);
-    response.insert_header("Content-Type", "application/json; charset=UTF-8");
+    response.insert_header("Content-Type", CONTENT_TYPE);
     response
 }
 

@@ -1,0 +1,253 @@
+//! Bodies of answers that are made while they are sent, and compressed where the client asks for it.
+//!
+//! One piece of a body is made on a blocking thread while the one before it is on its way to the client, so that an
+//! answer of any length takes the memory of two pieces beside what it is made of, and a client that reads slowly holds up
+//! no thread. A client that goes away cancels the budget, and with it the piece that is being made.
+
+use std::future::Future;
+use std::io::Write as _;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use async_lock::Semaphore;
+use async_std::io::{self, BufRead, Read};
+use async_std::task::{self, JoinHandle};
+use blocking::unblock;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tide::{Body, Next, Request, Response, StatusCode};
+
+use crate::api::State;
+use crate::log_database;
+use crate::model::budget::Budget;
+
+/// Size in bytes at which a piece is handed over: large enough that the hand-over costs nothing beside the making.
+pub(super) const PIECE_BYTES: usize = 64 << 10;
+/// Shorter bodies are not compressed: they fit one packet as they are.
+const GZIP_BYTES_MIN: usize = 1 << 10;
+/// Most pieces that are made at a time.
+const PIECES_AT_ONCE_MAX: usize = 4;
+
+/// Whose turn it is to make a piece; first come, first served.
+static MAKING: Semaphore = Semaphore::new(PIECES_AT_ONCE_MAX);
+
+/// Makes a body piece by piece.
+pub(super) trait Pieces: Send + 'static {
+    /// The next piece, of [`PIECE_BYTES`] or little more; empty after the last.
+    fn next_piece(&mut self) -> Result<Vec<u8>, log_database::Error>;
+
+    /// What the pieces are made within.
+    fn budget(&self) -> &Arc<Budget>;
+}
+
+type Made = (Box<dyn Pieces>, Result<Vec<u8>, log_database::Error>);
+
+/// A body that is still to be made; an extension of the answer until [`finish`] knows how the client wants it.
+struct Unfinished {
+    first: Vec<u8>,
+    pieces: Box<dyn Pieces>,
+}
+
+/// The answer whose body is `pieces`, of which the first is made here: what goes wrong with it still has a status. Blocks.
+pub(super) fn response(mut pieces: impl Pieces) -> Result<Response, log_database::Error> {
+    let mut first = pieces.next_piece()?;
+    let mut response = Response::new(StatusCode::Ok);
+    if first.len() < PIECE_BYTES {
+        // What is as short as this is complete, or nearly so.
+        loop {
+            let next = pieces.next_piece()?;
+            if next.is_empty() {
+                response.set_body(Body::from(first));
+                return Ok(response);
+            }
+            first.extend(next);
+            if PIECE_BYTES <= first.len() {
+                break;
+            }
+        }
+    }
+    response.insert_ext(Mutex::new(Unfinished { first, pieces: Box::new(pieces) }));
+    Ok(response)
+}
+
+/// Gives answers their body in the form that the client takes.
+pub(super) fn finish(
+    request: Request<State>,
+    next: Next<'_, State>,
+) -> Pin<Box<dyn Future<Output = tide::Result> + Send + '_>> {
+    Box::pin(async move {
+        let takes_gzip = takes_gzip(&request);
+        let mut response = next.run(request).await;
+        let answer: &mut tide::http::Response = response.as_mut();
+        let unfinished = answer.ext_mut().remove::<Mutex<Unfinished>>();
+        let body = match unfinished.map(|body| body.into_inner().unwrap_or_else(PoisonError::into_inner)) {
+            Some(unfinished) => unfinished.body(takes_gzip),
+            None if takes_gzip && answer.len().is_some_and(|length| GZIP_BYTES_MIN <= length) => {
+                let bytes = answer.take_body().into_bytes().await?;
+                Body::from(unblock(move || gzip(&bytes)).await)
+            }
+            None => return Ok(response),
+        };
+        set_body(answer, body);
+        if takes_gzip {
+            answer.insert_header("Content-Encoding", "gzip");
+        }
+        answer.insert_header("Vary", "Accept-Encoding");
+        Ok(response)
+    })
+}
+
+impl Unfinished {
+    fn body(self, takes_gzip: bool) -> Body {
+        let Self { first, pieces } = self;
+        let stream = if takes_gzip {
+            PieceStream::new(Vec::new(), Box::new(Gzip::new(first, pieces)))
+        } else {
+            PieceStream::new(first, pieces)
+        };
+        Body::from_reader(stream, None)
+    }
+}
+
+/// Sets a body and leaves its type as it was said to be.
+fn set_body(answer: &mut tide::http::Response, body: Body) {
+    let kind = answer.content_type();
+    answer.set_body(body);
+    if let Some(kind) = kind {
+        answer.set_content_type(kind);
+    }
+}
+
+/// Whether a request says that it takes gzip.
+fn takes_gzip(request: &Request<State>) -> bool {
+    let accepted = request.header("Accept-Encoding").into_iter().flatten().flat_map(|value| value.as_str().split(','));
+    accepted.map(|coding| coding.split_once(';').unwrap_or((coding, ""))).any(|(coding, quality)| {
+        let is_refused = quality.trim().strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0));
+        coding.trim().eq_ignore_ascii_case("gzip") && !is_refused
+    })
+}
+
+/// Pieces in the order of making, each compressed.
+struct Gzip {
+    /// A piece that was made before it was known how the client wants it.
+    first: Vec<u8>,
+    pieces: Box<dyn Pieces>,
+    /// `None` at the end.
+    encoder: Option<GzEncoder<Vec<u8>>>,
+}
+
+impl Gzip {
+    fn new(first: Vec<u8>, pieces: Box<dyn Pieces>) -> Self {
+        Self { first, pieces, encoder: Some(encoder()) }
+    }
+}
+
+impl Pieces for Gzip {
+    fn next_piece(&mut self) -> Result<Vec<u8>, log_database::Error> {
+        while let Some(encoder) = &mut self.encoder {
+            let mut piece = std::mem::take(&mut self.first);
+            if piece.is_empty() {
+                piece = self.pieces.next_piece()?;
+            }
+            if piece.is_empty() {
+                return Ok(self.encoder.take().map(ended).unwrap_or_default());
+            }
+            encoder.write_all(&piece).expect(INTO_MEMORY);
+            if PIECE_BYTES <= encoder.get_ref().len() {
+                return Ok(std::mem::take(encoder.get_mut()));
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn budget(&self) -> &Arc<Budget> {
+        self.pieces.budget()
+    }
+}
+
+/// Why compressing cannot fail.
+const INTO_MEMORY: &str = "writing to a vector cannot fail";
+
+fn encoder() -> GzEncoder<Vec<u8>> {
+    GzEncoder::new(Vec::new(), Compression::fast())
+}
+
+fn ended(encoder: GzEncoder<Vec<u8>>) -> Vec<u8> {
+    encoder.finish().expect(INTO_MEMORY)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = encoder();
+    encoder.write_all(bytes).expect(INTO_MEMORY);
+    ended(encoder)
+}
+
+fn spawn(mut pieces: Box<dyn Pieces>) -> JoinHandle<Made> {
+    task::spawn(async {
+        let turn = MAKING.acquire().await;
+        let make = move || {
+            let _turn = turn;
+            let piece = pieces.next_piece();
+            (pieces, piece)
+        };
+        unblock(make).await
+    })
+}
+
+/// Reads a body while blocking threads make it.
+struct PieceStream {
+    piece: Vec<u8>,
+    /// How much of `piece` has been read, in bytes.
+    sent: usize,
+    /// The piece after it; `None` once there is none.
+    next: Option<JoinHandle<Made>>,
+    budget: Arc<Budget>,
+}
+
+impl PieceStream {
+    fn new(first: Vec<u8>, pieces: Box<dyn Pieces>) -> Self {
+        let budget = Arc::clone(pieces.budget());
+        Self { piece: first, sent: 0, next: Some(spawn(pieces)), budget }
+    }
+}
+
+impl Drop for PieceStream {
+    fn drop(&mut self) {
+        self.budget.cancel();
+    }
+}
+
+impl BufRead for PieceStream {
+    fn poll_fill_buf(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let stream = self.get_mut();
+        if stream.sent == stream.piece.len()
+            && let Some(next) = &mut stream.next
+        {
+            let (pieces, piece) = ready!(Pin::new(next).poll(context));
+            stream.next = None;
+            stream.piece = piece.map_err(|error| {
+                log::error!("an answer broke off: {error}");
+                io::Error::other(error)
+            })?;
+            stream.sent = 0;
+            if !stream.piece.is_empty() {
+                stream.next = Some(spawn(pieces));
+            }
+        }
+        Poll::Ready(Ok(stream.piece.get(stream.sent..).unwrap_or_default()))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, amount: usize) {
+        self.sent += amount;
+    }
+}
+
+impl Read for PieceStream {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut available = ready!(self.as_mut().poll_fill_buf(context))?;
+        let amount = std::io::Read::read(&mut available, buffer)?;
+        self.consume(amount);
+        Poll::Ready(Ok(amount))
+    }
+}
