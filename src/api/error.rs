@@ -66,6 +66,9 @@ impl From<Refusal> for Error {
 
 impl From<logql::Error> for Error {
     fn from(error: logql::Error) -> Self {
+        if let logql::Error::Refused(refusal) = error {
+            return refusal.into();
+        }
         Self::bad_request(error.to_string())
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::logql::limits;
 use crate::logql::units::format_duration;
+use crate::model::budget::Refusal;
 
 /// Where in the text of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,18 +60,16 @@ pub enum Error {
     )]
     TooManySeries,
 
-    /// The query would keep too much in memory.
-    #[error("the query keeps more than {limit} {what} in memory; ask for a shorter time or group by fewer labels")]
-    TooLarge {
-        /// Of what.
-        what: &'static str,
-        /// How many there may be.
-        limit: usize,
-    },
+    /// The query tells more series apart than it may on its way to the answer.
+    #[error(
+        "the query tells more than {} series apart; ask for a shorter time or group by fewer labels",
+        limits::SERIES_IN_MEMORY_MAX
+    )]
+    TooManySeriesInMemory,
 
-    /// The lines of the answer are too many bytes. Ask for fewer lines.
-    #[error("the answer is over {} bytes; ask for fewer lines", limits::ANSWER_BYTES_MAX)]
-    AnswerTooLarge,
+    /// The query would keep too much in memory, or nobody waits for its answer.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 
     /// A line has an error and the query does not say what to do with such lines.
     #[error(

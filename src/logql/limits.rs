@@ -1,5 +1,5 @@
-//! How much one query may ask for. Loki's limits where it has them; the others keep a query from taking the machine's
-//! memory.
+//! How much one query may ask for. Loki's limits where it has them. How much memory a query may take is said by its
+//! [`Budget`](crate::model::budget::Budget).
 
 use crate::logql::Error;
 use crate::logql::units::NS_PER_SECOND;
@@ -14,10 +14,6 @@ pub const RANGE_NS_MAX: i64 = 721 * 3600 * NS_PER_SECOND;
 /// Most lines in the answer to a log query.
 pub const ENTRIES_MAX: usize = 5000;
 
-/// Most bytes of lines and labels in the answer to a log query: the lines of 5000 stack traces, and little enough for
-/// several answers at once.
-pub const ANSWER_BYTES_MAX: usize = 64 << 20;
-
 /// Longest query, in bytes.
 pub(super) const QUERY_BYTES_MAX: usize = 131_071;
 /// How deep parentheses, functions and operators may nest. The evaluator recurses as deep, and a few hundred frames fit
@@ -30,15 +26,6 @@ pub(super) const MATCHERS_MAX: usize = 1000;
 
 /// Most series that one expression tells apart on its way to the answer, as for `topk` over addresses.
 pub(super) const SERIES_IN_MEMORY_MAX: usize = 100_000;
-/// Most bytes of the labels of those series.
-pub(super) const LABEL_BYTES_IN_MEMORY_MAX: usize = 64 << 20;
-/// Most points that the range aggregations of one query yield over all steps, shared out among them: 96 MB, and room for
-/// the largest answer there may be.
-pub(super) const POINTS_IN_MEMORY_MAX: usize = 6_000_000;
-/// Most values that the windows of the range aggregations of one query keep, as `quantile_over_time` has to, shared out
-/// among them: 64 MB.
-pub(super) const VALUES_IN_MEMORY_MAX: usize = 4_000_000;
-
 /// Holds the time that a query looks at, in nanoseconds, to its limit.
 pub(super) fn check_range(length_ns: i64) -> Result<(), Error> {
     if RANGE_NS_MAX < length_ns { Err(Error::RangeTooLong { length_ns }) } else { Ok(()) }

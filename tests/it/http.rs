@@ -2,11 +2,12 @@
 //!
 //! What each route answers is tested beside the routes; here it is that everybody gets an answer or a closed connection.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
-use monitoring_rs::api::{self, Settings};
+use monitoring_rs::api::{self, QueryLimits, Settings};
 
-use crate::support::{Server, database};
+use crate::support::{Answer, PATIENCE, Server, database};
 
 /// A server with three lines under `/logs/path//var/log/a.log`.
 fn server() -> Server {
@@ -310,4 +311,65 @@ fn an_address_that_cannot_be_bound_is_named_with_the_fix() {
     );
     check_bind("192.0.2.1:0", "this machine has no such address; choose one that it has with --listen");
     check_bind("8000", "give --listen an address and a port, such as 127.0.0.1:8000");
+}
+
+/// The answer to a GET by a client that takes `codings`.
+fn get_as(server: &Server, target: &str, codings: &str) -> Answer {
+    let mut client = server.connect();
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {codings}\r\n\r\n"));
+    client.read_answer().unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own server decides how much there is")]
+fn inflated(answer: &Answer) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn those_who_ask_for_gzip_get_it_where_it_pays() {
+    let server = server_with_long_answer(Settings::default());
+    let plain = server.get("/logs/app/x");
+    assert!(!plain.head.contains("content-encoding"), "{}", plain.head);
+    let compressed = get_as(&server, "/logs/app/x", "deflate, gzip;q=0.5");
+    assert!(compressed.head.contains("content-encoding: gzip\r\n"), "{}", compressed.head);
+    assert!(compressed.head.contains("vary: accept-encoding\r\n"), "{}", compressed.head);
+    assert!(compressed.head.contains("content-type: application/json\r\n"), "{}", compressed.head);
+    assert!(compressed.body.len() < plain.body.len() / 4);
+    assert!(inflated(&compressed) == plain.body, "the same, once it is inflated");
+    for codings in ["br", "gzip;q=0", "identity, gzipped"] {
+        let answer = get_as(&server, "/logs/app/x?limit=3000", codings);
+        assert!(!answer.head.contains("content-encoding"), "{codings}: {}", answer.head);
+    }
+    for target in ["/metrics", "/logs/app/x?limit=100", "/loki/api/v1/query_range?query=%7Bapp=%22x%22%7D&start=0&end=1&limit=1000"] {
+        let answer = get_as(&server, target, "GZIP");
+        assert!(answer.head.contains("content-encoding: gzip\r\n"), "{target}: {}", answer.head);
+        assert!(answer.head.contains("content-length: "), "{target}: {}", answer.head);
+        assert!(300 < inflated(&answer).len());
+    }
+    let short = get_as(&server, "/livez", "gzip");
+    assert!(!short.head.contains("content-encoding"), "{}", short.head);
+}
+
+/// A query that would take very long.
+const SLOW_QUERY: &str = "/loki/api/v1/query?time=1&query=sum(count_over_time(%7Bapp=%22x%22%7D%20%7C%20line_format%20\
+                          %22%7B%7Brepeat%20200%20__line__%7D%7D%22%20%7C%3D%20%22xy%22%5B1h%5D))";
+
+#[test]
+fn a_client_that_goes_away_ends_its_query_and_makes_room() {
+    let queries =
+        QueryLimits { at_once_max: 1, queue_time_max: Duration::from_millis(10), ..QueryLimits::default() };
+    let server = server_with_long_answer(Settings { queries, ..Settings::default() });
+    let status = || server.get("/loki/api/v1/query?time=1&query=vector(1)").status;
+    let begun = Instant::now();
+    let mut client = server.connect();
+    client.send(format!("GET {SLOW_QUERY} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    while status() != 429 {
+        assert!(begun.elapsed() < PATIENCE, "the slow query takes the only turn");
+    }
+    drop(client);
+    while status() != 200 {
+        assert!(begun.elapsed() < PATIENCE, "the turn is free long before the slow query would have ended");
+    }
 }

@@ -84,7 +84,8 @@ fn options(range: TimeRange, limit: usize) -> LogOptions {
     LogOptions { range, direction: Direction::Backward, limit, interval_ns: 0, categorizes: true }
 }
 
-fn collect(mut query: LogQuery, source: &Source, clock: &Clock) -> Result<BTreeMap<String, Field>, Error> {
+fn collect(query: LogQuery, source: &Source, clock: &Clock) -> Result<BTreeMap<String, Field>, Error> {
+    let mut query = query.within(source.budget());
     let mut fields = BTreeMap::new();
     let mut parsers = [
         Parser::new("json", Stage::Json(Vec::new()), clock)?,

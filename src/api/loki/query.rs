@@ -71,7 +71,8 @@ pub(super) fn asks_for(request: &Request<State>, name: &str, value: &str) -> boo
 }
 
 /// The lines that `query` selects.
-fn lines(mut query: LogQuery, source: &Source, categorizes: bool) -> Result<Response, Error> {
+fn lines(query: LogQuery, source: &Source, categorizes: bool) -> Result<Response, Error> {
+    let mut query = query.within(source.budget());
     let mut cost = Cost::new();
     let mut streams = running::read(&mut query, source, &mut cost)?;
     streams.sort_by_cached_key(|stream| stream.labels.to_string());
@@ -89,8 +90,9 @@ async fn numbers(
 ) -> Result<Response, Error> {
     let is_drilldown = asks_for(request, "X-Query-Tags", "Source=grafana-lokiexplore-app");
     let too_many_series = if is_drilldown { TooManySeries::Truncate } else { TooManySeries::Refuse };
-    let mut query = MetricQuery::new(expr, evaluation, too_many_series, &arguments.clock())?;
+    let query = MetricQuery::new(expr, evaluation, too_many_series, &arguments.clock())?;
     running::run(request.state(), arguments, move |source| {
+        let mut query = query.within(source.budget());
         let mut cost = Cost::new();
         for range in query.ranges() {
             adding::add_up(range, source, &mut cost)?;

@@ -67,7 +67,11 @@ pub(super) fn read(query: &mut LogQuery, source: &Source, cost: &mut Cost) -> Re
             break;
         }
     }
-    Ok(query.take())
+    drop(scan);
+    let bytes = query.byte_count();
+    let streams = query.take();
+    source.budget.take(bytes)?;
+    Ok(streams)
 }
 
 /// The answer that `work` makes of what there is when its turn comes.

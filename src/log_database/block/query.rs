@@ -1,17 +1,21 @@
 //! Selects the lines of a block that satisfy filters within a time range.
 
+use std::sync::Arc;
+
 use super::Error;
 use super::needle::Needle;
 use super::plan::{Plan, plan};
 use super::read::Block;
 use super::rows::Rows;
 use super::sections::Source;
+use crate::model::budget::Budget;
 use crate::model::{LineFilter, LinePattern, TimeRange};
 
 /// Filters prepared for many blocks; a line has to satisfy all of them.
 #[derive(Clone, Debug)]
 pub struct Query {
     filters: Vec<Filter>,
+    budget: Arc<Budget>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +53,12 @@ impl Query {
             .collect();
         // What the vocabulary decides comes first, so that expressions see fewer lines.
         filters.sort_by_key(|filter| matches!(filter.condition, Condition::Matches { .. }));
-        Self { filters }
+        Self { filters, budget: Arc::default() }
+    }
+
+    /// Looks at no further line once `budget` is cancelled. What was selected then is not the answer.
+    pub fn set_budget(&mut self, budget: Arc<Budget>) {
+        self.budget = budget;
     }
 }
 
@@ -73,7 +82,7 @@ impl<S: Source> Block<S> {
                 Condition::Matches { pattern, plan } => {
                     let mut candidates = rows.clone();
                     self.narrow(plan, &mut candidates)?;
-                    self.retain_matches(pattern, &mut candidates)?;
+                    self.retain_matches(pattern, &query.budget, &mut candidates)?;
                     candidates
                 }
             };
@@ -135,8 +144,8 @@ impl<S: Source> Block<S> {
         Ok(())
     }
 
-    /// Puts the selected lines together and drops those that `pattern` does not match.
-    fn retain_matches(&self, pattern: &LinePattern, rows: &mut Rows) -> Result<(), Error> {
+    /// Puts the selected lines together and drops those that `pattern` does not match, until `budget` is cancelled.
+    fn retain_matches(&self, pattern: &LinePattern, budget: &Budget, rows: &mut Rows) -> Result<(), Error> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -146,7 +155,7 @@ impl<S: Source> Block<S> {
         let mut decided: Vec<Option<bool>> = vec![None; root.by_id.len()];
         let mut lines = self.lines()?;
         let mut line = Vec::new();
-        for row in rows.clone().iter() {
+        for row in rows.clone().iter().take_while(|_| !budget.is_cancelled()) {
             let id = ids[row as usize] as usize;
             let is_match = if let Some(is_match) = decided[id] {
                 is_match

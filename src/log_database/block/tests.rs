@@ -1,11 +1,14 @@
 //! Blocks against the plain truth: the lines themselves.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::read::Summary;
 use super::sections::{Sections, write_frame};
 use super::{Block, Encoder, Error, Query};
+use crate::model::budget::Budget;
 use crate::model::{LineFilter, LinePattern, Lines, TimeRange, Timestamp};
 
 /// What lines are made of: everything the tokenizer knows, and what must not confuse it.
@@ -187,6 +190,18 @@ fn lines_of(texts: &[&[u8]]) -> Lines {
         lines.push(Timestamp::from_ns(5), text);
     }
     lines
+}
+
+#[test]
+fn a_search_that_nobody_waits_for_looks_at_no_line() {
+    let block = encode(&lines_of(&[b"one", b"two"]));
+    let mut query = Query::new(&[LineFilter::Matches(LinePattern::new("^[^t]").unwrap())]);
+    let count = |query: &Query| Block::open(&block[..]).unwrap().count(query, TimeRange::ALL).unwrap();
+    assert_eq!(count(&query), 1);
+    let budget = Arc::new(Budget::default());
+    budget.cancel();
+    query.set_budget(budget);
+    assert_eq!(count(&query), 2, "what is left are candidates");
 }
 
 #[test]

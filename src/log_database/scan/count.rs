@@ -58,6 +58,7 @@ impl Count {
     /// Takes the memory to count with from `budget`, and ends where that is cancelled. The counts stay taken.
     #[must_use]
     pub fn within(mut self, budget: Arc<Budget>) -> Self {
+        self.question.set_budget(&budget);
         self.budget = budget;
         self
     }

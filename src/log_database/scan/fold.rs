@@ -120,6 +120,8 @@ impl Fold {
     /// Takes the memory to read with from `budget`, and ends where that is cancelled.
     #[must_use]
     pub fn within(mut self, budget: Arc<Budget>) -> Self {
+        self.question.set_budget(&budget);
+        self.question_of_texts.set_budget(&budget);
         self.budget = budget;
         self
     }
@@ -199,6 +201,7 @@ impl Fold {
             return Ok(worker.take());
         }
         let mut push = |timestamp, line: &[u8]| {
+            self.budget.check().map_err(Error::from)?;
             let (line, metadata) = question.split(line);
             worker.push(EntryRef { timestamp, labels, line, metadata })
         };

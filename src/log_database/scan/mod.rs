@@ -180,6 +180,8 @@ impl Scan {
         // All streams may have a block open at one time, and half of the memory is for what is not in blocks.
         let window_bytes = budget.bytes_max() / 2 / self.streams.len().max(1);
         self.window_bytes = window_bytes.clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX);
+        self.question.set_budget(&budget);
+        self.question_of_texts.set_budget(&budget);
         self.budget = budget;
         self
     }
@@ -213,6 +215,7 @@ impl Scan {
 
     /// Brings the part with the next line to the top.
     fn find_next(&mut self) -> Result<(), Error> {
+        self.budget.check()?;
         if std::mem::take(&mut self.is_top_returned) {
             self.advance_top()?;
         }
@@ -349,5 +352,7 @@ fn while_reading<T>(budget: &Budget, part: &Part, read: impl FnOnce() -> T) -> R
     budget.take(bytes)?;
     let result = read();
     budget.give_back(bytes);
+    // What was read after it was cancelled is not whole.
+    budget.check()?;
     Ok(result)
 }

@@ -1,6 +1,7 @@
 //! A part whose lines are in memory, in the order of time, and how it gets there.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::log_database::block::{self, Block, Query, Rows, Source};
 use crate::log_database::index::StoredIn;
@@ -8,6 +9,7 @@ use crate::log_database::metadata::{self, Metadata};
 use crate::log_database::part::Part;
 use crate::log_database::scan::filter::Filter;
 use crate::log_database::snapshot::PendingLines;
+use crate::model::budget::Budget;
 use crate::model::{Direction, LineFilter, Lines, TimeRange, Timestamp};
 
 /// What a row of a block that is to come takes in memory, in bytes.
@@ -30,6 +32,11 @@ impl Question {
     pub(super) fn new(range: TimeRange, direction: Direction, filters: &[LineFilter]) -> Self {
         let prepared = filters.iter().map(Filter::new).collect();
         Self { range, direction, filters: prepared, query: Query::new(filters), texts: None }
+    }
+
+    /// Looks at no further line of a block once `budget` is cancelled.
+    pub(super) fn set_budget(&mut self, budget: &Arc<Budget>) {
+        self.query.set_budget(Arc::clone(budget));
     }
 
     /// The rows of a block that are part of the answer.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::logql::ast::{LogExpr, Stage};
 use crate::logql::eval::series::SeriesLabels;
@@ -9,6 +10,7 @@ use crate::logql::pipeline::{Category, Clock, Entry, Needed, Processed};
 use crate::logql::plan::Fetch;
 use crate::logql::stages::Pipeline;
 use crate::logql::{Error, limits};
+use crate::model::budget::Budget;
 use crate::model::{Direction, TimeRange, Timestamp};
 
 /// What a log query is asked with.
@@ -34,8 +36,9 @@ pub struct LogQuery {
     options: LogOptions,
     /// How many lines there have been.
     line_count: usize,
-    /// Bytes of the lines that have not been taken.
+    /// Bytes of the lines that have not been taken, which are taken of the budget.
     byte_count: usize,
+    budget: Arc<Budget>,
     last: Option<Timestamp>,
     streams: BTreeMap<SeriesLabels, Vec<Line>>,
 }
@@ -83,7 +86,13 @@ impl LogQuery {
         let is_every_line_taken = !stages.iter().any(drops_lines) && options.interval_ns == 0;
         fetch.set_order(options.direction, is_every_line_taken.then_some(options.limit));
         let pipeline = Pipeline::new(&stages, &Needed::EVERYTHING, clock)?;
-        Ok(Self { fetch, pipeline, options, line_count: 0, byte_count: 0, last: None, streams: BTreeMap::new() })
+        Ok(Self { fetch, pipeline, options, line_count: 0, byte_count: 0, budget: Arc::default(), last: None, streams: BTreeMap::new() })
+    }
+
+    /// Takes the memory for lines from `budget`.
+    #[must_use]
+    pub fn within(self, budget: Arc<Budget>) -> Self {
+        Self { budget, ..self }
     }
 
     /// Which entries to fetch, and in which order.
@@ -95,7 +104,7 @@ impl LogQuery {
     ///
     /// # Errors
     ///
-    /// [`Error::AnswerTooLarge`] if the lines are too many bytes before they are too many.
+    /// [`Error::Refused`] if the lines are too many bytes before they are too many.
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<ControlFlow<()>, Error> {
         if self.options.limit <= self.line_count {
             return Ok(ControlFlow::Break(()));
@@ -108,10 +117,9 @@ impl LogQuery {
         }
         if let Some(processed) = self.pipeline.process(entry) {
             let (labels, line) = split(entry.timestamp, &processed, self.options.categorizes);
-            self.byte_count += line.byte_count();
-            if limits::ANSWER_BYTES_MAX < self.byte_count {
-                return Err(Error::AnswerTooLarge);
-            }
+            let bytes = line.byte_count() + labels.byte_count();
+            self.budget.take(bytes)?;
+            self.byte_count += bytes;
             self.streams.entry(labels).or_default().push(line);
             self.last = Some(entry.timestamp);
             self.line_count += 1;
@@ -120,9 +128,15 @@ impl LogQuery {
         Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    /// The streams so far, by their labels. What is pushed afterwards goes into new ones.
+    /// What the lines that have not been taken take in memory, in bytes.
+    pub fn byte_count(&self) -> usize {
+        self.byte_count
+    }
+
+    /// The streams so far, by their labels, which are the caller's to account for. What is pushed afterwards goes into new
+    /// ones.
     pub fn take(&mut self) -> Vec<Stream> {
-        self.byte_count = 0;
+        self.budget.give_back(std::mem::take(&mut self.byte_count));
         std::mem::take(&mut self.streams).into_iter().map(|(labels, lines)| Stream { labels, lines }).collect()
     }
 }

@@ -81,7 +81,8 @@ impl Meter {
     /// Another one, which has seen no series yet.
     pub(super) fn another(&self) -> Result<Self, Error> {
         let (stages, needed, clock) = (self.stages.clone(), self.needed.clone(), self.clock.clone());
-        Self::of(stages, needed, clock, self.measure, self.projection.clone())
+        let registry = self.registry.another();
+        Ok(Self { registry, ..Self::of(stages, needed, clock, self.measure, self.projection.clone())? })
     }
 
     /// Whether each entry counts one for its stream, if it has no metadata.

@@ -1,16 +1,18 @@
 //! Metric queries: the aggregations over time that have to be fed, and what is computed from them step by step.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::logql::ast::{Grouping, MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorMatching, VectorOp};
 use crate::logql::eval::binary::{Operation, Value};
 use crate::logql::eval::label_replace::Replacer;
-use crate::logql::eval::range::{Context, RangeQuery};
+use crate::logql::eval::range::{Context, RangeQuery, step_bytes};
 use crate::logql::eval::series::{Projection, Registry, SeriesId, SeriesLabels};
 use crate::logql::eval::vector::{Aggregator, Sample, Vector};
 use crate::logql::pipeline::{Clock, LEVEL_LABEL};
 use crate::logql::{Error, limits};
 use crate::model::Timestamp;
+use crate::model::budget::Budget;
 
 /// When a metric query is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,7 @@ pub struct MetricQuery {
     evaluation: Evaluation,
     is_sorted: bool,
     too_many_series: TooManySeries,
+    budget: Arc<Budget>,
 }
 
 /// An expression, ready to be computed.
@@ -95,7 +98,16 @@ impl MetricQuery {
         let mut builder = Builder { ranges: Vec::new(), context: context(expr, evaluation, clock)? };
         let root = builder.node(expr)?;
         let is_sorted = expr.parts().any(sorts);
-        Ok(Self { ranges: builder.ranges, root, evaluation, is_sorted, too_many_series })
+        let budget = Arc::default();
+        Ok(Self { ranges: builder.ranges, root, evaluation, is_sorted, too_many_series, budget })
+    }
+
+    /// Takes its memory from `budget`, and ends where that is cancelled. To be called before anything is pushed.
+    #[must_use]
+    pub fn within(mut self, budget: Arc<Budget>) -> Self {
+        self.ranges.iter_mut().for_each(|range| range.set_budget(&budget));
+        self.budget = budget;
+        self
     }
 
     /// What has to be fetched and pushed, in any order of the aggregations.
@@ -109,19 +121,20 @@ impl MetricQuery {
     /// # Errors
     ///
     /// [`Error::Matching`] if series find each other in more than one way; [`Error::TooManySeries`] and
-    /// [`Error::TooLarge`] if there are more than there may be.
+    /// [`Error::Refused`] if there are more than there may be.
     pub fn finish(self) -> Result<(MetricAnswer, bool), Error> {
-        let Self { ranges, mut root, evaluation, is_sorted, too_many_series } = self;
-        let mut registry = Registry::default();
+        let Self { ranges, mut root, evaluation, is_sorted, too_many_series, budget } = self;
+        let mut registry = Registry::within(Arc::clone(&budget));
         let steps = ranges.into_iter().map(|range| range.finish(&mut registry));
         let mut steps = steps.map(|steps| steps.map(Vec::into_iter)).collect::<Result<Vec<_>, _>>()?;
-        let mut collected = Collected::new(too_many_series);
+        let mut collected = Collected::new(too_many_series, Arc::clone(&budget));
         let (start, end, step_ns) = match evaluation {
             Evaluation::Instant(at) => (at, at, None),
             Evaluation::Range { start, end, step_ns } => (start, end, Some(step_ns)),
         };
         let mut at = Some(start);
         while let Some(now) = at.filter(|at| *at <= end) {
+            budget.check()?;
             match root.compute(&mut steps, &mut registry)? {
                 Value::Vector(vector) => vector.into_iter().try_for_each(|sample| collected.push(sample, now))?,
                 Value::Number(value) if step_ns.is_none() => return Ok((MetricAnswer::Scalar(value), false)),
@@ -152,6 +165,7 @@ impl Node {
             Self::Constant(value) => vec![Sample { series: registry.id_of(&SeriesLabels::default())?, value: *value }],
             Self::Range(index) => {
                 let values = steps[*index].next().unwrap_or_default();
+                registry.budget().give_back(step_bytes(&values));
                 values.into_iter().map(|(series, value)| Sample { series, value }).collect()
             }
             Self::Aggregation(inner, aggregator) => aggregator.apply(inner.vector(steps, registry)?, registry)?,
@@ -240,8 +254,7 @@ fn context<'a>(expr: &MetricExpr, evaluation: Evaluation, clock: &'a Clock) -> R
         return Err(Error::TooManyPoints);
     }
     let needs_level = expr.parts().any(|part| names_label(part, LEVEL_LABEL));
-    let range_count = expr.parts().filter(|part| matches!(part, MetricExpr::Range(_))).count();
-    Ok(Context { start, end, step, range_count, needs_level, clock })
+    Ok(Context { start, end, step, needs_level, clock })
 }
 
 /// Whether `part`, without what it is made of, names the label.
@@ -267,6 +280,9 @@ fn sorts(part: &MetricExpr) -> bool {
     matches!(part, MetricExpr::Vector(aggregation) if is_sort(aggregation.op))
 }
 
+/// What a point of the answer takes in memory, in bytes; twice of what is used, because vectors grow by doubling.
+const POINT_COST_BYTES: usize = 2 * size_of::<(Timestamp, f64)>();
+
 /// The answer so far.
 struct Collected {
     too_many_series: TooManySeries,
@@ -274,11 +290,13 @@ struct Collected {
     places: HashMap<SeriesId, usize>,
     /// In the order in which they came.
     series: Vec<(SeriesId, Vec<(Timestamp, f64)>)>,
+    /// What the answer takes is not given back: it is still to be sent.
+    budget: Arc<Budget>,
 }
 
 impl Collected {
-    fn new(too_many_series: TooManySeries) -> Self {
-        Self { too_many_series, is_truncated: false, places: HashMap::new(), series: Vec::new() }
+    fn new(too_many_series: TooManySeries, budget: Arc<Budget>) -> Self {
+        Self { too_many_series, is_truncated: false, places: HashMap::new(), series: Vec::new(), budget }
     }
 
     /// Adds a value. Of two for one series at one time, as `label_replace` can bring about, the first stays.
@@ -286,6 +304,7 @@ impl Collected {
         if let Some(place) = self.places.get(&sample.series) {
             let points = &mut self.series[*place].1;
             if points.last().is_none_or(|(last, _)| *last < at) {
+                self.budget.take(POINT_COST_BYTES)?;
                 points.push((at, sample.value));
             }
             return Ok(());
@@ -297,6 +316,7 @@ impl Collected {
                 TooManySeries::Truncate => Ok(()),
             };
         }
+        self.budget.take(POINT_COST_BYTES)?;
         self.places.insert(sample.series, self.series.len());
         self.series.push((sample.series, vec![(at, sample.value)]));
         Ok(())

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use crate::logql::ast::{Grouping, LogRange, MatchOp, RangeAggregation, RangeOp};
 use crate::logql::eval::accumulator::{Statistic, seconds};
@@ -17,8 +18,13 @@ use crate::logql::eval::window::{Cell, Summary, Window};
 use crate::logql::eval::worker::{RangeSum, RangeWorker};
 use crate::logql::pipeline::{Clock, Entry};
 use crate::logql::plan::Fetch;
-use crate::logql::{Error, limits};
+use crate::logql::Error;
+use crate::model::budget::Budget;
 use crate::model::{Labels, TimeRange, Timestamp};
+
+/// What a cell that is pending takes in memory beside its values, in bytes; twice of what is used, because trees are half
+/// empty.
+const PENDING_COST_BYTES: usize = 2 * size_of::<((Slot, SeriesId), Cell)>();
 
 /// One range aggregation of a query: what to fetch for it, and what has come of it so far.
 #[derive(Debug)]
@@ -40,12 +46,11 @@ pub struct RangeQuery {
     windows: Vec<Window>,
     /// The series with something in their windows.
     active: Vec<SeriesId>,
-    values_kept: usize,
-    /// How many aggregations share what one query may keep.
-    sharer_count: usize,
+    budget: Arc<Budget>,
+    /// What windows have taken of it.
+    window_bytes: usize,
     /// The values at each step that is over, by step.
     steps: Vec<Vec<(SeriesId, f64)>>,
-    point_count: usize,
 }
 
 /// What the aggregations of a query have in common.
@@ -57,8 +62,6 @@ pub(super) struct Context<'a> {
     pub(super) end: i64,
     /// From one evaluation to the next; `None` for one at `end`.
     pub(super) step: Option<i64>,
-    /// How many aggregations there are.
-    pub(super) range_count: usize,
     /// Whether lines need the label that is made of their text.
     pub(super) needs_level: bool,
     /// What templates may ask for.
@@ -95,11 +98,16 @@ impl RangeQuery {
             ids_of_workers: Vec::new(),
             windows: Vec::new(),
             active: Vec::new(),
-            values_kept: 0,
-            sharer_count: context.range_count,
+            budget: Arc::default(),
+            window_bytes: 0,
             steps: Vec::new(),
-            point_count: 0,
         })
+    }
+
+    /// Takes its memory from `budget`. To be called before anything is pushed.
+    pub(super) fn set_budget(&mut self, budget: &Arc<Budget>) {
+        self.meter.registry = Registry::within(Arc::clone(budget));
+        self.budget = Arc::clone(budget);
     }
 
     /// Which entries to fetch. Their order is that of time.
@@ -111,7 +119,7 @@ impl RangeQuery {
     ///
     /// # Errors
     ///
-    /// [`Error::Pipeline`] if the entry has an error that the query does not deal with; [`Error::TooLarge`] if there is
+    /// [`Error::Pipeline`] if the entry has an error that the query does not deal with; [`Error::Refused`] if there is
     /// more to keep than a query may.
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         let timestamp_ns = entry.timestamp.as_ns();
@@ -179,13 +187,17 @@ impl RangeQuery {
     }
 
     fn merge_cell(&mut self, slot: Slot, series: SeriesId, cell: Cell) -> Result<(), Error> {
-        self.values_kept += cell.value_count();
-        check_share("values", self.values_kept, limits::VALUES_IN_MEMORY_MAX / self.sharer_count)?;
         match self.pending.entry((slot, series)) {
-            MapEntry::Occupied(mut present) => present.get_mut().merge(cell),
-            MapEntry::Vacant(vacant) => drop(vacant.insert(cell)),
+            MapEntry::Occupied(mut present) => {
+                self.budget.take(cell.byte_count())?;
+                present.get_mut().merge(cell);
+            }
+            MapEntry::Vacant(vacant) => {
+                self.budget.take(PENDING_COST_BYTES + cell.byte_count())?;
+                vacant.insert(cell);
+            }
         }
-        check_share("points", self.pending.len(), limits::POINTS_IN_MEMORY_MAX / self.sharer_count)
+        Ok(())
     }
 
     /// Moves what is pending in slots before `slot` into the windows.
@@ -194,7 +206,7 @@ impl RangeQuery {
             && first.key().0 < slot
         {
             let ((slot, series), cell) = first.remove_entry();
-            self.values_kept -= cell.value_count();
+            self.budget.give_back(PENDING_COST_BYTES + cell.byte_count());
             self.finish_steps_before(slot.first_evaluation())?;
             self.add(series, slot, cell)?;
         }
@@ -204,15 +216,23 @@ impl RangeQuery {
     /// Adds to a window what is not earlier than what is there.
     fn add(&mut self, series: SeriesId, slot: Slot, cell: Cell) -> Result<(), Error> {
         if self.windows.len() <= series.index() {
+            let bytes = (series.index() + 1 - self.windows.len()) * size_of::<Window>();
+            self.budget.take(bytes)?;
+            self.window_bytes += bytes;
             self.windows.resize_with(series.index() + 1, || Window::new(self.summary));
         }
         let window = &mut self.windows[series.index()];
         if window.is_empty() {
             self.active.push(series);
         }
-        self.values_kept += cell.value_count();
+        let before = window.byte_count();
         window.add(slot, cell);
-        check_share("values", self.values_kept, limits::VALUES_IN_MEMORY_MAX / self.sharer_count)
+        let bytes = window.byte_count() - before;
+        if 0 < bytes {
+            self.budget.take(bytes)?;
+            self.window_bytes += bytes;
+        }
+        Ok(())
     }
 
     /// Computes the values at the steps before `step`, for which no further entry can come.
@@ -222,8 +242,7 @@ impl RangeQuery {
             let end = self.grid.window_end(index);
             let value = |series: &SeriesId| self.windows[series.index()].result(self.summary, end, self.range_ns);
             let values: Vec<_> = self.active.iter().map(|series| (*series, value(series) / self.divisor)).collect();
-            self.point_count += values.len();
-            check_share("points", self.point_count, limits::POINTS_IN_MEMORY_MAX / self.sharer_count)?;
+            self.budget.take(step_bytes(&values))?;
             self.steps.push(values);
         }
         Ok(())
@@ -231,20 +250,25 @@ impl RangeQuery {
 
     /// Forgets what is in no window from now on.
     fn drop_slots_before(&mut self, first: Slot) {
-        let (windows, values_kept) = (&mut self.windows, &mut self.values_kept);
+        let windows = &mut self.windows;
+        let mut bytes = 0;
         self.active.retain(|series| {
             let window = &mut windows[series.index()];
-            *values_kept -= window.value_count();
+            let before = window.byte_count();
             window.drop_before(first);
-            *values_kept += window.value_count();
+            bytes += before - window.byte_count();
             !window.is_empty()
         });
+        self.budget.give_back(bytes);
+        self.window_bytes -= bytes;
     }
 
     /// Ends the input: the values at each step, and the series' labels in `registry`.
     pub(super) fn finish(mut self, registry: &mut Registry) -> Result<Vec<Vec<(SeriesId, f64)>>, Error> {
         self.settle_before(Slot::MAX)?;
         self.finish_steps_before(self.grid.count())?;
+        self.budget.give_back(std::mem::take(&mut self.window_bytes));
+        self.windows = Vec::new();
         if let Some(labels) = self.when_absent {
             let absent = registry.id_of(&labels)?;
             let value = |step: &Vec<_>| if step.is_empty() { vec![(absent, 1.0)] } else { Vec::new() };
@@ -259,8 +283,9 @@ impl RangeQuery {
     }
 }
 
-fn check_share(what: &'static str, count: usize, limit: usize) -> Result<(), Error> {
-    if limit < count { Err(Error::TooLarge { what, limit }) } else { Ok(()) }
+/// What the values at one step take in memory.
+pub(super) fn step_bytes(values: &[(SeriesId, f64)]) -> usize {
+    size_of::<Vec<(SeriesId, f64)>>() + size_of_val(values)
 }
 
 /// Which labels tell the series apart.

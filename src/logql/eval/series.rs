@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::logql::ast::Grouping;
 use crate::logql::{Error, limits};
+use crate::model::budget::Budget;
 use crate::model::write_labels;
 
 /// Ends each name and each value: a byte that UTF-8 never uses.
@@ -101,8 +102,13 @@ impl SeriesId {
 pub(super) struct Registry {
     ids: HashMap<SeriesLabels, SeriesId>,
     labels: Vec<SeriesLabels>,
-    label_bytes: usize,
+    budget: Arc<Budget>,
+    /// What was taken of it.
+    taken_bytes: usize,
 }
+
+/// What a series takes in memory beside its labels, in bytes: an id and a place for each of two handles to them.
+const SERIES_COST_BYTES: usize = 128;
 
 impl std::borrow::Borrow<[u8]> for SeriesLabels {
     fn borrow(&self) -> &[u8] {
@@ -111,6 +117,21 @@ impl std::borrow::Borrow<[u8]> for SeriesLabels {
 }
 
 impl Registry {
+    /// Takes the memory for labels from `budget`.
+    pub(super) fn within(budget: Arc<Budget>) -> Self {
+        Self { ids: HashMap::new(), labels: Vec::new(), budget, taken_bytes: 0 }
+    }
+
+    /// An empty one that takes its memory from the same budget.
+    pub(super) fn another(&self) -> Self {
+        Self::within(Arc::clone(&self.budget))
+    }
+
+    /// What the whole query takes its memory from.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// The id of the series with the labels of `key`.
     pub(super) fn id(&mut self, key: &Key) -> Result<SeriesId, Error> {
         if let Some(id) = self.ids.get(key.0.as_slice()) {
@@ -129,12 +150,11 @@ impl Registry {
 
     fn insert(&mut self, labels: SeriesLabels) -> Result<SeriesId, Error> {
         if limits::SERIES_IN_MEMORY_MAX <= self.labels.len() {
-            return Err(Error::TooLarge { what: "series", limit: limits::SERIES_IN_MEMORY_MAX });
+            return Err(Error::TooManySeriesInMemory);
         }
-        self.label_bytes += labels.byte_count();
-        if limits::LABEL_BYTES_IN_MEMORY_MAX < self.label_bytes {
-            return Err(Error::TooLarge { what: "bytes of labels", limit: limits::LABEL_BYTES_IN_MEMORY_MAX });
-        }
+        let bytes = SERIES_COST_BYTES + labels.byte_count();
+        self.budget.take(bytes)?;
+        self.taken_bytes += bytes;
         let id = SeriesId(u32::try_from(self.labels.len()).expect("bounded by SERIES_IN_MEMORY_MAX"));
         self.labels.push(labels.clone());
         self.ids.insert(labels, id);
@@ -149,6 +169,12 @@ impl Registry {
     /// Every series, by id.
     pub(super) fn all(&self) -> &[SeriesLabels] {
         &self.labels
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.budget.give_back(self.taken_bytes);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::logql::eval::{
 use crate::logql::pipeline::{Clock, Entry};
 use crate::logql::units::NS_PER_SECOND;
 use crate::logql::{Error, limits, parse};
+use crate::model::budget::{Budget, QUERY_BYTES_MAX, Refusal};
 use crate::model::{Direction, Labels, Selection, TimeRange, Timestamp};
 
 /// Entries as `seconds name=value,… line`, one a line, in the order of time.
@@ -387,7 +388,7 @@ fn an_answer_of_too_many_bytes_is_refused() {
     }
     assert_eq!(query.take()[0].lines.len(), 63);
     assert!((0..63).all(|_| query.push(&entry(&row)).is_ok()), "what has been taken does not count");
-    assert_eq!(query.push(&entry(&row)), Err(Error::AnswerTooLarge));
+    assert_eq!(query.push(&entry(&row)), Err(Error::Refused(Refusal::TooMuch { bytes_max: QUERY_BYTES_MAX })));
 }
 
 #[test]
@@ -398,4 +399,40 @@ fn the_database_counts_to_the_limit_if_it_filters() {
     };
     assert_eq!(limit(r#"{app="a"} |= "n" | logfmt"#), Some(10));
     assert_eq!(limit(r#"{app="a"} | logfmt | n > 1"#), None);
+}
+
+/// How a query ends that may keep so many bytes, with an entry of a series of its own in each of 1000 seconds.
+#[track_caller]
+fn check_kept(query: &str, bytes_max: usize, expected: Result<(), Refusal>) {
+    let Ok(Expr::Metric(expr)) = parse(query) else { panic!("{query} is a metric query") };
+    let entries: Vec<String> = (0..1000).map(|second| format!("{second} app=a n={second}")).collect();
+    let evaluation = Evaluation::Range { start: at(0), end: at(1000), step_ns: NS_PER_SECOND };
+    let budget = std::sync::Arc::new(Budget::new(bytes_max));
+    let mut query = MetricQuery::new(&expr, evaluation, TooManySeries::Truncate, &clock()).unwrap();
+    query = query.within(budget.clone());
+    let fed = query.ranges().iter_mut().try_for_each(|range| feed(range, &rows(&entries.join("\n"))));
+    let answer = fed.and_then(|()| query.finish());
+    let refusal = expected.map_err(Error::Refused);
+    assert_eq!(answer.as_ref().map(|_| ()), refusal.as_ref().map(|()| ()), "{} bytes are taken", budget.taken_bytes());
+    if let Ok((MetricAnswer::Matrix(series), _)) = answer {
+        let points: usize = series.iter().map(|series| series.points.len()).sum();
+        assert_eq!(budget.taken_bytes(), 32 * points, "the answer is all that is kept");
+    }
+}
+
+#[test]
+fn what_is_kept_is_taken_from_the_budget_and_given_back() {
+    let too_much = |bytes_max| Err(Refusal::TooMuch { bytes_max });
+    // One series for each entry, each in one window.
+    let series = r#"count_over_time({app="a"} | logfmt | drop detected_level [1s])"#;
+    check_kept(series, 1 << 20, Ok(()));
+    check_kept(series, 300 << 10, too_much(300 << 10));
+    // One value for each entry.
+    let values = r#"quantile_over_time(0.5, {app="a"} | logfmt | unwrap n [1000s]) by ()"#;
+    check_kept(values, 128 << 10, Ok(()));
+    check_kept(values, 16 << 10, too_much(16 << 10));
+    // A point of each of 1000 series at each of 1000 steps.
+    let points = r#"sum(count_over_time({app="a"} | logfmt | drop detected_level [1000s]) > 0)"#;
+    check_kept(points, 32 << 20, Ok(()));
+    check_kept(points, 4 << 20, too_much(4 << 20));
 }

@@ -51,9 +51,10 @@ impl Cell {
         }
     }
 
-    /// How many values are kept one by one.
-    pub(super) fn value_count(&self) -> usize {
-        if let Self::Values(values) = self { values.len() } else { 0 }
+    /// What values that are kept one by one take in memory, in bytes; twice of what is used, because vectors grow by
+    /// doubling.
+    pub(super) fn byte_count(&self) -> usize {
+        if let Self::Values(values) = self { 2 * size_of_val(values.as_slice()) } else { 0 }
     }
 }
 
@@ -80,9 +81,12 @@ impl Window {
         }
     }
 
-    /// How many values are kept one by one.
-    pub(super) fn value_count(&self) -> usize {
-        if let Self::Values(values) = self { values.len() } else { 0 }
+    /// What is in it takes in memory, in bytes; twice of what is used, because vectors grow by doubling.
+    pub(super) fn byte_count(&self) -> usize {
+        match self {
+            Self::Sums(sums) => 2 * (sums.older.len() + sums.newer.len()) * size_of::<(Slot, Accumulator)>(),
+            Self::Values(values) => 2 * values.len() * size_of::<(Slot, f64)>(),
+        }
     }
 
     /// Adds what is not earlier than what there is.

@@ -42,7 +42,7 @@ impl RangeWorker {
     ///
     /// # Errors
     ///
-    /// [`Error::Pipeline`] if the entry has an error that the query does not deal with; [`Error::TooLarge`] if there are
+    /// [`Error::Pipeline`] if the entry has an error that the query does not deal with; [`Error::Refused`] if there are
     /// more series than a query may have.
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         let time_ns = entry.timestamp.as_ns();
@@ -57,7 +57,7 @@ impl RangeWorker {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] if there are more series than a query may have.
+    /// [`Error::Refused`] if there are more series than a query may have.
     pub fn push_whole(
         &mut self,
         labels: &Labels,
