@@ -215,8 +215,8 @@ impl Scan {
 
     /// Brings the part with the next line to the top.
     fn find_next(&mut self) -> Result<(), Error> {
-        self.budget.check()?;
         if std::mem::take(&mut self.is_top_returned) {
+            self.budget.check()?;
             self.advance_top()?;
         }
         self.open_due_parts()

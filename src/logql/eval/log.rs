@@ -86,7 +86,16 @@ impl LogQuery {
         let is_every_line_taken = !stages.iter().any(drops_lines) && options.interval_ns == 0;
         fetch.set_order(options.direction, is_every_line_taken.then_some(options.limit));
         let pipeline = Pipeline::new(&stages, &Needed::EVERYTHING, clock)?;
-        Ok(Self { fetch, pipeline, options, line_count: 0, byte_count: 0, budget: Arc::default(), last: None, streams: BTreeMap::new() })
+        Ok(Self {
+            fetch,
+            pipeline,
+            options,
+            line_count: 0,
+            byte_count: 0,
+            budget: Arc::default(),
+            last: None,
+            streams: BTreeMap::new(),
+        })
     }
 
     /// Takes the memory for lines from `budget`.

@@ -99,7 +99,8 @@ impl MetricQuery {
         let root = builder.node(expr)?;
         let is_sorted = expr.parts().any(sorts);
         let budget = Arc::default();
-        Ok(Self { ranges: builder.ranges, root, evaluation, is_sorted, too_many_series, budget })
+        let query = Self { ranges: builder.ranges, root, evaluation, is_sorted, too_many_series, budget };
+        Ok(query.within(Arc::default()))
     }
 
     /// Takes its memory from `budget`, and ends where that is cancelled. To be called before anything is pushed.

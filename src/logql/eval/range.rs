@@ -9,6 +9,7 @@ use std::collections::btree_map::Entry as MapEntry;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use crate::logql::Error;
 use crate::logql::ast::{Grouping, LogRange, MatchOp, RangeAggregation, RangeOp};
 use crate::logql::eval::accumulator::{Statistic, seconds};
 use crate::logql::eval::grid::{Grid, Slot};
@@ -18,7 +19,6 @@ use crate::logql::eval::window::{Cell, Summary, Window};
 use crate::logql::eval::worker::{RangeSum, RangeWorker};
 use crate::logql::pipeline::{Clock, Entry};
 use crate::logql::plan::Fetch;
-use crate::logql::Error;
 use crate::model::budget::Budget;
 use crate::model::{Labels, TimeRange, Timestamp};
 
@@ -272,7 +272,10 @@ impl RangeQuery {
         if let Some(labels) = self.when_absent {
             let absent = registry.id_of(&labels)?;
             let value = |step: &Vec<_>| if step.is_empty() { vec![(absent, 1.0)] } else { Vec::new() };
-            return Ok(self.steps.iter().map(value).collect());
+            let steps: Vec<_> = self.steps.iter().map(value).collect();
+            self.budget.take(steps.iter().map(|step| step_bytes(step)).sum())?;
+            self.budget.give_back(self.steps.iter().map(|step| step_bytes(step)).sum());
+            return Ok(steps);
         }
         let ids =
             self.meter.registry.all().iter().map(|labels| registry.id_of(labels)).collect::<Result<Vec<_>, _>>()?;

@@ -413,7 +413,7 @@ fn check_kept(query: &str, bytes_max: usize, expected: Result<(), Refusal>) {
     let fed = query.ranges().iter_mut().try_for_each(|range| feed(range, &rows(&entries.join("\n"))));
     let answer = fed.and_then(|()| query.finish());
     let refusal = expected.map_err(Error::Refused);
-    assert_eq!(answer.as_ref().map(|_| ()), refusal.as_ref().map(|()| ()), "{} bytes are taken", budget.taken_bytes());
+    assert_eq!(answer.as_ref().err(), refusal.as_ref().err(), "{} bytes are taken", budget.taken_bytes());
     if let Ok((MetricAnswer::Matrix(series), _)) = answer {
         let points: usize = series.iter().map(|series| series.points.len()).sum();
         assert_eq!(budget.taken_bytes(), 32 * points, "the answer is all that is kept");
