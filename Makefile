@@ -17,6 +17,8 @@ MINIKUBE ?= minikube
 # How many bytes of generated log a bench reads in each format, and how many seconds it watches latency and idling.
 export BENCH_BYTES ?= 1000000000
 export BENCH_SECONDS ?= 10
+# How long each fuzz target runs.
+export FUZZ_SECONDS ?= 60
 
 .PHONY: help
 help: ## List the targets
@@ -75,7 +77,7 @@ kubecleanup: ## Remove the agent from minikube; its data stays on the node in /v
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc e2e check-bench ## Everything that CI runs
+check: check-format check-lint check-test check-doc e2e check-bench check-fuzz ## Everything that CI runs
 
 # Each step prints a heading and how long it took.
 define step
@@ -103,6 +105,10 @@ check-bench:
 	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench collector)
 	$(call step,Database bench in small,BENCH_BYTES=80000000 BENCH_OPEN_BYTES=160000000 cargo bench --locked --bench database)
 
+.PHONY: check-fuzz
+check-fuzz:
+	$(call step,Fuzz in short,FUZZ_SECONDS=20 fuzz/run.sh)
+
 .PHONY: e2e
 e2e: ## Try the agent on this machine's logs, and its image on a Docker engine of its own (needs root)
 	$(call step,End to end on this machine,e2e/host.sh)
@@ -115,3 +121,7 @@ bench-collector: ## Measure backlog speed, latency and idle costs beside rsyslog
 .PHONY: bench-database
 bench-database: ## Measure size, searches and opening of the database beside zstd and ripgrep (needs rg)
 	cargo bench --locked --bench database
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZ_SECONDS, or some: make fuzz FUZZ_SECONDS=3600 FUZZ_TARGETS='block_decode logql_parse'
+	fuzz/run.sh $(FUZZ_TARGETS)

@@ -141,7 +141,7 @@ impl Database {
         }
         segment::remove(storage.as_ref(), &segments.obsolete);
         let cut_bytes = recovered.cut_bytes;
-        let quarantined_bytes = recovered.quarantined_bytes + segments.quarantined_bytes;
+        let quarantined_bytes = recovered.quarantined_bytes.saturating_add(segments.quarantined_bytes);
         let writer = Mutex::new(Writer::new(Arc::clone(&storage), limits.journal, recovered));
         let state = Mutex::new(state);
         let shared = Shared {

@@ -84,7 +84,7 @@ pub(in crate::log_database) fn recover(
             }
             HeaderState::Valid(_) | HeaderState::Damaged => {
                 log::error!("{} has no valid header and is left out", file.path().display());
-                recovered.quarantined_bytes += size_bytes;
+                recovered.quarantined_bytes = recovered.quarantined_bytes.saturating_add(size_bytes);
             }
         }
     }
@@ -96,7 +96,7 @@ pub(in crate::log_database) fn recover(
         let content = read_file(&file, durable_end)?;
         report(&file, &content);
         recovered.cut_bytes += content.cut_bytes;
-        recovered.quarantined_bytes += content.quarantined_bytes;
+        recovered.quarantined_bytes = recovered.quarantined_bytes.saturating_add(content.quarantined_bytes);
         recovered.newest = Some(Newest {
             file: Arc::clone(&file),
             written_bytes: content.valid_end,
@@ -196,12 +196,13 @@ fn read_file(file: &JournalFile, durable_end: Option<u64>) -> storage::Result<Co
     for finding in findings {
         let torn_at = match finding {
             Finding::Damage(range) => {
-                content.quarantined_bytes += range.end.min(mark).saturating_sub(range.start);
+                let durable = range.end.min(mark).saturating_sub(range.start);
+                content.quarantined_bytes = content.quarantined_bytes.saturating_add(durable);
                 (mark < range.end).then_some(range.start.max(mark))
             }
             Finding::Record(found) if mark <= found.start && 0 < found.damaged_bytes => Some(found.start),
             Finding::Record(found) => {
-                content.quarantined_bytes += found.damaged_bytes;
+                content.quarantined_bytes = content.quarantined_bytes.saturating_add(found.damaged_bytes);
                 content.has_unsynced |= mark <= found.start && !found.skeleton.is_empty();
                 content.records.push((found.skeleton, found.start + found.head.body_start()));
                 None

@@ -39,7 +39,7 @@ impl Segment {
             file,
             sequences: header.sequences.clone(),
             stored: header.stored,
-            size_bytes: header.index_offset + header.index_bytes,
+            size_bytes: header.index_offset.saturating_add(header.index_bytes),
             block_count: streams.iter().map(|stream| stream.parts.len()).sum(),
             is_complete: true,
             unreadable: Unreadable::default(),
@@ -195,7 +195,7 @@ impl Recovered {
             HeaderState::Valid(header) if header.sequences == sequences => header,
             HeaderState::Valid(_) | HeaderState::Damaged => {
                 log::error!("{} has no valid header and is left out", path.display());
-                self.quarantined_bytes += size_bytes;
+                self.quarantined_bytes = self.quarantined_bytes.saturating_add(size_bytes);
                 return Ok(());
             }
         };
@@ -219,10 +219,10 @@ impl Recovered {
         size_bytes: u64,
     ) -> storage::Result<Vec<StreamParts>> {
         let (streams, damaged_bytes) = walk(file, header.salt, header.index_offset.min(size_bytes))?;
-        let quarantined_bytes = damaged_bytes + header.index_bytes;
+        let quarantined_bytes = damaged_bytes.saturating_add(header.index_bytes);
         let path: &Path = file.path();
         log::error!("{} is damaged, the rest is readable: {quarantined_bytes} bytes are left out", path.display());
-        self.quarantined_bytes += quarantined_bytes;
+        self.quarantined_bytes = self.quarantined_bytes.saturating_add(quarantined_bytes);
         Ok(streams)
     }
 

@@ -1,0 +1,44 @@
+//! Any bytes as a log file: CRI, Docker's JSON, plain text with times of any shape, partial lines. Never a panic, and no
+//! byte of a plain line is changed.
+#![no_main]
+
+use jiff::tz::TimeZone;
+use libfuzzer_sys::fuzz_target;
+use monitoring_rs::log_collector::format::{Decoder, LINE_BYTES_MAX};
+use monitoring_rs::model::Timestamp;
+use monitoring_rs_fuzz::{logs, plant};
+
+fuzz_target!(init: plant("line_format", seeds()), |bytes: &[u8]| check(bytes));
+
+fn check(bytes: &[u8]) {
+    let read_at = Timestamp::from_ns(1_700_000_000_000_000_000);
+    let mut decoder = Decoder::new(TimeZone::UTC);
+    let mut offset = 0;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Some(decoded) = decoder.decode(line, offset, read_at) {
+            assert!(decoded.line.len() <= LINE_BYTES_MAX);
+        }
+        assert!(decoder.pending_from().is_none_or(|pending| pending <= offset));
+        offset += line.len() as u64 + 1;
+    }
+    while let Some(decoded) = decoder.finish() {
+        assert!(decoded.line.len() <= LINE_BYTES_MAX);
+    }
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> =
+        logs(40).iter().map(|lines| lines.iter().flat_map(|(_, line)| [line, b"\n"].concat()).collect()).collect();
+    seeds.push(
+        b"2024-05-06T07:08:09.123456789Z stdout P one \n2024-05-06T07:08:09.2+02:00 stderr F err\n\
+          2024-05-06T07:08:10.123456789Z stdout F two\n"
+            .to_vec(),
+    );
+    seeds.push(
+        br#"{"log":"a\u00e9\ud83d\ude00\n","stream":"stdout","time":"2024-05-06T07:08:09.1Z"}
+{"log":"part","stream":"stderr","time":"2024-05-06T07:08:09.1Z","attrs":{"a":[1,null]}}
+{"stream":"stderr","log":"end\n","time":"2024-05-06T07:08:09.1Z"}"#
+            .to_vec(),
+    );
+    seeds
+}

@@ -1,0 +1,72 @@
+//! Any bytes as a segment beside an intact one: opened, read, merged. Never a panic, and the other one is not harmed.
+#![no_main]
+
+use std::cell::OnceCell;
+
+use libfuzzer_sys::fuzz_target;
+use monitoring_rs::log_database::storage::SimulatedStorage;
+use monitoring_rs::model::{Batch, Checkpoint, Lines, StreamLines, Timestamp};
+use monitoring_rs_fuzz::{labels, logs, open, plant, read};
+
+/// Few lines, so that a run is short.
+const LINES: usize = 8;
+const HOUR_NS: i64 = 3_600_000_000_000;
+const NAME: &str = "segments/1970-01-01/0000000000000001-0000000000000001.segment";
+const OTHER_NAME: &str = "segments/1970-01-01/0000000000000002-0000000000000002.segment";
+
+thread_local! {
+    static OTHER: OnceCell<Vec<u8>> = const { OnceCell::new() };
+}
+
+fuzz_target!(init: plant("segment_open", seeds()), |bytes: &[u8]| check(bytes));
+
+fn check(bytes: &[u8]) {
+    let storage = SimulatedStorage::default();
+    storage.put(NAME, bytes.to_vec());
+    OTHER.with(|other| {
+        let other = other.get_or_init(|| segment(2, vec![(labels("other"), logs(LINES).swap_remove(0))]));
+        storage.put(OTHER_NAME, other.clone());
+    });
+    let Some(database) = open(&storage) else { return };
+    let before = read(&database.snapshot(), bytes.len());
+    let lines_of_other = |entries: &[monitoring_rs::model::LogEntry]| {
+        entries.iter().filter(|entry| entry.labels == labels("other")).count()
+    };
+    assert!(LINES <= lines_of_other(&before), "the other segment is read in full");
+    database.statistics();
+    // The day is over, so both are merged where they can be.
+    while database.maintain(Timestamp::from_ns(48 * HOUR_NS)).is_ok_and(|has_more| has_more) {}
+    let after = read(&database.snapshot(), bytes.len());
+    let opened_again = read(&open(&storage).expect("what is written is opened").snapshot(), bytes.len());
+    assert!(after == opened_again, "a start changes nothing");
+    assert!(LINES <= lines_of_other(&after), "a merge loses nothing");
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> = logs(LINES).into_iter().map(|lines| segment(1, vec![(labels("a"), lines)])).collect();
+    let many = logs(LINES).into_iter().enumerate().map(|(number, lines)| (labels(&number.to_string()), lines));
+    seeds.push(segment(1, many.collect()));
+    seeds
+}
+
+/// A segment made of journal file `sequence`.
+fn segment(sequence: u64, streams: Vec<(monitoring_rs::model::Labels, Lines)>) -> Vec<u8> {
+    let storage = SimulatedStorage::default();
+    for number in 1..=sequence {
+        let database = open(&storage).expect("an empty storage is opened");
+        let mut batch = Batch {
+            checkpoint: Some(Checkpoint { source: b"source".to_vec(), position: Some(b"1".to_vec()) }),
+            streams: vec![StreamLines { labels: labels("filler"), lines: logs(LINES).swap_remove(9) }],
+        };
+        if number == sequence {
+            batch.streams = streams.iter().cloned().map(|(labels, lines)| StreamLines { labels, lines }).collect();
+        }
+        database.append(batch).expect("there is room");
+        database.commit().expect("nothing fails");
+        for hours in [0, 1, 1] {
+            database.maintain(Timestamp::from_ns((number.cast_signed() * 2 + hours) * HOUR_NS)).expect("nothing fails");
+        }
+    }
+    let name = format!("segments/1970-01-01/{sequence:016x}-{sequence:016x}.segment");
+    storage.files().remove(&name).unwrap_or_default()
+}
