@@ -18,7 +18,12 @@ const PRINTED_BYTES_MIN: usize = 100_000;
 fn check(text: &str) {
     let _ = parse_selector(text);
     let Ok(expr) = parse(text) else { return };
-    for printed in [expr.to_string(), pretty(&expr)] {
+    let printed = [expr.to_string(), pretty(&expr)];
+    // Arithmetic on numbers is done when a query is read, and what `0/0` gives has no notation.
+    if printed[0].contains("NaN") || printed[0].contains("Inf") {
+        return;
+    }
+    for printed in printed {
         match parse(&printed) {
             Ok(again) => assert!(again == expr, "{printed}"),
             Err(error) => assert!(PRINTED_BYTES_MIN < printed.len(), "{printed}: {error}"),

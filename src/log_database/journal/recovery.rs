@@ -185,6 +185,8 @@ fn read_file(file: &JournalFile, durable_end: Option<u64>) -> storage::Result<Co
         Finding::Damage(_) => None,
     });
     let mark = durable_end.unwrap_or_else(|| synced.max().unwrap_or(0).max(file.header.durable_bytes));
+    // A file that ends inside its header was cut, whatever it says of itself.
+    let mark = mark.max(RECORDS_START);
     let mut content = Content {
         records: Vec::new(),
         valid_end: end,

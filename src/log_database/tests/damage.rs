@@ -93,9 +93,13 @@ fn any_length_leaves_what_was_committed_before_the_cut() {
 #[test]
 fn a_journal_with_damage_can_be_added_to() {
     let batches = golden_batches();
-    for byte in (0..GOLDEN.len()).step_by(7) {
+    let flipped = (0..GOLDEN.len()).step_by(7).map(|byte| {
         let mut bytes = GOLDEN.to_vec();
         bytes[byte] ^= 0x10;
+        bytes
+    });
+    let cut = (0..GOLDEN.len()).step_by(7).map(|length| GOLDEN[..length].to_vec());
+    for (number, bytes) in flipped.chain(cut).enumerate() {
         let storage = SimulatedStorage::default();
         storage.put(FILE_NAME, bytes);
         let database = open(&storage).unwrap();
@@ -105,7 +109,7 @@ fn a_journal_with_damage_can_be_added_to() {
         database.sync().unwrap();
         let mut expected = before;
         expected.append(&added);
-        assert_eq!(content(&open(&storage).unwrap()), expected, "byte {byte}");
+        assert_eq!(content(&open(&storage).unwrap()), expected, "damage {number}");
     }
     assert_eq!(content(&open_bytes(GOLDEN.to_vec())), in_time_order(Model::after(&batches)));
 }
