@@ -17,6 +17,9 @@ MINIKUBE ?= minikube
 # How many bytes of generated log a bench reads in each format, and how many seconds it watches latency and idling.
 export BENCH_BYTES ?= 1000000000
 export BENCH_SECONDS ?= 10
+# How many states of the medium are tried, and how often the agent is killed; CRASH_SEED and KILL_SEED repeat a run.
+export CRASH_STATES ?= 20000
+export KILLS ?= 500
 # How long each fuzz target runs.
 export FUZZ_SECONDS ?= 60
 
@@ -77,7 +80,7 @@ kubecleanup: ## Remove the agent from minikube; its data stays on the node in /v
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc e2e check-bench check-fuzz ## Everything that CI runs
+check: check-format check-lint check-test check-doc e2e check-bench check-fuzz crash ## Everything that CI runs
 
 # Each step prints a heading and how long it took.
 define step
@@ -104,6 +107,15 @@ check-doc:
 check-bench:
 	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench collector)
 	$(call step,Database bench in small,BENCH_BYTES=80000000 BENCH_OPEN_BYTES=160000000 cargo bench --locked --bench database)
+
+.PHONY: crash
+crash: ## Crash the database 20,000 times in simulation, and kill the agent 500 times for real while it collects
+	$(call step,Simulated crashes and failures,CRASH_STATES=$(CRASH_STATES) cargo test --locked --release --lib log_database -- --nocapture 2>&1 | grep -E 'distinct states|panicked|CRASH_SEED|test result')
+	$(call step,kill -9,cargo bench --locked --bench kill)
+
+.PHONY: crash-long
+crash-long: ## As `make crash`, with 1,000,000 states and 10,000 kills; takes hours
+	CRASH_STATES=1000000 KILLS=10000 $(MAKE) crash
 
 .PHONY: check-fuzz
 check-fuzz:

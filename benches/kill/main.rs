@@ -52,7 +52,8 @@ fn main() {
     while killed < kills {
         let place = tempfile::tempdir().expect("the temporary directory can be written");
         let count = KILLS_PER_ROUND.min(kills - killed);
-        let lives_ms: Vec<u64> = (0..count).map(|_| LIFE_MS.start + random.next() % (LIFE_MS.end - LIFE_MS.start)).collect();
+        let lives_ms: Vec<u64> =
+            (0..count).map(|_| LIFE_MS.start + random.next() % (LIFE_MS.end - LIFE_MS.start)).collect();
         let outcome = round(place.path(), &lives_ms);
         killed += count;
         println!("{killed} kills, {:.0} s: {outcome:?}", start.elapsed().as_secs_f64());
@@ -113,14 +114,20 @@ fn check(number: u64, container: &Container, lines: &[String], outcome: &mut Out
         expected.clear();
         node::write_text(number, sequence, &mut expected);
         // A line that came twice is counted as such, not as out of order as well.
-        outcome.wrong += u64::from(*line != expected || (*count == 1 && newest.is_some_and(|newest| sequence < newest)));
+        outcome.wrong +=
+            u64::from(*line != expected || (*count == 1 && newest.is_some_and(|newest| sequence < newest)));
         newest = newest.max(Some(sequence));
     }
     let lost: Vec<usize> = (0..seen.len()).filter(|place| seen[*place] == 0).collect();
     let doubled: Vec<usize> = (0..seen.len()).filter(|place| 1 < seen[*place]).collect();
     for (what, places) in [("lost", &lost), ("doubled", &doubled)] {
         if let (Some(first), Some(last)) = (places.first(), places.last()) {
-            println!("{}: {} lines {what}, the first {first}, the last {last}; rotations at {:?}", node::pod(number), places.len(), container.rotated_at);
+            println!(
+                "{}: {} lines {what}, the first {first}, the last {last}; rotations at {:?}",
+                node::pod(number),
+                places.len(),
+                container.rotated_at
+            );
         }
     }
     outcome.lines += container.line_count;

@@ -120,7 +120,8 @@ impl Container {
         fs::create_dir_all(&directory).expect("the place can be written");
         let path = directory.join("0.log");
         let file = create(&path);
-        symlink(&path, node.root().join(format!("{pod}_shop_app-{number:064x}.log"))).expect("the place can be written");
+        symlink(&path, node.root().join(format!("{pod}_shop_app-{number:064x}.log")))
+            .expect("the place can be written");
         Self { directory, file, number, line_count: 0, rotated_at: Vec::new(), rest: Vec::new(), rotated: None }
     }
 

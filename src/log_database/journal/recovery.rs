@@ -68,16 +68,12 @@ pub(in crate::log_database) fn recover(
     let mut recovered = Recovered { newest: None, next_sequence, cut_bytes: 0, quarantined_bytes: 0 };
 
     let mut files = Vec::new();
-    let mut obsolete = Vec::new();
     for sequence in sequences {
         let file = storage.open(&file_name(sequence))?;
         let size_bytes = file.size_bytes()?;
         match read_header(file.as_ref(), size_bytes)? {
             HeaderState::Newer(got) => {
                 return Err(Error::UnsupportedVersion { path: file.path().to_owned(), got, supported: VERSION });
-            }
-            HeaderState::Valid(header) if header.sequence == sequence && settled.contains(sequence) => {
-                obsolete.push(sequence);
             }
             HeaderState::Valid(header) if header.sequence == sequence => {
                 files.push(JournalFile::new(header, file, size_bytes));
@@ -89,9 +85,13 @@ pub(in crate::log_database) fn recover(
         }
     }
 
-    let (chain, replaced) = chain(files);
-    obsolete.extend(replaced);
+    // A file that is settled still says what it has replaced, and that may be there as well.
+    let (chain, mut obsolete) = chain(files);
     for (file, durable_end) in chain {
+        if settled.contains(file.sequence()) {
+            obsolete.push(file.sequence());
+            continue;
+        }
         let file = Arc::new(file);
         let content = read_file(&file, durable_end)?;
         report(&file, &content);
@@ -104,6 +104,9 @@ pub(in crate::log_database) fn recover(
             has_unsynced: content.has_unsynced,
             is_intact: content.cut_bytes == 0 && content.quarantined_bytes == 0,
         });
+        // A file without records counts as well: left behind unseen, it would be believed in full once the file is gone that
+        // says how little of it counts.
+        apply(&file, Skeleton::default(), RECORDS_START);
         for (skeleton, body_start) in content.records {
             apply(&file, skeleton, body_start);
         }

@@ -5,8 +5,6 @@
 //! the reason to ignore it here, as the module above explains. Only the newest file ever holds anything that is not
 //! durable.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::io::IoSlice;
 use std::sync::Arc;
 
@@ -158,7 +156,7 @@ impl Writer {
     fn create(&self, sequence: u64, checkpoints: &[Checkpoint]) -> Result<(Rollover, u64), Error> {
         let mut header = Header {
             sequence,
-            salt: RandomState::new().build_hasher().finish(),
+            salt: self.storage.salt(),
             predecessor: 0,
             predecessor_bytes: 0,
             durable_bytes: RECORDS_START,

@@ -1,7 +1,5 @@
 //! Makes a segment: blocks one after the other, then the index, then the header, then the name.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::io::IoSlice;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -85,7 +83,7 @@ pub(in crate::log_database) fn write_segment(
 impl SegmentWriter {
     fn create(storage: &dyn Storage, new_name: &str) -> Result<Self, Error> {
         let file = storage.create(new_name)?;
-        Ok(Self { file, salt: RandomState::new().build_hasher().finish(), end: BLOCKS_START, streams: Vec::new() })
+        Ok(Self { file, salt: storage.salt(), end: BLOCKS_START, streams: Vec::new() })
     }
 
     /// Appends a block of the stream `labels`. Streams come in the order of their labels, each with all its blocks.

@@ -1,5 +1,6 @@
 //! A directory of the file system.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,6 +88,10 @@ impl Storage for DiskStorage {
 
     fn sync_directory(&self, directory: &str) -> Result<()> {
         file::sync_directory(&self.root.join(directory))
+    }
+
+    fn salt(&self) -> u64 {
+        RandomState::new().build_hasher().finish()
     }
 
     fn free_bytes(&self) -> Result<u64> {

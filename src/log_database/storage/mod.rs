@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 pub use crate::file::Error as IoError;
 pub use disk::DiskStorage;
+#[cfg(test)]
+pub(in crate::log_database) use simulated::Random;
 pub use simulated::{CrashMode, Failure, SimulatedStorage};
 
 /// The result of an operation on the medium.
@@ -45,6 +47,9 @@ pub trait Storage: Debug + Send + Sync {
 
     /// Waits until the names in `directory` are on stable storage.
     fn sync_directory(&self, directory: &str) -> Result<()>;
+
+    /// A number that hardly any other call returns, on this medium or another: it tells files apart.
+    fn salt(&self) -> u64;
 
     /// Bytes that can still be written.
     fn free_bytes(&self) -> Result<u64>;

@@ -56,7 +56,11 @@ struct World {
     /// Every file there ever was; directories name them by index.
     files: Vec<Image>,
     call_count: u64,
+    /// Salts so far: the next process must not get the same ones again.
+    salt_count: u64,
     failure: Option<Failure>,
+    /// What failing calls say; [`io::ErrorKind::Other`] where nothing was asked for.
+    failure_kind: Option<io::ErrorKind>,
     capacity_bytes: Option<u64>,
 }
 
@@ -152,6 +156,11 @@ impl SimulatedStorage {
         self.world().failure = failure;
     }
 
+    /// What failing calls say is wrong.
+    pub fn set_failure_kind(&self, kind: io::ErrorKind) {
+        self.world().failure_kind = Some(kind);
+    }
+
     /// How much all files may have together; writes of more fail because the medium is full.
     pub fn set_capacity_bytes(&self, capacity_bytes: u64) {
         self.world().capacity_bytes = Some(capacity_bytes);
@@ -162,7 +171,7 @@ impl SimulatedStorage {
     pub fn crash(&self, mode: CrashMode, seed: u64) -> Self {
         let world = self.world();
         let mut random = Random(seed);
-        let mut crashed = World::default();
+        let mut crashed = World { salt_count: world.salt_count, ..World::default() };
         if mode == CrashMode::ProcessKilled {
             (crashed.files, crashed.directories) = (world.files.clone(), world.directories.clone());
             return Self(Arc::new(Mutex::new(crashed)));
@@ -212,7 +221,7 @@ impl SimulatedStorage {
     /// Counts a call and fails it where that was asked for.
     fn call(&self, action: &'static str, path: &Path) -> Result<MutexGuard<'_, World>> {
         let mut world = self.world();
-        if world.next_call_fails() { Err(failure(action, path)) } else { Ok(world) }
+        if world.next_call_fails() { Err(world.error(action, path)) } else { Ok(world) }
     }
 
     fn change(&self, action: &'static str, change: Change, name: &str) -> Result<()> {
@@ -240,6 +249,11 @@ impl World {
             Some(Failure::Once(failing)) => number == failing,
             Some(Failure::From(first)) => first <= number,
         }
+    }
+
+    fn error(&self, action: &'static str, path: &Path) -> IoError {
+        let kind = self.failure_kind.unwrap_or(io::ErrorKind::Other);
+        IoError { action, path: path.to_owned(), source: io::Error::new(kind, "simulated failure") }
     }
 
     fn free_bytes(&self) -> u64 {
@@ -363,6 +377,12 @@ impl Storage for SimulatedStorage {
         Ok(())
     }
 
+    fn salt(&self) -> u64 {
+        let mut world = self.world();
+        world.salt_count += 1;
+        Random(world.salt_count).next()
+    }
+
     fn free_bytes(&self) -> Result<u64> {
         self.call("stat the file system of", Path::new("/")).map(|world| world.free_bytes())
     }
@@ -412,7 +432,7 @@ impl StoredFile for SimulatedFile {
             bytes.truncate(bytes.len() / 2);
         }
         world.files[self.file].write(Write::Bytes { offset, bytes });
-        if failed { Err(failure("write", &self.path)) } else { Ok(()) }
+        if failed { Err(world.error("write", &self.path)) } else { Ok(()) }
     }
 
     fn sync(&self) -> Result<()> {
@@ -421,7 +441,7 @@ impl StoredFile for SimulatedFile {
         let image = &mut world.files[self.file];
         let writes = std::mem::take(&mut image.unsynced);
         if failed {
-            return Err(failure("sync", &self.path));
+            return Err(world.error("sync", &self.path));
         }
         for write in writes {
             write.apply(&mut image.durable);
@@ -434,16 +454,12 @@ fn directory_of(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
-fn failure(action: &'static str, path: &Path) -> IoError {
-    IoError { action, path: path.to_owned(), source: io::Error::other("simulated failure") }
-}
-
 /// Random numbers that a seed repeats (`SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>).
 #[derive(Debug)]
-struct Random(u64);
+pub(in crate::log_database) struct Random(pub(in crate::log_database) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(in crate::log_database) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -451,7 +467,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(in crate::log_database) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).expect("less than bound")
     }
 

@@ -4,6 +4,7 @@
 //! database is opened again, and must hold exactly what it held at one of the commits that were tried since the last
 //! sync that returned: lines and checkpoints of the same one.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::log_database::database::Limits;
@@ -38,34 +39,34 @@ pub(super) fn limits() -> Limits {
 }
 
 /// What a run did, as far as its caller can know.
-#[derive(Debug, Default)]
-struct Run {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Run {
     /// Everything that was appended.
-    appended: Vec<Batch>,
+    pub(super) appended: Vec<Batch>,
     /// How many batches each commit would have stored, whether or not it returned well.
-    tried: Vec<usize>,
+    pub(super) tried: Vec<usize>,
     /// How many the last successful commit stored.
-    committed: usize,
+    pub(super) committed: usize,
     /// How many the last successful sync stored.
-    synced: usize,
+    pub(super) synced: usize,
 }
 
 impl Run {
-    fn commit(&mut self, database: &Database) -> Result<(), Error> {
+    pub(super) fn commit(&mut self, database: &Database) -> Result<(), Error> {
         self.tried.push(self.appended.len());
         database.commit()?;
         self.committed = self.appended.len();
         Ok(())
     }
 
-    fn sync(&mut self, database: &Database) -> Result<(), Error> {
+    pub(super) fn sync(&mut self, database: &Database) -> Result<(), Error> {
         self.tried.push(self.appended.len());
         database.sync()?;
         (self.committed, self.synced) = (self.appended.len(), self.appended.len());
         Ok(())
     }
 
-    fn append(&mut self, database: &Database) {
+    pub(super) fn append(&mut self, database: &Database) {
         let number = self.appended.len();
         let (stream, text) = (["a", "b"][number % 2], format!("line {number} ").repeat(1 + number * 7 % 100));
         let time = i64::try_from(number).unwrap();
@@ -115,7 +116,7 @@ impl Run {
 
     /// Which of the commits the database holds; at least `from` batches.
     #[track_caller]
-    fn check(&self, database: &Database, from: usize, context: &str) -> usize {
+    pub(super) fn check(&self, database: &Database, from: usize, context: &str) -> usize {
         let held = content(database);
         let tried = self.tried.iter().copied().filter(|count| from <= *count);
         let found = tried.chain([from]).find(|count| in_time_order(Model::after(&self.appended[..*count])) == held);
@@ -201,22 +202,44 @@ fn a_second_crash_during_recovery_loses_nothing_more() {
     }
 }
 
+/// What a medium says that is broken, full, or mounted again for reading only.
+const FAILURE_KINDS: [io::ErrorKind; 3] =
+    [io::ErrorKind::Other, io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem];
+
 #[test]
 fn one_failed_call_costs_nothing_but_time() {
+    FAILURE_KINDS.into_iter().for_each(|kind| check_failures(kind, Failure::Once));
+}
+
+#[test]
+fn calls_that_fail_until_the_medium_recovers_cost_nothing_but_time() {
+    FAILURE_KINDS.into_iter().for_each(|kind| check_failures(kind, Failure::From));
+}
+
+/// Lets each call of a run fail in turn, and with [`Failure::From`] all after it until the run is over.
+#[track_caller]
+fn check_failures(kind: io::ErrorKind, failure: fn(u64) -> Failure) {
     for call in 0.. {
         let storage = SimulatedStorage::default();
-        storage.set_failure(Some(Failure::Once(call)));
+        storage.set_failure_kind(kind);
+        storage.set_failure(Some(failure(call)));
         let mut run = Run::default();
-        let database = open(&storage).or_else(|_| open(&storage)).unwrap();
+        let database = open(&storage).or_else(|_| {
+            // A start that fails is the end of the process; the next one comes when the medium works again.
+            storage.set_failure(None);
+            open(&storage)
+        });
+        let database = database.unwrap();
         let result = run.work(&database, 8);
         storage.set_failure(None);
-        let context = format!("call {call}, {result:?}");
+        let context = format!("{:?} says {kind:?}, {result:?}", failure(call));
         check_killed(&storage, &run, &context);
         // Whatever failed, now everything is stored, once, and stays so after a power cut.
         run.sync(&database).unwrap();
         run.maintain(&database).unwrap();
         run.check(&database, run.appended.len(), &context);
-        assert_ne!(database.statistics().segments, 0, "{context}");
+        let is_moved = database.statistics().segments != 0;
+        assert!(is_moved || matches!(failure(call), Failure::From(_)), "{context}");
         for mode in CrashMode::ALL {
             run.check(&open(&storage.crash(mode, call)).unwrap(), run.appended.len(), &context);
         }
@@ -336,6 +359,53 @@ fn a_replaced_file_that_was_not_removed_is_neither_read_nor_kept() {
     }
     run.check(&tests::open(&storage).unwrap(), run.appended.len(), "with the replaced file");
     assert_eq!(storage.files().len(), 1);
+}
+
+#[test]
+fn a_replaced_file_that_comes_back_with_its_settled_successor_is_neither_read_nor_kept() {
+    let storage = SimulatedStorage::default();
+    let mut run = Run::default();
+    let database = open(&storage).unwrap();
+    run.append(&database);
+    run.commit(&database).unwrap();
+    let mut both = storage.files();
+    let database = open(&storage).unwrap();
+    run.append(&database);
+    run.sync(&database).unwrap();
+    both.extend(storage.files());
+    move_all(&database);
+    assert!(both.len() == 2 && both.keys().all(|name| !storage.files().contains_key(name)));
+    both.iter().for_each(|(name, bytes)| storage.put(name, bytes.clone()));
+    run.check(&open(&storage).unwrap(), run.appended.len(), "with both files");
+    assert!(both.keys().all(|name| !storage.files().contains_key(name)));
+}
+
+#[test]
+fn a_torn_file_of_which_nothing_counts_does_not_outlive_its_successor() {
+    let storage = SimulatedStorage::default();
+    let mut run = Run::default();
+    let database = open(&storage).unwrap();
+    run.append(&database);
+    run.commit(&database).unwrap();
+    run.append(&database);
+    storage.set_failure(Some(Failure::Once(storage.call_count())));
+    run.commit(&database).unwrap_err();
+    let storage = storage.crash(CrashMode::ProcessKilled, 0);
+    let database = open(&storage).unwrap();
+    run.appended.truncate(1);
+    run.append(&database);
+    run.sync(&database).unwrap();
+    // The next process sees nothing in the torn file that counts.
+    move_all(&open(&storage).unwrap());
+    run.check(&open(&storage).unwrap(), run.appended.len(), "after another start");
+}
+
+/// Moves everything to segments.
+fn move_all(database: &Database) {
+    for hours in 0..3 {
+        while database.maintain(Timestamp::from_ns(hours * 3_600_000_000_000)).unwrap() {}
+    }
+    assert_ne!(database.statistics().segments, 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod model;
 mod room;
 mod scan;
 mod segments;
+mod states;
 mod subscription;
 
 use std::collections::BTreeMap;
