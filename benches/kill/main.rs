@@ -28,7 +28,7 @@ const KILLS_PER_ROUND: u64 = 50;
 /// How long the agent lives, in milliseconds: from before it listens to long after it has caught up.
 const LIFE_MS: std::ops::Range<u64> = 1..600;
 /// How long the last agent of a round may take to have everything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What became of the lines of a round.
 #[derive(Debug, Default)]

@@ -96,7 +96,9 @@ impl Node {
             let elapsed = (now - written_until).min(CATCH_UP_MAX);
             written_until = now;
             let share = BYTES_PER_SECOND / CONTAINERS * u64::try_from(elapsed.as_micros()).expect("short") / 1_000_000;
-            containers.iter_mut().for_each(|container| container.write(share, CUT_BYTES_MAX));
+            for container in &mut containers {
+                container.write(share, CUT_BYTES_MAX);
+            }
             if rotation_due <= now {
                 rotation_due = now + ROTATION_INTERVAL;
                 let container = &mut containers[rotated % usize::try_from(CONTAINERS).expect("few")];
@@ -106,7 +108,9 @@ impl Node {
                 }
             }
         }
-        containers.iter_mut().for_each(|container| container.write(1, 0));
+        for container in &mut containers {
+            container.write(1, 0);
+        }
         drop(compressor);
         compressing.join().expect("gzip works");
         containers

@@ -208,12 +208,16 @@ const FAILURE_KINDS: [io::ErrorKind; 3] =
 
 #[test]
 fn one_failed_call_costs_nothing_but_time() {
-    FAILURE_KINDS.into_iter().for_each(|kind| check_failures(kind, Failure::Once));
+    for kind in FAILURE_KINDS {
+        check_failures(kind, Failure::Once);
+    }
 }
 
 #[test]
 fn calls_that_fail_until_the_medium_recovers_cost_nothing_but_time() {
-    FAILURE_KINDS.into_iter().for_each(|kind| check_failures(kind, Failure::From));
+    for kind in FAILURE_KINDS {
+        check_failures(kind, Failure::From);
+    }
 }
 
 /// Lets each call of a run fail in turn, and with [`Failure::From`] all after it until the run is over.
@@ -375,7 +379,9 @@ fn a_replaced_file_that_comes_back_with_its_settled_successor_is_neither_read_no
     both.extend(storage.files());
     move_all(&database);
     assert!(both.len() == 2 && both.keys().all(|name| !storage.files().contains_key(name)));
-    both.iter().for_each(|(name, bytes)| storage.put(name, bytes.clone()));
+    for (name, bytes) in &both {
+        storage.put(name, bytes.clone());
+    }
     run.check(&open(&storage).unwrap(), run.appended.len(), "with both files");
     assert!(both.keys().all(|name| !storage.files().contains_key(name)));
 }

@@ -103,7 +103,7 @@ fn held(run: &Run, database: &Database, from: usize, may_drop: bool, context: &s
     let is_held = |count: &usize| {
         let stored = &run.appended[..*count];
         let kept = lines / LINES_PER_BATCH;
-        lines % LINES_PER_BATCH == 0
+        lines.is_multiple_of(LINES_PER_BATCH)
             && kept <= *count
             && in_time_order(Model::after(&stored[*count - kept..])).streams == held.streams
             && Model::after(stored).checkpoints == held.checkpoints
@@ -180,17 +180,17 @@ fn crashes_in_random_runs_leave_a_commit_since_the_last_sync() {
     let wanted = setting("CRASH_STATES").map_or(STATES_DEFAULT, |count| usize::try_from(count).unwrap());
     let first = setting("CRASH_SEED").unwrap_or(1);
     let mut seen = HashSet::new();
-    let mut seed = first;
+    let mut run_seed = first;
     while seen.len() < wanted {
-        crash_everywhere(seed, &mut seen);
-        seed += 1;
+        crash_everywhere(run_seed, &mut seen);
+        run_seed += 1;
     }
-    eprintln!("{} distinct states, CRASH_SEED={first}, {} runs", seen.len(), seed - first);
+    eprintln!("{} distinct states, CRASH_SEED={first}, {} runs", seen.len(), run_seed - first);
 }
 
 /// Crashes one run at each of its calls in every mode, and some of the recoveries again.
-fn crash_everywhere(seed: u64, seen: &mut HashSet<u64>) {
-    let mut random = Random(seed);
+fn crash_everywhere(run_seed: u64, seen: &mut HashSet<u64>) {
+    let mut random = Random(run_seed);
     let plan = Plan::new(&mut random);
     let fresh = State { storage: SimulatedStorage::default(), run: Run::default(), may_drop: false };
     let reference = SimulatedStorage::default();
@@ -199,7 +199,7 @@ fn crash_everywhere(seed: u64, seen: &mut HashSet<u64>) {
         for mode in CrashMode::ALL {
             let is_certain = matches!(mode, CrashMode::ProcessKilled | CrashMode::AllLost);
             for _ in 0..if is_certain { 1 } else { CRASHES_PER_CALL } {
-                let mut context = format!("CRASH_SEED={seed}: call {call}, {mode:?}");
+                let mut context = format!("CRASH_SEED={run_seed}: call {call}, {mode:?}");
                 let mut state = fresh.crash(&plan, call, mode, random.next(), &context);
                 let mut is_new = seen.insert(state.digest(mode));
                 for _ in 1..NESTED_MAX {
@@ -208,7 +208,7 @@ fn crash_everywhere(seed: u64, seen: &mut HashSet<u64>) {
                     }
                     let (next, call) = (Plan::new(&mut random), random.below(60) as u64);
                     let mode = CrashMode::ALL[random.below(CrashMode::ALL.len())];
-                    context += &format!(", then call {call}, {mode:?}");
+                    context = format!("{context}, then call {call}, {mode:?}");
                     state = state.crash(&next, call, mode, random.next(), &context);
                     is_new |= seen.insert(state.digest(mode));
                 }
