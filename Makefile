@@ -80,7 +80,7 @@ kubecleanup: ## Remove the agent from minikube; its data stays on the node in /v
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc e2e check-bench check-fuzz crash-simulated ## Everything that CI runs
+check: check-format check-lint check-test check-doc e2e faults check-bench check-fuzz crash-simulated ## Everything that CI runs
 
 # Each step prints a heading and how long it took.
 define step
@@ -122,6 +122,10 @@ crash-killed:
 .PHONY: crash-long
 crash-long: ## As `make crash`, with 1,000,000 states and 10,000 kills; takes hours
 	CRASH_STATES=1000000 KILLS=10000 $(MAKE) crash
+
+.PHONY: faults
+faults: ## Let real file systems fail under the agent: full, broken, read-only, in use (needs root)
+	$(call step,Faults of file systems,e2e/faults.sh)
 
 .PHONY: check-fuzz
 check-fuzz:
