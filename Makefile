@@ -132,8 +132,9 @@ check-fuzz:
 	$(call step,Fuzz in short,FUZZ_SECONDS=20 fuzz/run.sh)
 
 .PHONY: e2e
-e2e: ## Try the agent on this machine's logs, and its image on a Docker engine of its own (needs root)
+e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image on a Docker engine of its own (needs root)
 	$(call step,End to end on this machine,e2e/host.sh)
+	$(call step,LogQL cases,e2e/logql.sh)
 	$(call step,End to end with Docker,e2e/docker.sh)
 
 .PHONY: bench-collector

@@ -66,7 +66,7 @@ pub(super) async fn ready(request: Request<State>) -> tide::Result {
     let State { status, about, .. } = request.state();
     let problem = status.problem();
     let mut text = match &problem {
-        None => "ok\n".to_owned(),
+        None => "ready\n".to_owned(),
         Some(problem) => format!("lines are not being stored: {problem}\n"),
     };
     if request.url().query().is_some_and(|query| query.starts_with("verbose")) {

@@ -101,6 +101,12 @@ pub fn split(line: &[u8]) -> (&[u8], Metadata<'_>) {
     parts().unwrap_or((line, Metadata::default()))
 }
 
+/// What the pattern of lines that are followed by metadata says of their text.
+pub(super) fn text_of_pattern(pattern: &[u8]) -> &[u8] {
+    let end = memchr::memchr(SEPARATOR, pattern).unwrap_or(pattern.len());
+    &pattern[..end]
+}
+
 /// The metadata of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metadata<'a>(&'a [u8]);

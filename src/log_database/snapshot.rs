@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::log_database::index::{Index, Stream};
 use crate::log_database::metadata;
-use crate::log_database::scan::{Count, Fold, Scan};
+use crate::log_database::scan::{Count, Fold, PatternCount, Scan};
 use crate::log_database::statistics::Statistics;
 use crate::model::{Batch, Labels, Lines, Matcher, Selection, TimeRange, Timestamp};
 
@@ -148,6 +148,17 @@ impl Snapshot {
     /// [`Snapshot::scan_as`]. Its direction and limit play no part. Reads nothing yet.
     pub fn fold_as(&self, selection: &Selection, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Fold {
         Fold::new(self.shown(shown_as), selection)
+    }
+
+    /// Prepares to count the lines in `range` of the streams that `shown_as` gives labels, by pattern and by step of
+    /// `step_ns` nanoseconds from the beginning of the range on. Reads nothing yet.
+    pub fn patterns_as(
+        &self,
+        range: TimeRange,
+        step_ns: NonZeroU64,
+        shown_as: impl Fn(&Labels) -> Option<Labels>,
+    ) -> PatternCount {
+        PatternCount::new(self.shown(shown_as), range, step_ns)
     }
 
     /// The streams that `shown_as` gives labels. One whose entries have metadata follows the one whose entries have none.

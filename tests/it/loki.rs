@@ -168,7 +168,16 @@ fn drilldown_sees_which_labels_there_are() {
     let labels = ["app", "namespace", "pod", "service_name"].map(label);
     check(&format!("detected_labels?{RANGE}&query={{app=\"api\"}}"), &json!({"detectedLabels": labels}));
     check(&format!("detected_labels?{RANGE}&query={{app=\"none\"}}"), &json!({"detectedLabels": []}));
-    check_data(&format!("patterns?{RANGE}&query={{app=\"api\"}}"), &json!([]));
+    let patterns = json!([
+        {"pattern": "not json", "level": "unknown", "samples": [[1_700_000_000, 1]]},
+        {
+            "pattern": r#"{"level":"<_>","user":{"id":<_>},"msg":"<_>"}"#,
+            "level": "unknown",
+            "samples": [[1_700_000_000, 1]]
+        },
+    ]);
+    check_data(&format!("patterns?{RANGE}&step=100s&query={{app=\"api\"}}"), &patterns);
+    check_data(&format!("patterns?{RANGE}&query={{app=\"none\"}}"), &json!([]));
 }
 
 /// The streams of an answer: their labels and their lines' values.
@@ -270,6 +279,21 @@ fn a_range_has_its_start_and_not_its_end() {
     assert_eq!(times(&format!("query_range?{all}&limit=2&{RANGE}")), ["020", "030"]);
     assert_eq!(times(&format!("query_range?{all}&limit=2&direction=forward&{RANGE}")), ["000", "005"]);
     assert_eq!(times(&format!("query_range?{all}&interval=20s&direction=forward&{RANGE}")), ["000", "020"]);
+}
+
+#[test]
+fn numbers_have_the_label_that_is_made_of_others_only_where_it_is_named() {
+    let counts = |query: &str, metrics: &[Value]| {
+        let target = format!("query_range?query={query}&start=1700000050&end=1700000050&step=1s");
+        let series = |metric: &Value| json!({"metric": metric, "values": [[1_700_000_050, "2"]]});
+        check_numbers(&target, "matrix", &Value::Array(metrics.iter().map(series).collect()));
+    };
+    let pod = json!({"app": "api", "namespace": "shop", "pod": "api-1"});
+    counts(r#"count_over_time({app="api"}[1m])"#, std::slice::from_ref(&pod));
+    counts(r#"sum without (app, pod) (count_over_time({app="api"}[1m]))"#, &[json!({"namespace": "shop"})]);
+    counts(r#"sum by (service_name) (count_over_time({app="api"}[1m]))"#, &[json!({"service_name": "api"})]);
+    let named = json!({"app": "api", "namespace": "shop", "pod": "api-1", "service_name": "api"});
+    counts(r#"count_over_time({service_name="api"}[1m])"#, &[named]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) async fn drilldown_limits(_: Request<State>) -> Result<Response, Erro
             "max_entries_limit_per_query": 5000,
             "query_timeout": "1m",
         },
-        "pattern_ingester_enabled": false,
+        "pattern_ingester_enabled": true,
         "version": LOKI_VERSION,
     })))
 }

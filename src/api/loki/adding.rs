@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::api::error::Error;
 use crate::api::loki::running::{Source, entry};
-use crate::api::loki::service;
 use crate::api::loki::wire::Cost;
 use crate::log_database::{EntryRef, Extent, Fold, Folder};
 use crate::logql::eval::{RangeQuery, RangeSum, RangeWorker};
@@ -40,7 +39,7 @@ fn add_counts(range: &mut RangeQuery, source: &Source, selection: &Selection, co
     if COUNTS_MAX < step_count.saturating_mul(stream_count) {
         return Ok(false);
     }
-    let shown_as = |stored: &Labels| service::shown_as(stored, &selection.matchers);
+    let shown_as = |stored: &Labels| source.shown_as(stored, &selection.matchers);
     let Some(count) = source.snapshot.count_as(selection, step_ns, shown_as) else { return Ok(false) };
     for stream in count.within(Arc::clone(&source.budget)).run()? {
         cost.add_many(stream.counts.iter().map(|(_, count)| count).sum(), 0);
@@ -55,7 +54,7 @@ fn add_sums(range: &mut RangeQuery, source: &Source, selection: &Selection, cost
     for _ in 0..Fold::worker_count() {
         workers.push(Worker { range: range.worker()?, room: Vec::new(), lines: 0, bytes: 0 });
     }
-    let fold = source.snapshot.fold_as(selection, |stored| service::shown_as(stored, &selection.matchers));
+    let fold = source.snapshot.fold_as(selection, |stored| source.shown_as(stored, &selection.matchers));
     let fold = fold.within(Arc::clone(&source.budget));
     fold.run(&mut workers, |sum, nothing_before| Ok(range.merge(sum, nothing_before)?))?;
     for worker in workers {

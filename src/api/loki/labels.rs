@@ -1,6 +1,4 @@
 //! `labels`, `label/x/values`, `series` and `detected_labels`: which streams there are.
-//!
-//! `patterns` reads its parameters like these and answers none: no patterns are made yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,14 +65,6 @@ pub(super) async fn detected(mut request: Request<State>) -> Result<Response, Er
     let detected: Vec<Value> =
         detected.map(|(name, values)| json!({"label": name, "cardinality": values.len()})).collect();
     Ok(wire::json(&json!({"detectedLabels": detected})))
-}
-
-/// Answers no patterns.
-pub(super) async fn patterns(mut request: Request<State>) -> Result<Response, Error> {
-    let arguments = Arguments::of(&mut request).await?;
-    arguments.selector()?;
-    arguments.range()?;
-    Ok(wire::success([(); 0]))
 }
 
 /// Whether a value tells nothing but what it is the id of: a UUID, or a number other than 0 and 1.

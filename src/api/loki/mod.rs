@@ -10,6 +10,7 @@ mod adding;
 mod arguments;
 mod fields;
 mod labels;
+mod patterns;
 mod pieces;
 pub(super) mod push;
 mod query;
@@ -47,10 +48,10 @@ pub(super) fn add_routes(app: &mut tide::Server<State>) {
     add_query(app, "/loki/api/v1/detected_labels", labels::detected);
     add_query(app, "/loki/api/v1/detected_fields", fields::fields);
     add_query(app, "/loki/api/v1/detected_field/:name/values", fields::values);
-    add_query(app, "/loki/api/v1/patterns", labels::patterns);
+    add_query(app, "/loki/api/v1/patterns", patterns::patterns);
 
     add_query(app, "/loki/api/v1/format_query", about::format_query);
-    app.at(PUSH_PATH).post(plain(push::push));
+    app.at(PUSH_PATH).post(plain(push::push)).get(plain(push::explain));
     app.at("/loki/api/v1/status/buildinfo").get(plain(about::build));
     app.at("/loki/api/v1/drilldown-limits").get(plain(about::drilldown_limits));
     app.at("/loki/api/v1/rules").get(plain(about::rules));

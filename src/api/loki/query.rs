@@ -10,6 +10,7 @@ use crate::api::loki::adding;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::pieces;
 use crate::api::loki::running::{self, Source};
+use crate::api::loki::service;
 use crate::api::loki::wire::{self, Answer, Cost};
 use crate::logql;
 use crate::logql::ast::{Expr, MetricExpr};
@@ -91,11 +92,13 @@ async fn numbers(
     let is_drilldown = asks_for(request, "X-Query-Tags", "Source=grafana-lokiexplore-app");
     let too_many_series = if is_drilldown { TooManySeries::Truncate } else { TooManySeries::Refuse };
     let query = MetricQuery::new(expr, evaluation, too_many_series, &arguments.clock())?;
+    let service = service::Shown::to(expr);
     running::run(request.state(), arguments, move |source| {
+        let source = source.showing(service);
         let mut query = query.within(source.budget());
         let mut cost = Cost::new();
         for range in query.ranges() {
-            adding::add_up(range, source, &mut cost)?;
+            adding::add_up(range, &source, &mut cost)?;
         }
         let (answer, is_truncated) = query.finish()?;
         let warnings: &[&str] = if is_truncated { &[TRUNCATED] } else { &[] };

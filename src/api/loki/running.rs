@@ -1,5 +1,6 @@
 //! Runs queries over what there is when their turn comes.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::api::State;
@@ -7,23 +8,35 @@ use crate::api::error::Error;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::service;
 use crate::api::loki::wire::Cost;
-use crate::log_database::{EntryRef, Scan, Snapshot};
+use crate::log_database::{EntryRef, Pattern, Scan, Snapshot};
 use crate::logql::Fetch;
 use crate::logql::eval::{LogQuery, Stream};
 use crate::logql::pipeline::Entry;
 use crate::model::budget::Budget;
-use crate::model::{Labels, Selection};
+use crate::model::{Labels, Matcher, Selection, TimeRange};
 
 /// What a query reads from: everything there was when its turn came, while somebody waits for the answer.
 pub(super) struct Source {
     pub(super) snapshot: Snapshot,
     pub(super) budget: Arc<Budget>,
+    /// Whether streams have the label that is made of others.
+    service: service::Shown,
 }
 
 impl Source {
     /// What a query that keeps within `budget` reads from.
     pub(super) fn new(snapshot: Snapshot, budget: Arc<Budget>) -> Self {
-        Self { snapshot, budget }
+        Self { snapshot, budget, service: service::Shown::Everywhere }
+    }
+
+    /// The same with another choice of labels.
+    pub(super) fn showing(&self, service: service::Shown) -> Self {
+        Self { snapshot: self.snapshot.clone(), budget: Arc::clone(&self.budget), service }
+    }
+
+    /// The labels that a stream has in the answer, if all `matchers` accept it.
+    pub(super) fn shown_as(&self, stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
+        self.service.of(stored, matchers)
     }
 
     /// What is read and kept is taken from.
@@ -35,15 +48,26 @@ impl Source {
     pub(super) fn selection(&self, fetch: &Fetch) -> Selection {
         let (matchers, range) = fetch.streams();
         let streams = self.snapshot.streams(&[], range);
-        let shown: Vec<Labels> = streams.iter().filter_map(|stored| service::shown_as(stored, matchers)).collect();
-        let has_metadata = self.snapshot.has_metadata(|stored| service::shown_as(stored, matchers));
+        let shown: Vec<Labels> = streams.iter().filter_map(|stored| self.shown_as(stored, matchers)).collect();
+        let has_metadata = self.snapshot.has_metadata(|stored| self.shown_as(stored, matchers));
         fetch.selection(|name| has_metadata || shown.iter().any(|labels| labels.get(name).is_some()))
     }
 
     /// Prepares to read what `selection` asks for.
     pub(super) fn scan(&self, selection: &Selection) -> Scan {
-        let scan = self.snapshot.scan_as(selection, |stored| service::shown_as(stored, &selection.matchers));
+        let scan = self.snapshot.scan_as(selection, |stored| self.shown_as(stored, &selection.matchers));
         scan.within(Arc::clone(&self.budget))
+    }
+
+    /// Counts the lines of streams by pattern and step.
+    pub(super) fn patterns(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        step_ns: NonZeroU64,
+    ) -> Result<Vec<Pattern>, Error> {
+        let count = self.snapshot.patterns_as(range, step_ns, |stored| self.shown_as(stored, matchers));
+        Ok(count.within(Arc::clone(&self.budget)).run()?)
     }
 }
 

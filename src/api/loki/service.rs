@@ -2,12 +2,16 @@
 //!
 //! It is the first of the labels that are known to name a service; for a file, the file's name without what rotation and
 //! type add to it, so that `web.log` and `web.log.1` are one service.
+//!
+//! Numbers have it only where their query names it, as they have `detected_level`: what is made of other labels would
+//! otherwise keep series apart that a query groups or matches without these.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use crate::log_database::Snapshot;
+use crate::logql::ast::MetricExpr;
 use crate::model::{Labels, Matcher, TimeRange};
 
 /// The label's name.
@@ -51,6 +55,28 @@ pub(super) fn streams(snapshot: &Snapshot, matchers: &[Matcher], range: TimeRang
 /// The labels that a stream has here, if all `matchers` accept them.
 pub(super) fn shown_as(stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
     Some(with_service(stored)).filter(|labels| matchers.iter().all(|matcher| matcher.accepts(labels)))
+}
+
+/// Whether streams have the label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// All of them.
+    Everywhere,
+    /// Only those that it is stored of.
+    WhereStored,
+}
+
+impl Shown {
+    /// What a query for numbers needs.
+    pub(super) fn to(expr: &MetricExpr) -> Self {
+        if expr.to_string().contains(SERVICE_LABEL) { Self::Everywhere } else { Self::WhereStored }
+    }
+
+    /// The labels that a stream has, if all `matchers` accept those that it has here.
+    pub(super) fn of(self, stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
+        let labels = shown_as(stored, matchers)?;
+        Some(if self == Self::Everywhere { labels } else { stored.clone() })
+    }
 }
 
 /// The labels that a stream has here. One that has as many as a stream may have stays as it is.

@@ -80,6 +80,7 @@ mod lines;
 mod needle;
 mod numbers;
 mod parts;
+mod patterns;
 mod plan;
 mod query;
 mod read;
@@ -98,6 +99,7 @@ mod tests;
 
 pub use encode::Encoder;
 pub use lines::LineReader;
+pub use patterns::{PatternFinder, Patterns};
 pub use query::Query;
 pub use read::Block;
 pub use rows::Rows;

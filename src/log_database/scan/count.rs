@@ -51,7 +51,7 @@ impl Count {
         step_ns: NonZeroU64,
     ) -> Self {
         let question = Question::new(selection.range, selection.direction, &selection.filters);
-        let steps = Steps { start_ns: selection.range.start.as_ns(), step_ns };
+        let steps = Steps::new(selection.range.start, step_ns);
         Self { streams, question, steps, budget: Arc::default() }
     }
 
@@ -153,14 +153,18 @@ impl Count {
 
 /// The steps that time is cut into.
 #[derive(Clone, Copy, Debug)]
-struct Steps {
+pub(super) struct Steps {
     start_ns: i64,
     step_ns: NonZeroU64,
 }
 
 impl Steps {
+    pub(super) fn new(start: Timestamp, step_ns: NonZeroU64) -> Self {
+        Self { start_ns: start.as_ns(), step_ns }
+    }
+
     /// The step of a time that is not before the first.
-    fn of(self, timestamp: Timestamp) -> u64 {
+    pub(super) fn of(self, timestamp: Timestamp) -> u64 {
         self.since_start_ns(timestamp) / self.step_ns
     }
 
@@ -172,7 +176,7 @@ impl Steps {
 
 /// Counts of one part. Times are mostly in order, so neighbours are mostly in one step.
 #[derive(Debug)]
-struct Tally {
+pub(super) struct Tally {
     steps: Steps,
     counts: Vec<(u64, u64)>,
     /// Where the step of the last count begins, in nanoseconds since the start.
@@ -180,11 +184,11 @@ struct Tally {
 }
 
 impl Tally {
-    fn new(steps: Steps) -> Self {
+    pub(super) fn new(steps: Steps) -> Self {
         Self { steps, counts: Vec::new(), begin_ns: 0 }
     }
 
-    fn add(&mut self, timestamp: Timestamp) {
+    pub(super) fn add(&mut self, timestamp: Timestamp) {
         let since_begin_ns = self.steps.since_start_ns(timestamp).wrapping_sub(self.begin_ns);
         match self.counts.last_mut() {
             Some((_, count)) if since_begin_ns < self.steps.step_ns.get() => *count += 1,
@@ -198,13 +202,13 @@ impl Tally {
         self.counts.push((step, count));
     }
 
-    fn counts(self) -> Vec<(u64, u64)> {
+    pub(super) fn counts(self) -> Vec<(u64, u64)> {
         merged(self.counts)
     }
 }
 
 /// The counts by step, each step once.
-fn merged(mut counts: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+pub(super) fn merged(mut counts: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     counts.sort_unstable_by_key(|(step, _)| *step);
     counts.dedup_by(|(step, count), (kept_step, kept_count)| {
         let is_same = step == kept_step;

@@ -14,6 +14,7 @@ mod filter;
 mod fold;
 mod parallel;
 mod part;
+mod patterns;
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -31,6 +32,7 @@ use crate::model::{Direction, Labels, Selection, Timestamp};
 
 pub use count::{Count, StreamCounts};
 pub use fold::{Fold, Folder};
+pub use patterns::{Pattern, PatternCount};
 
 /// Most text of a block that is put together at once, in bytes; less where many streams are read.
 const WINDOW_BYTES_MAX: usize = 4 << 20;

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use crate::log_database::storage::SimulatedStorage;
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{labels, lines};
-use crate::log_database::{Database, EntryRef, Error, Extent, Folder, metadata};
+use crate::log_database::{Database, EntryRef, Error, Extent, Folder, Pattern, metadata};
 use crate::model::{
     Batch, Direction, Labels, LineFilter, LinePattern, Lines, Selection, StreamLines, TimeRange, Timestamp,
 };
@@ -105,5 +105,41 @@ fn entries_with_metadata_are_entries_of_their_stream() {
         database.maintain(Timestamp::from_ns(hours * 3_600_000_000_000)).unwrap();
     }
     assert_eq!(database.statistics().blocks, 2);
+    check(&database);
+}
+
+#[test]
+fn lines_are_counted_by_pattern_wherever_they_are() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    let mut with_metadata = Lines::default();
+    for (ns, id) in [(12, "7"), (35, "8")] {
+        let mut line = format!("took {id}ms").into_bytes();
+        metadata::append(&mut line, [("id", id)]).unwrap();
+        with_metadata.push(Timestamp::from_ns(ns), &line);
+    }
+    let marked = metadata::mark(&labels("a")).unwrap();
+    let streams = vec![
+        StreamLines { labels: marked, lines: with_metadata },
+        StreamLines { labels: labels("a"), lines: lines(&[(10, "took 5ms"), (39, "done"), (40, "done")]) },
+        StreamLines { labels: labels("b"), lines: lines(&[(10, "took 1ms")]) },
+    ];
+    database.append(Batch { checkpoint: None, streams }).unwrap();
+
+    let check = |database: &Database| {
+        let range = TimeRange { start: Timestamp::from_ns(10), end: Timestamp::from_ns(40) };
+        let shown = |stored: &Labels| (*stored == labels("a")).then(|| stored.clone());
+        let patterns = database.snapshot().patterns_as(range, NonZeroU64::new(10).unwrap(), shown);
+        let pattern = |text: &str, counts: &[(u64, u64)]| Pattern { text: text.into(), counts: counts.to_vec() };
+        let expected = [pattern("took <_>", &[(0, 2), (2, 1)]), pattern("done", &[(2, 1)])];
+        assert_eq!(patterns.run().unwrap(), expected);
+    };
+    check(&database);
+    database.sync().unwrap();
+    check(&database);
+    for hours in 0..3 {
+        database.maintain(Timestamp::from_ns(hours * 3_600_000_000_000)).unwrap();
+    }
+    assert_eq!(database.statistics().blocks, 3);
     check(&database);
 }

@@ -74,12 +74,17 @@ pub(super) fn of<'a>(entry: &Entry<'a>) -> &'a str {
     if let Some(level) = of_labels(entry) {
         return normalised(level.as_bytes()).unwrap_or(level);
     }
-    let field = match entry.line.trim_ascii_start().first() {
-        Some(b'{') => of_json(&mut Scanner::new(entry.line), JSON_DEPTH),
-        _ if memchr::memchr(b'=', entry.line).is_some() => of_logfmt(entry.line),
+    of_text(entry.line)
+}
+
+/// The level that the text of a line tells; `unknown` where it tells none.
+pub fn of_text(line: &[u8]) -> &'static str {
+    let field = match line.trim_ascii_start().first() {
+        Some(b'{') => of_json(&mut Scanner::new(line), JSON_DEPTH),
+        _ if memchr::memchr(b'=', line).is_some() => of_logfmt(line),
         _ => None,
     };
-    field.or_else(|| of_words(entry.line)).unwrap_or(UNKNOWN)
+    field.or_else(|| of_words(line)).unwrap_or(UNKNOWN)
 }
 
 /// The level that a label of the stream or of the entry holds.

@@ -35,6 +35,7 @@ use crate::logql::pipeline::{Clock, Entry, LEVEL_LABEL, Needed, NeededLabels, Pr
 pub(in crate::logql) use labels::EXTRACTED_SUFFIX;
 use labels::LabelSet;
 pub use labels::{LineLabel, LineLabels};
+pub use level::of_text as level_of_text;
 pub(in crate::logql) use pattern::literals as pattern_literals;
 use wanted::Wanted;
 

@@ -61,6 +61,11 @@ pub(super) async fn push(mut request: Request<State>) -> Result<Response, Error>
     unblock(work).await
 }
 
+/// Answers a GET.
+pub(super) async fn explain(_: Request<State>) -> Result<Response, Error> {
+    Err(Error::new(StatusCode::MethodNotAllowed, "entries are pushed with POST"))
+}
+
 /// Decodes the body of a push as its route does; for fuzzing.
 ///
 /// # Errors
