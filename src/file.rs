@@ -163,6 +163,17 @@ impl File {
         Ok(filled)
     }
 
+    /// Where the next byte stands, from `offset` on, that is not in a hole; `None` where there is none. A file system that
+    /// knows no holes has none.
+    pub fn next_data(&self, offset: u64) -> Result<Option<u64>> {
+        match rustix::fs::seek(&self.inner, rustix::fs::SeekFrom::Data(offset)) {
+            Ok(data) => Ok(Some(data)),
+            Err(rustix::io::Errno::NXIO) => Ok(None),
+            Err(rustix::io::Errno::INVAL) => Ok(Some(offset)),
+            Err(errno) => Err(at("seek in", &self.path)(errno.into())),
+        }
+    }
+
     /// Writes all of `bytes` at `offset`.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.inner.write_all_at(bytes, offset).map_err(at("write", &self.path))

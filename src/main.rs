@@ -221,8 +221,11 @@ fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &
     }
 }
 
-/// Every file that is followed is kept open: allows this process as many as the system lets it have. Returns how many of
-/// them may be log files; the rest is for the database, for connections, and for watches where those are open files.
+/// Descriptors that are not log files: the database's, connections, and watches where those are open files.
+const OWN_DESCRIPTORS_MIN: u64 = 64;
+
+/// Allows this process as many open files as the system lets it have. Returns how many of them may be log files, at least a
+/// few: those that are not read are closed.
 fn raise_open_files_limit() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
@@ -235,7 +238,9 @@ fn raise_open_files_limit() -> usize {
             before
         }
     };
-    let for_files = now.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX)) / 4 * 3;
+    let now = now.unwrap_or(u64::MAX);
+    let for_files = now.saturating_sub(OWN_DESCRIPTORS_MIN.max(now / 4)).max(now / 8);
+    let for_files = usize::try_from(for_files).unwrap_or(usize::MAX);
     if cfg!(target_os = "linux") { for_files } else { for_files / 2 }
 }
 

@@ -57,12 +57,21 @@ pub enum SkipReason {
     OverBudget,
     /// A compressed file is damaged.
     Damaged,
+    /// Nobody wrote them: the file has a hole.
+    Hole,
 }
 
 impl SkipReason {
     /// All reasons.
-    pub const ALL: [Self; 6] =
-        [Self::LineTooLong, Self::StartFromEnd, Self::Truncated, Self::Deleted, Self::OverBudget, Self::Damaged];
+    pub const ALL: [Self; 7] = [
+        Self::LineTooLong,
+        Self::StartFromEnd,
+        Self::Truncated,
+        Self::Deleted,
+        Self::OverBudget,
+        Self::Damaged,
+        Self::Hole,
+    ];
 
     /// The reason's name in metrics and in `/status`.
     pub fn name(self) -> &'static str {
@@ -73,6 +82,7 @@ impl SkipReason {
             Self::Deleted => "deleted",
             Self::OverBudget => "over_budget",
             Self::Damaged => "damaged",
+            Self::Hole => "hole",
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::status::{Gap, SkipReason, SourceStatus, Status};
 mod content;
 mod copy;
 mod head;
+mod hole;
 
 pub(super) use content::Content;
 pub(super) use copy::Former;
@@ -237,7 +238,8 @@ impl Source {
     /// Whether the file's first bytes are not text: a known magic number, or many NUL bytes.
     pub(super) fn looks_binary(&self) -> Result<bool, file::Error> {
         let mut start = [0; SNIFF_BYTES];
-        let count = self.content.read_at(&mut start, 0)?;
+        let Some(text_start) = self.text_start()? else { return Ok(false) };
+        let count = self.content.read_at(&mut start, text_start)?;
         let start = &start[..count];
         let nul_count = memchr_iter(0, start).count();
         let mostly_nul = SNIFF_BYTES / 4 <= count && count < NUL_SHARE_OF_BINARY * nul_count;
@@ -321,6 +323,11 @@ impl Source {
             self.restart();
             return Ok(Outcome { collected: Some(self.collected(gathered.columns, reading)), more: true, former });
         };
+        if text.first() == Some(&0)
+            && let Some(outcome) = self.skip_hole(reading)?
+        {
+            return Ok(outcome);
+        }
         let collected = match memrchr(b'\n', text) {
             Some(newline) => self.take_lines(&text[..=newline], reading),
             None if self.skipping => self.skip(text, reading),
@@ -328,6 +335,28 @@ impl Source {
             None => return Ok(Outcome::default()),
         };
         Ok(Outcome { collected: Some(collected), more: self.offset < size, former: None })
+    }
+
+    /// Closes the file for now.
+    pub(super) fn close(&mut self) {
+        self.content = Content::Closed(self.path.clone());
+    }
+
+    /// Whether the file is closed for now.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.content, Content::Closed(_))
+    }
+
+    /// Opens the file again, which is at `path` now; where another is there, it is not found.
+    pub(super) fn open_at(&mut self, path: &Path) -> Result<(), file::Error> {
+        let content = Content::open(path, false)?;
+        if content.metadata()?.identity != self.identity {
+            let source = std::io::ErrorKind::NotFound.into();
+            return Err(file::Error { action: "open", path: path.to_owned(), source });
+        }
+        path.clone_into(&mut self.path);
+        self.content = content;
+        Ok(())
     }
 
     /// Lets go of what is remembered of a compressed file's content.
@@ -376,7 +405,8 @@ impl Source {
 
     /// Whether there is more in the file than was read.
     pub(super) fn has_more(&self) -> bool {
-        self.content.size_bytes(self.offset).is_ok_and(|size| self.offset < size)
+        let is_longer = |size| self.offset < size && !self.is_only_hole(size).unwrap_or(false);
+        self.content.size_bytes(self.offset).is_ok_and(is_longer)
     }
 
     /// How many bytes of disk a file takes that has no name any more; 0 for one that has.
@@ -392,7 +422,10 @@ impl Source {
         buffer: &mut [u8],
         reading: &Reading<'_>,
     ) -> Result<Option<Collected>, file::Error> {
-        let size = self.look_at_size(reading.status)?;
+        let mut size = self.look_at_size(reading.status)?;
+        if self.ends_in_hole(reading)? {
+            size = self.offset;
+        }
         let text = self.fetch(buffer, size)?.unwrap_or_default();
         if let Some(newline) = memrchr(b'\n', text) {
             return Ok(Some(self.take_lines(&text[..=newline], reading)));

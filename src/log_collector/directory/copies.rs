@@ -62,6 +62,11 @@ impl<W: Watcher> Directory<W> {
     /// Decides what a file is that may be a copy, if that can be told by now.
     pub(super) fn judge(&mut self, id: SourceId) {
         let Some(&original) = self.copies.get(&id) else { return };
+        for source in [original, id] {
+            if let Err(error) = self.open_again(source) {
+                log::debug!("{error}");
+            }
+        }
         // It is taken out for a moment, to look at both.
         let Some(mut copy) = self.sources.remove(&id) else { return };
         let verdict = match self.sources.get(&original) {

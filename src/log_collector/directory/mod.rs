@@ -31,6 +31,7 @@ use crate::status::{SourceHandle, Status};
 mod copies;
 mod discovery;
 mod import;
+mod open_files;
 mod rotated;
 mod sources;
 #[cfg(test)]
@@ -112,6 +113,10 @@ pub struct Directory<W: Watcher> {
     /// Which source delivers to the stream of a name, as seen under the root; the latest one.
     deliverers: HashMap<PathBuf, SourceId>,
     next_source: u64,
+    /// Sources whose files are open, by when they were used.
+    open_files: BTreeMap<u64, SourceId>,
+    /// How often files were used.
+    uses: u64,
     /// Sources that wait for their turn to be read.
     turns: Turns,
     /// While there is something to read that was there at the start.
@@ -194,6 +199,8 @@ impl<W: Watcher> Directory<W> {
             sources_by_identity: HashMap::new(),
             deliverers: HashMap::new(),
             next_source: 0,
+            open_files: BTreeMap::new(),
+            uses: 0,
             turns: Turns::default(),
             import: None,
             touched: BTreeSet::new(),

@@ -163,7 +163,7 @@ impl<W: Watcher> Directory<W> {
         let rotated = rotated_out_of(&self.sources[&later].source.path);
         let position = before.source.position((self.settings.clock)());
         let is_it = |it: &Rotated| {
-            it.metadata.identity == identity || self.is_unknown(it) && self.is_copy(it, &position).unwrap_or(false)
+            it.metadata.identity == identity || self.is_unknown(it) && Self::is_copy(it, &position).unwrap_or(false)
         };
         let Some(newest) = rotated.iter().position(is_it) else { return };
         let is_between = |it: &&Rotated| it.metadata.identity != after && it.may_be_younger_than(identity);
@@ -191,11 +191,8 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Whether a file, or what is in a compressed one, is a copy of what was read up to `position`.
-    fn is_copy(&self, it: &Rotated, position: &Position) -> Result<bool, file::Error> {
-        if position.offset == 0 || self.settings.open_files_max <= self.sources.len() {
-            return Ok(false);
-        }
-        Content::open(&it.path, it.is_compressed())?.holds(position)
+    fn is_copy(it: &Rotated, position: &Position) -> Result<bool, file::Error> {
+        Ok(position.offset != 0 && Content::open(&it.path, it.is_compressed())?.holds(position)?)
     }
 
     /// Finds the copy of the file that was read up to `position` and is not there any more, or is `source` by now, and
@@ -213,7 +210,7 @@ impl<W: Watcher> Directory<W> {
         let earlier = (0..rotated.len()).rev().filter(|index| !is_later(&rotated[*index]));
         let is_it = |index: &usize| {
             let it = &rotated[*index];
-            self.is_unknown(it) && self.is_copy(it, position).unwrap_or(false)
+            self.is_unknown(it) && Self::is_copy(it, position).unwrap_or(false)
         };
         let found = later.chain(earlier).find(is_it);
         match (found, source) {

@@ -38,6 +38,8 @@ pub(super) struct Tracked<Descriptor> {
     pub(super) after: Option<SourceId>,
     /// Whether the last read failed.
     pub(super) failing: bool,
+    /// When it was used last, among all uses.
+    pub(super) used: u64,
     /// While it has no name: when it was found so, or last read. While it may be a copy: when it was seen to grow.
     pub(super) quiet_since: Instant,
     /// Where it stood when its file was truncated, and when that was found.
@@ -83,10 +85,6 @@ impl<W: Watcher> Directory<W> {
                 path.clone_into(&mut tracked.source.path);
             }
             return Ok(Some(id));
-        }
-        if self.settings.open_files_max <= self.sources.len() {
-            let source = io::Error::other("as many files are open as may be; raise `ulimit -n`, or see --exclude");
-            return Err(file::Error { action: "open", path: path.to_owned(), source });
         }
         let stored = self.stored_position(identity);
         let decompress = decompress || stored.as_ref().is_some_and(|(_, position)| position.compressed);
@@ -155,12 +153,14 @@ impl<W: Watcher> Directory<W> {
             modified_ns,
             after: None,
             failing: false,
+            used: 0,
             quiet_since,
             former: None,
             watch,
             handle,
         };
         self.sources.insert(id, tracked);
+        self.note_use(id);
         self.nameless.insert(id);
         self.enqueue(id);
         id
@@ -384,8 +384,9 @@ impl<W: Watcher> Directory<W> {
             if self.copies.remove(&id).is_some() {
                 self.deliver_to_names(id);
             }
+            let opened = self.open_again(id);
             let Some(tracked) = self.sources.get_mut(&id) else { continue };
-            match tracked.source.skip_history(&self.status) {
+            match opened.and_then(|()| tracked.source.skip_history(&self.status)) {
                 Ok(()) => self.store_position(id),
                 Err(error) => log::warn!("{error}; the file is read from its start"),
             }
@@ -420,11 +421,16 @@ impl<W: Watcher> Directory<W> {
             self.turns.push(id, Turn::Busy);
             return None;
         }
+        let opened = self.open_again(id);
         let tracked = self.sources.get_mut(&id)?;
         tracked.queued = false;
         tracked.after = None;
+        if opened.as_ref().is_err_and(|error| tracked.names.is_empty() && error.kind() == io::ErrorKind::NotFound) {
+            self.drop_source(id, SkipReason::Deleted);
+            return self.outbox.pop_front();
+        }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        let outcome = match tracked.source.read(&mut self.buffer, &reading) {
+        let outcome = match opened.and_then(|()| tracked.source.read(&mut self.buffer, &reading)) {
             Ok(outcome) => outcome,
             Err(error) => {
                 if !std::mem::replace(&mut tracked.failing, true) {
@@ -554,6 +560,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Closes and forgets a source; what was seen of it and not read is lost for `reason`.
     fn drop_source(&mut self, id: SourceId, reason: SkipReason) {
+        self.forget_use(id);
         self.give_up_former(id);
         let Some(mut tracked) = self.sources.remove(&id) else { return };
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };

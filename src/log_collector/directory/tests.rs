@@ -336,6 +336,9 @@ on_mock_and_platform! {
     any_bytes_are_kept
     lines_that_belong_together_become_one_entry
     a_trace_split_over_a_restart_is_one_entry
+    more_files_than_may_be_open_are_closed_and_opened_again
+    holes_are_skipped
+    a_line_with_a_hole_in_it_ends
     binary_files_archives_and_own_data_are_left_out
     what_is_no_regular_file_is_left_out
 }
@@ -1389,20 +1392,100 @@ fn events_without_names_will_do() {
     story.check(&["a.log: one two"]);
 }
 
-#[test]
-fn files_over_the_limit_show_in_the_status_and_get_their_turn() {
-    let mut story = Story::<MockWatcher>::new();
-    story.settings.open_files_max = 1;
-    story.append("a.log", "one\n");
-    story.append("b.log", "two\n");
+/// How many files under the root this process has open; a test's directory has a name of its own.
+fn descriptor_count<W: Stage>(story: &Story<W>) -> usize {
+    let root = story.path("");
+    let descriptors = fs::read_dir("/dev/fd").unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    descriptors.filter(|path| path.starts_with(&root) && path != &root).count()
+}
+
+fn more_files_than_may_be_open_are_closed_and_opened_again<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.open_files_max = 2;
+    for name in ["a.log", "b.log", "c.log", "d.log", "e.log"] {
+        story.append(name, "one\n");
+    }
     story.start();
-    story.check(&["a.log: one"]);
-    let problem = story.status.sources().iter().find_map(|source| source.state().1).unwrap();
-    assert!(problem.contains("b.log") && problem.contains("ulimit -n"), "{problem}");
-    story.remove("a.log");
+    story.check(&["a.log: one", "b.log: one", "c.log: one", "d.log: one", "e.log: one"]);
+    for name in ["a.log", "b.log", "c.log", "d.log", "e.log"] {
+        story.append(name, "two\n");
+    }
+    story.check(&["a.log: one two", "b.log: one two", "c.log: one two", "d.log: one two", "e.log: one two"]);
+    if cfg!(target_os = "linux") {
+        assert_eq!(descriptor_count(&story), 2);
+    }
+    // What is closed is renamed, replaced, moved out of what is collected, truncated and deleted.
+    story.append("a.log", "three\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "four\n");
+    story.append("b.log", "three\n");
+    story.rename("b.log", "b.log.gz");
+    story.truncate("c.log");
+    story.append("c.log", "new\n");
+    story.remove("d.log");
+    story.check(&[
+        "a.log: one two three four",
+        "b.log: one two three",
+        "c.log: one two new",
+        "d.log: one two",
+        "e.log: one two",
+    ]);
+    story.start();
+    story.append("e.log", "three\n");
+    story.check(&[
+        "a.log: one two three four",
+        "b.log: one two three",
+        "c.log: one two new",
+        "d.log: one two",
+        "e.log: one two three",
+    ]);
+}
+
+/// Leaves a hole of a terabyte behind what is in a file, or that much before it.
+fn hole<W: Stage>(story: &Story<W>, name: &str) {
+    let file = OpenOptions::new().append(true).create(true).open(story.path(name)).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (1 << 40)).unwrap();
+    drop(file);
+    story.happened(name);
+}
+
+fn holes_are_skipped<W: Stage>() {
+    let mut story = Story::<W>::new();
+    hole(&story, "first.log");
+    story.append("first.log", "one\n");
+    hole(&story, "empty.log");
+    story.append("middle.log", "one\n");
+    story.start();
+    story.check(&["first.log: one", "middle.log: one"]);
+    hole(&story, "middle.log");
     story.collect();
-    story.collector.as_mut().unwrap().next_rescan = Instant::now();
-    story.check(&["a.log: one", "b.log: two"]);
+    story.append("middle.log", "two\n");
+    story.check(&["first.log: one", "middle.log: one two"]);
+    // It is filled where the hole was.
+    let mut file = OpenOptions::new().write(true).open(story.path("empty.log")).unwrap();
+    file.write_all(b"early\n").unwrap();
+    drop(file);
+    story.happened("empty.log");
+    story.check(&["empty.log: early", "first.log: one", "middle.log: one two"]);
+    story.start();
+    story.append("first.log", "two\n");
+    story.check(&["empty.log: early", "first.log: one two", "middle.log: one two"]);
+    story.remove("empty.log");
+    story.check(&["empty.log: early", "first.log: one two", "middle.log: one two"]);
+    assert_eq!(story.open_file_count(), 2);
+}
+
+/// The hole is inside a line that is too long.
+fn a_line_with_a_hole_in_it_ends<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "begun".repeat(300));
+    hole(&story, "a.log");
+    story.append("a.log", "ended\ntwo\n");
+    story.start();
+    story.collect();
+    let lines = &story.lines["a.log"];
+    assert!(lines[0].starts_with("begun") && lines[0].contains("begun\0"));
+    assert!((lines.len(), lines[0].len(), lines[1].as_str()) == (2, LINE_BYTES_MAX, "two"));
 }
 
 /// The device of a file system may have another number after a restart of the machine.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
@@ -28,6 +28,8 @@ pub(in crate::log_collector) enum Content {
     Plain(File),
     /// Compressed by gzip.
     Compressed(Box<Archive>),
+    /// Not at the moment: as many files are open as may be.
+    Closed(PathBuf),
 }
 
 impl Content {
@@ -51,6 +53,7 @@ impl Content {
         match self {
             Self::Plain(file) => file.metadata(),
             Self::Compressed(archive) => archive.file.metadata(),
+            Self::Closed(path) => Err(closed(path)),
         }
     }
 
@@ -59,6 +62,7 @@ impl Content {
         match self {
             Self::Plain(file) => Ok(file.metadata()?.size_bytes),
             Self::Compressed(archive) => archive.size_bytes(offset),
+            Self::Closed(path) => Err(closed(path)),
         }
     }
 
@@ -67,6 +71,16 @@ impl Content {
         match self {
             Self::Plain(file) => file.read_at(buffer, offset),
             Self::Compressed(archive) => archive.read_at(buffer, offset),
+            Self::Closed(path) => Err(closed(path)),
+        }
+    }
+
+    /// Where the next byte stands, from `offset` on, that is not in a hole; `None` where there is none.
+    pub(super) fn next_data(&self, offset: u64) -> file::Result<Option<u64>> {
+        match self {
+            Self::Plain(file) => file.next_data(offset),
+            Self::Compressed(_) => Ok(Some(offset)),
+            Self::Closed(path) => Err(closed(path)),
         }
     }
 
@@ -108,6 +122,10 @@ impl Content {
     pub(super) fn is_damaged(&self) -> bool {
         matches!(self, Self::Compressed(archive) if archive.window.borrow().is_damaged)
     }
+}
+
+fn closed(path: &Path) -> file::Error {
+    file::Error { action: "read", path: path.to_owned(), source: io::Error::other("it is closed for now") }
 }
 
 /// A gzip file, decompressed as it is read: forward at the speed of decompression, backward from the start again.

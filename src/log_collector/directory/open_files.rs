@@ -1,0 +1,65 @@
+//! More files than may be open: those that were read longest ago are closed, and opened again when there is something to
+//! read.
+//!
+//! A file without a name stays open, because nothing leads to it any more; a compressed one does, because what is
+//! remembered of it is dear.
+
+use std::path::Path;
+
+use crate::file::{self, Identity};
+use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::watcher::Watcher;
+
+impl<W: Watcher> Directory<W> {
+    /// Opens the file of a source again if it was closed, wherever it is by now. An error of kind
+    /// [`NotFound`](std::io::ErrorKind::NotFound) says that it is gone.
+    pub(super) fn open_again(&mut self, id: SourceId) -> Result<(), file::Error> {
+        let Some(tracked) = self.sources.get_mut(&id) else { return Ok(()) };
+        if tracked.source.is_closed() {
+            let path = tracked.source.path.clone();
+            match tracked.source.open_at(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    let identity = tracked.source.identity;
+                    let found = path.parent().and_then(|directory| find(directory, identity));
+                    tracked.source.open_at(found.as_deref().unwrap_or(&path))?;
+                }
+                opened => opened?,
+            }
+        }
+        self.note_use(id);
+        Ok(())
+    }
+
+    /// Remembers that a source was used now, and closes others where too many are open.
+    pub(super) fn note_use(&mut self, id: SourceId) {
+        self.forget_use(id);
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        self.uses += 1;
+        tracked.used = self.uses;
+        self.open_files.insert(self.uses, id);
+        while self.settings.open_files_max < self.open_files.len() {
+            let may_close = |(_, other): &(&u64, &SourceId)| {
+                **other != id
+                    && self.sources.get(other).is_some_and(|it| !it.names.is_empty() && !it.source.is_compressed())
+            };
+            let Some((_, &oldest)) = self.open_files.iter().find(may_close) else { return };
+            self.forget_use(oldest);
+            if let Some(tracked) = self.sources.get_mut(&oldest) {
+                tracked.source.close();
+            }
+        }
+    }
+
+    /// Takes a source out of those that are open.
+    pub(super) fn forget_use(&mut self, id: SourceId) {
+        if let Some(tracked) = self.sources.get(&id) {
+            self.open_files.remove(&tracked.used);
+        }
+    }
+}
+
+/// The file with this identity in a directory.
+fn find(directory: &Path, identity: Identity) -> Option<std::path::PathBuf> {
+    let mut paths = file::read_directory(directory).ok()?.into_iter();
+    paths.find(|path| file::link_metadata(path).is_ok_and(|metadata| metadata.identity == identity))
+}
