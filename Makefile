@@ -134,6 +134,7 @@ check-fuzz:
 .PHONY: e2e
 e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image on a Docker engine of its own (needs root)
 	$(call step,End to end on this machine,e2e/host.sh)
+	$(call step,End to end with hostile files and limits,e2e/hostile.sh)
 	$(call step,LogQL cases,e2e/logql.sh)
 	$(call step,End to end with Docker,e2e/docker.sh)
 
