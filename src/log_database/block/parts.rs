@@ -37,7 +37,7 @@ pub(super) struct Strings {
     pub(super) longest: usize,
     pub(super) place: Place,
     /// Their lengths, where newlines do not tell.
-    pub(super) lengths: Option<Numbers>,
+    pub(super) lengths: Option<Box<Numbers>>,
     pub(super) ends: OnceCell<Vec<u32>>,
 }
 

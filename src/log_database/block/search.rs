@@ -6,6 +6,7 @@
 
 use super::Error;
 use super::align::align;
+use super::classes::Classes;
 use super::lines::{TemplateView, View};
 use super::needle::{Part, Probe};
 use super::parts::{Strings, Words, range};
@@ -246,10 +247,14 @@ impl Column {
             Self::Text(values) | Self::Dictionary { values, .. } => probe.may_be_of(values.classes),
             Self::Words(texts) => probe.may_be_of(texts.vocabulary.classes),
             Self::Decimal { face, .. } => {
-                probe.fits(face.prefix.of(structure), &face.pattern(), face.suffix.of(structure))
+                let (prefix, suffix) = (face.prefix.of(structure), face.suffix.of(structure));
+                let classes = Classes::of(b"0.").or(Classes::of(prefix)).or(Classes::of(suffix));
+                probe.may_be_of(classes) && probe.fits(prefix, &face.pattern(), suffix)
             }
             Self::Clock { face, .. } => {
-                probe.fits(face.before.of(structure), &face.pattern(), face.after.of(structure))
+                let (before, after, pattern) = (face.before.of(structure), face.after.of(structure), face.pattern());
+                let classes = Classes::of(&pattern).or(Classes::of(before)).or(Classes::of(after));
+                probe.may_be_of(classes) && probe.fits(before, &pattern, after)
             }
             Self::Templates(_) => true,
         }

@@ -53,10 +53,8 @@ impl Matcher {
     ) -> Option<Self> {
         let lengths = Lengths::new(probe);
         let word_count = words.len();
-        let (ids, effects): (Vec<usize>, Vec<Effect>) = words
-            .zip(0..)
-            .filter_map(|(word, id)| Some((id as usize, lengths.effect(probe, word, holds(id))?)))
-            .unzip();
+        let (ids, effects): (Vec<usize>, Vec<Effect>) =
+            words.zip(0..).filter_map(|(word, id)| Some((id as usize, lengths.effect(word, holds(id))?))).unzip();
         let start = u64::from(!lengths.may_begin);
         let end = if lengths.may_end { 0 } else { 1 << probe.bytes.len() };
         if !is_possible(&effects, start, end) {
@@ -101,55 +99,75 @@ fn is_possible(effects: &[Effect], start: State, end: State) -> bool {
     reached & end != 0 || effects.iter().any(|effect| effect.ends_match(reached))
 }
 
-/// By byte, where the needle has it: single bytes rule out most of what a word may do.
-struct Lengths {
+/// By byte, where the needle has it.
+struct Lengths<'p, 'n> {
+    probe: &'p Probe<'n>,
     /// Lengths of the needle's beginnings that end with the byte.
     ending: [State; 256],
-    /// Lengths after which the needle goes on with the byte.
-    followed: [State; 256],
     /// Whether the needle may begin, and may end, in the middle of a text.
     may_begin: bool,
     may_end: bool,
 }
 
-impl Lengths {
-    fn new(probe: &Probe<'_>) -> Self {
-        let (mut ending, mut followed) = ([0; 256], [0; 256]);
-        for (length, byte) in probe.bytes.iter().enumerate() {
-            for byte in (0..=u8::MAX).filter(|other| probe.same(&[*other], &[*byte])) {
-                ending[usize::from(byte)] |= 2 << length;
-                followed[usize::from(byte)] |= 1 << length;
+impl<'p, 'n> Lengths<'p, 'n> {
+    fn new(probe: &'p Probe<'n>) -> Self {
+        let mut ending = [0; 256];
+        for (length, byte) in (1..).zip(probe.bytes) {
+            for byte in probe.cases(*byte) {
+                ending[usize::from(byte)] |= 1 << length;
             }
         }
         let may_begin = matches!(probe.part, Part::Inner | Part::End);
         let may_end = matches!(probe.part, Part::Inner | Part::Start);
-        Self { ending, followed, may_begin, may_end }
+        Self { probe, ending, may_begin, may_end }
     }
 
     /// What `word` does, if anything.
-    fn effect(&self, probe: &Probe<'_>, word: &[u8], holds: bool) -> Option<Effect> {
-        let needle = probe.bytes;
-        let (first, last) = (word.first()?, word.last()?);
-        let ending = if self.may_begin { self.ending[usize::from(*last)] } else { 0 };
-        let followed = self.followed[usize::from(*first)];
-        if !holds && ending | followed == 0 {
+    fn effect(&self, word: &[u8], holds: bool) -> Option<Effect> {
+        let begins = if self.may_begin { self.begins(word) } else { 0 };
+        let (continues, completes) = self.goes_on(word);
+        if !holds && begins | continues | completes == 0 {
             return None;
         }
-        let mut effect = Effect { holds, ..Effect::default() };
-        for length in lengths(ending).filter(|length| probe.ends(word, &needle[..*length])) {
-            effect.begins |= 1 << length;
-        }
-        for length in lengths(followed) {
-            let rest = &needle[length..];
-            if probe.begins(rest, word) {
-                effect.continues.push((length, length + word.len()));
+        let continues = lengths(continues).map(|length| (length, length + word.len())).collect();
+        Some(Effect { holds, completes, begins, continues })
+    }
+
+    /// The needle's beginnings that the word ends with, found from its end: few words have more than a byte of one.
+    fn begins(&self, word: &[u8]) -> State {
+        let (mut left, mut found) = (State::MAX, 0);
+        for (back, byte) in word.iter().rev().enumerate().take(NEEDLE_BYTES_MAX) {
+            left &= self.ending[usize::from(*byte)] << back;
+            // The beginning of so many bytes is all there.
+            let whole = 2 << back;
+            found |= left & whole;
+            left &= !whole;
+            if left == 0 {
+                break;
             }
-            if self.may_end && probe.begins(word, rest) {
-                effect.completes |= 1 << length;
+        }
+        found
+    }
+
+    /// After which lengths the whole word is the needle's next part, and after which what is left of the needle lies at the
+    /// word's beginning.
+    fn goes_on(&self, word: &[u8]) -> (State, State) {
+        let length = self.probe.bytes.len();
+        let (mut left, mut completes) = (State::MAX >> (NEEDLE_BYTES_MAX + 1 - length), 0);
+        let Some(last) = word.len().checked_sub(1) else { return (0, 0) };
+        for (ahead, byte) in word.iter().enumerate().take(length) {
+            left &= self.ending[usize::from(*byte)] >> 1 >> ahead;
+            let at_end = left & 1 << (length - 1 - ahead);
+            completes |= if self.may_end { at_end } else { 0 };
+            if ahead == last {
+                return (left, completes);
+            }
+            left &= !at_end;
+            if left == 0 {
+                break;
             }
         }
-        let has_any = holds || effect.completes | effect.begins != 0 || !effect.continues.is_empty();
-        has_any.then_some(effect)
+        (0, completes)
     }
 }
 
