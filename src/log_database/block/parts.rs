@@ -94,8 +94,11 @@ impl Strings {
     pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
         let ends = get_or_try_init(&self.ends, || {
             let text = self.text(sections)?;
+            if text.len() < self.count as usize {
+                return Err(self.place.corrupt("count of values"));
+            }
             let ends = match &self.lengths {
-                None => newlines(text),
+                None => newlines(text, self.count as usize),
                 Some(lengths) => ends_of(lengths.get(sections)?),
             };
             let all_used = ends.last().map_or(0, |end| *end as usize + 1) == text.len();
@@ -114,9 +117,26 @@ pub(super) fn range(ends: &[u32], index: usize) -> Range<usize> {
     start..ends[index] as usize
 }
 
-fn newlines(text: &[u8]) -> Vec<u32> {
-    memchr::memchr_iter(b'\n', text).map(|at| u32::try_from(at).expect("sections are bounded")).collect()
+/// Where newlines are, and one place more where there are more than `count`.
+fn newlines(text: &[u8], count: usize) -> Vec<u32> {
+    if SHORT_BYTES * count < text.len() {
+        let places = memchr::memchr_iter(b'\n', text).take(count + 1);
+        return places.map(|at| u32::try_from(at).expect("sections are bounded")).collect();
+    }
+    // Neither a search for the next one nor a branch that cannot be predicted: of each place it is only decided whether
+    // the next one overwrites it.
+    let mut ends = vec![0; count + 1];
+    let mut found = 0;
+    for (at, byte) in (0..).zip(text) {
+        ends[found.min(count)] = at;
+        found += usize::from(*byte == b'\n');
+    }
+    ends.truncate(found);
+    ends
 }
+
+/// Texts of fewer bytes are found faster byte by byte.
+const SHORT_BYTES: usize = 24;
 
 /// Ends from lengths; cut short where they make no sense.
 fn ends_of(lengths: &[i64]) -> Vec<u32> {

@@ -57,15 +57,20 @@ impl Found {
     }
 
     /// The rows `0..count` that `test` accepts.
-    fn by(count: u32, mut test: impl FnMut(u32) -> bool) -> Self {
-        let mut found = None;
-        for row in 0..count {
-            if test(row) {
-                found.get_or_insert_with(|| Rows::none(count)).insert(row);
-            }
-        }
-        found.map_or(Self::None, Self::Some)
+    fn by(count: u32, test: impl FnMut(u32) -> bool) -> Self {
+        rows_by(count, test).map_or(Self::None, Self::Some)
     }
+}
+
+/// The rows `0..count` that `test` accepts; `None` for none.
+fn rows_by(count: u32, mut test: impl FnMut(u32) -> bool) -> Option<Rows> {
+    let mut found = None;
+    for row in 0..count {
+        if test(row) {
+            found.get_or_insert_with(|| Rows::none(count)).insert(row);
+        }
+    }
+    found
 }
 
 impl<S: Source> Block<S> {
@@ -167,14 +172,14 @@ impl<S: Source> Block<S> {
             return Ok(Found::None);
         }
         match column {
-            Column::Text(values) => self.find_in_strings(values, probe),
+            Column::Text(values) => Ok(self.find_in_strings(values, probe)?.map_or(Found::None, Found::Some)),
             Column::Words(texts) if Matcher::fits(probe) => self.find_in_words(texts, count, probe),
             Column::Dictionary { values, ids } => match self.find_in_strings(values, probe)? {
-                Found::Some(found) => {
+                Some(found) => {
                     let ids = ids.get(&self.sections)?;
                     Ok(Found::by(count, |row| found.contains(ids[row as usize])))
                 }
-                found => Ok(found),
+                None => Ok(Found::None),
             },
             Column::Decimal { face, numbers } if probe.part == Part::Inner => {
                 let Some(has_digits) = face.digits_test(self.structure()?, probe.bytes) else {
@@ -193,14 +198,11 @@ impl<S: Source> Block<S> {
     fn find_in_words(&self, texts: &Words, count: u32, probe: &Probe<'_>) -> Result<Found, Error> {
         let (text, ends) = (texts.vocabulary.text(&self.sections)?, texts.vocabulary.ends(&self.sections)?);
         let words = (0..ends.len()).map(|index| &text[range(ends, index)]);
-        let holding =
-            if probe.part == Part::Inner { self.find_in_strings(&texts.vocabulary, probe)? } else { Found::None };
-        let holds = |word| match &holding {
-            Found::None => false,
-            Found::All => true,
-            Found::Some(rows) => rows.contains(word),
+        let holding = match probe.part {
+            Part::Inner => self.find_in_strings(&texts.vocabulary, probe)?,
+            Part::Start | Part::End | Part::Whole => None,
         };
-        let Some(matcher) = Matcher::new(probe, words, holds) else { return Ok(Found::None) };
+        let Some(matcher) = Matcher::new(probe, words, holding.as_ref()) else { return Ok(Found::None) };
         let (ids, ends) = (texts.ids(&self.sections)?, texts.ends(&self.sections)?);
         let mut start = 0;
         Ok(Found::by(count, |row| {
@@ -209,11 +211,12 @@ impl<S: Source> Block<S> {
         }))
     }
 
-    fn find_in_strings(&self, strings: &Strings, probe: &Probe<'_>) -> Result<Found, Error> {
+    /// The strings that a probe was found in; `None` for none.
+    fn find_in_strings(&self, strings: &Strings, probe: &Probe<'_>) -> Result<Option<Rows>, Error> {
         let text = strings.text(&self.sections)?;
         if probe.part != Part::Inner {
             let ends = strings.ends(&self.sections)?;
-            return Ok(Found::by(strings.count, |index| probe.is_in(&text[range(ends, index as usize)])));
+            return Ok(rows_by(strings.count, |index| probe.is_in(&text[range(ends, index as usize)])));
         }
         let mut found: Option<Rows> = None;
         let mut at = 0;
@@ -233,7 +236,7 @@ impl<S: Source> Block<S> {
                 at = start + 1;
             }
         }
-        Ok(found.map_or(Found::None, Found::Some))
+        Ok(found)
     }
 }
 

@@ -173,6 +173,9 @@ impl<S: Source> Sections<S> {
         }
         let decompressed = scratch.decompressor.decompress_to_buffer(stored, content);
         decompressed.map_err(|_| Error::Corrupt { what: "compressed section", offset: entry.offset })?;
+        if SPARE_BYTES_MAX < scratch.stored.capacity() {
+            scratch.stored = Vec::new();
+        }
         if content.len() != entry.bytes {
             return Err(Error::Corrupt { what: "length of a section", offset: entry.offset });
         }

@@ -5,6 +5,7 @@
 //! needle, the texts are not read at all. Where texts were cut into words does not matter.
 
 use super::needle::{Part, Probe};
+use super::rows::Rows;
 
 /// Longer needles do not fit a [`State`].
 const NEEDLE_BYTES_MAX: usize = 63;
@@ -44,22 +45,22 @@ impl Matcher {
         (1..=NEEDLE_BYTES_MAX).contains(&probe.bytes.len())
     }
 
-    /// Prepares a probe that [`Self::fits`]; `None` where no text over the vocabulary can hold it. `holds` says of which
-    /// words the needle may lie within and does.
+    /// Prepares a probe that [`Self::fits`]; `None` where no text over the vocabulary can hold it. `holding` are the words
+    /// that the needle may lie within and does.
     pub(super) fn new<'w>(
         probe: &Probe<'_>,
-        words: impl ExactSizeIterator<Item = &'w [u8]>,
-        holds: impl Fn(u32) -> bool,
+        words: impl ExactSizeIterator<Item = &'w [u8]> + Clone,
+        holding: Option<&Rows>,
     ) -> Option<Self> {
         let lengths = Lengths::new(probe);
-        let word_count = words.len();
-        let (ids, effects): (Vec<usize>, Vec<Effect>) =
-            words.zip(0..).filter_map(|(word, id)| Some((id as usize, lengths.effect(word, holds(id))?))).unzip();
-        let start = u64::from(!lengths.may_begin);
-        let end = if lengths.may_end { 0 } else { 1 << probe.bytes.len() };
-        if !is_possible(&effects, start, end) {
+        if holding.is_none() && !lengths.are_possible(words.clone()) {
             return None;
         }
+        let word_count = words.len();
+        let holds = |word: u32| holding.is_some_and(|rows| rows.contains(word));
+        let (ids, effects): (Vec<usize>, Vec<Effect>) =
+            words.zip(0..).filter_map(|(word, id)| Some((id as usize, lengths.effect(word, holds(id))?))).unzip();
+        let (start, end) = (lengths.start(), lengths.end());
         let mut effect_of = vec![0; word_count];
         for (number, id) in (1..).zip(ids) {
             effect_of[id] = number;
@@ -86,19 +87,6 @@ impl Matcher {
     }
 }
 
-/// Whether some sequence of words leads from `start` to a match, or to `end`.
-fn is_possible(effects: &[Effect], start: State, end: State) -> bool {
-    let mut reached = start;
-    loop {
-        let next = effects.iter().fold(reached, |state, effect| state | effect.after(state));
-        if next == reached {
-            break;
-        }
-        reached = next;
-    }
-    reached & end != 0 || effects.iter().any(|effect| effect.ends_match(reached))
-}
-
 /// By byte, where the needle has it.
 struct Lengths<'p, 'n> {
     probe: &'p Probe<'n>,
@@ -120,6 +108,44 @@ impl<'p, 'n> Lengths<'p, 'n> {
         let may_begin = matches!(probe.part, Part::Inner | Part::End);
         let may_end = matches!(probe.part, Part::Inner | Part::Start);
         Self { probe, ending, may_begin, may_end }
+    }
+
+    /// The state at the beginning of a text.
+    fn start(&self) -> State {
+        State::from(!self.may_begin)
+    }
+
+    /// The state that a text has to end with; none where the needle may end anywhere.
+    fn end(&self) -> State {
+        if self.may_end { 0 } else { 1 << self.probe.bytes.len() }
+    }
+
+    /// Whether some sequence of words, none of which holds all of the needle, leads from the start to a match or to the end.
+    fn are_possible<'w>(&self, mut words: impl Iterator<Item = &'w [u8]> + Clone) -> bool {
+        // By length, the lengths that a word leads from it to.
+        let mut after = [0; NEEDLE_BYTES_MAX + 1];
+        let mut wanted = self.end();
+        for word in words.clone() {
+            let (continues, completes) = self.goes_on(word);
+            wanted |= completes;
+            for length in lengths(continues) {
+                after[length] |= 1 << (length + word.len());
+            }
+        }
+        // From which lengths on there is a way to a match.
+        loop {
+            let leads = |(length, after): (usize, &State)| State::from(after & wanted != 0) << length;
+            let before = after.iter().enumerate().map(leads).fold(wanted, |before, length| before | length);
+            if before == wanted {
+                break;
+            }
+            wanted = before;
+        }
+        let is_begun = |word: &[u8]| {
+            let last = word.last().map_or(0, |last| self.ending[usize::from(*last)]);
+            last & wanted != 0 && self.begins(word) & wanted != 0
+        };
+        self.start() & wanted != 0 || (self.may_begin && words.any(is_begun))
     }
 
     /// What `word` does, if anything.
