@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::Error;
 use super::classes::Classes;
 use super::numbers::{self, Layout};
+use super::rows::Rows;
 use super::sections::{Sections, Source};
 
 /// A part of a section.
@@ -181,6 +182,51 @@ impl Ids {
             numbers::decode_ids(planes, self.count, self.limit).ok_or_else(|| self.place.corrupt("ids"))
         })?;
         Ok(ids)
+    }
+
+    /// Calls `found` with each position that has one of the `wanted` ids, ascending. Looks at the lowest plane, and at the
+    /// others only where that says so, which is many times faster than decoding ids.
+    pub(super) fn find<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        wanted: &Rows,
+        mut found: impl FnMut(usize),
+    ) -> Result<(), Error> {
+        let planes = self.place.get(sections)?;
+        let count = self.count as usize;
+        let Some((lowest, higher)) = planes.split_at_checked(count).filter(|(lowest, _)| !lowest.is_empty()) else {
+            // Without planes, all ids are 0.
+            if wanted.contains_checked(0) {
+                (0..count).for_each(found);
+            }
+            return Ok(());
+        };
+        let mut is_lowest = [false; 256];
+        for id in wanted.iter() {
+            is_lowest[usize::from(id.to_le_bytes()[0])] = true;
+        }
+        let mut check = |position: usize| {
+            let bytes = higher.chunks_exact(count).map(|plane| u32::from(plane[position]));
+            let high = bytes.zip([8, 16, 24]).fold(0, |high, (byte, shift)| high | byte << shift);
+            if wanted.contains_checked(high | u32::from(lowest[position])) {
+                found(position);
+            }
+        };
+        let bytes: Vec<u8> = (0..=u8::MAX).filter(|byte| is_lowest[usize::from(*byte)]).collect();
+        match bytes[..] {
+            // Of one plane alone, one byte may be in most positions.
+            [byte] if !higher.is_empty() => memchr::memchr_iter(byte, lowest).for_each(check),
+            [a, b] if !higher.is_empty() => memchr::memchr2_iter(a, b, lowest).for_each(check),
+            [a, b, c] if !higher.is_empty() => memchr::memchr3_iter(a, b, c, lowest).for_each(check),
+            _ => {
+                for (position, byte) in lowest.iter().enumerate() {
+                    if is_lowest[usize::from(*byte)] {
+                        check(position);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use super::read::Block;
 use super::rows::Rows;
 use super::sections::Source;
 use super::structure::{Column, Template, Templates};
-use super::words::Matcher;
+use super::words::{Matched, Matcher};
 
 /// The rows of a column, or of a template, that a probe was found in.
 #[derive(Debug)]
@@ -60,6 +60,11 @@ impl Found {
     fn by(count: u32, test: impl FnMut(u32) -> bool) -> Self {
         rows_by(count, test).map_or(Self::None, Self::Some)
     }
+}
+
+/// Rows are counted in 32 bits.
+fn to_row(index: usize) -> u32 {
+    u32::try_from(index).expect("bounded by the count")
 }
 
 /// The rows `0..count` that `test` accepts; `None` for none.
@@ -175,9 +180,10 @@ impl<S: Source> Block<S> {
             Column::Text(values) => Ok(self.find_in_strings(values, probe)?.map_or(Found::None, Found::Some)),
             Column::Words(texts) if Matcher::fits(probe) => self.find_in_words(texts, count, probe),
             Column::Dictionary { values, ids } => match self.find_in_strings(values, probe)? {
-                Some(found) => {
-                    let ids = ids.get(&self.sections)?;
-                    Ok(Found::by(count, |row| found.contains(ids[row as usize])))
+                Some(wanted) => {
+                    let mut rows = Rows::none(count);
+                    ids.find(&self.sections, &wanted, |row| rows.insert(to_row(row)))?;
+                    Ok(Found::Some(rows))
                 }
                 None => Ok(Found::None),
             },
@@ -202,13 +208,27 @@ impl<S: Source> Block<S> {
             Part::Inner => self.find_in_strings(&texts.vocabulary, probe)?,
             Part::Start | Part::End | Part::Whole => None,
         };
-        let Some(matcher) = Matcher::new(probe, words, holding.as_ref()) else { return Ok(Found::None) };
+        let matcher = match Matcher::prepare(probe, words, holding.as_ref()) {
+            Matched::Nowhere => return Ok(Found::None),
+            Matched::WithinWords(words) => return self.find_words(texts, count, words),
+            Matched::Across(matcher) => matcher,
+        };
         let (ids, ends) = (texts.ids(&self.sections)?, texts.ends(&self.sections)?);
         let mut start = 0;
         Ok(Found::by(count, |row| {
             let end = ends[row as usize] as usize;
             matcher.is_in(&ids[std::mem::replace(&mut start, end)..end])
         }))
+    }
+
+    /// The texts that have one of the `wanted` words.
+    fn find_words(&self, texts: &Words, count: u32, wanted: &Rows) -> Result<Found, Error> {
+        let ends = texts.ends(&self.sections)?;
+        let mut rows = Rows::none(count);
+        texts.ids.find(&self.sections, wanted, |position| {
+            rows.insert(to_row(ends.partition_point(|end| *end as usize <= position)));
+        })?;
+        Ok(Found::Some(rows))
     }
 
     /// The strings that a probe was found in; `None` for none.
@@ -229,8 +249,7 @@ impl<S: Source> Block<S> {
             }
             // A needle with a newline may run on into the next value.
             if start + probe.bytes.len() <= range(ends, index).end {
-                let row = u32::try_from(index).expect("bounded by the count");
-                found.get_or_insert_with(|| Rows::none(strings.count)).insert(row);
+                found.get_or_insert_with(|| Rows::none(strings.count)).insert(to_row(index));
                 at = range(ends, index).end + 1;
             } else {
                 at = start + 1;

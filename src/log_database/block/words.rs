@@ -39,22 +39,31 @@ pub(super) struct Matcher {
     end: State,
 }
 
+/// Where a needle may lie in texts over a vocabulary.
+#[derive(Debug)]
+pub(super) enum Matched<'r> {
+    Nowhere,
+    /// Within these words and nowhere else.
+    WithinWords(&'r Rows),
+    /// Across words.
+    Across(Matcher),
+}
+
 impl Matcher {
     /// Whether a probe is of the length that can be matched.
     pub(super) fn fits(probe: &Probe<'_>) -> bool {
         (1..=NEEDLE_BYTES_MAX).contains(&probe.bytes.len())
     }
 
-    /// Prepares a probe that [`Self::fits`]; `None` where no text over the vocabulary can hold it. `holding` are the words
-    /// that the needle may lie within and does.
-    pub(super) fn new<'w>(
+    /// Prepares a probe that [`Self::fits`]. `holding` are the words that the needle may lie within and does.
+    pub(super) fn prepare<'w, 'r>(
         probe: &Probe<'_>,
         words: impl ExactSizeIterator<Item = &'w [u8]> + Clone,
-        holding: Option<&Rows>,
-    ) -> Option<Self> {
+        holding: Option<&'r Rows>,
+    ) -> Matched<'r> {
         let lengths = Lengths::new(probe);
-        if holding.is_none() && !lengths.are_possible(words.clone()) {
-            return None;
+        if !lengths.are_possible(words.clone()) {
+            return holding.map_or(Matched::Nowhere, Matched::WithinWords);
         }
         let word_count = words.len();
         let holds = |word: u32| holding.is_some_and(|rows| rows.contains(word));
@@ -65,7 +74,7 @@ impl Matcher {
         for (number, id) in (1..).zip(ids) {
             effect_of[id] = number;
         }
-        Some(Self { effects, effect_of, start, end })
+        Matched::Across(Self { effects, effect_of, start, end })
     }
 
     /// Whether the text of these words, all of the vocabulary, holds the needle.
