@@ -52,8 +52,13 @@ impl<'t> Search<'t, '_, '_> {
         let needle = self.probe.bytes;
         for index in 0..=self.template.slots.len() {
             let literal = self.literal(index);
-            if self.probe.part == Part::Inner && self.probe.find(literal).is_some() {
+            let is_within = needle.len() <= literal.len() && self.probe.part == Part::Inner;
+            if is_within && self.probe.find(literal).is_some() {
                 self.found.push(Alignment::new());
+            }
+            // Most literals end with a byte that is not even in the needle.
+            if literal.last().is_none_or(|last| !self.probe.may_have(*last)) {
+                continue;
             }
             // Of a needle within the literal there is no more to say, so it begins near the end.
             let first = if self.to_end { 0 } else { (literal.len() + 1).saturating_sub(needle.len().max(1)) };
@@ -70,6 +75,10 @@ impl<'t> Search<'t, '_, '_> {
     fn start_in_values(&mut self) {
         let needle = self.probe.bytes;
         for index in 0..self.template.slots.len() {
+            // Most literals begin with a byte that is not even in the needle.
+            if !self.to_end && self.literal(index + 1).first().is_some_and(|first| !self.probe.may_have(*first)) {
+                continue;
+            }
             // Ending with the value is a matter of the column itself, but where the row has to end there.
             let longest = if self.to_end { needle.len() } else { needle.len().saturating_sub(1) };
             for end in 1..=longest.min(self.template.slots[index].column.longest()) {

@@ -170,7 +170,8 @@ impl Face {
 
     /// Bytes of every value.
     pub(super) fn longest(&self) -> usize {
-        self.before.len() + self.pattern().len() + self.after.len()
+        let point_bytes = usize::from(0 < self.fraction_digits);
+        self.before.len() + SECONDS_BYTES + point_bytes + self.fraction_digits + self.after.len()
     }
 
     /// Appends the value that is `ahead` of an entry at `timestamp_ns`.

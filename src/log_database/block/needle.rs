@@ -10,6 +10,9 @@ pub(super) struct Needle {
     bytes: Vec<u8>,
     ignore_case: bool,
     finder: Finder<'static>,
+    classes: Classes,
+    /// Whether a byte is in it, in whichever case where that does not matter.
+    is_in: Box<[bool; 256]>,
 }
 
 /// Which part of a text the bytes have to be.
@@ -36,12 +39,21 @@ pub(super) struct Probe<'n> {
 impl Needle {
     /// The very bytes.
     pub(super) fn exact(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), ignore_case: false, finder: Finder::new(bytes).into_owned() }
+        Self::new(bytes.to_vec(), false)
     }
 
     /// The bytes, whatever case ASCII letters have.
     pub(super) fn ignoring_case(bytes: &[u8]) -> Self {
-        Self { ignore_case: true, ..Self::exact(&bytes.to_ascii_lowercase()) }
+        Self::new(bytes.to_ascii_lowercase(), true)
+    }
+
+    fn new(bytes: Vec<u8>, ignore_case: bool) -> Self {
+        let finder = Finder::new(&bytes).into_owned();
+        let mut is_in = Box::new([false; 256]);
+        for byte in bytes.iter().flat_map(|byte| cases(*byte, ignore_case)) {
+            is_in[usize::from(byte)] = true;
+        }
+        Self { ignore_case, finder, classes: Classes::of(&bytes), is_in, bytes }
     }
 
     /// The needle as it is looked for in a whole line.
@@ -70,11 +82,26 @@ fn looks_like_part(text: &[u8], pattern: &[u8]) -> bool {
     text.is_empty() || pattern.windows(text.len()).any(|part| text.iter().zip(part).all(alike))
 }
 
+/// A byte of a needle in both cases, if that matters; letters of a needle that ignores case are lower case.
+fn cases(byte: u8, ignore_case: bool) -> [u8; 2] {
+    [byte, if ignore_case { byte.to_ascii_uppercase() } else { byte }]
+}
+
 impl<'n> Probe<'n> {
     /// A piece of the same needle; of [`Part::Inner`] there is only the needle itself.
     pub(super) fn piece(&self, bytes: &'n [u8], part: Part) -> Self {
         assert!(part != Part::Inner, "the finder looks for the whole needle");
         Self { needle: self.needle, bytes, part }
+    }
+
+    /// Whether the needle, be it in another piece of it, has `byte`.
+    pub(super) fn may_have(&self, byte: u8) -> bool {
+        self.needle.is_in[usize::from(byte)]
+    }
+
+    /// The bytes that are the same as one of the needle's.
+    pub(super) fn cases(&self, byte: u8) -> [u8; 2] {
+        cases(byte, self.needle.ignore_case)
     }
 
     /// Whether `text` has the bytes as the wanted part.
@@ -129,6 +156,7 @@ impl<'n> Probe<'n> {
     /// Whether a text of bytes of `classes` may have the bytes in it.
     pub(super) fn may_be_of(&self, classes: Classes) -> bool {
         let classes = if self.needle.ignore_case { classes.lower_cased() } else { classes };
-        classes.cover(Classes::of(self.bytes))
+        let is_whole = self.bytes.len() == self.needle.bytes.len();
+        classes.cover(if is_whole { self.needle.classes } else { Classes::of(self.bytes) })
     }
 }

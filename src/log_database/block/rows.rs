@@ -54,6 +54,11 @@ impl Rows {
         self.words[(row / WORD_BITS) as usize] >> (row % WORD_BITS) & 1 == 1
     }
 
+    /// Whether `row`, which may be past the last one, is selected.
+    pub(super) fn contains_checked(&self, row: u32) -> bool {
+        row < self.row_count && self.contains(row)
+    }
+
     /// Selects `row`; panics past the last row like a slice.
     pub fn insert(&mut self, row: u32) {
         self.words[(row / WORD_BITS) as usize] |= 1 << (row % WORD_BITS);

@@ -6,6 +6,7 @@
 
 use super::Error;
 use super::align::align;
+use super::classes::Classes;
 use super::lines::{TemplateView, View};
 use super::needle::{Part, Probe};
 use super::parts::{Strings, Words, range};
@@ -13,7 +14,7 @@ use super::read::Block;
 use super::rows::Rows;
 use super::sections::Source;
 use super::structure::{Column, Template, Templates};
-use super::words::Matcher;
+use super::words::{Matched, Matcher};
 
 /// The rows of a column, or of a template, that a probe was found in.
 #[derive(Debug)]
@@ -56,15 +57,25 @@ impl Found {
     }
 
     /// The rows `0..count` that `test` accepts.
-    fn by(count: u32, mut test: impl FnMut(u32) -> bool) -> Self {
-        let mut found = None;
-        for row in 0..count {
-            if test(row) {
-                found.get_or_insert_with(|| Rows::none(count)).insert(row);
-            }
-        }
-        found.map_or(Self::None, Self::Some)
+    fn by(count: u32, test: impl FnMut(u32) -> bool) -> Self {
+        rows_by(count, test).map_or(Self::None, Self::Some)
     }
+}
+
+/// Rows are counted in 32 bits.
+fn to_row(index: usize) -> u32 {
+    u32::try_from(index).expect("bounded by the count")
+}
+
+/// The rows `0..count` that `test` accepts; `None` for none.
+fn rows_by(count: u32, mut test: impl FnMut(u32) -> bool) -> Option<Rows> {
+    let mut found = None;
+    for row in 0..count {
+        if test(row) {
+            found.get_or_insert_with(|| Rows::none(count)).insert(row);
+        }
+    }
+    found
 }
 
 impl<S: Source> Block<S> {
@@ -166,14 +177,15 @@ impl<S: Source> Block<S> {
             return Ok(Found::None);
         }
         match column {
-            Column::Text(values) => self.find_in_strings(values, probe),
+            Column::Text(values) => Ok(self.find_in_strings(values, probe)?.map_or(Found::None, Found::Some)),
             Column::Words(texts) if Matcher::fits(probe) => self.find_in_words(texts, count, probe),
             Column::Dictionary { values, ids } => match self.find_in_strings(values, probe)? {
-                Found::Some(found) => {
-                    let ids = ids.get(&self.sections)?;
-                    Ok(Found::by(count, |row| found.contains(ids[row as usize])))
+                Some(wanted) => {
+                    let mut rows = Rows::none(count);
+                    ids.find(&self.sections, &wanted, |row| rows.insert(to_row(row)))?;
+                    Ok(Found::Some(rows))
                 }
-                found => Ok(found),
+                None => Ok(Found::None),
             },
             Column::Decimal { face, numbers } if probe.part == Part::Inner => {
                 let Some(has_digits) = face.digits_test(self.structure()?, probe.bytes) else {
@@ -192,14 +204,15 @@ impl<S: Source> Block<S> {
     fn find_in_words(&self, texts: &Words, count: u32, probe: &Probe<'_>) -> Result<Found, Error> {
         let (text, ends) = (texts.vocabulary.text(&self.sections)?, texts.vocabulary.ends(&self.sections)?);
         let words = (0..ends.len()).map(|index| &text[range(ends, index)]);
-        let holding =
-            if probe.part == Part::Inner { self.find_in_strings(&texts.vocabulary, probe)? } else { Found::None };
-        let holds = |word| match &holding {
-            Found::None => false,
-            Found::All => true,
-            Found::Some(rows) => rows.contains(word),
+        let holding = match probe.part {
+            Part::Inner => self.find_in_strings(&texts.vocabulary, probe)?,
+            Part::Start | Part::End | Part::Whole => None,
         };
-        let Some(matcher) = Matcher::new(probe, words, holds) else { return Ok(Found::None) };
+        let matcher = match Matcher::prepare(probe, words, holding.as_ref()) {
+            Matched::Nowhere => return Ok(Found::None),
+            Matched::WithinWords(words) => return self.find_words(texts, count, words),
+            Matched::Across(matcher) => matcher,
+        };
         let (ids, ends) = (texts.ids(&self.sections)?, texts.ends(&self.sections)?);
         let mut start = 0;
         Ok(Found::by(count, |row| {
@@ -208,11 +221,22 @@ impl<S: Source> Block<S> {
         }))
     }
 
-    fn find_in_strings(&self, strings: &Strings, probe: &Probe<'_>) -> Result<Found, Error> {
+    /// The texts that have one of the `wanted` words.
+    fn find_words(&self, texts: &Words, count: u32, wanted: &Rows) -> Result<Found, Error> {
+        let ends = texts.ends(&self.sections)?;
+        let mut rows = Rows::none(count);
+        texts.ids.find(&self.sections, wanted, |position| {
+            rows.insert(to_row(ends.partition_point(|end| *end as usize <= position)));
+        })?;
+        Ok(Found::Some(rows))
+    }
+
+    /// The strings that a probe was found in; `None` for none.
+    fn find_in_strings(&self, strings: &Strings, probe: &Probe<'_>) -> Result<Option<Rows>, Error> {
         let text = strings.text(&self.sections)?;
         if probe.part != Part::Inner {
             let ends = strings.ends(&self.sections)?;
-            return Ok(Found::by(strings.count, |index| probe.is_in(&text[range(ends, index as usize)])));
+            return Ok(rows_by(strings.count, |index| probe.is_in(&text[range(ends, index as usize)])));
         }
         let mut found: Option<Rows> = None;
         let mut at = 0;
@@ -225,14 +249,13 @@ impl<S: Source> Block<S> {
             }
             // A needle with a newline may run on into the next value.
             if start + probe.bytes.len() <= range(ends, index).end {
-                let row = u32::try_from(index).expect("bounded by the count");
-                found.get_or_insert_with(|| Rows::none(strings.count)).insert(row);
+                found.get_or_insert_with(|| Rows::none(strings.count)).insert(to_row(index));
                 at = range(ends, index).end + 1;
             } else {
                 at = start + 1;
             }
         }
-        Ok(found.map_or(Found::None, Found::Some))
+        Ok(found)
     }
 }
 
@@ -246,10 +269,14 @@ impl Column {
             Self::Text(values) | Self::Dictionary { values, .. } => probe.may_be_of(values.classes),
             Self::Words(texts) => probe.may_be_of(texts.vocabulary.classes),
             Self::Decimal { face, .. } => {
-                probe.fits(face.prefix.of(structure), &face.pattern(), face.suffix.of(structure))
+                let (prefix, suffix) = (face.prefix.of(structure), face.suffix.of(structure));
+                let classes = Classes::of(b"0.").or(Classes::of(prefix)).or(Classes::of(suffix));
+                probe.may_be_of(classes) && probe.fits(prefix, &face.pattern(), suffix)
             }
             Self::Clock { face, .. } => {
-                probe.fits(face.before.of(structure), &face.pattern(), face.after.of(structure))
+                let (before, after, pattern) = (face.before.of(structure), face.after.of(structure), face.pattern());
+                let classes = Classes::of(&pattern).or(Classes::of(before)).or(Classes::of(after));
+                probe.may_be_of(classes) && probe.fits(before, &pattern, after)
             }
             Self::Templates(_) => true,
         }

@@ -2,7 +2,6 @@
 //!
 //! This module knows nothing of what is in a section.
 
-use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 
 use zstd::bulk::{Compressor, Decompressor};
@@ -18,18 +17,20 @@ const PREFIX_BYTES: usize = MAGIC.len() + 2 * size_of::<u32>();
 const HEADER_BYTES_MAX: usize = PREFIX_BYTES + 64 + 14 * SECTIONS_MAX;
 /// What is read first: most headers are shorter, so that one read is enough.
 const FIRST_READ_BYTES: usize = 2048;
+/// Most memory that a thread keeps for the sections of the next block, in bytes.
+const SPARE_BYTES_MAX: usize = 2 << 20;
 
 /// Where a block's bytes are: in memory, or in a part of a file that is read section by section.
 pub trait Source {
     /// The block's length in bytes.
     fn byte_count(&self) -> usize;
 
-    /// The `length` bytes from `offset` on.
+    /// The `length` bytes from `offset` on, in `buffer` where they are nowhere in memory.
     ///
     /// # Errors
     ///
     /// [`Error::Read`] where they cannot be read, [`Error::Corrupt`] where there are fewer.
-    fn read(&self, offset: usize, length: usize) -> Result<Cow<'_, [u8]>, Error>;
+    fn read<'a>(&'a self, offset: usize, length: usize, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], Error>;
 }
 
 impl Source for &[u8] {
@@ -37,9 +38,9 @@ impl Source for &[u8] {
         self.len()
     }
 
-    fn read(&self, offset: usize, length: usize) -> Result<Cow<'_, [u8]>, Error> {
+    fn read<'a>(&'a self, offset: usize, length: usize, _buffer: &'a mut Vec<u8>) -> Result<&'a [u8], Error> {
         let bytes = self.get(offset..).and_then(|rest| rest.get(..length));
-        Ok(Cow::Borrowed(bytes.ok_or(Error::Corrupt { what: "section past the block's end", offset })?))
+        bytes.ok_or(Error::Corrupt { what: "section past the block's end", offset })
     }
 }
 
@@ -105,8 +106,9 @@ impl<S: Source> Sections<S> {
         read_summary: impl FnOnce(&mut Reader<'_>) -> Result<T, Error>,
     ) -> Result<(Self, T), Error> {
         let block_bytes = source.byte_count();
-        let start = source.read(0, block_bytes.min(FIRST_READ_BYTES))?;
-        let mut reader = Reader::new(&start, "header");
+        let mut buffer = Vec::new();
+        let start = source.read(0, block_bytes.min(FIRST_READ_BYTES), &mut buffer)?;
+        let mut reader = Reader::new(start, "header");
         let magic = reader.take(MAGIC.len())?;
         if magic[..3] != MAGIC[..3] {
             return Err(Error::Corrupt { what: "no block begins here", offset: 0 });
@@ -120,7 +122,8 @@ impl<S: Source> Sections<S> {
         if HEADER_BYTES_MAX < header_bytes {
             return Err(reader.corrupt());
         }
-        let header = if header_bytes <= start.len() { start } else { source.read(0, header_bytes)? };
+        let mut longer = Vec::new();
+        let header = if header_bytes <= start.len() { start } else { source.read(0, header_bytes, &mut longer)? };
         let table = &header[PREFIX_BYTES..header_bytes];
         if header_crc(&header[..MAGIC.len() + size_of::<u32>()], table) != crc {
             return Err(Error::Corrupt { what: "header checksum", offset: 0 });
@@ -128,7 +131,6 @@ impl<S: Source> Sections<S> {
         let mut reader = Reader::new(table, "section table");
         let summary = read_summary(&mut reader)?;
         let entries = read_table(&mut reader, header_bytes, block_bytes)?;
-        drop(header);
         Ok((Self { source, entries }, summary))
     }
 
@@ -153,28 +155,75 @@ impl<S: Source> Sections<S> {
     }
 
     fn read(&self, entry: &Entry) -> Result<Vec<u8>, Error> {
-        let stored = self.source.read(entry.offset, entry.stored_bytes)?;
-        if crc32fast::hash(&stored) != entry.crc {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut content = scratch.take_spare();
+            self.read_with(entry, scratch, &mut content).map(|()| content)
+        })
+    }
+
+    fn read_with(&self, entry: &Entry, scratch: &mut Scratch, content: &mut Vec<u8>) -> Result<(), Error> {
+        let stored = self.source.read(entry.offset, entry.stored_bytes, &mut scratch.stored)?;
+        if crc32fast::hash(stored) != entry.crc {
             return Err(Error::Corrupt { what: "section checksum", offset: entry.offset });
         }
+        content.reserve_exact(entry.bytes);
         if entry.stored_bytes == entry.bytes {
-            return Ok(stored.into_owned());
+            content.extend_from_slice(stored);
+            return Ok(());
         }
-        let mut content = Vec::with_capacity(entry.bytes);
-        let decompressed =
-            DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.decompress_to_buffer(&stored, &mut content));
+        let decompressed = scratch.decompressor.decompress_to_buffer(stored, content);
         decompressed.map_err(|_| Error::Corrupt { what: "compressed section", offset: entry.offset })?;
+        if SPARE_BYTES_MAX < scratch.stored.capacity() {
+            scratch.stored = Vec::new();
+        }
         if content.len() != entry.bytes {
             return Err(Error::Corrupt { what: "length of a section", offset: entry.offset });
         }
-        Ok(content)
+        Ok(())
     }
 }
 
+impl<S> Drop for Sections<S> {
+    fn drop(&mut self) {
+        let contents = self.entries.iter_mut().filter_map(|entry| entry.content.take());
+        SCRATCH.with_borrow_mut(|scratch| contents.for_each(|content| scratch.keep_spare(content)));
+    }
+}
+
+/// What a thread uses for one block after the other: making a zstd context takes longer than decompressing a small section
+/// with it, and fresh memory has to be cleared by the kernel first.
+struct Scratch {
+    decompressor: Decompressor<'static>,
+    /// A section as it is stored.
+    stored: Vec<u8>,
+    /// Empty, for contents of sections.
+    spare: Vec<Vec<u8>>,
+    spare_bytes: usize,
+}
+
 thread_local! {
-    /// Making a zstd context takes longer than decompressing a small section with it.
-    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
-        RefCell::new(Decompressor::new().expect("there is memory for a zstd context"));
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        decompressor: Decompressor::new().expect("there is memory for a zstd context"),
+        stored: Vec::new(),
+        spare: Vec::new(),
+        spare_bytes: 0,
+    });
+}
+
+impl Scratch {
+    fn take_spare(&mut self) -> Vec<u8> {
+        let spare = self.spare.pop().unwrap_or_default();
+        self.spare_bytes -= spare.capacity();
+        spare
+    }
+
+    fn keep_spare(&mut self, mut content: Vec<u8>) {
+        if self.spare_bytes + content.capacity() <= SPARE_BYTES_MAX {
+            self.spare_bytes += content.capacity();
+            content.clear();
+            self.spare.push(content);
+        }
+    }
 }
 
 fn read_table(reader: &mut Reader<'_>, header_bytes: usize, block_bytes: usize) -> Result<Vec<Entry>, Error> {

@@ -49,8 +49,8 @@ impl Kind {
 pub(super) enum Column {
     /// A string a row.
     Text(Strings),
-    /// Some words of a vocabulary a row.
-    Words(Words),
+    /// Some words of a vocabulary a row; boxed, because few columns are so large.
+    Words(Box<Words>),
     /// One of the distinct values a row.
     Dictionary { values: Strings, ids: Ids },
     /// A number a row.
@@ -194,7 +194,7 @@ impl<S: Source> Parser<'_, S> {
         let kind = Kind::ALL.get(usize::from(self.reader.byte()?)).ok_or_else(|| self.reader.corrupt())?;
         match kind {
             Kind::Text => Ok(Column::Text(self.strings(count)?)),
-            Kind::Words => Ok(Column::Words(self.words(count)?)),
+            Kind::Words => Ok(Column::Words(Box::new(self.words(count)?))),
             Kind::Dictionary => {
                 let limit = self.reader.count(count)?;
                 Ok(Column::Dictionary { values: self.strings(limit)?, ids: self.ids(count, limit)? })
@@ -230,7 +230,7 @@ impl<S: Source> Parser<'_, S> {
         let place = self.place(length)?;
         let lengths = match self.reader.byte()? {
             0 => None,
-            1 => Some(self.numbers(count)?),
+            1 => Some(Box::new(self.numbers(count)?)),
             _ => return Err(self.reader.corrupt()),
         };
         Ok(Strings { count, classes: Classes::from_bits(classes), longest, place, lengths, ends: OnceCell::new() })

@@ -364,6 +364,13 @@ fn a_needle_made_to_align_in_too_many_ways_is_still_answered() {
     }
 }
 
+/// A line, where in it a needle begins, how long that is at most, and whether it is changed a little. Some are longer than
+/// what the matcher of words takes.
+fn any_needle() -> impl Strategy<Value = (Index, Index, usize, bool)> {
+    let length = prop_oneof![9 => 0..14_usize, 1 => 14..120_usize];
+    (any::<Index>(), any::<Index>(), length, any::<bool>())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -378,7 +385,7 @@ proptest! {
     fn every_needle_is_found_exactly(
         seed: u64,
         row_count in 1..600_usize,
-        needles in prop::collection::vec((any::<Index>(), any::<Index>(), 0..14_usize, any::<bool>()), 12),
+        needles in prop::collection::vec(any_needle(), 12),
     ) {
         let lines = log(seed, row_count);
         let block = encode(&lines);
@@ -394,6 +401,32 @@ proptest! {
             let any = vec![std::mem::replace(&mut last, needle.clone()), needle.clone()];
             check_select(&lines, &block, &[LineFilter::ContainsAny(any)], TimeRange::ALL);
             check_select(&lines, &block, &[LineFilter::NotContains(needle)], TimeRange::ALL);
+        }
+    }
+
+    /// The same as expressions that ignore case, alone and as one of two.
+    #[test]
+    fn every_needle_is_found_whatever_its_case(
+        seed: u64,
+        row_count in 1..600_usize,
+        needles in prop::collection::vec(any_needle(), 2),
+    ) {
+        let lines = log(seed, row_count);
+        let block = encode(&lines);
+        for (row, start, length, is_changed) in needles {
+            let (_, line) = lines.get(row.index(lines.len()));
+            let text = String::from_utf8_lossy(line);
+            let start = start.index(text.chars().count() + 1);
+            let mut needle: String = text.chars().skip(start).take(length).collect();
+            if is_changed {
+                needle = needle.to_uppercase();
+            }
+            let needle = regex::escape(&needle);
+            for pattern in [format!("(?i){needle}"), format!("(?i:{needle})|no such text"), format!("{needle}.")] {
+                let pattern = LinePattern::new(&pattern).unwrap();
+                check_select(&lines, &block, &[LineFilter::Matches(pattern.clone())], TimeRange::ALL);
+                check_select(&lines, &block, &[LineFilter::NotMatches(pattern)], TimeRange::ALL);
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! needle, the texts are not read at all. Where texts were cut into words does not matter.
 
 use super::needle::{Part, Probe};
+use super::rows::Rows;
 
 /// Longer needles do not fit a [`State`].
 const NEEDLE_BYTES_MAX: usize = 63;
@@ -38,35 +39,42 @@ pub(super) struct Matcher {
     end: State,
 }
 
+/// Where a needle may lie in texts over a vocabulary.
+#[derive(Debug)]
+pub(super) enum Matched<'r> {
+    Nowhere,
+    /// Within these words and nowhere else.
+    WithinWords(&'r Rows),
+    /// Across words.
+    Across(Matcher),
+}
+
 impl Matcher {
     /// Whether a probe is of the length that can be matched.
     pub(super) fn fits(probe: &Probe<'_>) -> bool {
         (1..=NEEDLE_BYTES_MAX).contains(&probe.bytes.len())
     }
 
-    /// Prepares a probe that [`Self::fits`]; `None` where no text over the vocabulary can hold it. `holds` says of which
-    /// words the needle may lie within and does.
-    pub(super) fn new<'w>(
+    /// Prepares a probe that [`Self::fits`]. `holding` are the words that the needle may lie within and does.
+    pub(super) fn prepare<'w, 'r>(
         probe: &Probe<'_>,
-        words: impl ExactSizeIterator<Item = &'w [u8]>,
-        holds: impl Fn(u32) -> bool,
-    ) -> Option<Self> {
+        words: impl ExactSizeIterator<Item = &'w [u8]> + Clone,
+        holding: Option<&'r Rows>,
+    ) -> Matched<'r> {
         let lengths = Lengths::new(probe);
-        let word_count = words.len();
-        let (ids, effects): (Vec<usize>, Vec<Effect>) = words
-            .zip(0..)
-            .filter_map(|(word, id)| Some((id as usize, lengths.effect(probe, word, holds(id))?)))
-            .unzip();
-        let start = u64::from(!lengths.may_begin);
-        let end = if lengths.may_end { 0 } else { 1 << probe.bytes.len() };
-        if !is_possible(&effects, start, end) {
-            return None;
+        if !lengths.are_possible(words.clone()) {
+            return holding.map_or(Matched::Nowhere, Matched::WithinWords);
         }
+        let word_count = words.len();
+        let holds = |word: u32| holding.is_some_and(|rows| rows.contains(word));
+        let (ids, effects): (Vec<usize>, Vec<Effect>) =
+            words.zip(0..).filter_map(|(word, id)| Some((id as usize, lengths.effect(word, holds(id))?))).unzip();
+        let (start, end) = (lengths.start(), lengths.end());
         let mut effect_of = vec![0; word_count];
         for (number, id) in (1..).zip(ids) {
             effect_of[id] = number;
         }
-        Some(Self { effects, effect_of, start, end })
+        Matched::Across(Self { effects, effect_of, start, end })
     }
 
     /// Whether the text of these words, all of the vocabulary, holds the needle.
@@ -88,68 +96,113 @@ impl Matcher {
     }
 }
 
-/// Whether some sequence of words leads from `start` to a match, or to `end`.
-fn is_possible(effects: &[Effect], start: State, end: State) -> bool {
-    let mut reached = start;
-    loop {
-        let next = effects.iter().fold(reached, |state, effect| state | effect.after(state));
-        if next == reached {
-            break;
-        }
-        reached = next;
-    }
-    reached & end != 0 || effects.iter().any(|effect| effect.ends_match(reached))
-}
-
-/// By byte, where the needle has it: single bytes rule out most of what a word may do.
-struct Lengths {
+/// By byte, where the needle has it.
+struct Lengths<'p, 'n> {
+    probe: &'p Probe<'n>,
     /// Lengths of the needle's beginnings that end with the byte.
     ending: [State; 256],
-    /// Lengths after which the needle goes on with the byte.
-    followed: [State; 256],
     /// Whether the needle may begin, and may end, in the middle of a text.
     may_begin: bool,
     may_end: bool,
 }
 
-impl Lengths {
-    fn new(probe: &Probe<'_>) -> Self {
-        let (mut ending, mut followed) = ([0; 256], [0; 256]);
-        for (length, byte) in probe.bytes.iter().enumerate() {
-            for byte in (0..=u8::MAX).filter(|other| probe.same(&[*other], &[*byte])) {
-                ending[usize::from(byte)] |= 2 << length;
-                followed[usize::from(byte)] |= 1 << length;
+impl<'p, 'n> Lengths<'p, 'n> {
+    fn new(probe: &'p Probe<'n>) -> Self {
+        let mut ending = [0; 256];
+        for (length, byte) in (1..).zip(probe.bytes) {
+            for byte in probe.cases(*byte) {
+                ending[usize::from(byte)] |= 1 << length;
             }
         }
         let may_begin = matches!(probe.part, Part::Inner | Part::End);
         let may_end = matches!(probe.part, Part::Inner | Part::Start);
-        Self { ending, followed, may_begin, may_end }
+        Self { probe, ending, may_begin, may_end }
+    }
+
+    /// The state at the beginning of a text.
+    fn start(&self) -> State {
+        State::from(!self.may_begin)
+    }
+
+    /// The state that a text has to end with; none where the needle may end anywhere.
+    fn end(&self) -> State {
+        if self.may_end { 0 } else { 1 << self.probe.bytes.len() }
+    }
+
+    /// Whether some sequence of words, none of which holds all of the needle, leads from the start to a match or to the end.
+    fn are_possible<'w>(&self, mut words: impl Iterator<Item = &'w [u8]> + Clone) -> bool {
+        // By length, the lengths that a word leads from it to.
+        let mut after = [0; NEEDLE_BYTES_MAX + 1];
+        let mut wanted = self.end();
+        for word in words.clone() {
+            let (continues, completes) = self.goes_on(word);
+            wanted |= completes;
+            for length in lengths(continues) {
+                after[length] |= 1 << (length + word.len());
+            }
+        }
+        // From which lengths on there is a way to a match.
+        loop {
+            let leads = |(length, after): (usize, &State)| State::from(after & wanted != 0) << length;
+            let before = after.iter().enumerate().map(leads).fold(wanted, |before, length| before | length);
+            if before == wanted {
+                break;
+            }
+            wanted = before;
+        }
+        let is_begun = |word: &[u8]| {
+            let last = word.last().map_or(0, |last| self.ending[usize::from(*last)]);
+            last & wanted != 0 && self.begins(word) & wanted != 0
+        };
+        self.start() & wanted != 0 || (self.may_begin && words.any(is_begun))
     }
 
     /// What `word` does, if anything.
-    fn effect(&self, probe: &Probe<'_>, word: &[u8], holds: bool) -> Option<Effect> {
-        let needle = probe.bytes;
-        let (first, last) = (word.first()?, word.last()?);
-        let ending = if self.may_begin { self.ending[usize::from(*last)] } else { 0 };
-        let followed = self.followed[usize::from(*first)];
-        if !holds && ending | followed == 0 {
+    fn effect(&self, word: &[u8], holds: bool) -> Option<Effect> {
+        let begins = if self.may_begin { self.begins(word) } else { 0 };
+        let (continues, completes) = self.goes_on(word);
+        if !holds && begins | continues | completes == 0 {
             return None;
         }
-        let mut effect = Effect { holds, ..Effect::default() };
-        for length in lengths(ending).filter(|length| probe.ends(word, &needle[..*length])) {
-            effect.begins |= 1 << length;
-        }
-        for length in lengths(followed) {
-            let rest = &needle[length..];
-            if probe.begins(rest, word) {
-                effect.continues.push((length, length + word.len()));
+        let continues = lengths(continues).map(|length| (length, length + word.len())).collect();
+        Some(Effect { holds, completes, begins, continues })
+    }
+
+    /// The needle's beginnings that the word ends with, found from its end: few words have more than a byte of one.
+    fn begins(&self, word: &[u8]) -> State {
+        let (mut left, mut found) = (State::MAX, 0);
+        for (back, byte) in word.iter().rev().enumerate().take(NEEDLE_BYTES_MAX) {
+            left &= self.ending[usize::from(*byte)] << back;
+            // The beginning of so many bytes is all there.
+            let whole = 2 << back;
+            found |= left & whole;
+            left &= !whole;
+            if left == 0 {
+                break;
             }
-            if self.may_end && probe.begins(word, rest) {
-                effect.completes |= 1 << length;
+        }
+        found
+    }
+
+    /// After which lengths the whole word is the needle's next part, and after which what is left of the needle lies at the
+    /// word's beginning.
+    fn goes_on(&self, word: &[u8]) -> (State, State) {
+        let length = self.probe.bytes.len();
+        let (mut left, mut completes) = (State::MAX >> (NEEDLE_BYTES_MAX + 1 - length), 0);
+        let Some(last) = word.len().checked_sub(1) else { return (0, 0) };
+        for (ahead, byte) in word.iter().enumerate().take(length) {
+            left &= self.ending[usize::from(*byte)] >> 1 >> ahead;
+            let at_end = left & 1 << (length - 1 - ahead);
+            completes |= if self.may_end { at_end } else { 0 };
+            if ahead == last {
+                return (left, completes);
+            }
+            left &= !at_end;
+            if left == 0 {
+                break;
             }
         }
-        let has_any = holds || effect.completes | effect.begins != 0 || !effect.continues.is_empty();
-        has_any.then_some(effect)
+        (0, completes)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Opens segments after a start, and reads their blocks.
 
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -133,15 +132,17 @@ impl Source for BlockSource<'_> {
         self.part.bytes as usize
     }
 
-    fn read(&self, offset: usize, length: usize) -> Result<Cow<'_, [u8]>, block::Error> {
+    fn read<'a>(&'a self, offset: usize, length: usize, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], block::Error> {
         let past_end = || block::Error::Corrupt { what: "section past the block's end", offset };
         if self.byte_count().checked_sub(offset).is_none_or(|rest| rest < length) {
             return Err(past_end());
         }
-        let mut bytes = vec![0; length];
-        let read = self.segment.file.read_at(&mut bytes, self.part.offset + offset as u64);
-        match read {
-            Ok(count) if count == length => Ok(Cow::Owned(bytes)),
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        let bytes = &mut buffer[..length];
+        match self.segment.file.read_at(bytes, self.part.offset + offset as u64) {
+            Ok(count) if count == length => Ok(bytes),
             Ok(_) => Err(past_end()),
             Err(error) => Err(block::Error::Read(Box::new(error))),
         }
