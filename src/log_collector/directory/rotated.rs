@@ -55,7 +55,8 @@ impl<W: Watcher> Directory<W> {
         let mut known = KnownByPath::new();
         for (identity, position) in &self.restored {
             if !position.deliveries.is_empty() {
-                known.entry(position.path.clone()).or_default().push((*identity, position.clone()));
+                let path = original_of(position).unwrap_or_else(|| position.path.clone());
+                known.entry(path).or_default().push((*identity, position.clone()));
             }
         }
         known
@@ -348,6 +349,16 @@ impl Age {
             _ => Self::Date(added.to_owned()),
         }
     }
+}
+
+/// The path that a file had before it was rotated, where it was last read under another: what became of it is looked for
+/// together with what was rotated after it.
+fn original_of(position: &Position) -> Option<PathBuf> {
+    let (path, delivery) = (&position.path, position.deliveries.first()?);
+    let name = path.file_name()?.to_str()?;
+    let originals = originals(name).into_iter().map(|original| path.with_file_name(original));
+    let is_stream_of_its_own = delivery.path == *path;
+    originals.filter(|_| !is_stream_of_its_own).find(|original| file::link_metadata(original).is_ok())
 }
 
 /// The files beside `path` that were rotated out of it, the earliest first. Of a file and its compressed copy, which may be
