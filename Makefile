@@ -114,7 +114,7 @@ crash: crash-simulated crash-killed ## Crash the database in 20,000 simulated wa
 
 .PHONY: crash-simulated
 crash-simulated:
-	$(call step,Simulated crashes,cargo test --locked --release --lib log_database::tests -- --nocapture)
+	$(call step,Simulated crashes,cargo test --locked --lib log_database::tests::states -- --nocapture)
 
 .PHONY: crash-killed
 crash-killed:

@@ -24,6 +24,8 @@ use crate::status::SkipReason;
 const POSITION_KEPT: u64 = 30 * 24 * 3600 * 1_000_000_000;
 /// How many rotated files of one log are looked at, the latest ones.
 const ROTATED_MAX: usize = 1000;
+/// How often a directory is listed whose files get other names meanwhile.
+const LISTINGS_MAX: usize = 3;
 /// Longest number that counts rotations; what is longer is a date.
 const NUMBER_DIGITS_MAX: usize = 5;
 /// The ending of a compressed file's name.
@@ -53,7 +55,8 @@ impl<W: Watcher> Directory<W> {
         let mut known = KnownByPath::new();
         for (identity, position) in &self.restored {
             if !position.deliveries.is_empty() {
-                known.entry(position.path.clone()).or_default().push((*identity, position.clone()));
+                let path = original_of(position).unwrap_or_else(|| position.path.clone());
+                known.entry(path).or_default().push((*identity, position.clone()));
             }
         }
         known
@@ -96,7 +99,12 @@ impl<W: Watcher> Directory<W> {
     fn trace(&mut self, path: &Path, known: &[(Identity, Position)], turns: &mut HashMap<SourceId, usize>) {
         let there = file::link_metadata(path).ok().map(|metadata| metadata.identity);
         let there = there.and_then(|identity| self.sources_by_identity.get(&identity)).copied();
-        if there.is_some_and(|there| self.is_read_on(there)) {
+        let is_gone = |identity: &Identity| {
+            let source = self.sources_by_identity.get(identity);
+            source.is_none_or(|id| !self.is_read_on(*id))
+        };
+        let is_there_read_on = there.is_some_and(|there| self.is_read_on(there));
+        if is_there_read_on && !known.iter().any(|(identity, _)| is_gone(identity)) {
             return;
         }
         let Some((latest_identity, latest)) = known.iter().max_by_key(|(_, position)| position.saved) else { return };
@@ -110,9 +118,30 @@ impl<W: Watcher> Directory<W> {
             };
             newest = newest.max(index);
         }
+        if !is_there_read_on {
+            self.read_later(path, &rotated, newest, (*latest_identity, latest), modified_ns);
+        }
+        for (index, it) in rotated.iter().enumerate() {
+            if let Some(id) = self.sources_by_identity.get(&it.metadata.identity) {
+                let turn = turns.entry(*id).or_default();
+                *turn = (*turn).max(index + 1);
+            }
+        }
+    }
+
+    /// Reads what was rotated out of `path` after the `newest` of the `rotated` that was found again, and what a link leads
+    /// to by now. `latest` is what was read last.
+    fn read_later(
+        &mut self,
+        path: &Path,
+        rotated: &[Rotated],
+        newest: Option<usize>,
+        (latest_identity, latest): (Identity, &Position),
+        modified_ns: i64,
+    ) {
         let first_later = newest.map_or(0, |newest| newest + 1);
         let is_later = |it: &&Rotated| match newest {
-            Some(_) => it.may_be_younger_than(*latest_identity),
+            Some(_) => it.may_be_younger_than(latest_identity),
             None => modified_ns < it.metadata.modified_ns,
         };
         let paths: Vec<PathBuf> = latest.deliveries.iter().map(|delivery| delivery.path.clone()).collect();
@@ -125,11 +154,6 @@ impl<W: Watcher> Directory<W> {
         {
             // A link led to it that leads elsewhere by now.
             self.read_for(&Rotated { path: path.to_owned(), metadata, age: Age::Number(Reverse(0)) }, &paths);
-        }
-        for (index, it) in rotated.iter().enumerate() {
-            if let Some(id) = self.sources_by_identity.get(&it.metadata.identity) {
-                turns.insert(*id, index + 1);
-            }
         }
     }
 
@@ -286,16 +310,20 @@ impl<W: Watcher> Directory<W> {
 }
 
 impl Rotated {
-    /// The file at `path`, if its name says that it was rotated out of the one named `original`.
-    fn of(path: PathBuf, original: &str) -> Option<Self> {
+    /// The file at `path`, if its name says that it was rotated out of the one named `original`; an error where it is not
+    /// there any more.
+    fn of(path: PathBuf, original: &str) -> Option<Result<Self, file::Error>> {
         let name = path.file_name()?.to_str()?;
-        let name = name.strip_suffix(COMPRESSED).unwrap_or(name);
-        if !originals(name).iter().any(|it| it == original) {
+        let uncompressed = name.strip_suffix(COMPRESSED);
+        let name = uncompressed.unwrap_or(name);
+        // A file that was read under the name it was rotated to may be compressed since.
+        let is_itself = uncompressed == Some(original);
+        if !is_itself && !originals(name).iter().any(|it| it == original) {
             return None;
         }
         let age = Age::of(name, original);
-        let metadata = file::link_metadata(&path).ok()?;
-        (metadata.kind == Kind::Regular).then_some(Self { path, metadata, age })
+        let metadata = file::link_metadata(&path);
+        Some(metadata.map(|metadata| Self { path, metadata, age }))
     }
 
     /// Whether it may have been created after the file `other`; that of a compressed file is unknown.
@@ -323,14 +351,33 @@ impl Age {
     }
 }
 
+/// The path that a file had before it was rotated, where it was last read under another: what became of it is looked for
+/// together with what was rotated after it.
+fn original_of(position: &Position) -> Option<PathBuf> {
+    let (path, delivery) = (&position.path, position.deliveries.first()?);
+    let name = path.file_name()?.to_str()?;
+    let originals = originals(name).into_iter().map(|original| path.with_file_name(original));
+    let is_stream_of_its_own = delivery.path == *path;
+    originals.filter(|_| !is_stream_of_its_own).find(|original| file::link_metadata(original).is_ok())
+}
+
 /// The files beside `path` that were rotated out of it, the earliest first. Of a file and its compressed copy, which may be
 /// in the making, only the file.
 fn rotated_out_of(path: &Path) -> Vec<Rotated> {
     let Some((directory, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
         return Vec::new();
     };
-    let paths = file::read_directory(directory).unwrap_or_default();
-    let mut rotated: Vec<Rotated> = paths.into_iter().filter_map(|path| Rotated::of(path, name)).collect();
+    let mut rotated = Vec::new();
+    // A file that is compressed right after its name was listed has a name now that was not.
+    for _ in 0..LISTINGS_MAX {
+        let paths = file::read_directory(directory).unwrap_or_default();
+        let found: Vec<_> = paths.into_iter().filter_map(|path| Rotated::of(path, name)).collect();
+        let is_stale = found.iter().any(Result::is_err);
+        rotated = found.into_iter().flatten().filter(|it| it.metadata.kind == Kind::Regular).collect();
+        if !is_stale {
+            break;
+        }
+    }
     rotated.sort_by(|a, b| (&a.age, a.is_compressed()).cmp(&(&b.age, b.is_compressed())));
     rotated.dedup_by(|next, before| next.age == before.age && next.is_compressed() && !before.is_compressed());
     // Some count up: then the highest number was written to last.
@@ -370,6 +417,7 @@ mod tests {
             "a.log.1",
             "b-20261122.log",
             "b-20261121.log.gz",
+            "d.log.20261122-130405.gz",
         ];
         for name in names {
             file::File::create(&directory.path().join(name)).unwrap();
@@ -388,5 +436,6 @@ mod tests {
         check("a.log", &["a.log.1", "a.log.2.gz", "a.log.10.gz"]);
         check("b.log", &["b-20261121.log.gz", "b-20261122.log"]);
         check("c.log", &[]);
+        check("d.log.20261122-130405", &["d.log.20261122-130405.gz"]);
     }
 }
