@@ -146,6 +146,7 @@ bench-collector: ## Measure backlog speed, latency and idle costs beside rsyslog
 .PHONY: bench-query
 bench-query: ## Measure queries over HTTP beside ripgrep pipelines, and check that they agree (needs rg)
 	cargo bench --locked --bench query
+
 .PHONY: bench-hostile
 bench-hostile: ## Measure how lines come in, and memory, while 64 clients ask for all they can get
 	cargo bench --locked --bench hostile
