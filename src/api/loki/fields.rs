@@ -222,6 +222,6 @@ mod tests {
         let find = |name| path(object.as_object().unwrap(), name).map(|keys| keys.join(" "));
         let found = ["a", "b_c_d", "b_e_f_g", "b_c", "_7", "b", "x"].map(find);
         let expected = [Some("a"), Some("b c_d"), Some("b e.f g"), Some("b_c"), Some("7"), None, None];
-        assert_eq!(found.map(|keys| keys.unwrap_or_default()), expected.map(Option::unwrap_or_default));
+        assert_eq!(found.map(Option::unwrap_or_default), expected.map(Option::unwrap_or_default));
     }
 }
