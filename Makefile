@@ -106,6 +106,7 @@ check-doc:
 .PHONY: check-bench
 check-bench:
 	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench collector)
+	$(call step,Query bench in small,BENCH_BYTES=60000000 cargo bench --locked --bench query)
 	$(call step,Database bench in small,BENCH_BYTES=80000000 BENCH_OPEN_BYTES=160000000 cargo bench --locked --bench database)
 
 .PHONY: crash
@@ -141,6 +142,10 @@ e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image
 .PHONY: bench-collector
 bench-collector: ## Measure backlog speed, latency and idle costs beside rsyslog, `wc -l` and `zstd -1`
 	cargo bench --locked --bench collector
+
+.PHONY: bench-query
+bench-query: ## Measure queries over HTTP beside ripgrep pipelines, and check that they agree (needs rg)
+	cargo bench --locked --bench query
 
 .PHONY: bench-database
 bench-database: ## Measure size, searches and opening of the database beside zstd and ripgrep (needs rg)
