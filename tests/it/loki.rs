@@ -345,11 +345,15 @@ fn queries_are_refused_in_lokis_words() {
 fn drilldown_sees_which_fields_lines_have() {
     let field = |name: &str, kind: &str, cardinality: u64, parser: &str| json!({"label": name, "type": kind, "cardinality": cardinality, "parsers": [parser]});
     let level = json!({"label": "detected_level", "type": "string", "cardinality": 2, "parsers": null});
+    let at = |mut field: Value, path: &[&str]| {
+        field["jsonPath"] = json!(path);
+        field
+    };
     let fields = json!([
         level,
-        field("level", "string", 1, "json"),
-        field("msg", "string", 1, "json"),
-        field("user_id", "int", 1, "json"),
+        at(field("level", "string", 1, "json"), &["level"]),
+        at(field("msg", "string", 1, "json"), &["msg"]),
+        at(field("user_id", "int", 1, "json"), &["user", "id"]),
     ]);
     let query = r#"query={app="api"}"#;
     check(&format!("detected_fields?{query}&{RANGE}"), &json!({"fields": fields, "limit": 1000}));

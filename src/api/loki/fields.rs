@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tide::{Request, Response};
 
 use crate::api::State;
@@ -21,6 +21,10 @@ use crate::logql::pipeline::{Clock, ERROR_DETAILS_LABEL, ERROR_LABEL, Entry};
 use crate::logql::{self, units};
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
 
+/// The parser of JSON.
+const JSON: &str = "json";
+/// What a field is called whose name the stream's label has.
+const EXTRACTED_SUFFIX: &str = "_extracted";
 /// How many lines are looked at where nothing is said.
 const LINES_DEFAULT: usize = 100;
 /// How many fields or values are answered where nothing is said.
@@ -59,12 +63,18 @@ struct Field {
     values: BTreeSet<String>,
     /// The parser that makes it; `None` where none is needed.
     parser: Option<&'static str>,
+    /// The keys that lead to it in an object of JSON; empty where it comes from none.
+    path: Vec<String>,
 }
 
 impl Field {
     fn json(&self, name: &str) -> Value {
         let parsers = self.parser.map(|parser| [parser]);
-        json!({"label": name, "type": self.kind, "cardinality": self.values.len(), "parsers": parsers})
+        let mut field = json!({"label": name, "type": self.kind, "cardinality": self.values.len(), "parsers": parsers});
+        if !self.path.is_empty() {
+            field["jsonPath"] = json!(self.path);
+        }
+        field
     }
 }
 
@@ -88,7 +98,7 @@ fn collect(query: LogQuery, source: &Source, clock: &Clock) -> Result<BTreeMap<S
     let mut query = query.within(source.budget());
     let mut fields = BTreeMap::new();
     let mut parsers = [
-        Parser::new("json", Stage::Json(Vec::new()), clock)?,
+        Parser::new(JSON, Stage::Json(Vec::new()), clock)?,
         Parser::new("logfmt", Stage::Logfmt { strict: false, keep_empty: false, extractions: Vec::new() }, clock)?,
     ];
     for stream in running::read(&mut query, source, &mut Cost::new())? {
@@ -98,7 +108,11 @@ fn collect(query: LogQuery, source: &Source, clock: &Clock) -> Result<BTreeMap<S
             add(&mut fields, line.metadata.iter().chain(line.parsed.iter()), None);
             for parser in &mut parsers {
                 if let Some(parsed) = parser.parse(line, &labels)? {
+                    let count = fields.len();
                     add(&mut fields, parsed.iter(), Some(parser.name));
+                    if count < fields.len() && parser.name == JSON {
+                        add_paths(&mut fields, parsed.iter().map(|(name, _)| name), &line.text);
+                    }
                     break;
                 }
             }
@@ -117,9 +131,38 @@ fn add<'a>(
         if name == ERROR_LABEL || name == ERROR_DETAILS_LABEL {
             continue;
         }
-        let new = || Field { kind: kind(value), values: BTreeSet::new(), parser };
+        let new = || Field { kind: kind(value), values: BTreeSet::new(), parser, path: Vec::new() };
         fields.entry(name.to_owned()).or_insert_with(new).values.insert(value.to_owned());
     }
+}
+
+/// Adds to fields, which the parser made of this line, the keys that lead to them.
+fn add_paths<'a>(fields: &mut BTreeMap<String, Field>, names: impl Iterator<Item = &'a str>, line: &[u8]) {
+    let Ok(object) = serde_json::from_slice(line) else { return };
+    for name in names {
+        let field = fields.get_mut(name).filter(|field| field.parser == Some(JSON) && field.path.is_empty());
+        if let Some(field) = field {
+            let plain = name.strip_suffix(EXTRACTED_SUFFIX).unwrap_or(name);
+            field.path = [name, plain].iter().find_map(|name| path(&object, name)).unwrap_or_default();
+        }
+    }
+}
+
+/// The keys that lead to the value whose label is `name`: labels join them with `_`, as which they also have whatever no
+/// label's name may hold.
+fn path(object: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
+    object.iter().find_map(|(key, value)| {
+        let label: String = key.trim().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let rest = name.strip_prefix(&label).or_else(|| name.strip_prefix('_')?.strip_prefix(&label))?;
+        match value {
+            Value::Object(inner) => {
+                let mut keys = path(inner, rest.strip_prefix('_')?)?;
+                keys.insert(0, key.clone());
+                Some(keys)
+            }
+            _ => rest.is_empty().then(|| vec![key.clone()]),
+        }
+    })
 }
 
 /// The first type that a value fits.
@@ -172,5 +215,13 @@ mod tests {
         let values = ["1", "-7", "1.5", "true", "F", "1.5s", "2h45m", "3KiB", "x", ""];
         let kinds = ["int", "int", "float", "boolean", "boolean", "duration", "duration", "bytes", "string", "string"];
         assert_eq!(values.map(kind), kinds);
+    }
+    #[test]
+    fn a_path_is_the_keys_that_make_a_label() {
+        let object = json!({"a": 1, "b": {"c_d": 2, "e.f": {"g": 3}}, "b_c": 4, "7": 5});
+        let find = |name| path(object.as_object().unwrap(), name).map(|keys| keys.join(" "));
+        let found = ["a", "b_c_d", "b_e_f_g", "b_c", "_7", "b", "x"].map(find);
+        let expected = [Some("a"), Some("b c_d"), Some("b e.f g"), Some("b_c"), Some("7"), None, None];
+        assert_eq!(found.map(Option::unwrap_or_default), expected.map(Option::unwrap_or_default));
     }
 }
