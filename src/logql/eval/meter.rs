@@ -5,7 +5,7 @@ use crate::logql::ast::{LabelTarget, Stage};
 use crate::logql::eval::range::Context;
 use crate::logql::eval::series::{Key, Projection, Registry, SeriesId, SeriesLabels};
 use crate::logql::pipeline::{Clock, ERROR_LABEL, Entry, Needed, NeededLabels, Processed};
-use crate::logql::stages::Pipeline;
+use crate::logql::stages::{Pipeline, level_of};
 use crate::model::Labels;
 
 /// What an entry counts.
@@ -27,6 +27,8 @@ pub(super) struct Meter {
     pipeline: Pipeline,
     /// The pipeline changes nothing that is measured.
     is_pipeline_idle: bool,
+    /// What becomes of a line depends on the labels of its stream and on its level alone.
+    is_line_ignored: bool,
     measure: Measure,
     projection: Projection,
     /// Whether lines with an error are lines like others.
@@ -35,6 +37,8 @@ pub(super) struct Meter {
     key: Key,
     /// The series of the last line, where its stream's labels are all there is.
     last: Option<(Labels, SeriesId)>,
+    /// A stream, and by level the series of its lines; `None` for those that are filtered out.
+    by_level: (Option<Labels>, Vec<(String, Option<SeriesId>)>),
 }
 
 impl Meter {
@@ -63,7 +67,10 @@ impl Meter {
         let keeps_errors = kept_names.is_some_and(|names| names.iter().any(|name| name == ERROR_LABEL));
         let is_any_label_kept = kept_names.is_none_or(|names| !names.is_empty());
         let is_idle = stages.is_empty() || !is_any_label_kept && stages.iter().all(makes_only_labels);
+        let is_line_ignored = stages.iter().all(looks_at_labels_only) && measure != Measure::Value;
         Ok(Self {
+            is_line_ignored,
+            by_level: (None, Vec::new()),
             pipeline: Pipeline::new(&stages, &needed, &clock)?,
             is_pipeline_idle: is_idle && measure != Measure::Value && !needed.level,
             stages,
@@ -105,6 +112,27 @@ impl Meter {
             };
             return Ok(Some((self.stream_series(entry.labels)?, value)));
         }
+        if !self.is_line_ignored || !entry.metadata.is_empty() {
+            return self.process(entry);
+        }
+        let level = if self.pipeline.has_level() { level_of(entry) } else { "" };
+        if self.by_level.0.as_ref() != Some(entry.labels) {
+            self.by_level = (Some(entry.labels.clone()), Vec::new());
+        }
+        let series = match self.by_level.1.iter().find(|(known, _)| known == level) {
+            Some((_, series)) => *series,
+            None => {
+                let series = self.process(entry)?.map(|(series, _)| series);
+                self.by_level.1.push((level.to_owned(), series));
+                series
+            }
+        };
+        let value = if self.measure == Measure::LineBytes { length(entry.line) } else { 1.0 };
+        Ok(series.map(|series| (series, value)))
+    }
+
+    /// As [`Meter::measure`], by way of the stages.
+    fn process(&mut self, entry: &Entry<'_>) -> Result<Option<(SeriesId, f64)>, Error> {
         let Some(processed) = self.pipeline.process(entry) else { return Ok(None) };
         if !self.keeps_errors
             && let Some(error) = processed.labels.get(ERROR_LABEL)
@@ -133,6 +161,11 @@ impl Meter {
         self.last = Some((labels.clone(), series));
         Ok(series)
     }
+}
+
+/// Whether the stage looks at labels alone and makes none of the line.
+fn looks_at_labels_only(stage: &Stage) -> bool {
+    matches!(stage, Stage::LabelFilter(_) | Stage::Drop(_) | Stage::Keep(_))
 }
 
 /// Whether the stage does nothing where nobody asks for a label: it keeps every line as it is, and a parser that nobody

@@ -100,7 +100,7 @@ impl SeriesId {
 /// Every series that has been seen, each once.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    ids: HashMap<SeriesLabels, SeriesId>,
+    ids: HashMap<SeriesLabels, SeriesId, foldhash::fast::RandomState>,
     labels: Vec<SeriesLabels>,
     budget: Arc<Budget>,
     /// What was taken of it.

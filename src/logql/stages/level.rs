@@ -70,7 +70,7 @@ pub(super) fn add(entry: &Entry<'_>, labels: &mut LabelSet) {
 }
 
 /// The level of an entry.
-pub(super) fn of<'a>(entry: &Entry<'a>) -> &'a str {
+pub(in crate::logql) fn of<'a>(entry: &Entry<'a>) -> &'a str {
     if let Some(level) = of_labels(entry) {
         return normalised(level.as_bytes()).unwrap_or(level);
     }
@@ -81,8 +81,7 @@ pub(super) fn of<'a>(entry: &Entry<'a>) -> &'a str {
 pub fn of_text(line: &[u8]) -> &'static str {
     let field = match line.trim_ascii_start().first() {
         Some(b'{') => of_json(&mut Scanner::new(line), JSON_DEPTH),
-        _ if memchr::memchr(b'=', line).is_some() => of_logfmt(line),
-        _ => None,
+        _ => of_logfmt(line),
     };
     field.or_else(|| of_words(line)).unwrap_or(UNKNOWN)
 }
@@ -145,11 +144,24 @@ fn of_json(scanner: &mut Scanner<'_>, depth: usize) -> Option<&'static str> {
     None
 }
 
+/// Whether the text ends like one of [`NAMES`], in whatever case.
+fn ends_with_name(text: &[u8]) -> bool {
+    const ENDS: [&[u8]; 5] = [b"level", b"lvl", b"severity", b"severitytext", b"severity_text"];
+    let ends_with =
+        |end: &&[u8]| text.len().checked_sub(end.len()).is_some_and(|at| text[at..].eq_ignore_ascii_case(end));
+    matches!(text, [.., b'l' | b'L' | b'y' | b'Y' | b't' | b'T']) && ENDS.iter().any(ends_with)
+}
+
 /// The level that a pair of a logfmt line holds.
 fn of_logfmt(line: &[u8]) -> Option<&'static str> {
+    // Most lines with a `=` have no level, and are not taken apart to find that out.
+    if !memchr::memchr_iter(b'=', line).any(|at| ends_with_name(&line[..at])) {
+        return None;
+    }
     let mut pairs = Pairs::new(line);
     while let Some(pair) = pairs.next_valid() {
-        if NAMES.iter().any(|name| name.eq_ignore_ascii_case(pair.key))
+        if ends_with_name(pair.key.as_bytes())
+            && NAMES.iter().any(|name| name.eq_ignore_ascii_case(pair.key))
             && let Some(level) = normalised(pair.written_value())
         {
             return Some(level);
@@ -221,6 +233,17 @@ mod tests {
         check(r#"{"a":{"b":{"level":"warn"}},"severity":"Error"}"#, "error");
         check("msg=\"an error\" LeVeL=warning", "warn");
         check("severity=\"fatal\" x", "fatal");
+    }
+
+    #[test]
+    fn every_name_of_a_field_is_known() {
+        for name in NAMES {
+            assert!(ends_with_name(name.as_bytes()), "{name}");
+            check(&format!("x=y {name}=warn error"), "warn");
+            check(&format!(r#"{{"{name}":"warn","x":"error"}}"#), "warn");
+        }
+        check("xlevel=warn error", "warn");
+        check("xlevel=x error", "error");
     }
 
     #[test]

@@ -35,6 +35,7 @@ use crate::logql::pipeline::{Clock, Entry, LEVEL_LABEL, Needed, NeededLabels, Pr
 pub(in crate::logql) use labels::EXTRACTED_SUFFIX;
 use labels::LabelSet;
 pub use labels::{LineLabel, LineLabels};
+pub(in crate::logql) use level::of as level_of;
 pub use level::of_text as level_of_text;
 pub(in crate::logql) use pattern::literals as pattern_literals;
 use wanted::Wanted;
@@ -132,6 +133,11 @@ impl Pipeline {
             formatter: format::Formatter::new(clock),
             name: String::new(),
         })
+    }
+
+    /// Whether the level of entries is looked at.
+    pub(in crate::logql) fn has_level(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Level))
     }
 
     /// Runs the stages over an entry; `None` if one of them drops it.
