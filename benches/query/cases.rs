@@ -73,6 +73,12 @@ pub(crate) fn all(logs: &Path, corpus: &Corpus) -> Vec<Case> {
             Checks::Lines,
         ),
         case(
+            "json and a label filter that nothing passes",
+            lines(json, &format!("{JSON} | json | duration_ms > 1e9")),
+            r#"rg -IN '"duration_ms":[0-9]{10}' ."#,
+            Checks::Lines,
+        ),
+        case(
             "count of filter, json, label filters",
             whole(
                 json,

@@ -21,6 +21,8 @@ pub(super) const QUERY_BYTES_MAX: usize = 131_071;
 pub(super) const DEPTH_MAX: usize = 100;
 /// Most binary operations in one query: a chain of them is as deep a tree.
 pub(super) const OPERATIONS_MAX: usize = 250;
+/// Most regular expressions in one query: each may take a mebibyte and tens of milliseconds to compile, several times over.
+pub(super) const EXPRESSIONS_MAX: usize = 64;
 /// Most matchers in one selector.
 pub(super) const MATCHERS_MAX: usize = 1000;
 

@@ -15,7 +15,7 @@ use crate::model::LinePattern;
 
 /// Most bytes that one compiled expression may take, and its cache as much again: what a `(?i)` of a few dozen
 /// words needs many times over, and little enough for dozens of queries at once.
-const COMPILED_BYTES_MAX: usize = 2 << 20;
+const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// How deep groups may nest.
 const DEPTH_MAX: u32 = 100;
 /// Most repetitions that braces may ask for; Go's limit.

@@ -119,13 +119,12 @@ impl Meter {
         if self.by_level.0.as_ref() != Some(entry.labels) {
             self.by_level = (Some(entry.labels.clone()), Vec::new());
         }
-        let series = match self.by_level.1.iter().find(|(known, _)| known == level) {
-            Some((_, series)) => *series,
-            None => {
-                let series = self.process(entry)?.map(|(series, _)| series);
-                self.by_level.1.push((level.to_owned(), series));
-                series
-            }
+        let series = if let Some((_, series)) = self.by_level.1.iter().find(|(known, _)| known == level) {
+            *series
+        } else {
+            let series = self.process(entry)?.map(|(series, _)| series);
+            self.by_level.1.push((level.to_owned(), series));
+            series
         };
         let value = if self.measure == Measure::LineBytes { length(entry.line) } else { 1.0 };
         Ok(series.map(|series| (series, value)))

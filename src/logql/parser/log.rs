@@ -62,6 +62,7 @@ impl Parser<'_> {
         let position = self.position;
         let value = self.string()?;
         if let MatchOp::Matches | MatchOp::NotMatches = op {
+            self.count_expression(position)?;
             regexp::for_labels(&value).map_err(|error| Error::syntax(position, error.to_string()))?;
         }
         Ok(LabelMatcher { name, op, value })
@@ -73,7 +74,11 @@ impl Parser<'_> {
         while let Token::Symbol(symbol) = self.token {
             if let Some(op) = LineFilterOp::from_name(symbol) {
                 self.advance()?;
+                let position = self.position;
                 let alternatives = self.filter_texts()?;
+                if let LineFilterOp::Matches | LineFilterOp::NotMatches = op {
+                    alternatives.iter().try_for_each(|_| self.count_expression(position))?;
+                }
                 if op.is_negative() {
                     // Neither is one and not the other.
                     let each = alternatives.into_iter().map(|text| LineFilter { op, alternatives: vec![text] });
@@ -130,7 +135,10 @@ impl Parser<'_> {
         let read: fn(&mut Self) -> Result<Stage, Error> = match keyword {
             "json" => |parser| parser.extractions().map(Stage::Json),
             "logfmt" => Self::logfmt,
-            "regexp" => |parser| parser.string().map(Stage::Regexp),
+            "regexp" => |parser| {
+                parser.count_expression(parser.position)?;
+                parser.string().map(Stage::Regexp)
+            },
             "pattern" => |parser| parser.string().map(Stage::Pattern),
             "unpack" => |_| Ok(Stage::Unpack),
             "line_format" => |parser| parser.string().map(Stage::LineFormat),

@@ -176,6 +176,7 @@ impl Parser<'_> {
         }
         self.expect_symbol(")")?;
         let [destination, replacement, source, regex] = arguments;
+        self.count_expression(self.position)?;
         regexp::for_labels(&regex)
             .map_err(|error| Error::meaning(format!("invalid regex in label_replace: {error}")))?;
         Ok(MetricExpr::LabelReplace(Box::new(LabelReplace { inner, destination, replacement, source, regex })))

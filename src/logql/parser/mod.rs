@@ -10,7 +10,7 @@ mod tests;
 
 use crate::logql::ast::{Expr, LabelMatcher};
 use crate::logql::lexer::Lexer;
-use crate::logql::limits::{DEPTH_MAX, QUERY_BYTES_MAX};
+use crate::logql::limits::{DEPTH_MAX, EXPRESSIONS_MAX, QUERY_BYTES_MAX};
 use crate::logql::token::Token;
 use crate::logql::{Error, Position, units};
 
@@ -53,6 +53,8 @@ struct Parser<'a> {
     position: Position,
     depth: usize,
     operations: usize,
+    /// How many regular expressions there have been.
+    expressions: usize,
     /// Set by a selector that needs another matcher; reported only if the query is well-formed.
     selects_everything: Option<Error>,
 }
@@ -64,7 +66,17 @@ impl<'a> Parser<'a> {
         }
         let mut lexer = Lexer::new(text);
         let (token, position) = lexer.next()?;
-        Ok(Self { lexer, token, position, depth: 0, operations: 0, selects_everything: None })
+        Ok(Self { lexer, token, position, depth: 0, operations: 0, expressions: 0, selects_everything: None })
+    }
+
+    /// Counts a regular expression at `position`.
+    fn count_expression(&mut self, position: Position) -> Result<(), Error> {
+        self.expressions += 1;
+        if EXPRESSIONS_MAX < self.expressions {
+            let message = format!("the query has more than {EXPRESSIONS_MAX} regular expressions");
+            return Err(Error::syntax(position, message));
+        }
+        Ok(())
     }
 
     /// Takes the token in view and brings the next one into view.

@@ -3,7 +3,7 @@
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use proptest::sample::select;
 
-use crate::logql::limits::{DEPTH_MAX, OPERATIONS_MAX, QUERY_BYTES_MAX};
+use crate::logql::limits::{DEPTH_MAX, EXPRESSIONS_MAX, OPERATIONS_MAX, QUERY_BYTES_MAX};
 use crate::logql::{parse, parse_selector, pretty};
 
 #[track_caller]
@@ -236,6 +236,13 @@ fn what_nests_too_deep_or_is_too_long_is_refused() {
     assert!(parse(&chain(OPERATIONS_MAX)).is_ok());
     let error = parse(&chain(OPERATIONS_MAX + 1)).unwrap_err().to_string();
     assert!(error.ends_with("the query has more than 250 binary operations"), "{error}");
+
+    for expression in [r#" |~ "x.""#, r#" | a=~"x.""#, r#" | regexp "(?P<a>x.)""#, r#" | drop a=~"x.""#] {
+        let filters = |count: usize| format!("{{a=\"b\"}}{}", expression.repeat(count));
+        assert!(parse(&filters(EXPRESSIONS_MAX)).is_ok());
+        let error = parse(&filters(EXPRESSIONS_MAX + 1)).unwrap_err().to_string();
+        assert!(error.ends_with("the query has more than 64 regular expressions"), "{error}");
+    }
 
     let matchers = format!("{{{}a=\"b\"}}", "a=\"b\",".repeat(1000));
     assert!(parse(&matchers).unwrap_err().to_string().contains("1001 matchers is over the limit of 1000"));
