@@ -119,7 +119,7 @@ impl std::borrow::Borrow<[u8]> for SeriesLabels {
 impl Registry {
     /// Takes the memory for labels from `budget`.
     pub(super) fn within(budget: Arc<Budget>) -> Self {
-        Self { ids: HashMap::new(), labels: Vec::new(), budget, taken_bytes: 0 }
+        Self { ids: HashMap::default(), labels: Vec::new(), budget, taken_bytes: 0 }
     }
 
     /// An empty one that takes its memory from the same budget.
