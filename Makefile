@@ -142,6 +142,10 @@ e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image
 bench-collector: ## Measure backlog speed, latency and idle costs beside rsyslog, `wc -l` and `zstd -1`
 	cargo bench --locked --bench collector
 
+.PHONY: bench-hostile
+bench-hostile: ## Measure how lines come in, and memory, while 64 clients ask for all they can get
+	cargo bench --locked --bench hostile
+
 .PHONY: bench-database
 bench-database: ## Measure size, searches and opening of the database beside zstd and ripgrep (needs rg)
 	cargo bench --locked --bench database

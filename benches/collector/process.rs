@@ -55,7 +55,7 @@ impl Drop for Process {
 pub(crate) struct Agent {
     pub(crate) process: Process,
     pub(crate) connection: Connection,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Agent {
