@@ -54,8 +54,9 @@ fn main() {
     while killed < kills {
         let place = tempfile::tempdir().expect("the temporary directory can be written");
         let count = KILLS_PER_ROUND.min(kills - killed);
-        let lives_ms: Vec<u64> =
+        let mut lives_ms: Vec<u64> =
             (0..count).map(|_| LIFE_MS.start + random.next() % (LIFE_MS.end - LIFE_MS.start)).collect();
+        lives_ms[0] = FIRST_LIFE_MS;
         let outcome = round(place.path(), &lives_ms);
         killed += count;
         println!("{killed} kills, {:.0} s: {outcome:?}", start.elapsed().as_secs_f64());
