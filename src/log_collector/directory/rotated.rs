@@ -96,7 +96,8 @@ impl<W: Watcher> Directory<W> {
     fn trace(&mut self, path: &Path, known: &[(Identity, Position)], turns: &mut HashMap<SourceId, usize>) {
         let there = file::link_metadata(path).ok().map(|metadata| metadata.identity);
         let there = there.and_then(|identity| self.sources_by_identity.get(&identity)).copied();
-        if there.is_some_and(|there| self.is_read_on(there)) {
+        let goes_on = there.is_some_and(|there| self.is_read_on(there));
+        if goes_on && known.iter().all(|(identity, _)| !self.restored.contains_key(identity)) {
             return;
         }
         let Some((latest_identity, latest)) = known.iter().max_by_key(|(_, position)| position.saved) else { return };
@@ -109,6 +110,10 @@ impl<W: Watcher> Directory<W> {
                 source => self.find_copy(&rotated, *identity, position, source),
             };
             newest = newest.max(index);
+        }
+        if goes_on {
+            // Whatever was rotated after the ones that are known is known, too.
+            newest = Some(rotated.len());
         }
         let first_later = newest.map_or(0, |newest| newest + 1);
         let is_later = |it: &&Rotated| match newest {
