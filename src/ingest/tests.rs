@@ -8,6 +8,7 @@
 //!
 //! `MODEL_ACTIONS` says how many actions to try, `MODEL_SEED` with which seed.
 #![expect(clippy::disallowed_methods, reason = "these tests are the programs that write and rotate log files")]
+#![expect(clippy::print_stdout, reason = "`make check-model` shows the seed")]
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +41,9 @@ use crate::status::Status;
 /// Actions of one run, on average.
 const ACTIONS_PER_RUN: usize = 40;
 /// Actions in all, unless `MODEL_ACTIONS` says otherwise.
-const ACTIONS: usize = 4000;
+const ACTIONS: usize = 2000;
+/// The seed, unless `MODEL_SEED` says otherwise.
+const SEED: u64 = 4;
 /// How many of a file's bytes survive a power cut at least, unless none does: with fewer, nobody can tell a file that lost
 /// its end from another one.
 const SHORTENED_BYTES_MIN: u64 = 16;
@@ -182,8 +185,9 @@ struct Log {
     is_torn: bool,
     rotations: usize,
     link_target: usize,
-    /// Whether the link was switched since the agent looked.
-    is_switched: bool,
+    /// Whether the link was switched or the file copied since the agent looked: with more changes before it looks again,
+    /// nobody can find out what belongs to what.
+    is_unsettled: bool,
 }
 
 impl Log {
@@ -236,7 +240,7 @@ impl World {
             is_torn: false,
             rotations: 0,
             link_target: 0,
-            is_switched: false,
+            is_unsettled: false,
         };
         let logs = vec![log("a.log", Scheme::Rename), log("b.log", Scheme::Copy), log("k.log", Scheme::Kubelet)];
         symlink(base.join("pods/0.log"), base.join("root/k.log")).unwrap();
@@ -352,7 +356,7 @@ impl World {
     }
 
     fn rotate(&mut self, log: usize, look_between: bool, write_between: bool) -> Check {
-        if self.logs[log].is_switched {
+        if self.logs[log].is_unsettled {
             return Ok(());
         }
         if self.logs[log].scheme == Scheme::Copy {
@@ -372,6 +376,7 @@ impl World {
             self.create(log);
             return Ok(());
         }
+        self.logs[log].is_unsettled = true;
         fs::copy(&path, &rotated).unwrap();
         self.happened(&rotated);
         let is_seen = self.logs[log].current().is_seen;
@@ -442,7 +447,11 @@ impl World {
         let to = from.with_added_extension("gz");
         let mut encoder = GzEncoder::new(File::create(&to).unwrap(), Compression::fast());
         encoder.write_all(&fs::read(&from).unwrap()).unwrap();
-        encoder.finish().unwrap();
+        let compressed = encoder.finish().unwrap();
+        if it.scheme != Scheme::Kubelet {
+            // gzip does so, the kubelet does not.
+            compressed.set_modified(fs::metadata(&from).unwrap().modified().unwrap()).unwrap();
+        }
         self.happened(&to);
         fs::remove_file(&from).unwrap();
         self.happened(&from);
@@ -464,6 +473,10 @@ impl World {
     }
 
     fn delete_oldest(&mut self, log: usize) {
+        if !self.logs[log].current().is_seen {
+            // With the last file that is known gone, those after it are files like any other.
+            return;
+        }
         let last = self.logs[log].files.len() - 1;
         let oldest = (0..last).find(|index| self.logs[log].files[*index].is_on_disk);
         if let Some(oldest) = oldest {
@@ -472,6 +485,10 @@ impl World {
     }
 
     fn delete_and_create(&mut self, log: usize) {
+        if self.logs[log].is_unsettled || self.logs[log].scheme == Scheme::Kubelet {
+            // Nobody does that to a container; and when its compressed files were written to cannot be told.
+            return;
+        }
         self.end_line(log);
         self.logs[log].is_torn = false;
         let last = self.logs[log].files.len() - 1;
@@ -482,8 +499,13 @@ impl World {
     /// A container is started anew: its link leads to another file.
     fn switch_link(&mut self) {
         let log = 2;
+        let last = self.logs[log].files.len() - 1;
+        if !self.is_known(log, last) {
+            // Nor can a file be found that nobody saw before its link was switched.
+            return;
+        }
         // More than one change of a link while nobody looks is more than can be found out.
-        if std::mem::replace(&mut self.logs[log].is_switched, true) {
+        if std::mem::replace(&mut self.logs[log].is_unsettled, true) {
             return;
         }
         self.end_line(log);
@@ -514,6 +536,7 @@ impl World {
             clock: now,
             quiet_before_letting_go: Duration::ZERO,
             deleted_bytes_max: DELETED_BYTES_MAX,
+            multiline: false,
             open_files_max: 1000,
         };
         (self.mock, self.status) = (MockWatcher::default(), Arc::default());
@@ -527,7 +550,7 @@ impl World {
     /// The agent has looked.
     fn saw(&mut self) {
         for log in &mut self.logs {
-            log.is_switched = false;
+            log.is_unsettled = false;
             log.files.iter_mut().filter(|file| file.is_on_disk).for_each(|file| file.is_seen = true);
         }
     }
@@ -673,14 +696,13 @@ impl World {
             let ids: BTreeMap<String, usize> = (0..it.line_count).map(|id| (it.line(id), id)).collect();
             let mut stored = Vec::new();
             for line in self.stored(log) {
-                match ids.get(&line) {
-                    Some(id) => stored.push(*id),
-                    // What a power cut left of a line.
-                    None => {
-                        let is_rest = it.lost.iter().chain(&it.fragile).any(|id| it.line(*id).starts_with(&line));
-                        prop_assert!(is_rest, "{} has a line that nobody wrote: {line:?}", it.name);
-                    }
+                if let Some(id) = ids.get(&line) {
+                    stored.push(*id);
+                    continue;
                 }
+                // What a power cut left of a line.
+                let is_rest = it.lost.iter().chain(&it.fragile).any(|id| it.line(*id).starts_with(&line));
+                prop_assert!(is_rest, "{} has a line that nobody wrote: {line:?}", it.name);
             }
             let in_order = stored.windows(2).all(|pair| pair[0] < pair[1]);
             prop_assert!(in_order, "{} is not in order, or lines are doubled: {stored:?}", it.name);
@@ -794,9 +816,9 @@ fn from_environment(name: &str, default: u64) -> u64 {
 #[test]
 fn every_line_is_stored_exactly_once_whatever_happens() {
     let action_count = usize::try_from(from_environment("MODEL_ACTIONS", ACTIONS as u64)).unwrap();
-    let seed = from_environment("MODEL_SEED", 1);
+    let seed = from_environment("MODEL_SEED", SEED);
+    println!("{action_count} actions, MODEL_SEED={seed}");
     let result = run(Defect::None, action_count, seed);
-    eprintln!("{action_count} actions, MODEL_SEED={seed}");
     if let Err(failure) = result {
         panic!("{failure}");
     }

@@ -53,10 +53,24 @@ impl<W: Watcher> Directory<W> {
         let mut known = KnownByPath::new();
         for (identity, position) in &self.restored {
             if !position.deliveries.is_empty() {
-                known.entry(position.path.clone()).or_default().push((*identity, position.clone()));
+                known.entry(self.rotated_from(position)).or_default().push((*identity, position.clone()));
             }
         }
         known
+    }
+
+    /// The path that the file of a position had before it was rotated.
+    fn rotated_from(&self, position: &Position) -> PathBuf {
+        let path = &position.path;
+        let has_own_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(path));
+        let name = path.file_name().and_then(|name| name.to_str()).filter(|_| !has_own_stream).unwrap_or_default();
+        let name = name.strip_suffix(COMPRESSED).unwrap_or(name);
+        let candidates = originals(name).into_iter().map(|original| path.with_file_name(original));
+        let is_known = |candidate: &PathBuf| {
+            let mut positions = self.restored.values();
+            file::link_metadata(candidate).is_ok() || positions.any(|position| position.path == *candidate)
+        };
+        candidates.into_iter().find(is_known).unwrap_or_else(|| path.clone())
     }
 
     /// Finds files that were rotated while the agent was not running, and those rotated after them.
@@ -107,7 +121,7 @@ impl<W: Watcher> Directory<W> {
         for (identity, position) in known {
             let index = match self.sources_by_identity.get(identity).copied() {
                 Some(id) if self.is_read_on(id) => rotated.iter().position(|it| it.metadata.identity == *identity),
-                source => self.find_copy(&rotated, *identity, position, source),
+                source => self.find_copy(path, &rotated, *identity, position, source),
             };
             newest = newest.max(index);
         }
@@ -116,9 +130,9 @@ impl<W: Watcher> Directory<W> {
             newest = Some(rotated.len());
         }
         let first_later = newest.map_or(0, |newest| newest + 1);
-        let is_later = |it: &&Rotated| match newest {
-            Some(_) => it.may_be_younger_than(*latest_identity),
-            None => modified_ns < it.metadata.modified_ns,
+        let is_later = |it: &&Rotated| {
+            let is_newer = newest.is_some() || modified_ns < it.metadata.modified_ns;
+            is_newer && it.may_be_younger_than(*latest_identity)
         };
         let paths: Vec<PathBuf> = latest.deliveries.iter().map(|delivery| delivery.path.clone()).collect();
         for it in rotated.iter().skip(first_later).filter(is_later) {
@@ -204,6 +218,7 @@ impl<W: Watcher> Directory<W> {
     /// reads on in it. Returns where among `rotated` it is.
     fn find_copy(
         &mut self,
+        path: &Path,
         rotated: &[Rotated],
         identity: Identity,
         position: &Position,
@@ -220,15 +235,18 @@ impl<W: Watcher> Directory<W> {
         let found = later.chain(earlier).find(is_it);
         match (found, source) {
             (Some(index), _) => {
-                let former = Former::restored(position.clone(), &self.status);
-                self.resume_in(&rotated[index], &former)?;
-                match source.and_then(|id| self.sources.get_mut(&id)) {
-                    Some(rewritten) => rewritten.former = None,
+                let own = source.and_then(|id| self.sources.get_mut(&id)?.former.take());
+                let former = own.map(|(former, _)| former);
+                let former = former.unwrap_or_else(|| Former::restored(position.clone(), &self.status));
+                self.resume_in(&rotated[index], &former);
+                match source {
+                    // From now on it starts anew, also if nothing is read of it for a while.
+                    Some(rewritten) => self.store_position(rewritten),
                     None => self.forget_position(identity),
                 }
             }
             // Another file has its place: it is gone for good.
-            (None, None) if file::link_metadata(&position.path).is_ok() => {
+            (None, None) if file::link_metadata(path).is_ok() => {
                 let former = Former::restored(position.clone(), &self.status);
                 self.give_up(&former, SkipReason::Deleted);
                 self.forget_position(identity);
@@ -240,17 +258,24 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Reads on in a copy of what `former` was.
-    fn resume_in(&mut self, it: &Rotated, former: &Former) -> Option<()> {
-        let id = self.source_of(it, former.first_path()?)?;
+    fn resume_in(&mut self, it: &Rotated, former: &Former) {
+        let id = former.first_path().and_then(|path| self.source_of(it, path));
+        let Some(tracked) = id.and_then(|id| self.sources.get_mut(&id)) else {
+            return self.give_up(former, SkipReason::Damaged);
+        };
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        match self.sources.get_mut(&id)?.source.resume_copy(former, &reading) {
+        match tracked.source.resume_copy(former, &reading) {
             Ok(true) => log::info!("{} is read on from byte {}", it.path.display(), former.offset()),
-            Ok(false) => {}
-            Err(error) => log::warn!("{error}; its last lines are missing"),
+            Ok(false) => self.give_up(former, SkipReason::Damaged),
+            Err(error) => {
+                log::warn!("{error}; its last lines are missing");
+                self.give_up(former, SkipReason::Damaged);
+            }
         }
-        self.store_position(id);
-        self.enqueue(id);
-        Some(())
+        if let Some(id) = id {
+            self.store_position(id);
+            self.enqueue(id);
+        }
     }
 
     /// Reads a file that nothing is known of for the streams of `paths`, from its first byte.
@@ -338,9 +363,9 @@ fn rotated_out_of(path: &Path) -> Vec<Rotated> {
     let mut rotated: Vec<Rotated> = paths.into_iter().filter_map(|path| Rotated::of(path, name)).collect();
     rotated.sort_by(|a, b| (&a.age, a.is_compressed()).cmp(&(&b.age, b.is_compressed())));
     rotated.dedup_by(|next, before| next.age == before.age && next.is_compressed() && !before.is_compressed());
-    // Some count up: then the highest number was written to last.
-    if let [first, .., last] = rotated.as_slice()
-        && matches!((&first.age, &last.age), (Age::Number(_), Age::Number(_)))
+    // Some count up: then the highest number was written to last. A compressed file does not say when it was.
+    let mut plain = rotated.iter().filter(|it| !it.is_compressed() && matches!(it.age, Age::Number(_)));
+    if let (Some(first), Some(last)) = (plain.next(), plain.next_back())
         && last.metadata.modified_ns < first.metadata.modified_ns
     {
         rotated.reverse();
@@ -370,7 +395,7 @@ mod tests {
             "0.log.20261123-000000",
             "0.log.20261123-000000.tmp",
             "10.log.20261122-130405",
-            "a.log.10.gz",
+            "a.log.10",
             "a.log.2.gz",
             "a.log.1",
             "b-20261122.log",
@@ -385,12 +410,12 @@ mod tests {
             assert_eq!(actual, expected);
         };
         check("0.log", &["0.log.20261122-130405.gz", "0.log.20261122-130406", "0.log.20261123-000000"]);
-        check("a.log", &["a.log.10.gz", "a.log.2.gz", "a.log.1"]);
-        let highest = file::File::open_for_writing(&directory.path().join("a.log.10.gz")).unwrap();
+        check("a.log", &["a.log.10", "a.log.2.gz", "a.log.1"]);
+        let highest = file::File::open_for_writing(&directory.path().join("a.log.10")).unwrap();
         while rotated_out_of(&directory.path().join("a.log"))[0].age != Age::Number(Reverse(1)) {
             highest.write_all_at(b"now", 0).unwrap();
         }
-        check("a.log", &["a.log.1", "a.log.2.gz", "a.log.10.gz"]);
+        check("a.log", &["a.log.1", "a.log.2.gz", "a.log.10"]);
         check("b.log", &["b-20261121.log.gz", "b-20261122.log"]);
         check("c.log", &[]);
     }
