@@ -108,7 +108,6 @@ check-bench:
 	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench collector)
 	$(call step,Database bench in small,BENCH_BYTES=80000000 BENCH_OPEN_BYTES=160000000 cargo bench --locked --bench database)
 
-<<<<<<< HEAD
 .PHONY: crash
 crash: crash-simulated crash-killed ## Crash the database in 20,000 simulated ways, and kill the agent 500 times while it collects
 
@@ -131,12 +130,11 @@ faults: ## Let real file systems fail under the agent: full, broken, read-only, 
 .PHONY: check-fuzz
 check-fuzz:
 	$(call step,Fuzz in short,FUZZ_SECONDS=20 fuzz/run.sh)
-=======
+
 # How many actions are tried against the model of files and crashes; MODEL_SEED repeats a run.
 .PHONY: check-model
 check-model: ## Try 100,000 rotations, crashes and power cuts against a model of the collector
 	$(call step,Model of the collector,MODEL_ACTIONS=$${MODEL_ACTIONS:-100000} cargo test --locked --release --lib ingest:: -- --nocapture)
->>>>>>> e61d591 (Find rotated files by the name they had, keep gaps to what was seen, and write the model's limits down)
 
 .PHONY: e2e
 e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image on a Docker engine of its own (needs root)
