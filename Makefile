@@ -132,6 +132,11 @@ faults: ## Let real file systems fail under the agent: full, broken, read-only, 
 check-fuzz:
 	$(call step,Fuzz in short,FUZZ_SECONDS=20 fuzz/run.sh)
 
+# How many actions are tried against the model of files and crashes; MODEL_SEED repeats a run.
+.PHONY: check-model
+check-model: ## Try 100,000 rotations, crashes and power cuts against a model of the collector
+	$(call step,Model of the collector,MODEL_ACTIONS=$${MODEL_ACTIONS:-100000} cargo test --locked --release --lib ingest:: -- --nocapture)
+
 .PHONY: e2e
 e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image on a Docker engine of its own (needs root)
 	$(call step,End to end on this machine,e2e/host.sh)

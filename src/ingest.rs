@@ -11,6 +11,9 @@ use crate::log_database::{self, Database};
 use crate::model::Timestamp;
 use crate::status::Status;
 
+#[cfg(test)]
+mod tests;
+
 /// How long an entry waits for its commit at most.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How much text waits for its commit at most.

@@ -118,7 +118,7 @@ pub(super) struct Source {
     /// How long the file was found to be, at most.
     seen: u64,
     /// When it had been written to, as far as was looked.
-    modified_ns: i64,
+    pub(super) modified_ns: i64,
     /// What was read up to here at some time, in lines or as skipped.
     accounted: u64,
     /// Bytes of lines that go with the next batch.
@@ -207,6 +207,7 @@ impl Source {
     /// Resumes where `position` says, if the file still has the bytes that were read. If it is shorter and begins as it
     /// did, it goes on at its end. Otherwise it was rewritten and is read from its start, for the same names.
     pub(super) fn resume(&mut self, position: &Position) -> Result<Resumed, file::Error> {
+        self.modified_ns = position.modified_ns;
         let deliveries = position.deliveries.iter();
         self.deliveries = deliveries.map(|known| Delivery::new(known.path.clone(), known.delivered)).collect();
         if self.content.holds(position)? {
@@ -314,8 +315,9 @@ impl Source {
 
     /// Reads the next lines that have ended, at most [`CHUNK_BYTES`] unless a single line is longer.
     pub(super) fn read(&mut self, buffer: &mut [u8], reading: &Reading<'_>) -> Result<Outcome, file::Error> {
-        let size = self.look_at_size(reading.status)?;
+        let size = self.content.size_bytes(self.offset)?;
         let Some(text) = self.fetch(buffer, size)? else {
+            // What is there now is another content, of which nothing is seen yet.
             reading.status.truncations.add(1);
             let former = Some(self.former(reading.now));
             let mut gathered = self.gather(0);
@@ -323,6 +325,7 @@ impl Source {
             self.restart();
             return Ok(Outcome { collected: Some(self.collected(gathered.columns, reading)), more: true, former });
         };
+        self.look_at_size(reading.status)?;
         if text.first() == Some(&0)
             && let Some(outcome) = self.skip_hole(reading)?
         {
@@ -422,11 +425,14 @@ impl Source {
         buffer: &mut [u8],
         reading: &Reading<'_>,
     ) -> Result<Option<Collected>, file::Error> {
-        let mut size = self.look_at_size(reading.status)?;
-        if self.ends_in_hole(reading)? {
+        let mut size = self.content.size_bytes(self.offset)?;
+        if self.offset <= size && self.ends_in_hole(reading)? {
             size = self.offset;
         }
         let text = self.fetch(buffer, size)?.unwrap_or_default();
+        if self.offset <= size {
+            self.look_at_size(reading.status)?;
+        }
         if let Some(newline) = memrchr(b'\n', text) {
             return Ok(Some(self.take_lines(&text[..=newline], reading)));
         }

@@ -386,7 +386,7 @@ mod tests {
     fn size_is_limited() {
         check_refused("a{1001}", "error parsing regexp: invalid repeat count: `{1001}`: `a{1001}`");
         let large = r"(\pL{1000}){1000}";
-        check_refused(large, &format!("error parsing regexp: expression needs more than 2097152 bytes: `{large}`"));
+        check_refused(large, &format!("error parsing regexp: expression needs more than 1048576 bytes: `{large}`"));
     }
 
     #[test]

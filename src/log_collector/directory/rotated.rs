@@ -55,11 +55,24 @@ impl<W: Watcher> Directory<W> {
         let mut known = KnownByPath::new();
         for (identity, position) in &self.restored {
             if !position.deliveries.is_empty() {
-                let path = original_of(position).unwrap_or_else(|| position.path.clone());
-                known.entry(path).or_default().push((*identity, position.clone()));
+                known.entry(self.rotated_from(position)).or_default().push((*identity, position.clone()));
             }
         }
         known
+    }
+
+    /// The path that the file of a position had before it was rotated.
+    fn rotated_from(&self, position: &Position) -> PathBuf {
+        let path = &position.path;
+        let has_own_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(path));
+        let name = path.file_name().and_then(|name| name.to_str()).filter(|_| !has_own_stream).unwrap_or_default();
+        let name = name.strip_suffix(COMPRESSED).unwrap_or(name);
+        let candidates = originals(name).into_iter().map(|original| path.with_file_name(original));
+        let is_known = |candidate: &PathBuf| {
+            let mut positions = self.restored.values();
+            file::link_metadata(candidate).is_ok() || positions.any(|position| position.path == *candidate)
+        };
+        candidates.into_iter().find(is_known).unwrap_or_else(|| path.clone())
     }
 
     /// Finds files that were rotated while the agent was not running, and those rotated after them.
@@ -99,12 +112,8 @@ impl<W: Watcher> Directory<W> {
     fn trace(&mut self, path: &Path, known: &[(Identity, Position)], turns: &mut HashMap<SourceId, usize>) {
         let there = file::link_metadata(path).ok().map(|metadata| metadata.identity);
         let there = there.and_then(|identity| self.sources_by_identity.get(&identity)).copied();
-        let is_gone = |identity: &Identity| {
-            let source = self.sources_by_identity.get(identity);
-            source.is_none_or(|id| !self.is_read_on(*id))
-        };
-        let is_there_read_on = there.is_some_and(|there| self.is_read_on(there));
-        if is_there_read_on && !known.iter().any(|(identity, _)| is_gone(identity)) {
+        let goes_on = there.is_some_and(|there| self.is_read_on(there));
+        if goes_on && known.iter().all(|(identity, _)| !self.restored.contains_key(identity)) {
             return;
         }
         let Some((latest_identity, latest)) = known.iter().max_by_key(|(_, position)| position.saved) else { return };
@@ -114,35 +123,18 @@ impl<W: Watcher> Directory<W> {
         for (identity, position) in known {
             let index = match self.sources_by_identity.get(identity).copied() {
                 Some(id) if self.is_read_on(id) => rotated.iter().position(|it| it.metadata.identity == *identity),
-                source => self.find_copy(&rotated, *identity, position, source),
+                source => self.find_copy(path, &rotated, *identity, position, source),
             };
             newest = newest.max(index);
         }
-        if !is_there_read_on {
-            self.read_later(path, &rotated, newest, (*latest_identity, latest), modified_ns);
+        if goes_on {
+            // Whatever was rotated after the ones that are known is known, too.
+            newest = Some(rotated.len());
         }
-        for (index, it) in rotated.iter().enumerate() {
-            if let Some(id) = self.sources_by_identity.get(&it.metadata.identity) {
-                let turn = turns.entry(*id).or_default();
-                *turn = (*turn).max(index + 1);
-            }
-        }
-    }
-
-    /// Reads what was rotated out of `path` after the `newest` of the `rotated` that was found again, and what a link leads
-    /// to by now. `latest` is what was read last.
-    fn read_later(
-        &mut self,
-        path: &Path,
-        rotated: &[Rotated],
-        newest: Option<usize>,
-        (latest_identity, latest): (Identity, &Position),
-        modified_ns: i64,
-    ) {
         let first_later = newest.map_or(0, |newest| newest + 1);
-        let is_later = |it: &&Rotated| match newest {
-            Some(_) => it.may_be_younger_than(latest_identity),
-            None => modified_ns < it.metadata.modified_ns,
+        let is_later = |it: &&Rotated| {
+            let is_newer = newest.is_some() || modified_ns < it.metadata.modified_ns;
+            is_newer && it.may_be_younger_than(*latest_identity)
         };
         let paths: Vec<PathBuf> = latest.deliveries.iter().map(|delivery| delivery.path.clone()).collect();
         for it in rotated.iter().skip(first_later).filter(is_later) {
@@ -154,6 +146,12 @@ impl<W: Watcher> Directory<W> {
         {
             // A link led to it that leads elsewhere by now.
             self.read_for(&Rotated { path: path.to_owned(), metadata, age: Age::Number(Reverse(0)) }, &paths);
+        }
+        for (index, it) in rotated.iter().enumerate() {
+            if let Some(id) = self.sources_by_identity.get(&it.metadata.identity) {
+                let turn = turns.entry(*id).or_default();
+                *turn = (*turn).max(index + 1);
+            }
         }
     }
 
@@ -223,6 +221,7 @@ impl<W: Watcher> Directory<W> {
     /// reads on in it. Returns where among `rotated` it is.
     fn find_copy(
         &mut self,
+        path: &Path,
         rotated: &[Rotated],
         identity: Identity,
         position: &Position,
@@ -239,15 +238,18 @@ impl<W: Watcher> Directory<W> {
         let found = later.chain(earlier).find(is_it);
         match (found, source) {
             (Some(index), _) => {
-                let former = Former::restored(position.clone(), &self.status);
-                self.resume_in(&rotated[index], &former)?;
-                match source.and_then(|id| self.sources.get_mut(&id)) {
-                    Some(rewritten) => rewritten.former = None,
+                let own = source.and_then(|id| self.sources.get_mut(&id)?.former.take());
+                let former = own.map(|(former, _)| former);
+                let former = former.unwrap_or_else(|| Former::restored(position.clone(), &self.status));
+                self.resume_in(&rotated[index], &former);
+                match source {
+                    // From now on it starts anew, also if nothing is read of it for a while.
+                    Some(rewritten) => self.store_position(rewritten),
                     None => self.forget_position(identity),
                 }
             }
             // Another file has its place: it is gone for good.
-            (None, None) if file::link_metadata(&position.path).is_ok() => {
+            (None, None) if file::link_metadata(path).is_ok() => {
                 let former = Former::restored(position.clone(), &self.status);
                 self.give_up(&former, SkipReason::Deleted);
                 self.forget_position(identity);
@@ -259,17 +261,24 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Reads on in a copy of what `former` was.
-    fn resume_in(&mut self, it: &Rotated, former: &Former) -> Option<()> {
-        let id = self.source_of(it, former.first_path()?)?;
+    fn resume_in(&mut self, it: &Rotated, former: &Former) {
+        let id = former.first_path().and_then(|path| self.source_of(it, path));
+        let Some(tracked) = id.and_then(|id| self.sources.get_mut(&id)) else {
+            return self.give_up(former, SkipReason::Damaged);
+        };
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        match self.sources.get_mut(&id)?.source.resume_copy(former, &reading) {
+        match tracked.source.resume_copy(former, &reading) {
             Ok(true) => log::info!("{} is read on from byte {}", it.path.display(), former.offset()),
-            Ok(false) => {}
-            Err(error) => log::warn!("{error}; its last lines are missing"),
+            Ok(false) => self.give_up(former, SkipReason::Damaged),
+            Err(error) => {
+                log::warn!("{error}; its last lines are missing");
+                self.give_up(former, SkipReason::Damaged);
+            }
         }
-        self.store_position(id);
-        self.enqueue(id);
-        Some(())
+        if let Some(id) = id {
+            self.store_position(id);
+            self.enqueue(id);
+        }
     }
 
     /// Reads a file that nothing is known of for the streams of `paths`, from its first byte.
@@ -351,16 +360,6 @@ impl Age {
     }
 }
 
-/// The path that a file had before it was rotated, where it was last read under another: what became of it is looked for
-/// together with what was rotated after it.
-fn original_of(position: &Position) -> Option<PathBuf> {
-    let (path, delivery) = (&position.path, position.deliveries.first()?);
-    let name = path.file_name()?.to_str()?;
-    let originals = originals(name).into_iter().map(|original| path.with_file_name(original));
-    let is_stream_of_its_own = delivery.path == *path;
-    originals.filter(|_| !is_stream_of_its_own).find(|original| file::link_metadata(original).is_ok())
-}
-
 /// The files beside `path` that were rotated out of it, the earliest first. Of a file and its compressed copy, which may be
 /// in the making, only the file.
 fn rotated_out_of(path: &Path) -> Vec<Rotated> {
@@ -380,9 +379,9 @@ fn rotated_out_of(path: &Path) -> Vec<Rotated> {
     }
     rotated.sort_by(|a, b| (&a.age, a.is_compressed()).cmp(&(&b.age, b.is_compressed())));
     rotated.dedup_by(|next, before| next.age == before.age && next.is_compressed() && !before.is_compressed());
-    // Some count up: then the highest number was written to last.
-    if let [first, .., last] = rotated.as_slice()
-        && matches!((&first.age, &last.age), (Age::Number(_), Age::Number(_)))
+    // Some count up: then the highest number was written to last. A compressed file does not say when it was.
+    let mut plain = rotated.iter().filter(|it| !it.is_compressed() && matches!(it.age, Age::Number(_)));
+    if let (Some(first), Some(last)) = (plain.next(), plain.next_back())
         && last.metadata.modified_ns < first.metadata.modified_ns
     {
         rotated.reverse();
@@ -412,7 +411,7 @@ mod tests {
             "0.log.20261123-000000",
             "0.log.20261123-000000.tmp",
             "10.log.20261122-130405",
-            "a.log.10.gz",
+            "a.log.10",
             "a.log.2.gz",
             "a.log.1",
             "b-20261122.log",
@@ -428,12 +427,12 @@ mod tests {
             assert_eq!(actual, expected);
         };
         check("0.log", &["0.log.20261122-130405.gz", "0.log.20261122-130406", "0.log.20261123-000000"]);
-        check("a.log", &["a.log.10.gz", "a.log.2.gz", "a.log.1"]);
-        let highest = file::File::open_for_writing(&directory.path().join("a.log.10.gz")).unwrap();
+        check("a.log", &["a.log.10", "a.log.2.gz", "a.log.1"]);
+        let highest = file::File::open_for_writing(&directory.path().join("a.log.10")).unwrap();
         while rotated_out_of(&directory.path().join("a.log"))[0].age != Age::Number(Reverse(1)) {
             highest.write_all_at(b"now", 0).unwrap();
         }
-        check("a.log", &["a.log.1", "a.log.2.gz", "a.log.10.gz"]);
+        check("a.log", &["a.log.1", "a.log.2.gz", "a.log.10"]);
         check("b.log", &["b-20261121.log.gz", "b-20261122.log"]);
         check("c.log", &[]);
         check("d.log.20261122-130405", &["d.log.20261122-130405.gz"]);

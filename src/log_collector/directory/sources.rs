@@ -96,6 +96,7 @@ impl<W: Watcher> Directory<W> {
         let state = Arc::new(SourceStatus::new(self.seen(name).to_string_lossy().into_owned()));
         state.size_bytes.set(metadata.size_bytes);
         let mut source = Source::new(identity, path.to_owned(), content, self.settings.zone.clone(), state);
+        source.modified_ns = metadata.modified_ns;
         if self.settings.multiline {
             source.join_lines();
         }
