@@ -195,7 +195,7 @@ impl Source {
             accounted: 0,
             taken: 0,
             skipping: false,
-            deliveries: Vec::new(),
+            deliveries: Vec::with_capacity(1),
         }
     }
 

@@ -243,7 +243,10 @@ impl<W: Watcher> Directory<W> {
         let old = std::mem::replace(&mut entry.hops, hops.to_vec());
         let mut unwatched_before = false;
         for hop in hops {
-            self.names_by_hop.entry(hop.clone()).or_default().insert(name.to_owned());
+            let names = self.names_by_hop.entry(hop.clone()).or_insert_with(|| Vec::with_capacity(1));
+            if let Err(place) = names.binary_search_by(|known| known.as_path().cmp(name)) {
+                names.insert(place, name.to_owned());
+            }
             if let Some(directory) = hop.parent() {
                 unwatched_before |= self.watches.use_directory(directory);
             }
@@ -252,7 +255,7 @@ impl<W: Watcher> Directory<W> {
             if !hops.contains(hop)
                 && let Some(names) = self.names_by_hop.get_mut(hop)
             {
-                names.remove(name);
+                names.retain(|known| known != name);
                 if names.is_empty() {
                     self.names_by_hop.remove(hop);
                 }

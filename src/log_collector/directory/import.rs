@@ -28,7 +28,7 @@ impl<D> Tracked<D> {
 impl<W: Watcher> Directory<W> {
     /// Counts what there is to read; nothing is to be said where there is nothing.
     pub(super) fn begin_import(&mut self) {
-        let left = || self.sources.values().map(Tracked::history_left);
+        let left = || self.sources.values().map(|tracked| tracked.history_left());
         let (total_bytes, file_count) = (left().sum(), left().filter(|bytes| 0 < *bytes).count() as u64);
         let now = Instant::now();
         self.import = (0 < total_bytes).then_some(Import { started: now, reported: now, total_bytes, file_count });
@@ -39,7 +39,7 @@ impl<W: Watcher> Directory<W> {
     /// Says how far it is: always in the status, now and then in the log.
     pub(super) fn report_import(&mut self) {
         let Some(import) = &mut self.import else { return };
-        let left = || self.sources.values().map(Tracked::history_left);
+        let left = || self.sources.values().map(|tracked| tracked.history_left());
         let (bytes_left, files_left) = (left().sum::<u64>(), left().filter(|bytes| 0 < *bytes).count() as u64);
         let read_bytes = import.total_bytes.saturating_sub(bytes_left);
         let files_read = import.file_count.saturating_sub(files_left);

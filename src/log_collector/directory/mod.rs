@@ -100,15 +100,16 @@ pub struct Directory<W: Watcher> {
     tree: BTreeSet<PathBuf>,
     /// Names by their canonical directory and last component.
     names: BTreeMap<PathBuf, Name>,
-    /// Which names lead through a path.
-    names_by_hop: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// Which names lead through a path, sorted; nearly always one.
+    names_by_hop: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// Names and directories that cannot be read, and how that shows in the status.
     problems: BTreeMap<PathBuf, SourceHandle>,
     /// The first link that was refused, and why.
     first_refusal: Option<String>,
     /// Whether names were left out because there are too many.
     is_full: bool,
-    sources: BTreeMap<SourceId, Tracked<W::Descriptor>>,
+    /// Boxed, since the map leaves room for as many again.
+    sources: BTreeMap<SourceId, Box<Tracked<W::Descriptor>>>,
     sources_by_identity: HashMap<Identity, SourceId>,
     /// Which source delivers to the stream of a name, as seen under the root; the latest one.
     deliverers: HashMap<PathBuf, SourceId>,

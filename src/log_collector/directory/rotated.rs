@@ -160,13 +160,13 @@ impl<W: Watcher> Directory<W> {
         let modified_ns = known.values().flatten().map(|(_, position)| position.modified_ns).max();
         // At the very first start everything is new, and what was rotated before is no part of a log's stream.
         let Some(modified_ns) = modified_ns else { return };
-        let is_new = |(id, tracked): (&SourceId, &Tracked<W::Descriptor>)| {
+        let is_new = |id: &SourceId, tracked: &Tracked<W::Descriptor>| {
             let paths: Vec<PathBuf> = tracked.names.iter().map(|name| self.seen(name)).collect();
             let path = tracked.source.path.clone();
             let is_new = tracked.source.delivery_paths().next().is_none() && !known.contains_key(&path);
             (is_new && !self.copies.contains_key(id)).then_some((path, paths))
         };
-        for (path, paths) in self.sources.iter().filter_map(is_new).collect::<Vec<_>>() {
+        for (path, paths) in self.sources.iter().filter_map(|(id, tracked)| is_new(id, tracked)).collect::<Vec<_>>() {
             for (index, it) in rotated_out_of(&path).iter().enumerate() {
                 if modified_ns < it.metadata.modified_ns {
                     self.read_for(it, &paths);

@@ -142,7 +142,7 @@ impl<W: Watcher> Directory<W> {
         for path in source.delivery_paths() {
             self.deliverers.entry(path.to_owned()).or_insert(id);
         }
-        let names = Vec::new();
+        let names = Vec::with_capacity(1);
         let quiet_since = Instant::now();
         let history_end = if self.starting { source.state.size_bytes.get() } else { 0 };
         let tracked = Tracked {
@@ -160,7 +160,7 @@ impl<W: Watcher> Directory<W> {
             watch,
             handle,
         };
-        self.sources.insert(id, tracked);
+        self.sources.insert(id, Box::new(tracked));
         self.note_use(id);
         self.nameless.insert(id);
         self.enqueue(id);

@@ -15,8 +15,8 @@ use crate::status::{Gap, SkipReason, Status};
 /// What a source was before its file was truncated.
 #[derive(Clone, Debug)]
 pub(in crate::log_collector) struct Former {
-    /// How far it had been read, and for whom.
-    pub(super) position: Position,
+    /// How far it had been read, and for whom. Boxed, because few sources have a former.
+    pub(super) position: Box<Position>,
     /// What had been seen of it, and waits to be read in its copy.
     pub(in crate::log_collector) waiting: Range<u64>,
 }
@@ -25,7 +25,7 @@ impl Former {
     /// What a source was when `position` was stored. What was seen of it then is seen from now on.
     pub(in crate::log_collector) fn restored(position: Position, status: &Status) -> Self {
         status.bytes_seen.add(position.seen - position.offset);
-        Self { waiting: position.offset..position.seen, position }
+        Self { waiting: position.offset..position.seen, position: Box::new(position) }
     }
 
     /// How far it had been read.
@@ -50,7 +50,7 @@ impl Former {
 impl Source {
     /// What it is, before it starts over.
     pub(super) fn former(&self, now: Timestamp) -> Former {
-        Former { position: self.position(now), waiting: self.waiting() }
+        Former { position: Box::new(self.position(now)), waiting: self.waiting() }
     }
 
     /// Whether the file still has the bytes that were read last.
