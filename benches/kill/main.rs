@@ -26,7 +26,7 @@ use node::{CONTAINERS, Container, Node};
 const KILLS_DEFAULT: u64 = 500;
 const KILLS_PER_ROUND: u64 = 50;
 /// How long the agent lives, in milliseconds: from before it listens to long after it has caught up.
-const LIFE_MS: std::ops::Range<u64> = 1..600;
+const LIFE_MS: std::ops::Range<u64> = 1..300;
 /// How long the first one of a round lives: what was rotated before anything was ever stored is no part of a stream.
 const FIRST_LIFE_MS: u64 = 2500;
 /// How long the last agent of a round may take to have everything.
