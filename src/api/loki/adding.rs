@@ -54,7 +54,9 @@ fn add_sums(range: &mut RangeQuery, source: &Source, selection: &Selection, cost
     let worker = |_| Worker { range: range.worker(), room: Vec::new(), seen: Seen::default() };
     let mut workers: Vec<Worker> = (0..Fold::worker_count()).map(worker).collect();
     source.fold(selection).run(&mut workers, |sum, nothing_before| Ok(range.merge(sum, nothing_before)?))?;
-    workers.iter().for_each(|worker| cost.seen.merge(worker.seen));
+    for worker in workers {
+        cost.seen.merge(worker.seen);
+    }
     Ok(())
 }
 

@@ -96,7 +96,9 @@ pub(super) fn read(query: &mut LogQuery, source: &Source, cost: &mut Cost) -> Re
         let worker = |_| Worker { query: query.worker(), room: Vec::new(), seen: Seen::default() };
         let mut workers: Vec<Worker> = (0..Fold::worker_count()).map(worker).collect();
         source.fold(&selection).run(&mut workers, |(), _| Ok(()))?;
-        workers.iter().for_each(|worker| cost.seen.merge(worker.seen));
+        for worker in workers {
+            cost.seen.merge(worker.seen);
+        }
         query.finish();
     } else {
         let mut scan = source.scan(&selection);

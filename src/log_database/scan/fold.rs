@@ -204,7 +204,8 @@ impl Fold {
         let mut items = Vec::new();
         for (stream, (_, view)) in self.streams.iter().enumerate() {
             let stored = view.stored.iter().flat_map(|stored| stored.iter_with_files());
-            let parts = stored.map(|(file, part)| Stored::In(file, part)).chain(view.pending.iter().map(Stored::Pending));
+            let parts =
+                stored.map(|(file, part)| Stored::In(file, part)).chain(view.pending.iter().map(Stored::Pending));
             let parts = parts.zip(view.extents());
             for (stored, extent) in parts.filter(|(_, extent)| range.overlaps(extent.earliest, extent.latest)) {
                 items.push(Item { stream, place: items.len(), extent, stored });
@@ -222,10 +223,8 @@ impl Fold {
         let (labels, view) = &self.streams[item.stream];
         let question = if view.has_metadata { &self.question_of_texts } else { &self.question };
         let (range, Extent { earliest, latest, .. }) = (self.question.range, item.extent);
-        let is_whole = !view.has_metadata
-            && question.filters.is_empty()
-            && range.contains(earliest)
-            && range.contains(latest);
+        let is_whole =
+            !view.has_metadata && question.filters.is_empty() && range.contains(earliest) && range.contains(latest);
         let overview = Overview { labels, extent: item.extent, is_whole, place: item.place };
         if worker.begin(&overview)? {
             let mut push = |timestamp, line: &[u8]| {

@@ -130,7 +130,13 @@ fn folded(snapshot: &Snapshot, selection: &Selection, takes_whole: bool) -> (Vec
     let fold = snapshot.fold_as(selection, |labels| is_selected(labels).then(|| labels.clone()));
     let merge = |(entries, line_count): (Vec<(usize, LogEntry)>, usize), nothing_before| {
         let is_due = |entry: &LogEntry| match bound {
-            Some(bound) => if is_backward { entry.timestamp <= bound } else { bound <= entry.timestamp },
+            Some(bound) => {
+                if is_backward {
+                    entry.timestamp <= bound
+                } else {
+                    bound <= entry.timestamp
+                }
+            }
             None => true,
         };
         assert!(entries.iter().all(|(_, entry)| is_due(entry)));

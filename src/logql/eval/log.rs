@@ -153,7 +153,14 @@ impl LogQuery {
     /// Somebody else who looks for lines of the answer.
     pub fn worker(&self) -> LogWorker {
         let (options, found) = (self.options, Arc::clone(&self.found));
-        LogWorker { pipeline: self.pipeline.clone(), options, budget: Arc::clone(&self.budget), found, part: 0, lines: Vec::new() }
+        LogWorker {
+            pipeline: self.pipeline.clone(),
+            options,
+            budget: Arc::clone(&self.budget),
+            found,
+            part: 0,
+            lines: Vec::new(),
+        }
     }
 
     /// Ends the work of all workers: what they have found becomes the answer so far.
