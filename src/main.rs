@@ -1,5 +1,7 @@
 //! Wiring: picks a collector, opens the database, serves, and drains at the end.
 
+mod memory;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(2500);
 const ANSWERS_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    memory::set_up();
     let config = match Config::parse(std::env::args_os()) {
         Ok(config) => config,
         Err(error) => return say_what_clap_says(&error),
@@ -105,6 +108,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
     let (pumping, pump_ended) = channel::bounded::<()>(1);
     listen_to_signals(Arc::clone(&stop), stop_serving)?;
     maintain(database.clone(), Arc::clone(&stop))?;
+    memory::watch(Arc::clone(&status), Arc::clone(&stop))?;
     task::block_on(async {
         let listener = api::bind(&config.listen).await.context("cannot serve")?;
         log::info!("serving http://{}/", listener.local_address());

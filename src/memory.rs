@@ -1,0 +1,80 @@
+//! Gives memory back to the system that was used for a moment: by a burst of queries, or for a backlog of logs.
+//!
+//! glibc's allocator has several arenas, gives back only what is free at the end of each, and takes ever larger pieces from
+//! them once such pieces were freed: after a burst it keeps most of it for good. Other allocators are left alone.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use monitoring_rs::ingest::Stop;
+use monitoring_rs::status::Status;
+
+/// How often memory is given back while it is used.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// After how many intervals in which nothing happened there is nothing left to give back.
+const QUIET_MAX: u32 = 128;
+/// How much of sources has to be read for there to be something to give back, in bytes.
+const READ_BYTES_MIN: u64 = 16 << 20;
+
+/// Sets the allocator up. To be called before there are other threads.
+pub(crate) fn set_up() {
+    allocator::set_up();
+}
+
+/// Starts the thread that has the allocator give back what is not used.
+pub(crate) fn watch(status: Arc<Status>, stop: Arc<Stop>) -> anyhow::Result<()> {
+    let watch = move || {
+        let (mut queries, mut bytes_read, mut quiet) = (0, 0, QUIET_MAX);
+        while !stop.is_set() {
+            stop.wait(INTERVAL);
+            let (queries_now, bytes_read_now) = (status.queries.get(), status.bytes_read.get());
+            if queries < queries_now || bytes_read + READ_BYTES_MIN <= bytes_read_now {
+                (queries, bytes_read, quiet) = (queries_now, bytes_read_now, 0);
+            } else {
+                quiet = quiet.saturating_add(1);
+            }
+            // Answers are held for as long as clients read them: again after 1, 2, 4, 8 … intervals.
+            if quiet == 0 || quiet <= QUIET_MAX && quiet.is_power_of_two() {
+                allocator::give_back();
+            }
+        }
+    };
+    thread::Builder::new().name("memory".into()).spawn(watch).context("cannot start a thread")?;
+    Ok(())
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "glibc's allocator is told what to keep by functions of its own")]
+mod allocator {
+    use std::ffi::c_int;
+
+    /// How many arenas threads share. As many cores as a query uses; small pieces do not even need an arena's lock.
+    const ARENAS_MAX: c_int = 2;
+    /// From this size on, pieces are the system's own and given back when they are freed, in bytes.
+    const PIECE_BYTES_MIN: c_int = 256 << 10;
+
+    pub(super) fn set_up() {
+        // SAFETY: the functions take numbers alone, and may be called at any time by any thread.
+        let is_set = unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, ARENAS_MAX) == 1
+                && libc::mallopt(libc::M_MMAP_THRESHOLD, PIECE_BYTES_MIN) == 1
+        };
+        if !is_set {
+            log::debug!("the allocator keeps more memory than it should");
+        }
+    }
+
+    pub(super) fn give_back() {
+        // SAFETY: the function takes a number alone, and may be called at any time by any thread.
+        unsafe { libc::malloc_trim(0) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+mod allocator {
+    pub(super) fn set_up() {}
+
+    pub(super) fn give_back() {}
+}
