@@ -3,13 +3,10 @@
 //! glibc's allocator has several arenas, gives back only what is free at the end of each, and takes ever larger pieces from
 //! them once such pieces were freed: after a burst it keeps most of it for good. Other allocators are left alone.
 
-use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
-use monitoring_rs::ingest::Stop;
-use monitoring_rs::status::Status;
+use crate::ingest::Stop;
+use crate::status::Status;
 
 /// How often memory is given back while it is used.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -18,31 +15,27 @@ const QUIET_MAX: u32 = 128;
 /// How much of sources has to be read for there to be something to give back, in bytes.
 const READ_BYTES_MIN: u64 = 16 << 20;
 
-/// Sets the allocator up. To be called before there are other threads.
-pub(crate) fn set_up() {
+/// Tells the allocator what to keep. To be called before there are other threads.
+pub fn set_up() {
     allocator::set_up();
 }
 
-/// Starts the thread that has the allocator give back what is not used.
-pub(crate) fn watch(status: Arc<Status>, stop: Arc<Stop>) -> anyhow::Result<()> {
-    let watch = move || {
-        let (mut queries, mut bytes_read, mut quiet) = (0, 0, QUIET_MAX);
-        while !stop.is_set() {
-            stop.wait(INTERVAL);
-            let (queries_now, bytes_read_now) = (status.queries.get(), status.bytes_read.get());
-            if queries < queries_now || bytes_read + READ_BYTES_MIN <= bytes_read_now {
-                (queries, bytes_read, quiet) = (queries_now, bytes_read_now, 0);
-            } else {
-                quiet = quiet.saturating_add(1);
-            }
-            // Answers are held for as long as clients read them: again after 1, 2, 4, 8 … intervals.
-            if quiet == 0 || quiet <= QUIET_MAX && quiet.is_power_of_two() {
-                allocator::give_back();
-            }
+/// Has the allocator give back what is not used, until `stop`.
+pub fn give_back(status: &Status, stop: &Stop) {
+    let (mut queries, mut bytes_read, mut quiet) = (0, 0, QUIET_MAX);
+    while !stop.is_set() {
+        stop.wait(INTERVAL);
+        let (queries_now, bytes_read_now) = (status.queries.get(), status.bytes_read.get());
+        if queries < queries_now || bytes_read + READ_BYTES_MIN <= bytes_read_now {
+            (queries, bytes_read, quiet) = (queries_now, bytes_read_now, 0);
+        } else {
+            quiet = quiet.saturating_add(1);
         }
-    };
-    thread::Builder::new().name("memory".into()).spawn(watch).context("cannot start a thread")?;
-    Ok(())
+        // Answers are held for as long as clients read them: again after 1, 2, 4, 8 … intervals.
+        if quiet == 0 || quiet <= QUIET_MAX && quiet.is_power_of_two() {
+            allocator::give_back();
+        }
+    }
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
