@@ -440,6 +440,22 @@ fn the_database_counts_to_the_limit_if_it_filters() {
     assert_eq!(limit(r#"{app="a"} | logfmt | n > 1"#), None);
 }
 
+#[test]
+fn what_a_worker_adds_up_is_taken_from_the_budget_until_it_is_merged() {
+    let Ok(Expr::Metric(expr)) = parse(r#"quantile_over_time(0.5, {app="a"} | logfmt | unwrap n [9s]) by ()"#) else {
+        panic!("it is a metric query")
+    };
+    let budget = std::sync::Arc::new(Budget::new(128 << 10));
+    let query = MetricQuery::new(&expr, Evaluation::Instant(at(9)), TooManySeries::Refuse, &clock()).unwrap();
+    let mut query = query.within(budget.clone());
+    let mut worker = query.ranges()[0].worker();
+    let rows = rows("5 app=a n=1");
+    let mut push_all = || (0..10_000).try_for_each(|_| worker.push(&entry(&rows[0])));
+    assert_eq!(push_all(), Err(Error::Refused(Refusal::TooMuch { bytes_max: 128 << 10 })));
+    drop(worker.take());
+    assert!(budget.taken_bytes() < 1 << 10, "{} bytes are taken", budget.taken_bytes());
+}
+
 /// How a query ends that may keep so many bytes, with an entry of a series of its own in each of 1000 seconds.
 #[track_caller]
 fn check_kept(query: &str, bytes_max: usize, expected: Result<(), Refusal>) {
