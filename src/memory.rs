@@ -8,9 +8,11 @@ use std::time::Duration;
 use crate::ingest::Stop;
 use crate::status::Status;
 
-/// How often memory is given back while it is used.
+/// How often it is looked at whether there is memory to give back.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// After how many intervals in which nothing happened there is nothing left to give back.
+/// In which of so many busy intervals memory is given back: whoever needs memory then waits for tens of milliseconds.
+const BUSY_EVERY: u32 = 10;
+/// After how many quiet intervals there is nothing left to give back.
 const QUIET_MAX: u32 = 128;
 /// How much of sources has to be read for there to be something to give back, in bytes.
 const READ_BYTES_MIN: u64 = 16 << 20;
@@ -22,18 +24,22 @@ pub fn set_up() {
 
 /// Has the allocator give back what is not used, until `stop`.
 pub fn give_back(status: &Status, stop: &Stop) {
-    let (mut queries, mut bytes_read, mut quiet) = (0, 0, QUIET_MAX);
+    let (mut queries, mut bytes_read) = (0, 0);
+    // Busy intervals since memory was given back, and quiet ones since the last busy one.
+    let (mut busy, mut quiet) = (0_u32, QUIET_MAX);
     while !stop.is_set() {
         stop.wait(INTERVAL);
         let (queries_now, bytes_read_now) = (status.queries.get(), status.bytes_read.get());
         if queries < queries_now || bytes_read + READ_BYTES_MIN <= bytes_read_now {
             (queries, bytes_read, quiet) = (queries_now, bytes_read_now, 0);
+            busy += 1;
         } else {
             quiet = quiet.saturating_add(1);
         }
-        // Answers are held for as long as clients read them: again after 1, 2, 4, 8 … intervals.
-        if quiet == 0 || quiet <= QUIET_MAX && quiet.is_power_of_two() {
+        // Answers are held for as long as clients read them: so after 1, 2, 4, 8 … quiet intervals.
+        if BUSY_EVERY <= busy || quiet <= QUIET_MAX && quiet.is_power_of_two() {
             allocator::give_back();
+            busy = 0;
         }
     }
 }
@@ -46,7 +52,7 @@ mod allocator {
     /// How many arenas threads share. As many cores as a query uses; small pieces do not even need an arena's lock.
     const ARENAS_MAX: c_int = 2;
     /// From this size on, pieces are the system's own and given back when they are freed, in bytes.
-    const PIECE_BYTES_MIN: c_int = 256 << 10;
+    const PIECE_BYTES_MIN: c_int = 1 << 20;
 
     pub(super) fn set_up() {
         // SAFETY: the functions take numbers alone, and may be called at any time by any thread.
