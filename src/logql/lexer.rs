@@ -25,6 +25,11 @@ impl<'a> Lexer<'a> {
         Self { has_keywords: false, ..Self::new(text) }
     }
 
+    /// How many bytes of text are left.
+    pub(super) fn rest_bytes(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The next token and where it starts; [`Token::End`] again and again at the end.
     pub(super) fn next(&mut self) -> Result<(Token, Position), Error> {
         self.skip_blanks();

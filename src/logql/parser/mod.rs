@@ -77,13 +77,14 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Result<Self, Error> {
-        if QUERY_BYTES_MAX < text.len() {
-            return Err(Error::meaning(format!("input size too long ({} > {QUERY_BYTES_MAX})", text.len())));
-        }
         Self::over(Lexer::new(text))
     }
 
     fn over(mut lexer: Lexer<'a>) -> Result<Self, Error> {
+        let length = lexer.rest_bytes();
+        if QUERY_BYTES_MAX < length {
+            return Err(Error::meaning(format!("input size too long ({length} > {QUERY_BYTES_MAX})")));
+        }
         let (token, position) = lexer.next()?;
         Ok(Self { lexer, token, position, depth: 0, operations: 0, expressions: 0, selects_everything: None })
     }

@@ -219,6 +219,12 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_are_not_looked_at_for_labels() {
+        let text = format!("{{{}}}", "a=\"\",".repeat(1 << 16));
+        assert!(labels(&text).unwrap_err().ends_with("input size too long (327682 > 131071)"));
+    }
+
+    #[test]
     fn what_is_refused_does_not_keep_others_out() {
         let good = entry(&[timestamp(-9_223_372_037, 145_224_192), field(2, b"the earliest")]);
         let late = entry(&[timestamp(9_223_372_036, 854_775_808)]);
