@@ -27,8 +27,8 @@ pub struct QueryLimits {
     pub time_max: Duration,
     /// Most bytes that one query keeps in memory.
     pub bytes_max: usize,
-    /// Most bytes that all queries keep in memory, those included whose answers are still being read: what two take that take
-    /// all they may. Most take a few MiB.
+    /// Most bytes that all queries keep in memory, those included whose answers are still being read: what one takes that
+    /// takes all it may, and half of that for the others. Most take a few MiB.
     pub all_bytes_max: usize,
     /// Most live tails.
     pub tails_max: usize,
@@ -42,7 +42,7 @@ impl Default for QueryLimits {
             queue_time_max: Duration::from_secs(10),
             time_max: Duration::from_secs(30),
             bytes_max: QUERY_BYTES_MAX,
-            all_bytes_max: 2 * QUERY_BYTES_MAX,
+            all_bytes_max: QUERY_BYTES_MAX + QUERY_BYTES_MAX / 2,
             tails_max: 32,
         }
     }
