@@ -11,7 +11,7 @@ use crate::status::Status;
 /// How often it is looked at whether there is memory to give back.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// In which of so many busy intervals memory is given back: whoever needs memory then waits for tens of milliseconds.
-const BUSY_EVERY: u32 = 3;
+const BUSY_EVERY: u32 = 10;
 /// After how many quiet intervals there is nothing left to give back.
 const QUIET_MAX: u32 = 128;
 /// How much of sources has to be read for there to be something to give back, in bytes.
