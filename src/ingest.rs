@@ -65,7 +65,7 @@ impl Stop {
     }
 
     /// Waits up to `timeout`, and returns at once when told to stop.
-    fn wait(&self, timeout: Duration) {
+    pub fn wait(&self, timeout: Duration) {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_timeout_while(stopped, timeout, |stopped| !*stopped);
         drop(waited.unwrap_or_else(PoisonError::into_inner));

@@ -12,3 +12,4 @@ pub mod logql;
 
 pub mod api;
 pub mod ingest;
+pub mod memory;

@@ -22,6 +22,7 @@ use monitoring_rs::log_collector::patterns::Patterns;
 use monitoring_rs::log_collector::watcher::PlatformWatcher;
 use monitoring_rs::log_database::storage::{DiskStorage, Storage};
 use monitoring_rs::log_database::{Database, Options, RetentionLimits};
+use monitoring_rs::memory;
 use monitoring_rs::model::Timestamp;
 use monitoring_rs::status::Status;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -38,6 +39,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(2500);
 const ANSWERS_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    memory::set_up();
     let config = match Config::parse(std::env::args_os()) {
         Ok(config) => config,
         Err(error) => return say_what_clap_says(&error),
@@ -104,7 +106,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
     let (stop_serving, stopped) = channel::bounded::<()>(1);
     let (pumping, pump_ended) = channel::bounded::<()>(1);
     listen_to_signals(Arc::clone(&stop), stop_serving)?;
-    maintain(database.clone(), Arc::clone(&stop))?;
+    maintain(database.clone(), Arc::clone(&status), &stop)?;
     task::block_on(async {
         let listener = api::bind(&config.listen).await.context("cannot serve")?;
         log::info!("serving http://{}/", listener.local_address());
@@ -148,10 +150,14 @@ fn retention(config: &Config, storage: &DiskStorage) -> anyhow::Result<Retention
     Ok(RetentionLimits { age: config.retention_age, bytes: Some(bytes) })
 }
 
-/// Starts the thread of the database's housekeeping. Nothing waits for its end: whatever it does may be cut short.
-fn maintain(database: Database, stop: Arc<Stop>) -> anyhow::Result<()> {
+/// Starts the threads of housekeeping, in the database and in memory. Nothing waits for their end: whatever they do may be
+/// cut short.
+fn maintain(database: Database, status: Arc<Status>, stop: &Arc<Stop>) -> anyhow::Result<()> {
+    let [stop, other_stop] = [Arc::clone(stop), Arc::clone(stop)];
     let maintain = move || ingest::maintain(&database, &stop, now);
     thread::Builder::new().name("maintenance".into()).spawn(maintain).context("cannot start a thread")?;
+    let give_back = move || memory::give_back(&status, &other_stop);
+    thread::Builder::new().name("memory".into()).spawn(give_back).context("cannot start a thread")?;
     Ok(())
 }
 

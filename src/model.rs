@@ -347,6 +347,11 @@ impl Matcher {
     }
 }
 
+/// Most bytes that a compiled [`LinePattern`] may take.
+const PATTERN_BYTES_MAX: usize = 8 << 20;
+/// And most that each thread which uses it keeps for each of two directions: what an expression of a few dozen words needs.
+const PATTERN_CACHE_BYTES_MAX: usize = 1 << 20;
+
 /// A regular expression over the bytes of a line, always compiled with the same flags, so that its text says it all.
 #[derive(Clone, Debug)]
 pub struct LinePattern(regex::bytes::Regex);
@@ -358,7 +363,8 @@ impl LinePattern {
     ///
     /// What [`regex::Error`] says: bad syntax, or too large a program.
     pub fn new(pattern: &str) -> Result<Self, regex::Error> {
-        regex::bytes::Regex::new(pattern).map(Self)
+        let mut builder = regex::bytes::RegexBuilder::new(pattern);
+        builder.size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_CACHE_BYTES_MAX).build().map(Self)
     }
 
     /// The expression's text.

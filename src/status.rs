@@ -87,6 +87,60 @@ impl SkipReason {
     }
 }
 
+/// Why pushed entries were not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PushRefusal {
+    /// The labels of their stream are none.
+    Labels,
+    /// The line is over the line limit.
+    LineTooLong,
+    /// They have more or larger labels of their own than they may.
+    Metadata,
+    /// Their time cannot be stored.
+    Time,
+}
+
+impl PushRefusal {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::Labels, Self::LineTooLong, Self::Metadata, Self::Time];
+
+    /// The reason's name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Labels => "labels",
+            Self::LineTooLong => "line_too_long",
+            Self::Metadata => "metadata",
+            Self::Time => "time_out_of_range",
+        }
+    }
+}
+
+/// What was pushed.
+#[derive(Debug, Default)]
+pub struct Pushes {
+    /// Entries that were stored.
+    pub entries: Counter,
+    /// Bytes of their lines, and of labels of their own.
+    pub bytes: Counter,
+    /// Entries that were there already.
+    pub repeated: Counter,
+    refused: [Counter; PushRefusal::ALL.len()],
+    /// Pushes that were turned away or failed as a whole.
+    pub failures: Counter,
+}
+
+impl Pushes {
+    /// Counts entries that were not stored.
+    pub fn add_refused(&self, reason: PushRefusal, entries: u64) {
+        self.refused[reason as usize].add(entries);
+    }
+
+    /// Entries that were not stored for `reason`.
+    pub fn refused(&self, reason: PushRefusal) -> u64 {
+        self.refused[reason as usize].get()
+    }
+}
+
 /// Bytes of a source that are certainly lost to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -234,6 +288,10 @@ pub struct Status {
     pub watches: Gauge,
     /// How far the files have been read that were there at the start.
     pub import: Import,
+    /// What was pushed.
+    pub pushes: Pushes,
+    /// Queries that had their turn and have come to an end.
+    pub queries: Counter,
     /// Why nothing is being stored, where that is so.
     problem: Mutex<Option<String>>,
     sources: Mutex<BTreeMap<u64, Arc<SourceStatus>>>,

@@ -17,6 +17,8 @@ mod latency;
 mod newcomer;
 mod process;
 mod rsyslog;
+#[path = "../setting.rs"]
+mod setting;
 
 use std::fs;
 use std::path::Path;
@@ -25,6 +27,7 @@ use std::time::Duration;
 use corpus::Format;
 use process::Agent;
 use rsyslog::Rsyslog;
+use setting::setting;
 
 const BYTES_DEFAULT: u64 = 1_000_000_000;
 const SECONDS_DEFAULT: u64 = 10;
@@ -119,12 +122,4 @@ fn fresh(place: &Path) -> std::path::PathBuf {
     }
     fs::create_dir(&place).expect("the temporary directory can be written");
     place
-}
-
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?} and has to be a whole number")),
-        Err(_) => default,
-    }
 }

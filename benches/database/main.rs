@@ -23,6 +23,8 @@ mod opening;
 mod process;
 mod ripgrep;
 mod searches;
+#[path = "../setting.rs"]
+mod setting;
 mod storing;
 mod table;
 
@@ -30,6 +32,7 @@ use std::sync::Arc;
 
 use monitoring_rs::log_database::Database;
 use monitoring_rs::log_database::storage::DiskStorage;
+use setting::setting;
 
 const BYTES_DEFAULT: u64 = 1_000_000_000;
 /// How many times the corpus is stored to measure opening.
@@ -52,14 +55,6 @@ fn main() {
     encoding::run(&database, &corpus);
     searches::run(database, &data, &corpus);
     opening::run(&data, &place.path().join("large"), open_bytes);
-}
-
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?} and has to be a whole number")),
-        Err(_) => default,
-    }
 }
 
 /// Opens the database in `data`, which nobody else may have open.

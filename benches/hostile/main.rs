@@ -17,6 +17,8 @@ mod latency;
 #[expect(dead_code, reason = "another bench needs more of it")]
 #[path = "../collector/process.rs"]
 mod process;
+#[path = "../setting.rs"]
+mod setting;
 mod tail;
 
 use std::path::Path;
@@ -25,10 +27,13 @@ use std::time::Duration;
 use clients::Clients;
 use corpus::Format;
 use process::{Agent, wait};
+use setting::setting;
 use tail::Tail;
 
 const BYTES_DEFAULT: u64 = 1_000_000_000;
 const SECONDS_DEFAULT: u64 = 10;
+/// How long the agent is left alone before it is looked at what memory it still has.
+const REST: Duration = Duration::from_secs(10);
 
 fn main() {
     let bytes = setting("BENCH_BYTES", BYTES_DEFAULT);
@@ -63,13 +68,9 @@ fn run(logs: &Path, data: &Path, line_count: u64, client_count: usize, duration:
     if 0 < client_count {
         println!("answers by status, broken off ones under 0: {answers:?}");
     }
+    let peak_kib = agent.process.memory_kib("VmHWM");
+    wait(REST);
+    let rest_kib = agent.process.memory_kib("VmRSS");
+    println!("peak until the last answer {peak_kib} KiB, after {} s of rest {rest_kib} KiB", REST.as_secs());
     agent.stop();
-}
-
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?} and has to be a whole number")),
-        Err(_) => default,
-    }
 }

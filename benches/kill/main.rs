@@ -15,6 +15,8 @@
 
 mod agent;
 mod node;
+#[path = "../setting.rs"]
+mod setting;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use agent::Agent;
 use node::{CONTAINERS, Container, Node};
+use setting::setting;
 
 const KILLS_DEFAULT: u64 = 500;
 const KILLS_PER_ROUND: u64 = 50;
@@ -136,14 +139,6 @@ fn check(number: u64, container: &Container, lines: &[String], outcome: &mut Out
     outcome.lines += container.line_count;
     outcome.lost += lost.len() as u64;
     outcome.doubled += doubled.len() as u64;
-}
-
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?} and has to be a whole number")),
-        Err(_) => default,
-    }
 }
 
 /// Random numbers that a seed repeats (`SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>).

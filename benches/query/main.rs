@@ -18,6 +18,8 @@ mod corpus;
 #[expect(dead_code, reason = "benches/collector measures more with it")]
 mod process;
 mod reference;
+#[path = "../setting.rs"]
+mod setting;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -25,6 +27,7 @@ use std::time::{Duration, Instant};
 use cases::{Case, Checks};
 use corpus::Kind;
 use process::Agent;
+use setting::setting;
 
 const BYTES_DEFAULT: u64 = 1_000_000_000;
 /// Logs that do not write times with their years: their lines would be months away from the others'.
@@ -38,10 +41,7 @@ const REST_CPU: Duration = Duration::from_millis(20);
 const REST_INTERVAL: Duration = Duration::from_millis(500);
 
 fn main() {
-    let bytes = match std::env::var("BENCH_BYTES") {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("BENCH_BYTES is {text:?} and has to be a whole number")),
-        Err(_) => BYTES_DEFAULT,
-    };
+    let bytes = setting("BENCH_BYTES", BYTES_DEFAULT);
     let place = tempfile::tempdir().expect("the temporary directory can be written");
     let (logs, data) = (place.path().join("logs"), place.path().join("data"));
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| !KINDS_WITHOUT_YEARS.contains(kind)).collect();

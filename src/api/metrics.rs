@@ -13,7 +13,7 @@ use tide::{Request, Response};
 use crate::api::{State, time};
 use crate::log_database::Statistics;
 use crate::model::Timestamp;
-use crate::status::{SkipReason, SourceState, SourceStatus, Status};
+use crate::status::{PushRefusal, SkipReason, SourceState, SourceStatus, Status};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const NS_PER_SECOND: i64 = 1_000_000_000;
@@ -27,6 +27,8 @@ pub(super) async fn get(request: Request<State>) -> tide::Result {
     let uptime = about.started.elapsed();
     page.single("monitoring_uptime_seconds", "Time since the agent was started.", uptime.as_secs());
     source_metrics(&mut page, status, time::now(), uptime);
+    page.single("monitoring_queries_total", "Queries that had their turn.", status.queries.get());
+    push_metrics(&mut page, status);
     store_metrics(&mut page, &request.state().statistics().await, status.problem().is_some());
 
     let mut response = Response::from(page.text);
@@ -65,6 +67,18 @@ fn source_metrics(page: &mut Page, status: &Status, now: Timestamp, uptime: Dura
     page.single("monitoring_source_links_refused_total", "Links not followed.", status.links_refused.get());
     page.single("monitoring_inotify_overflows_total", "Watcher queue overflows.", status.watcher_overflows.get());
     page.single("monitoring_inotify_watches", "Files and directories being watched.", status.watches.get());
+}
+
+fn push_metrics(page: &mut Page, status: &Status) {
+    let pushes = &status.pushes;
+    page.single("monitoring_push_entries_total", "Pushed entries stored.", pushes.entries.get());
+    page.single("monitoring_push_bytes_total", "Bytes of them.", pushes.bytes.get());
+    page.single("monitoring_push_repeated_entries_total", "Those that were stored already.", pushes.repeated.get());
+    page.family("monitoring_push_refused_entries_total", "Those that were not stored, by reason.");
+    for reason in PushRefusal::ALL {
+        page.sample(&[("reason", reason.name())], pushes.refused(reason));
+    }
+    page.single("monitoring_push_failures_total", "Pushes that failed as a whole.", pushes.failures.get());
 }
 
 fn store_metrics(page: &mut Page, statistics: &Statistics, is_read_only: bool) {

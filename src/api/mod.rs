@@ -26,12 +26,13 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use blocking::unblock;
 use tide::utils::After;
 
+use crate::api::loki::push::Repeats;
 use crate::api::queries::Queries;
 use crate::log_database::{Database, Statistics};
 use crate::status::Status;
@@ -51,12 +52,15 @@ pub struct State {
     pub about: Arc<About>,
     /// The queries that are being answered; those of the server that serves.
     queries: Arc<Queries>,
+    /// The entries that were pushed last.
+    repeats: Arc<Mutex<Repeats>>,
 }
 
 impl State {
     /// What a server answers from.
     pub fn new(database: Database, status: Arc<Status>, about: About) -> Self {
-        Self { database, status, about: Arc::new(about), queries: Arc::new(Queries::new(QueryLimits::default())) }
+        let queries = Arc::new(Queries::new(QueryLimits::default(), Arc::clone(&status)));
+        Self { database, status, about: Arc::new(about), queries, repeats: Arc::default() }
     }
 
     /// What the database says of itself; counted on a blocking thread, because it looks at every stream.

@@ -14,6 +14,7 @@ use tide::StatusCode;
 
 use crate::api::error::Error;
 use crate::model::budget::{Budget, QUERY_BYTES_MAX};
+use crate::status::Status;
 
 /// What queries may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,8 @@ pub struct QueryLimits {
     pub time_max: Duration,
     /// Most bytes that one query keeps in memory.
     pub bytes_max: usize,
-    /// Most bytes that all queries keep in memory, those included whose answers are still being read.
+    /// Most bytes that all queries keep in memory, those included whose answers are still being read: what one takes that
+    /// takes all it may, and half of that for the others. Most take a few MiB.
     pub all_bytes_max: usize,
     /// Most live tails.
     pub tails_max: usize,
@@ -40,7 +42,7 @@ impl Default for QueryLimits {
             queue_time_max: Duration::from_secs(10),
             time_max: Duration::from_secs(30),
             bytes_max: QUERY_BYTES_MAX,
-            all_bytes_max: at_once_max * QUERY_BYTES_MAX,
+            all_bytes_max: QUERY_BYTES_MAX + QUERY_BYTES_MAX / 2,
             tails_max: 32,
         }
     }
@@ -53,12 +55,13 @@ pub(super) struct Queries {
     turns: Arc<Semaphore>,
     tails: Arc<Semaphore>,
     pool: Arc<Budget>,
+    status: Arc<Status>,
 }
 
 impl Queries {
-    pub(super) fn new(limits: QueryLimits) -> Self {
+    pub(super) fn new(limits: QueryLimits, status: Arc<Status>) -> Self {
         let [turns, tails] = [limits.at_once_max, limits.tails_max].map(|count| Arc::new(Semaphore::new(count)));
-        Self { limits, turns, tails, pool: Arc::new(Budget::new(limits.all_bytes_max)) }
+        Self { limits, turns, tails, pool: Arc::new(Budget::new(limits.all_bytes_max)), status }
     }
 
     /// What `work` makes, on a blocking thread, for no longer than `time_max` where that is less than the limit.
@@ -73,10 +76,13 @@ impl Queries {
         let turn = self.turn().await?;
         let budget = Arc::new(Budget::within(Arc::clone(&self.pool), self.limits.bytes_max));
         let mut waiting = Waiting(Some(Arc::clone(&budget)));
+        let status = Arc::clone(&self.status);
         let answer = unblock(move || {
             // Kept as long as the thread works, even where nobody waits any more.
             let _turn = turn;
-            work(budget)
+            let answer = work(budget);
+            status.queries.add(1);
+            answer
         });
         let time_max = time_max.unwrap_or(Duration::MAX).min(self.limits.time_max);
         let answer = self.within(time_max, answer).await;
@@ -155,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_client_that_leaves_ends_its_query() {
-        let queries = Arc::new(Queries::new(limits()));
+        let queries = Arc::new(Queries::new(limits(), Arc::default()));
         let (started, has_started) = channel();
         let (ended, has_ended) = channel();
         let task = spawn(async move {
@@ -173,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_query_that_takes_too_long_is_told_so_and_ends() {
-        let queries = Queries::new(limits());
+        let queries = Queries::new(limits(), Arc::default());
         let (ended, has_ended) = channel();
         let work = move |budget: Arc<Budget>| {
             ended.send(work_on(&budget)).unwrap();
@@ -186,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_query_that_does_not_get_its_turn_is_told_so() {
-        let queries = Queries::new(limits());
+        let queries = Queries::new(limits(), Arc::default());
         let _only_turn = block_on(queries.turn()).unwrap();
         let error = block_on(queries.run(None, |_| Ok(()))).unwrap_err().to_string();
         assert!(error.starts_with("too many outstanding requests: 1 queries"), "{error}");
@@ -194,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_turn_is_kept_until_the_work_ends_and_memory_is_given_back() {
-        let queries = Queries::new(limits());
+        let queries = Queries::new(limits(), Arc::default());
         for _ in 0..3 {
             let work = |budget: Arc<Budget>| Ok(budget.take(QUERY_BYTES_MAX)?);
             block_on(queries.run(None, work)).unwrap();

@@ -117,7 +117,8 @@ impl Listener {
     /// Serves until `stop` is ready; then takes no more connections, and returns once the open answers are sent, or cut
     /// off after [`Settings::drain_timeout`].
     pub async fn serve(self, state: State, settings: Settings, stop: impl Future<Output = ()>) {
-        let state = State { queries: Arc::new(Queries::new(settings.queries)), ..state };
+        let queries = Arc::new(Queries::new(settings.queries, Arc::clone(&state.status)));
+        let state = State { queries, ..state };
         self.serve_app(routes(state), settings, stop).await;
     }
 

@@ -52,7 +52,7 @@ mod window;
 
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
-pub use scan::{Count, EntryRef, Fold, Folder, Pattern, PatternCount, Scan, StreamCounts};
+pub use scan::{Count, EntryRef, Fold, Folder, Overview, Pattern, PatternCount, Scan, StreamCounts};
 pub use snapshot::{Extent, Snapshot};
 pub use statistics::Statistics;
 pub use subscription::{Missed, Received, Subscription};

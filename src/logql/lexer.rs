@@ -10,12 +10,24 @@ use crate::logql::{Error, Position, quoted, units};
 pub(super) struct Lexer<'a> {
     rest: &'a str,
     position: Position,
+    /// Whether words may have a meaning of their own.
+    has_keywords: bool,
 }
 
 impl<'a> Lexer<'a> {
     /// At the beginning of `text`.
     pub(super) fn new(text: &'a str) -> Self {
-        Self { rest: text, position: Position { line: 1, column: 1 } }
+        Self { rest: text, position: Position { line: 1, column: 1 }, has_keywords: true }
+    }
+
+    /// The same for a text in which every word is a name.
+    pub(super) fn without_keywords(text: &'a str) -> Self {
+        Self { has_keywords: false, ..Self::new(text) }
+    }
+
+    /// How many bytes of text are left.
+    pub(super) fn rest_bytes(&self) -> usize {
+        self.rest.len()
     }
 
     /// The next token and where it starts; [`Token::End`] again and again at the end.
@@ -77,6 +89,9 @@ impl<'a> Lexer<'a> {
     /// A keyword, a function or an identifier.
     fn word(&mut self) -> Token {
         let word = self.take_until(|c| !is_word(c));
+        if !self.has_keywords {
+            return Token::Identifier(word.to_owned());
+        }
         let lower = word.to_ascii_lowercase();
         if let Some(keyword) = KEYWORDS.into_iter().find(|keyword| *keyword == lower) {
             Token::Keyword(keyword)

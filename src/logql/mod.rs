@@ -68,5 +68,5 @@ pub mod units;
 
 pub use error::{Error, Position};
 pub use format::pretty;
-pub use parser::{parse, parse_selector};
+pub use parser::{parse, parse_labels, parse_selector};
 pub use plan::{Fetch, matchers};

@@ -24,6 +24,16 @@ pub(super) fn length(text: &str, quote: char) -> Option<usize> {
 ///
 /// What is wrong with an escape.
 pub(super) fn unquote(text: &str, quote: char) -> Result<String, String> {
+    let bytes = resolve(text, &[quote])?;
+    String::from_utf8(bytes).map_err(|_| "escapes do not make up UTF-8".to_owned())
+}
+
+/// Resolves the escapes in `text`, among them those of `quotes`.
+///
+/// # Errors
+///
+/// What is wrong with an escape.
+pub(super) fn resolve(text: &str, quotes: &[char]) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
@@ -44,11 +54,11 @@ pub(super) fn unquote(text: &str, quote: char) -> Result<String, String> {
                 let character = char::from_u32(value).ok_or("escape is no Unicode character")?;
                 bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             }
-            _ if escape == quote => bytes.extend_from_slice(quote.encode_utf8(&mut [0; 4]).as_bytes()),
+            _ if quotes.contains(&escape) => bytes.extend_from_slice(escape.encode_utf8(&mut [0; 4]).as_bytes()),
             _ => bytes.push(simple_escape(escape).ok_or("invalid char escape")?),
         }
     }
-    String::from_utf8(bytes).map_err(|_| "escapes do not make up UTF-8".to_owned())
+    Ok(bytes)
 }
 
 fn simple_escape(escape: char) -> Option<u8> {

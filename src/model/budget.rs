@@ -132,6 +132,52 @@ impl Drop for Budget {
     }
 }
 
+/// What a [`Share`] takes at a time, in bytes: asking for every few bytes would have threads wait for each other.
+const SHARE_STEP_BYTES: usize = 16 << 10;
+
+/// Takes from a budget for what grows in small steps, and gives it all back when it is dropped.
+#[derive(Debug)]
+pub struct Share {
+    budget: Arc<Budget>,
+    used: usize,
+    taken: usize,
+}
+
+impl Share {
+    /// Nothing yet.
+    pub fn of(budget: Arc<Budget>) -> Self {
+        Self { budget, used: 0, taken: 0 }
+    }
+
+    /// Nothing yet, of the same budget, in place of what there is.
+    #[must_use]
+    pub fn replace(&mut self) -> Self {
+        let nothing = Self::of(Arc::clone(&self.budget));
+        std::mem::replace(self, nothing)
+    }
+
+    /// Takes `bytes` more.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refusal`].
+    pub fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.used += bytes;
+        if self.taken < self.used {
+            let step = (self.used - self.taken).next_multiple_of(SHARE_STEP_BYTES);
+            self.budget.take(step)?;
+            self.taken += step;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.give_back(self.taken);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +205,18 @@ mod tests {
         assert_eq!((other.take(5), pool.taken_bytes()), (Ok(()), 8));
         drop(other);
         assert_eq!(pool.taken_bytes(), 0);
+    }
+
+    #[test]
+    fn a_share_takes_in_steps_and_gives_all_back() {
+        let budget = Arc::new(Budget::new(2 * SHARE_STEP_BYTES));
+        let mut share = Share::of(Arc::clone(&budget));
+        assert_eq!((share.take(1), budget.taken_bytes()), (Ok(()), SHARE_STEP_BYTES));
+        assert_eq!((share.take(SHARE_STEP_BYTES), budget.taken_bytes()), (Ok(()), 2 * SHARE_STEP_BYTES));
+        let before = share.replace();
+        assert_eq!(share.take(1), Err(Refusal::TooMuch { bytes_max: 2 * SHARE_STEP_BYTES }));
+        drop(before);
+        assert_eq!(budget.taken_bytes(), 0);
     }
 
     #[test]

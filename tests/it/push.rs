@@ -122,6 +122,29 @@ fn what_is_acknowledged_outlives_a_power_cut() {
 }
 
 #[test]
+fn a_body_that_is_sent_again_is_stored_once_and_counted() {
+    let storage = SimulatedStorage::default();
+    let server = self::server(&storage);
+    check_pushed(&server, JSON, &body());
+    check_pushed(&server, JSON, &body());
+    check_content(&server);
+    let unlabelled = br#"{"streams":[{"stream":{},"values":[["1","a"],["2","b"]]}]}"#;
+    assert_eq!(push(&server, JSON, unlabelled).status, 400);
+    assert_eq!(push(&server, JSON, b"x").status, 400);
+    let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+    for line in [
+        "monitoring_push_entries_total 7",
+        "monitoring_push_repeated_entries_total 7",
+        "monitoring_push_refused_entries_total{reason=\"labels\"} 2",
+        "monitoring_push_refused_entries_total{reason=\"metadata\"} 0",
+        "monitoring_push_failures_total 1",
+    ] {
+        assert!(metrics.lines().any(|other| other == line), "{line} is missing:\n{metrics}");
+    }
+    check_content(&self::server(&storage.crash(CrashMode::AllLost, 0)));
+}
+
+#[test]
 fn pushes_at_one_time_are_all_stored() {
     let storage = SimulatedStorage::default();
     let server = self::server(&storage);
@@ -188,11 +211,14 @@ fn a_push_may_be_larger_than_other_requests() {
 #[test]
 fn compressed_pushes_are_taken() {
     let server = self::server(&SimulatedStorage::default());
-    // What protobuf and snappy make of an entry "text" at 2 s of the stream {a="b"}.
-    let message = b"\x0a\x13\x0a\x07{a=\"b\"}\x12\x08\x0a\x02\x08\x02\x12\x02hi";
-    let snappy =
-        [&[u8::try_from(message.len()).unwrap(), (u8::try_from(message.len()).unwrap() - 1) << 2], &message[..]];
-    check_pushed(&server, "Content-Type: application/x-protobuf\r\n", &snappy.concat());
-    check_pushed(&server, "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n", &snappy.concat());
+    // What protobuf and snappy make of an entry at 2 s of the stream {a="b"}.
+    let snappy = |text: &[u8; 2]| {
+        let message = [&b"\x0a\x13\x0a\x07{a=\"b\"}\x12\x08\x0a\x02\x08\x02\x12\x02"[..], text].concat();
+        let length = u8::try_from(message.len()).unwrap();
+        [&[length, (length - 1) << 2], &message[..]].concat()
+    };
+    let headers = "Content-Type: application/x-protobuf\r\n";
+    check_pushed(&server, headers, &snappy(b"hi"));
+    check_pushed(&server, &format!("{headers}Content-Encoding: snappy\r\n"), &snappy(b"ho"));
     assert_eq!(query(&server, r#"{a="b"}"#)[0]["values"].as_array().unwrap().len(), 2);
 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use monitoring_rs::logql::{parse, parse_selector, pretty};
+use monitoring_rs::logql::{parse, parse_labels, parse_selector, pretty};
 use monitoring_rs_fuzz::plant;
 
 fuzz_target!(init: plant("logql_parse", seeds()), |bytes: &[u8]| {
@@ -17,6 +17,7 @@ const PRINTED_BYTES_MIN: usize = 100_000;
 
 fn check(text: &str) {
     let _ = parse_selector(text);
+    let _ = parse_labels(text);
     let Ok(expr) = parse(text) else { return };
     let printed = [expr.to_string(), pretty(&expr)];
     // Arithmetic on numbers is done when a query is read, and what `0/0` gives has no notation.

@@ -1,12 +1,13 @@
 //! Adds up what a range aggregation selects: from counts where these are enough, by several workers where the order of
 //! entries plays no part, and else one entry after the other.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::api::error::Error;
 use crate::api::loki::running::{Source, entry};
-use crate::api::loki::wire::Cost;
-use crate::log_database::{EntryRef, Extent, Fold, Folder};
+use crate::api::loki::wire::{Cost, Seen};
+use crate::log_database::{EntryRef, Extent, Fold, Folder, Overview};
 use crate::logql::eval::{RangeQuery, RangeSum, RangeWorker};
 use crate::model::{Labels, Selection};
 
@@ -22,7 +23,7 @@ pub(super) fn add_up(range: &mut RangeQuery, source: &Source, cost: &mut Cost) -
     let mut scan = source.scan(&selection);
     let mut room = Vec::new();
     while let Some(next) = scan.next()? {
-        cost.add(next.line);
+        cost.seen.add(next.line);
         range.push(&entry(next, &mut room))?;
     }
     Ok(())
@@ -42,7 +43,7 @@ fn add_counts(range: &mut RangeQuery, source: &Source, selection: &Selection, co
     let shown_as = |stored: &Labels| source.shown_as(stored, &selection.matchers);
     let Some(count) = source.snapshot.count_as(selection, step_ns, shown_as) else { return Ok(false) };
     for stream in count.within(Arc::clone(&source.budget)).run()? {
-        cost.add_many(stream.counts.iter().map(|(_, count)| count).sum(), 0);
+        cost.seen.add_many(stream.counts.iter().map(|(_, count)| count).sum(), 0);
         range.push_counts(&stream.labels, step_ns, &stream.counts)?;
     }
     Ok(true)
@@ -50,15 +51,11 @@ fn add_counts(range: &mut RangeQuery, source: &Source, selection: &Selection, co
 
 /// Has workers add up entries.
 fn add_sums(range: &mut RangeQuery, source: &Source, selection: &Selection, cost: &mut Cost) -> Result<(), Error> {
-    let mut workers = Vec::new();
-    for _ in 0..Fold::worker_count() {
-        workers.push(Worker { range: range.worker()?, room: Vec::new(), lines: 0, bytes: 0 });
-    }
-    let fold = source.snapshot.fold_as(selection, |stored| source.shown_as(stored, &selection.matchers));
-    let fold = fold.within(Arc::clone(&source.budget));
-    fold.run(&mut workers, |sum, nothing_before| Ok(range.merge(sum, nothing_before)?))?;
+    let worker = |_| Worker { range: range.worker(), room: Vec::new(), seen: Seen::default() };
+    let mut workers: Vec<Worker> = (0..Fold::worker_count()).map(worker).collect();
+    source.fold(selection).run(&mut workers, |sum, nothing_before| Ok(range.merge(sum, nothing_before)?))?;
     for worker in workers {
-        cost.add_many(worker.lines, worker.bytes);
+        cost.seen.merge(worker.seen);
     }
     Ok(())
 }
@@ -68,28 +65,26 @@ struct Worker {
     range: RangeWorker,
     /// For metadata.
     room: Vec<(String, String)>,
-    lines: u64,
-    bytes: u64,
+    seen: Seen,
 }
 
 impl Folder for Worker {
     type Sum = RangeSum;
     type Error = Error;
 
-    fn push_whole(&mut self, labels: &Labels, extent: &Extent) -> Result<bool, Error> {
-        let Extent { earliest, latest, lines, bytes } = *extent;
-        let is_taken = self.range.push_whole(labels, (earliest, latest), lines, bytes)?;
+    fn begin(&mut self, part: &Overview<'_>) -> Result<bool, Error> {
+        let Extent { earliest, latest, lines, bytes } = part.extent;
+        let is_taken = part.is_whole && self.range.push_whole(part.labels, (earliest, latest), lines, bytes)?;
         if is_taken {
-            self.lines += lines;
-            self.bytes += bytes;
+            self.seen.add_many(lines, bytes);
         }
-        Ok(is_taken)
+        Ok(!is_taken)
     }
 
-    fn push(&mut self, next: EntryRef<'_>) -> Result<(), Error> {
-        self.lines += 1;
-        self.bytes += next.line.len() as u64;
-        Ok(self.range.push(&entry(next, &mut self.room))?)
+    fn push(&mut self, next: EntryRef<'_>) -> Result<ControlFlow<()>, Error> {
+        self.seen.add(next.line);
+        self.range.push(&entry(next, &mut self.room))?;
+        Ok(ControlFlow::Continue(()))
     }
 
     fn take(&mut self) -> RangeSum {

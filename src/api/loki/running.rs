@@ -1,16 +1,17 @@
 //! Runs queries over what there is when their turn comes.
 
 use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::service;
-use crate::api::loki::wire::Cost;
-use crate::log_database::{EntryRef, Pattern, Scan, Snapshot};
+use crate::api::loki::wire::{Cost, Seen};
+use crate::log_database::{EntryRef, Fold, Folder, Overview, Pattern, Scan, Snapshot};
 use crate::logql::Fetch;
-use crate::logql::eval::{LogQuery, Stream};
+use crate::logql::eval::{LogQuery, LogWorker, Stream};
 use crate::logql::pipeline::Entry;
 use crate::model::budget::Budget;
 use crate::model::{Labels, Matcher, Selection, TimeRange};
@@ -59,6 +60,12 @@ impl Source {
         scan.within(Arc::clone(&self.budget))
     }
 
+    /// Prepares to have workers read what `selection` asks for.
+    pub(super) fn fold(&self, selection: &Selection) -> Fold {
+        let fold = self.snapshot.fold_as(selection, |stored| self.shown_as(stored, &selection.matchers));
+        fold.within(Arc::clone(&self.budget))
+    }
+
     /// Counts the lines of streams by pattern and step.
     pub(super) fn patterns(
         &self,
@@ -81,21 +88,58 @@ pub(super) fn entry<'a>(entry: EntryRef<'a>, room: &'a mut Vec<(String, String)>
     Entry { timestamp, labels, metadata: room, line }
 }
 
-/// The lines that `query` selects.
+/// The lines that `query` selects: found by several workers where a pipeline drops most of what it looks at, and else one
+/// after the other.
 pub(super) fn read(query: &mut LogQuery, source: &Source, cost: &mut Cost) -> Result<Vec<Stream>, Error> {
-    let mut scan = source.scan(&source.selection(query.fetch()));
-    let mut room = Vec::new();
-    while let Some(next) = scan.next()? {
-        cost.add(next.line);
-        if query.push(&entry(next, &mut room))?.is_break() {
-            break;
+    let selection = source.selection(query.fetch());
+    if query.is_any_order() {
+        let worker = |_| Worker { query: query.worker(), room: Vec::new(), seen: Seen::default() };
+        let mut workers: Vec<Worker> = (0..Fold::worker_count()).map(worker).collect();
+        source.fold(&selection).run(&mut workers, |(), _| Ok(()))?;
+        for worker in workers {
+            cost.seen.merge(worker.seen);
+        }
+        query.finish();
+    } else {
+        let mut scan = source.scan(&selection);
+        let mut room = Vec::new();
+        while let Some(next) = scan.next()? {
+            cost.seen.add(next.line);
+            if query.push(&entry(next, &mut room))?.is_break() {
+                break;
+            }
         }
     }
-    drop(scan);
     let bytes = query.byte_count();
     let streams = query.take();
     source.budget.take(bytes)?;
     Ok(streams)
+}
+
+/// Looks for lines in one part after the other.
+struct Worker {
+    query: LogWorker,
+    /// For metadata.
+    room: Vec<(String, String)>,
+    seen: Seen,
+}
+
+impl Folder for Worker {
+    type Sum = ();
+    type Error = Error;
+
+    fn begin(&mut self, part: &Overview<'_>) -> Result<bool, Error> {
+        Ok(self.query.begin((part.extent.earliest, part.extent.latest), part.place))
+    }
+
+    fn push(&mut self, next: EntryRef<'_>) -> Result<ControlFlow<()>, Error> {
+        self.seen.add(next.line);
+        Ok(self.query.push(&entry(next, &mut self.room))?)
+    }
+
+    fn take(&mut self) {
+        self.query.end();
+    }
 }
 
 /// The answer that `work` makes of what there is when its turn comes.

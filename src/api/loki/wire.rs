@@ -104,27 +104,39 @@ impl Answer<'_, [(); 0]> {
 /// Counts what a query costs.
 pub(super) struct Cost {
     started: Instant,
+    pub(super) seen: Seen,
+    entries_returned: usize,
+}
+
+/// Lines that were looked at, or counted without that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
     lines: u64,
     bytes: u64,
-    entries_returned: usize,
+}
+
+impl Seen {
+    /// Adds a line.
+    pub(super) fn add(&mut self, line: &[u8]) {
+        self.add_many(1, line.len() as u64);
+    }
+
+    /// Adds lines.
+    pub(super) fn add_many(&mut self, lines: u64, bytes: u64) {
+        self.lines += lines;
+        self.bytes += bytes;
+    }
+
+    /// Adds what somebody else has seen.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.add_many(other.lines, other.bytes);
+    }
 }
 
 impl Cost {
     /// The clock starts now.
     pub(super) fn new() -> Self {
-        Self { started: Instant::now(), lines: 0, bytes: 0, entries_returned: 0 }
-    }
-
-    /// Adds a line that was looked at.
-    pub(super) fn add(&mut self, line: &[u8]) {
-        self.lines += 1;
-        self.bytes += line.len() as u64;
-    }
-
-    /// Adds lines that were looked at, or counted without that.
-    pub(super) fn add_many(&mut self, lines: u64, bytes: u64) {
-        self.lines += lines;
-        self.bytes += bytes;
+        Self { started: Instant::now(), seen: Seen::default(), entries_returned: 0 }
     }
 
     pub(super) fn set_entries_returned(&mut self, count: usize) {
@@ -136,11 +148,12 @@ impl Cost {
         let nanoseconds = elapsed.as_nanos().max(1);
         let per_second =
             |count: u64| u64::try_from(u128::from(count) * 1_000_000_000 / nanoseconds).unwrap_or(u64::MAX);
+        let Seen { lines, bytes } = self.seen;
         StatsSummary {
-            bytes_processed_per_second: per_second(self.bytes),
-            lines_processed_per_second: per_second(self.lines),
-            total_bytes_processed: self.bytes,
-            total_lines_processed: self.lines,
+            bytes_processed_per_second: per_second(bytes),
+            lines_processed_per_second: per_second(lines),
+            total_bytes_processed: bytes,
+            total_lines_processed: lines,
             exec_time: elapsed.as_secs_f64(),
             total_entries_returned: self.entries_returned,
         }

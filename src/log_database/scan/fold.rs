@@ -1,10 +1,12 @@
-//! Hands the entries that a selection asks for, part by part, to several workers at once: for whoever adds entries up, in
-//! whatever order.
+//! Hands the entries that a selection asks for, part by part, to several workers at once: for whoever adds entries up, or
+//! picks few of many, in whatever order of the parts.
 //!
 //! What a worker makes of a part is merged in the order of the parts, whichever worker had it and whichever was first. So
 //! the result depends on nothing but the entries and the parts that they are in.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,34 +15,47 @@ use crate::log_database::Error;
 use crate::log_database::block;
 use crate::log_database::index::StoredIn;
 use crate::log_database::part::Part;
-use crate::log_database::scan::part::{Question, accepted};
+use crate::log_database::scan::part::{OpenLines, Question, Window, select};
 use crate::log_database::scan::{EntryRef, parallel, while_reading};
 use crate::log_database::segment::Segment;
 use crate::log_database::snapshot::{Extent, PendingLines, StreamView};
 use crate::model::budget::Budget;
-use crate::model::{Labels, Selection, Timestamp};
+use crate::model::{Direction, Labels, Selection, Timestamp};
 
 /// How many parts may be done before the one that is merged next.
 const AHEAD_MAX: usize = 16;
 
-/// Adds up the entries of one part after the other.
+/// Makes something of the entries of one part after the other.
 pub trait Folder: Send {
     /// What it makes of a part.
     type Sum: Send;
     /// Why it may not go on.
     type Error: From<Error> + Send;
 
-    /// Takes a part as a whole that the selection asks for as a whole; `false` if it has to see the entries.
-    fn push_whole(&mut self, labels: &Labels, extent: &Extent) -> Result<bool, Self::Error>;
+    /// Whether it has to see the entries of the next part, which it may take as a whole or do without.
+    fn begin(&mut self, part: &Overview<'_>) -> Result<bool, Self::Error>;
 
-    /// Takes an entry.
-    fn push(&mut self, entry: EntryRef<'_>) -> Result<(), Self::Error>;
+    /// Takes an entry of that part; they come in the selection's direction. Breaks if it needs no further one of them.
+    fn push(&mut self, entry: EntryRef<'_>) -> Result<ControlFlow<()>, Self::Error>;
 
     /// What the entries of the part that ends here come to.
     fn take(&mut self) -> Self::Sum;
 }
 
-/// The entries that a selection asks for, to be added up.
+/// What is known of a part before it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Overview<'a> {
+    /// The labels of its stream.
+    pub labels: &'a Labels,
+    /// What is in it, asked for or not.
+    pub extent: Extent,
+    /// Whether all of it is asked for, and no entry has metadata.
+    pub is_whole: bool,
+    /// Which of all parts it is, by labels and then as they were appended: the order of entries of the same time.
+    pub place: usize,
+}
+
+/// The entries that a selection asks for, to be handed to workers.
 #[derive(Debug)]
 pub struct Fold {
     /// Sorted by labels as they are stored.
@@ -54,12 +69,14 @@ pub struct Fold {
 /// A part of one of [`Fold::streams`].
 struct Item<'a> {
     stream: usize,
+    /// See [`Overview::place`].
+    place: usize,
     extent: Extent,
-    place: Place<'a>,
+    stored: Stored<'a>,
 }
 
-enum Place<'a> {
-    Stored(&'a StoredIn, &'a Part),
+enum Stored<'a> {
+    In(&'a StoredIn, &'a Part),
     Pending(&'a PendingLines),
 }
 
@@ -81,13 +98,13 @@ impl<S, E, M: FnMut(S, Timestamp) -> Result<(), E>> Merging<S, E, M> {
     }
 
     /// Merges what is next, as far as it is there.
-    fn add(&mut self, index: usize, sum: Result<S, E>, items: &[Item<'_>]) {
+    fn add(&mut self, index: usize, sum: Result<S, E>, nothing_before: impl Fn(usize) -> Timestamp) {
         self.waiting.insert(index, sum);
         while !self.is_over()
             && let Some(sum) = self.waiting.remove(&self.next)
         {
             self.next += 1;
-            let nothing_before = items.get(self.next).map_or(Timestamp::MAX, |item| item.extent.earliest);
+            let nothing_before = nothing_before(self.next);
             self.error = sum.and_then(|sum| (self.merge)(sum, nothing_before)).err();
         }
     }
@@ -131,8 +148,8 @@ impl Fold {
         parallel::thread_count()
     }
 
-    /// Reads every part, the earliest first. `merge` gets each part's sum, and a time that no later part has an entry
-    /// before. Parts that cannot be read are left out, which is counted and logged.
+    /// Reads every part, the earliest first (backwards: the latest). `merge` gets each part's sum, and a time that no later
+    /// part has an entry before (backwards: after). Parts that cannot be read are left out, which is counted and logged.
     ///
     /// # Errors
     ///
@@ -144,6 +161,12 @@ impl Fold {
         merge: impl FnMut(F::Sum, Timestamp) -> Result<(), F::Error> + Send,
     ) -> Result<(), F::Error> {
         let items = self.items();
+        let direction = self.question.direction;
+        let nothing_before = |index: usize| match (items.get(index), direction) {
+            (Some(item), _) => first_time(&item.extent, direction),
+            (None, Direction::Forward) => Timestamp::MAX,
+            (None, Direction::Backward) => Timestamp::MIN,
+        };
         let next_item = AtomicUsize::new(0);
         let merging = Mutex::new(Merging { next: 0, waiting: BTreeMap::new(), merge, error: None, is_broken: false });
         let has_merged = Condvar::new();
@@ -159,7 +182,7 @@ impl Fold {
                     return;
                 }
                 let sum = self.sum(worker, item);
-                lock(&merging).add(index, sum, &items);
+                lock(&merging).add(index, sum, nothing_before);
                 has_merged.notify_all();
             }
         };
@@ -175,18 +198,23 @@ impl Fold {
         lock(&merging).error.take().map_or(Ok(()), Err)
     }
 
-    /// Every part that may have entries of the selection, the earliest first.
+    /// Every part that may have entries of the selection, in the order they are read in.
     fn items(&self) -> Vec<Item<'_>> {
+        let Question { range, direction, .. } = self.question;
         let mut items = Vec::new();
         for (stream, (_, view)) in self.streams.iter().enumerate() {
             let stored = view.stored.iter().flat_map(|stored| stored.iter_with_files());
-            let places =
-                stored.map(|(file, part)| Place::Stored(file, part)).chain(view.pending.iter().map(Place::Pending));
-            let extents = places.zip(view.extents());
-            let due = extents.filter(|(_, extent)| self.question.range.overlaps(extent.earliest, extent.latest));
-            items.extend(due.map(|(place, extent)| Item { stream, extent, place }));
+            let parts =
+                stored.map(|(file, part)| Stored::In(file, part)).chain(view.pending.iter().map(Stored::Pending));
+            let parts = parts.zip(view.extents());
+            for (stored, extent) in parts.filter(|(_, extent)| range.overlaps(extent.earliest, extent.latest)) {
+                items.push(Item { stream, place: items.len(), extent, stored });
+            }
         }
-        items.sort_by_key(|item| item.extent.earliest);
+        match direction {
+            Direction::Forward => items.sort_by_key(|item| item.extent.earliest),
+            Direction::Backward => items.sort_by_key(|item| Reverse(item.extent.latest)),
+        }
         items
     }
 
@@ -195,57 +223,86 @@ impl Fold {
         let (labels, view) = &self.streams[item.stream];
         let question = if view.has_metadata { &self.question_of_texts } else { &self.question };
         let (range, Extent { earliest, latest, .. }) = (self.question.range, item.extent);
-        let is_all = !view.has_metadata && question.filters.is_empty();
-        let is_asked_for = is_all && range.contains(earliest) && range.contains(latest);
-        if is_asked_for && worker.push_whole(labels, &item.extent)? {
-            return Ok(worker.take());
-        }
-        let mut push = |timestamp, line: &[u8]| {
-            self.budget.check().map_err(Error::from)?;
-            let (line, metadata) = question.split(line);
-            worker.push(EntryRef { timestamp, labels, line, metadata })
-        };
-        match item.place {
-            Place::Pending(pending) => {
-                accepted(pending.lines(), question).try_for_each(|(timestamp, line)| push(timestamp, line))?;
-            }
-            Place::Stored(file, part) => {
-                let read = || match file {
-                    StoredIn::Journal(file) => file.read(part).map_or(Ok(()), |lines| {
-                        accepted(&lines, question).try_for_each(|(timestamp, line)| push(timestamp, line))
-                    }),
-                    StoredIn::Segment(segment) => each_in_block(segment, part, question, &mut push),
-                };
-                while_reading(&self.budget, part, read).map_err(Error::from)??;
+        let is_whole =
+            !view.has_metadata && question.filters.is_empty() && range.contains(earliest) && range.contains(latest);
+        let overview = Overview { labels, extent: item.extent, is_whole, place: item.place };
+        if worker.begin(&overview)? {
+            let mut push = |timestamp, line: &[u8]| {
+                self.budget.check().map_err(Error::from)?;
+                let (line, metadata) = question.split(line);
+                worker.push(EntryRef { timestamp, labels, line, metadata })
+            };
+            match item.stored {
+                Stored::Pending(pending) => {
+                    each_of(OpenLines::of_pending(pending.clone(), question), question, &mut push)?;
+                }
+                Stored::In(file, part) => {
+                    let read = || match file {
+                        StoredIn::Journal(_) => {
+                            each_of(OpenLines::of_part(file, part, question, Window::WHOLE), question, &mut push)
+                        }
+                        StoredIn::Segment(segment) => each_in_block(segment, part, question, &mut push),
+                    };
+                    while_reading(&self.budget, part, read).map_err(Error::from)??;
+                }
             }
         }
         Ok(worker.take())
     }
 }
 
-/// Calls `push` with each entry of a block. What is damaged is left out from there on.
+/// The time that none of a part's lines comes before in the direction.
+fn first_time(extent: &Extent, direction: Direction) -> Timestamp {
+    match direction {
+        Direction::Forward => extent.earliest,
+        Direction::Backward => extent.latest,
+    }
+}
+
+/// Calls `push` with each entry until it breaks.
+fn each_of<E>(
+    lines: Option<OpenLines>,
+    question: &Question,
+    push: &mut impl FnMut(Timestamp, &[u8]) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    let Some(mut lines) = lines else { return Ok(()) };
+    loop {
+        let (timestamp, line) = lines.next_line();
+        if push(timestamp, line)?.is_break() || !lines.advance(question) {
+            return Ok(());
+        }
+    }
+}
+
+/// Calls `push` with each entry of a block until it breaks. What is damaged is left out from there on.
 fn each_in_block<E>(
     segment: &Segment,
     part: &Part,
     question: &Question,
-    push: &mut impl FnMut(Timestamp, &[u8]) -> Result<(), E>,
+    push: &mut impl FnMut(Timestamp, &[u8]) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
     let mut read = || -> Result<Result<(), E>, block::Error> {
         let block = segment.open_block(part)?;
-        let rows = question.select(&block)?;
+        let mut rows = select(&block, question)?;
         if rows.is_empty() {
             return Ok(Ok(()));
+        }
+        if question.direction == Direction::Backward {
+            rows.reverse();
         }
         let timestamps_ns = block.timestamps_ns()?;
         let mut reader = block.lines()?;
         let mut line = Vec::new();
-        for row in rows.iter() {
+        for row in rows {
             line.clear();
             reader.append(row, &mut line)?;
-            if question.accepts(&line, true)
-                && let Err(error) = push(Timestamp::from_ns(timestamps_ns[row as usize]), &line)
-            {
-                return Ok(Err(error));
+            if !question.accepts(&line, true) {
+                continue;
+            }
+            match push(Timestamp::from_ns(timestamps_ns[row as usize]), &line) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break,
+                Err(error) => return Ok(Err(error)),
             }
         }
         Ok(Ok(()))

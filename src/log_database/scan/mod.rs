@@ -31,7 +31,7 @@ use crate::model::budget::{Budget, Refusal};
 use crate::model::{Direction, Labels, Selection, Timestamp};
 
 pub use count::{Count, StreamCounts};
-pub use fold::{Fold, Folder};
+pub use fold::{Fold, Folder, Overview};
 pub use patterns::{Pattern, PatternCount};
 
 /// Most text of a block that is put together at once, in bytes; less where many streams are read.

@@ -82,6 +82,11 @@ pub(super) struct Window {
     pub(super) line_count: usize,
 }
 
+impl Window {
+    /// All of it.
+    pub(super) const WHOLE: Self = Self { text_bytes: usize::MAX, line_count: usize::MAX };
+}
+
 /// Lines of a part in memory, and which of them comes next.
 #[derive(Debug)]
 pub(super) struct OpenLines {
@@ -256,7 +261,7 @@ pub(super) fn accepted<'a>(lines: &'a Lines, question: &'a Question) -> impl Ite
 }
 
 /// The rows that are part of the answer, in the order of time; those of equal times as they were stored.
-fn select<S: Source>(block: &Block<S>, question: &Question) -> Result<Vec<u32>, block::Error> {
+pub(super) fn select<S: Source>(block: &Block<S>, question: &Question) -> Result<Vec<u32>, block::Error> {
     let mut rows: Vec<u32> = question.select(block)?.iter().collect();
     if rows.is_empty() {
         return Ok(rows);

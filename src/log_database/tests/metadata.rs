@@ -1,11 +1,12 @@
 //! Entries with metadata, wherever they are stored.
 
 use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 
 use crate::log_database::storage::SimulatedStorage;
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{labels, lines};
-use crate::log_database::{Database, EntryRef, Error, Extent, Folder, Pattern, metadata};
+use crate::log_database::{Database, EntryRef, Error, Folder, Overview, Pattern, metadata};
 use crate::model::{
     Batch, Direction, Labels, LineFilter, LinePattern, Lines, Selection, StreamLines, TimeRange, Timestamp,
 };
@@ -17,14 +18,14 @@ impl Folder for Texts {
     type Sum = Vec<String>;
     type Error = Error;
 
-    fn push_whole(&mut self, _: &Labels, _: &Extent) -> Result<bool, Error> {
-        Ok(false)
+    fn begin(&mut self, _: &Overview<'_>) -> Result<bool, Error> {
+        Ok(true)
     }
 
-    fn push(&mut self, entry: EntryRef<'_>) -> Result<(), Error> {
+    fn push(&mut self, entry: EntryRef<'_>) -> Result<ControlFlow<()>, Error> {
         let metadata: Vec<_> = entry.metadata.iter().map(|(name, value)| format!(" {name}:{value}")).collect();
         self.0.push(format!("{}{}", str::from_utf8(entry.line).unwrap(), metadata.concat()));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     fn take(&mut self) -> Vec<String> {

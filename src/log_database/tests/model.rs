@@ -1,7 +1,9 @@
 //! Random appends, commits, syncs and reopenings against the model, then random selections.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,7 +11,7 @@ use proptest::prelude::*;
 use crate::log_database::storage::{CrashMode, SimulatedStorage};
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{Model, content, entries, in_time_order, labels};
-use crate::log_database::{EntryRef, Error, Extent, Folder, Snapshot, StreamCounts};
+use crate::log_database::{EntryRef, Error, Folder, Overview, Snapshot, StreamCounts};
 use crate::model::{
     Batch, Checkpoint, Condition, Direction, Labels, LineFilter, LinePattern, Lines, LogEntry, Matcher, Selection,
     StreamLines, TimeRange, Timestamp,
@@ -91,23 +93,27 @@ fn any_selection() -> impl Strategy<Value = Selection> {
 /// Keeps what it is given; parts as a whole where it may.
 struct Keeper {
     takes_whole: bool,
-    entries: Vec<LogEntry>,
+    /// The place of the part that is read.
+    place: usize,
+    entries: Vec<(usize, LogEntry)>,
     line_count: usize,
 }
 
 impl Folder for Keeper {
-    type Sum = (Vec<LogEntry>, usize);
+    type Sum = (Vec<(usize, LogEntry)>, usize);
     type Error = Error;
 
-    fn push_whole(&mut self, _: &Labels, extent: &Extent) -> Result<bool, Error> {
-        self.line_count += if self.takes_whole { usize::try_from(extent.lines).unwrap() } else { 0 };
-        Ok(self.takes_whole)
+    fn begin(&mut self, part: &Overview<'_>) -> Result<bool, Error> {
+        self.place = part.place;
+        let is_taken = self.takes_whole && part.is_whole;
+        self.line_count += if is_taken { usize::try_from(part.extent.lines).unwrap() } else { 0 };
+        Ok(!is_taken)
     }
 
-    fn push(&mut self, EntryRef { timestamp, labels, line, .. }: EntryRef<'_>) -> Result<(), Error> {
+    fn push(&mut self, EntryRef { timestamp, labels, line, .. }: EntryRef<'_>) -> Result<ControlFlow<()>, Error> {
         self.line_count += 1;
-        self.entries.push(LogEntry { timestamp, labels: labels.clone(), line: line.to_vec() });
-        Ok(())
+        self.entries.push((self.place, LogEntry { timestamp, labels: labels.clone(), line: line.to_vec() }));
+        Ok(ControlFlow::Continue(()))
     }
 
     fn take(&mut self) -> Self::Sum {
@@ -115,28 +121,37 @@ impl Folder for Keeper {
     }
 }
 
-/// Every entry of the selection as two workers get them, sorted; or only how many there are.
+/// Every entry of the selection as two workers get them, put into the order that places tell; or only how many there are.
 fn folded(snapshot: &Snapshot, selection: &Selection, takes_whole: bool) -> (Vec<LogEntry>, usize) {
-    let mut keepers = [(); 2].map(|()| Keeper { takes_whole, entries: Vec::new(), line_count: 0 });
-    let (mut all, mut count, mut not_before) = (Vec::new(), 0, Timestamp::MIN);
+    let mut keepers = [(); 2].map(|()| Keeper { takes_whole, place: 0, entries: Vec::new(), line_count: 0 });
+    let (mut all, mut count, mut bound) = (Vec::new(), 0, None);
+    let is_backward = selection.direction == Direction::Backward;
     let is_selected = |labels: &Labels| selection.matchers.iter().all(|matcher| matcher.accepts(labels));
     let fold = snapshot.fold_as(selection, |labels| is_selected(labels).then(|| labels.clone()));
-    let merge = |(entries, line_count): (Vec<LogEntry>, usize), nothing_before| {
-        assert!(entries.iter().all(|entry| not_before <= entry.timestamp));
+    let merge = |(entries, line_count): (Vec<(usize, LogEntry)>, usize), nothing_before| {
+        let is_due = |entry: &LogEntry| match bound {
+            Some(bound) => {
+                if is_backward {
+                    entry.timestamp <= bound
+                } else {
+                    bound <= entry.timestamp
+                }
+            }
+            None => true,
+        };
+        assert!(entries.iter().all(|(_, entry)| is_due(entry)));
         all.extend(entries);
         count += line_count;
-        not_before = nothing_before;
+        bound = Some(nothing_before);
         Ok(())
     };
     fold.run(&mut keepers, merge).unwrap();
-    (sorted(all), count)
-}
-
-fn sorted(mut entries: Vec<LogEntry>) -> Vec<LogEntry> {
-    entries.sort_by(|left, right| {
-        (left.timestamp, &left.labels, &left.line).cmp(&(right.timestamp, &right.labels, &right.line))
-    });
-    entries
+    if is_backward {
+        all.sort_by_key(|(place, entry)| Reverse((entry.timestamp, *place)));
+    } else {
+        all.sort_by_key(|(place, entry)| (entry.timestamp, *place));
+    }
+    (all.into_iter().map(|(_, entry)| entry).collect(), count)
 }
 
 /// How many of the entries lie in each step, as counting them one by one finds.
@@ -207,7 +222,7 @@ proptest! {
             let selection = Selection { limit: None, ..selection };
             let expected = appended.select(&selection);
             prop_assert_eq!(folded(&snapshot, &selection, true).1, expected.len());
-            prop_assert_eq!(folded(&snapshot, &selection, false).0, sorted(expected.clone()));
+            prop_assert_eq!(&folded(&snapshot, &selection, false).0, &expected);
             let expected = counts(&expected, &selection, step_ns);
             prop_assert_eq!(&snapshot.count(&selection, step_ns).unwrap().run().unwrap(), &expected);
             prop_assert_eq!(&database.snapshot().count(&selection, step_ns).unwrap().run().unwrap(), &expected);

@@ -1,8 +1,12 @@
 //! Log queries: which lines there are, in which streams.
+//!
+//! Where few of many lines are left, several workers may look for them at a time, part by part. An answer is the first so
+//! many lines in an order that is known of each of them, so it does not depend on who finds them when.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::logql::ast::{LogExpr, Stage};
 use crate::logql::eval::series::SeriesLabels;
@@ -41,6 +45,8 @@ pub struct LogQuery {
     budget: Arc<Budget>,
     last: Option<Timestamp>,
     streams: BTreeMap<SeriesLabels, Vec<Line>>,
+    /// What workers have found.
+    found: Arc<Found>,
 }
 
 /// The lines of an answer that have the same labels.
@@ -95,6 +101,7 @@ impl LogQuery {
             budget: Arc::default(),
             last: None,
             streams: BTreeMap::new(),
+            found: Arc::default(),
         })
     }
 
@@ -126,7 +133,7 @@ impl LogQuery {
         }
         if let Some(processed) = self.pipeline.process(entry) {
             let (labels, line) = split(entry.timestamp, &processed, self.options.categorizes);
-            let bytes = line.byte_count() + labels.byte_count();
+            let bytes = byte_count(&labels, &line);
             self.budget.take(bytes)?;
             self.byte_count += bytes;
             self.streams.entry(labels).or_default().push(line);
@@ -135,6 +142,34 @@ impl LogQuery {
         }
         let is_full = self.options.limit <= self.line_count;
         Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Whether most lines may be dropped and nothing is between two lines but their order: then [`LogQuery::worker`] may
+    /// take the place of [`LogQuery::push`].
+    pub fn is_any_order(&self) -> bool {
+        self.fetch.limit().is_none() && self.options.interval_ns == 0
+    }
+
+    /// Somebody else who looks for lines of the answer.
+    pub fn worker(&self) -> LogWorker {
+        let (options, found) = (self.options, Arc::clone(&self.found));
+        LogWorker {
+            pipeline: self.pipeline.clone(),
+            options,
+            budget: Arc::clone(&self.budget),
+            found,
+            part: 0,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Ends the work of all workers: what they have found becomes the answer so far.
+    pub fn finish(&mut self) {
+        for (_, (labels, line)) in std::mem::take(&mut *self.found.lock()) {
+            self.byte_count += byte_count(&labels, &line);
+            self.line_count += 1;
+            self.streams.entry(labels).or_default().push(line);
+        }
     }
 
     /// What the lines that have not been taken take in memory, in bytes.
@@ -147,6 +182,122 @@ impl LogQuery {
     pub fn take(&mut self) -> Vec<Stream> {
         self.budget.give_back(std::mem::take(&mut self.byte_count));
         std::mem::take(&mut self.streams).into_iter().map(|(labels, lines)| Stream { labels, lines }).collect()
+    }
+}
+
+fn byte_count(labels: &SeriesLabels, line: &Line) -> usize {
+    line.byte_count() + labels.byte_count()
+}
+
+/// The first lines of an answer that workers have found so far.
+#[derive(Debug)]
+struct Found {
+    lines: Mutex<BTreeMap<Place, (SeriesLabels, Line)>>,
+    /// [`Place::time`] of the last of them, once there are enough: nothing after it is looked for.
+    last_time: AtomicI64,
+}
+
+/// A place in the order of an answer; less is sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// In nanoseconds; mirrored for [`Direction::Backward`], as is `part`.
+    time: i64,
+    part: usize,
+    /// Which of the lines of the part.
+    line: usize,
+}
+
+impl Place {
+    fn new(timestamp: Timestamp, part: usize, line: usize, direction: Direction) -> Self {
+        let time = timestamp.as_ns();
+        match direction {
+            Direction::Forward => Self { time, part, line },
+            Direction::Backward => Self { time: !time, part: !part, line },
+        }
+    }
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { lines: Mutex::default(), last_time: AtomicI64::new(i64::MAX) }
+    }
+}
+
+impl Found {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, (SeriesLabels, Line)>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds lines, keeps the first `limit` of all, and gives back what the others took of the budget.
+    fn add(&self, new: impl Iterator<Item = (Place, SeriesLabels, Line)>, limit: usize, budget: &Budget) {
+        let mut lines = self.lock();
+        for (place, labels, line) in new {
+            lines.insert(place, (labels, line));
+            if limit < lines.len()
+                && let Some((_, (labels, line))) = lines.pop_last()
+            {
+                budget.give_back(byte_count(&labels, &line));
+            }
+        }
+        if lines.len() == limit
+            && let Some((place, _)) = lines.last_key_value()
+        {
+            self.last_time.store(place.time, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a line of this place may be among the first.
+    fn may_take(&self, place: Place) -> bool {
+        place.time <= self.last_time.load(Ordering::Relaxed)
+    }
+}
+
+/// Looks for lines of an answer, in one part of what the query selects after the other.
+#[derive(Debug)]
+pub struct LogWorker {
+    pipeline: Pipeline,
+    options: LogOptions,
+    budget: Arc<Budget>,
+    found: Arc<Found>,
+    /// The place of the part.
+    part: usize,
+    /// Those of the part.
+    lines: Vec<(Place, SeriesLabels, Line)>,
+}
+
+impl LogWorker {
+    /// Begins with a part whose entries lie between two times; `false` if none of them can be in the answer. Of two entries
+    /// of the same time, that of the part with the smaller `place` comes first (backwards: last).
+    pub fn begin(&mut self, (earliest, latest): (Timestamp, Timestamp), place: usize) -> bool {
+        self.part = place;
+        let first = match self.options.direction {
+            Direction::Forward => earliest,
+            Direction::Backward => latest,
+        };
+        self.found.may_take(Place::new(first, place, 0, self.options.direction))
+    }
+
+    /// Adds an entry of the part, in the direction's order. Breaks when no further one of the part can be in the answer.
+    ///
+    /// # Errors
+    ///
+    /// See [`LogQuery::push`].
+    pub fn push(&mut self, entry: &Entry<'_>) -> Result<ControlFlow<()>, Error> {
+        let place = Place::new(entry.timestamp, self.part, self.lines.len(), self.options.direction);
+        if self.options.limit <= self.lines.len() || !self.found.may_take(place) {
+            return Ok(ControlFlow::Break(()));
+        }
+        if let Some(processed) = self.pipeline.process(entry) {
+            let (labels, line) = split(entry.timestamp, &processed, self.options.categorizes);
+            self.budget.take(byte_count(&labels, &line))?;
+            self.lines.push((place, labels, line));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Ends the part.
+    pub fn end(&mut self) {
+        self.found.add(self.lines.drain(..), self.options.limit, &self.budget);
     }
 }
 

@@ -4,7 +4,7 @@ use crate::logql::Error;
 use crate::logql::ast::{LabelTarget, Stage};
 use crate::logql::eval::range::Context;
 use crate::logql::eval::series::{Key, Projection, Registry, SeriesId, SeriesLabels};
-use crate::logql::pipeline::{Clock, ERROR_LABEL, Entry, Needed, NeededLabels, Processed};
+use crate::logql::pipeline::{ERROR_LABEL, Entry, Needed, NeededLabels, Processed};
 use crate::logql::stages::{Pipeline, level_of};
 use crate::model::Labels;
 
@@ -20,10 +20,6 @@ pub(super) enum Measure {
 /// Tells of each entry which series it belongs to and what it counts there.
 #[derive(Debug)]
 pub(super) struct Meter {
-    /// What another meter like this is made of.
-    stages: Vec<Stage>,
-    needed: Needed,
-    clock: Clock,
     pipeline: Pipeline,
     /// The pipeline changes nothing that is measured.
     is_pipeline_idle: bool,
@@ -43,7 +39,7 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(
-        stages: Vec<Stage>,
+        stages: &[Stage],
         measure: Measure,
         projection: Projection,
         context: &Context<'_>,
@@ -53,16 +49,6 @@ impl Meter {
             None => NeededLabels::All,
         };
         let needed = Needed { labels, level: context.needs_level };
-        Self::of(stages, needed, context.clock.clone(), measure, projection)
-    }
-
-    fn of(
-        stages: Vec<Stage>,
-        needed: Needed,
-        clock: Clock,
-        measure: Measure,
-        projection: Projection,
-    ) -> Result<Self, Error> {
         let kept_names = projection.kept_names();
         let keeps_errors = kept_names.is_some_and(|names| names.iter().any(|name| name == ERROR_LABEL));
         let is_any_label_kept = kept_names.is_none_or(|names| !names.is_empty());
@@ -71,11 +57,8 @@ impl Meter {
         Ok(Self {
             is_line_ignored,
             by_level: (None, Vec::new()),
-            pipeline: Pipeline::new(&stages, &needed, &clock)?,
+            pipeline: Pipeline::new(stages, &needed, context.clock)?,
             is_pipeline_idle: is_idle && measure != Measure::Value && !needed.level,
-            stages,
-            needed,
-            clock,
             measure,
             projection,
             keeps_errors,
@@ -86,10 +69,16 @@ impl Meter {
     }
 
     /// Another one, which has seen no series yet.
-    pub(super) fn another(&self) -> Result<Self, Error> {
-        let (stages, needed, clock) = (self.stages.clone(), self.needed.clone(), self.clock.clone());
-        let registry = self.registry.another();
-        Ok(Self { registry, ..Self::of(stages, needed, clock, self.measure, self.projection.clone())? })
+    pub(super) fn another(&self) -> Self {
+        Self {
+            pipeline: self.pipeline.clone(),
+            projection: self.projection.clone(),
+            registry: self.registry.another(),
+            key: Key::default(),
+            last: None,
+            by_level: (None, Vec::new()),
+            ..*self
+        }
     }
 
     /// Whether each entry counts one for its stream, if it has no metadata.

@@ -19,7 +19,7 @@ mod vector;
 mod window;
 mod worker;
 
-pub use log::{Line, LogOptions, LogQuery, Stream};
+pub use log::{Line, LogOptions, LogQuery, LogWorker, Stream};
 pub use metric::{Evaluation, MetricAnswer, MetricQuery, Series, TooManySeries};
 pub use range::RangeQuery;
 pub use series::SeriesLabels;

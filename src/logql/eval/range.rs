@@ -84,7 +84,7 @@ impl RangeQuery {
 
         let projection = projection(aggregation, outer);
         let (measure, summary) = measure(aggregation);
-        let meter = Meter::new(stages, measure, projection, context)?;
+        let meter = Meter::new(&stages, measure, projection, context)?;
         let is_per_second = matches!(aggregation.op, RangeOp::Rate | RangeOp::BytesRate);
         Ok(Self {
             fetch,
@@ -158,15 +158,11 @@ impl RangeQuery {
         !matches!(self.summary, Summary::Of(Statistic::First | Statistic::Last | Statistic::CounterRate))
     }
 
-    /// Somebody else who adds up entries. Takes no time to speak of.
-    ///
-    /// # Errors
-    ///
-    /// None that making the query did not have.
-    pub fn worker(&mut self) -> Result<RangeWorker, Error> {
+    /// Somebody else who adds up entries.
+    pub fn worker(&mut self) -> RangeWorker {
         let index = self.ids_of_workers.len();
         self.ids_of_workers.push(Vec::new());
-        Ok(RangeWorker::new(index, self.meter.another()?, self.grid, self.summary))
+        RangeWorker::new(index, self.meter.another(), self.grid, self.summary)
     }
 
     /// Adds what a worker has added up since the last time. No entry before `nothing_before` is to come.

@@ -128,7 +128,7 @@ impl Registry {
     }
 
     /// What the whole query takes its memory from.
-    pub(super) fn budget(&self) -> &Budget {
+    pub(super) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 

@@ -73,7 +73,7 @@ fn feed(range: &mut RangeQuery, rows: &[Row]) -> Result<(), Error> {
 fn feed_workers(range: &mut RangeQuery, rows: &[Row]) -> Result<(), Error> {
     let selection = selection(range.fetch(), rows);
     let rows: Vec<&Row> = rows.iter().filter(|row| is_selected(&selection, row)).collect();
-    let mut workers = [range.worker()?, range.worker()?];
+    let mut workers = [range.worker(), range.worker()];
     let parts: Vec<&[&Row]> = rows.chunks(3).collect();
     for (index, part) in parts.iter().enumerate() {
         let worker = &mut workers[index % 3 % 2];
@@ -331,13 +331,38 @@ fn check_lines(query: &str, options: &LogOptions, expected: &str) {
     if options.direction == Direction::Backward {
         rows.reverse();
     }
-    let mut query = LogQuery::new(&expr, *options, &clock()).unwrap();
+    let new = || LogQuery::new(&expr, *options, &clock()).unwrap();
+    let mut query = new();
     let selection = selection(query.fetch(), &rows);
-    for row in rows.iter().filter(|row| is_selected(&selection, row)) {
-        if query.push(&entry(row)) == Ok(ControlFlow::Break(())) {
-            break;
+    rows.retain(|row| is_selected(&selection, row));
+    let _ = rows.iter().try_for_each(|row| query.push(&entry(row)).unwrap());
+    assert_eq!(lines_of(&mut query), expected);
+    if query.is_any_order() {
+        for order in [[0, 1], [1, 0]] {
+            let mut query = new();
+            find_with_workers(&mut query, &rows, order);
+            assert_eq!(lines_of(&mut query), expected, "by workers, part {} first", order[0]);
         }
     }
+}
+
+/// Does the same by several workers, one for each of two parts that every other row is in.
+fn find_with_workers(query: &mut LogQuery, rows: &[Row], order: [usize; 2]) {
+    let mut workers = [query.worker(), query.worker()];
+    for place in order {
+        let worker = &mut workers[place];
+        let part: Vec<&Row> = rows.iter().skip(place).step_by(2).collect();
+        let times = || part.iter().map(|row| row.timestamp);
+        let Some(bounds) = times().min().zip(times().max()) else { continue };
+        if worker.begin(bounds, place) {
+            let _ = part.iter().try_for_each(|row| worker.push(&entry(row)).unwrap());
+        }
+        worker.end();
+    }
+    query.finish();
+}
+
+fn lines_of(query: &mut LogQuery) -> String {
     let streams = query.take().into_iter().map(|stream| {
         let line = |line: &crate::logql::eval::Line| {
             let parsed = if line.parsed == SeriesLabels::default() { String::new() } else { line.parsed.to_string() };
@@ -345,7 +370,7 @@ fn check_lines(query: &str, options: &LogOptions, expected: &str) {
         };
         format!("{}{}", stream.labels, stream.lines.iter().map(line).collect::<String>())
     });
-    assert_eq!(streams.collect::<Vec<_>>().join("\n"), expected);
+    streams.collect::<Vec<_>>().join("\n")
 }
 
 const OPTIONS: LogOptions = LogOptions {
@@ -379,6 +404,20 @@ fn labels_stay_with_the_line_or_tell_streams_apart() {
 }
 
 #[test]
+fn workers_find_the_same_first_lines_whoever_is_first() {
+    let query = r#"{app="a"} | logfmt | n >= 2 | drop detected_level"#;
+    let all = "{app=\"a\", pod=\"x\"} 5:n=4 level=warn{level=\"warn\", n=\"4\"} 2:n=2{n=\"2\"}\n\
+               {app=\"a\", pod=\"y\"} 3:n=3{n=\"3\"}";
+    check_lines(query, &OPTIONS, all);
+    for (direction, expected) in [
+        (Direction::Backward, r#"{app="a", pod="x"} 5:n=4 level=warn{level="warn", n="4"}"#),
+        (Direction::Forward, r#"{app="a", pod="x"} 2:n=2{n="2"}"#),
+    ] {
+        check_lines(query, &LogOptions { direction, limit: 1, ..OPTIONS }, expected);
+    }
+}
+
+#[test]
 fn an_answer_of_too_many_bytes_is_refused() {
     let Ok(Expr::Log(expr)) = parse(r#"{app="a"}"#) else { panic!("it is a log query") };
     let mut query = LogQuery::new(&expr, LogOptions { limit: limits::ENTRIES_MAX, ..OPTIONS }, &clock()).unwrap();
@@ -399,6 +438,22 @@ fn the_database_counts_to_the_limit_if_it_filters() {
     };
     assert_eq!(limit(r#"{app="a"} |= "n" | logfmt"#), Some(10));
     assert_eq!(limit(r#"{app="a"} | logfmt | n > 1"#), None);
+}
+
+#[test]
+fn what_a_worker_adds_up_is_taken_from_the_budget_until_it_is_merged() {
+    let Ok(Expr::Metric(expr)) = parse(r#"quantile_over_time(0.5, {app="a"} | logfmt | unwrap n [9s]) by ()"#) else {
+        panic!("it is a metric query")
+    };
+    let budget = std::sync::Arc::new(Budget::new(128 << 10));
+    let query = MetricQuery::new(&expr, Evaluation::Instant(at(9)), TooManySeries::Refuse, &clock()).unwrap();
+    let mut query = query.within(budget.clone());
+    let mut worker = query.ranges()[0].worker();
+    let rows = rows("5 app=a n=1");
+    let mut push_all = || (0..10_000).try_for_each(|_| worker.push(&entry(&rows[0])));
+    assert_eq!(push_all(), Err(Error::Refused(Refusal::TooMuch { bytes_max: 128 << 10 })));
+    drop(worker.take());
+    assert!(budget.taken_bytes() < 1 << 10, "{} bytes are taken", budget.taken_bytes());
 }
 
 /// How a query ends that may keep so many bytes, with an entry of a series of its own in each of 1000 seconds.

@@ -1,12 +1,18 @@
 //! Adds up entries beside others that do the same for one query.
 
+use std::sync::Arc;
+
 use crate::logql::Error;
 use crate::logql::eval::grid::{Grid, Slot};
 use crate::logql::eval::meter::Meter;
 use crate::logql::eval::series::{SeriesId, SeriesLabels};
 use crate::logql::eval::window::{Cell, Summary};
 use crate::logql::pipeline::Entry;
+use crate::model::budget::Share;
 use crate::model::{Labels, Timestamp};
+
+/// What a cell takes in memory beside its values, in bytes: in the worker, on its way, and vectors grow by doubling.
+const CELL_COST_BYTES: usize = 3 * size_of::<(SeriesId, Slot, Cell)>();
 
 /// Adds up entries of a range aggregation, in any order.
 #[derive(Debug)]
@@ -19,6 +25,8 @@ pub struct RangeWorker {
     cells: Vec<Vec<(Slot, Cell)>>,
     /// The series that have cells.
     touched: Vec<SeriesId>,
+    /// What the cells take.
+    share: Share,
     /// How many series there were the last time.
     series_taken: usize,
 }
@@ -31,24 +39,27 @@ pub struct RangeSum {
     pub(super) new_series: Vec<SeriesLabels>,
     /// By the worker's own ids.
     pub(super) cells: Vec<(SeriesId, Slot, Cell)>,
+    /// What the cells take.
+    _share: Share,
 }
 
 impl RangeWorker {
     pub(super) fn new(index: usize, meter: Meter, grid: Grid, summary: Summary) -> Self {
-        Self { index, meter, grid, summary, cells: Vec::new(), touched: Vec::new(), series_taken: 0 }
+        let share = Share::of(Arc::clone(meter.registry.budget()));
+        Self { index, meter, grid, summary, cells: Vec::new(), touched: Vec::new(), share, series_taken: 0 }
     }
 
     /// Adds an entry.
     ///
     /// # Errors
     ///
-    /// [`Error::Pipeline`] if the entry has an error that the query does not deal with; [`Error::Refused`] if there are
-    /// more series than a query may have.
+    /// [`Error::Pipeline`] if the entry has an error that the query does not deal with; [`Error::Refused`] if there is
+    /// more to keep than a query may.
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         let time_ns = entry.timestamp.as_ns();
         let Some((slot, _)) = self.grid.slot(time_ns) else { return Ok(()) };
         if let Some((series, value)) = self.meter.measure(entry)? {
-            self.add(series, slot, value, time_ns);
+            self.add(series, slot, value, time_ns)?;
         }
         Ok(())
     }
@@ -57,7 +68,7 @@ impl RangeWorker {
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] if there are more series than a query may have.
+    /// [`Error::Refused`] if there is more to keep than a query may.
     pub fn push_whole(
         &mut self,
         labels: &Labels,
@@ -71,11 +82,11 @@ impl RangeWorker {
             return Ok(false);
         };
         let series = self.meter.stream_series(labels)?;
-        self.add(series, slot, value, earliest.as_ns());
+        self.add(series, slot, value, earliest.as_ns())?;
         Ok(true)
     }
 
-    fn add(&mut self, series: SeriesId, slot: Slot, value: f64, time_ns: i64) {
+    fn add(&mut self, series: SeriesId, slot: Slot, value: f64, time_ns: i64) -> Result<(), Error> {
         if self.cells.len() <= series.index() {
             self.cells.resize_with(series.index() + 1, Vec::new);
         }
@@ -84,9 +95,18 @@ impl RangeWorker {
             self.touched.push(series);
         }
         match cells.last_mut() {
-            Some((last, cell)) if *last == slot => cell.add(value, time_ns),
-            _ => cells.push((slot, Cell::new(self.summary, value, time_ns))),
+            Some((last, cell)) if *last == slot => {
+                let before = cell.byte_count();
+                cell.add(value, time_ns);
+                self.share.take(cell.byte_count() - before)?;
+            }
+            _ => {
+                let cell = Cell::new(self.summary, value, time_ns);
+                self.share.take(CELL_COST_BYTES + cell.byte_count())?;
+                cells.push((slot, cell));
+            }
         }
+        Ok(())
     }
 
     /// What there is since the last time, in an order that depends on nothing but what was pushed.
@@ -96,8 +116,9 @@ impl RangeWorker {
         self.series_taken = all.len();
         let mut cells = Vec::new();
         for series in self.touched.drain(..) {
-            cells.extend(self.cells[series.index()].drain(..).map(|(slot, cell)| (series, slot, cell)));
+            let of_series = std::mem::take(&mut self.cells[series.index()]);
+            cells.extend(of_series.into_iter().map(|(slot, cell)| (series, slot, cell)));
         }
-        RangeSum { worker: self.index, new_series, cells }
+        RangeSum { worker: self.index, new_series, cells, _share: self.share.replace() }
     }
 }

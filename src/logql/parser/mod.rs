@@ -8,7 +8,7 @@ mod metric;
 #[cfg(test)]
 mod tests;
 
-use crate::logql::ast::{Expr, LabelMatcher};
+use crate::logql::ast::{Expr, LabelMatcher, MatchOp};
 use crate::logql::lexer::Lexer;
 use crate::logql::limits::{DEPTH_MAX, EXPRESSIONS_MAX, QUERY_BYTES_MAX};
 use crate::logql::token::Token;
@@ -45,6 +45,22 @@ pub fn parse_selector(selector: &str) -> Result<Vec<LabelMatcher>, Error> {
     Ok(matchers)
 }
 
+/// Reads the labels of a stream, such as `{app="api"}`, as agents write them. Their names may be words that a query takes
+/// for keywords.
+///
+/// # Errors
+///
+/// [`Error::Syntax`] if the text is anything else.
+pub fn parse_labels(labels: &str) -> Result<Vec<(String, String)>, Error> {
+    let mut parser = Parser::over(Lexer::without_keywords(labels))?;
+    let matchers = parser.selector()?;
+    parser.end()?;
+    if matchers.iter().any(|matcher| matcher.op != MatchOp::Equal) {
+        return Err(Error::meaning("labels are written name=\"value\""));
+    }
+    Ok(matchers.into_iter().map(|matcher| (matcher.name, matcher.value)).collect())
+}
+
 /// A query that is being read.
 struct Parser<'a> {
     lexer: Lexer<'a>,
@@ -61,10 +77,14 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Result<Self, Error> {
-        if QUERY_BYTES_MAX < text.len() {
-            return Err(Error::meaning(format!("input size too long ({} > {QUERY_BYTES_MAX})", text.len())));
+        Self::over(Lexer::new(text))
+    }
+
+    fn over(mut lexer: Lexer<'a>) -> Result<Self, Error> {
+        let length = lexer.rest_bytes();
+        if QUERY_BYTES_MAX < length {
+            return Err(Error::meaning(format!("input size too long ({length} > {QUERY_BYTES_MAX})")));
         }
-        let mut lexer = Lexer::new(text);
         let (token, position) = lexer.next()?;
         Ok(Self { lexer, token, position, depth: 0, operations: 0, expressions: 0, selects_everything: None })
     }

@@ -67,6 +67,11 @@ impl Fetch {
         (&self.selection.matchers, self.selection.range)
     }
 
+    /// How many entries are enough; `None` where that shows only when they are looked at.
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.selection.limit
+    }
+
     /// Makes the entries come in this order, and no more of them than `limit`.
     pub(super) fn set_order(&mut self, direction: Direction, limit: Option<usize>) {
         self.selection.direction = direction;

@@ -6,7 +6,7 @@ use crate::logql::stages::label_filter::TextMatcher;
 use crate::logql::stages::labels::LabelSet;
 
 /// A label by its name, or only if its value fits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Target {
     Name(String),
     Matcher(TextMatcher),

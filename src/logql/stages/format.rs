@@ -8,7 +8,7 @@ use crate::logql::stages::template::{RegexCache, Scope, Template};
 use crate::model::Timestamp;
 
 /// What templates need beside the labels and the line, and what they keep from line to line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Formatter {
     clock: Clock,
     regexes: RegexCache,
@@ -17,7 +17,7 @@ pub(super) struct Formatter {
 }
 
 /// An assignment of `label_format`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Assignment {
     Rename { to: String, from: String },
     Template { name: String, template: Template },

@@ -13,14 +13,14 @@ use crate::logql::stages::values;
 use crate::logql::{Error, regexp};
 
 /// A condition on the text of a label.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TextMatcher {
     pub(super) name: String,
     test: TextTest,
     is_negated: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum TextTest {
     Equals(String),
     Matches(Regex),
@@ -51,7 +51,7 @@ impl TextMatcher {
 }
 
 /// A condition on labels.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum LabelFilter {
     And(Vec<LabelFilter>),
     Or(Vec<LabelFilter>),

@@ -9,7 +9,7 @@ use crate::logql::stages::pattern::LinePattern;
 use crate::logql::{Error, regexp};
 
 /// What is looked for in a line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Test {
     Contains(Box<Finder<'static>>),
     Matches(Regex),
@@ -18,7 +18,7 @@ enum Test {
 }
 
 /// A condition on the line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LineFilter {
     tests: Vec<Test>,
     /// Keeps the lines that none of the tests accepts rather than those that one does.

@@ -158,7 +158,7 @@ pub(super) struct Options {
 }
 
 /// `| logfmt`, with or without expressions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Logfmt {
     wanted: Wanted,
     options: Options,

@@ -41,7 +41,7 @@ pub(in crate::logql) use pattern::literals as pattern_literals;
 use wanted::Wanted;
 
 /// The stages of a query with what they need between lines.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipeline {
     steps: Vec<Step>,
     /// Which labels are answered, sorted, each once; `None` means all.
@@ -54,7 +54,7 @@ pub struct Pipeline {
 }
 
 /// A stage, ready to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Step {
     LineFilter(line_filter::LineFilter),
     Json(json::Json),
@@ -75,7 +75,7 @@ enum Step {
 }
 
 /// The line on its way: the entry's own, until a stage replaces it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Line {
     is_replaced: bool,
     replacement: Vec<u8>,

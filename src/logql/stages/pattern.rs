@@ -56,7 +56,7 @@ fn refuse_neighbours(parts: &[Part<'_>]) -> Result<(), String> {
 }
 
 /// `| pattern`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pattern {
     /// What the line has to start with.
     prefix: Box<[u8]>,
@@ -115,7 +115,7 @@ impl Pattern {
 }
 
 /// The pattern of `|>` and `!>`: has to fit the whole line, but for what precedes a leading literal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LinePattern {
     literals: Vec<Finder<'static>>,
     starts_with_literal: bool,

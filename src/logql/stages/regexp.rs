@@ -9,7 +9,7 @@ use crate::logql::{Error, regexp};
 use crate::model;
 
 /// `| regexp`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Regexp {
     regex: Regex,
     /// Room for the places of the groups.

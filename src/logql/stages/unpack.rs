@@ -8,7 +8,7 @@ use crate::logql::stages::wanted::Wanted;
 const ENTRY_KEY: &[u8] = b"_entry";
 
 /// `| unpack`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Unpack {
     wanted: Wanted,
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::log_database::metadata;
 use crate::model::{Batch, Labels, LabelsError, Lines, StreamLines, Timestamp};
+use crate::status::{PushRefusal, Pushes};
 
 /// Longest line that is taken, in bytes: as long as collected lines become.
 pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
@@ -30,9 +31,28 @@ pub(super) struct Pushed {
     streams: Vec<StreamLines>,
     /// What the streams take in memory, in bytes.
     bytes: usize,
-    refused_count: usize,
+    refused: Refused,
     /// Why the first stream or entry was refused.
     refusal: Option<String>,
+}
+
+/// How many entries were refused, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refused([u64; PushRefusal::ALL.len()]);
+
+impl Refused {
+    fn add(&mut self, reason: PushRefusal, count: u64) {
+        self.0[reason as usize] += count;
+    }
+
+    fn total(self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Adds them to what the agent says of itself.
+    pub(super) fn count_in(self, pushes: &Pushes) {
+        PushRefusal::ALL.into_iter().zip(self.0).for_each(|(reason, count)| pushes.add_refused(reason, count));
+    }
 }
 
 /// The entries of one stream, whose labels may come after them.
@@ -42,7 +62,7 @@ pub(super) struct Entries {
     with_metadata: Lines,
     /// How much more memory the body's entries may take, in bytes.
     left_bytes: usize,
-    refused_count: usize,
+    refused: Refused,
     refusal: Option<Refusal>,
     /// Room for a line with its metadata.
     line: Vec<u8>,
@@ -67,7 +87,7 @@ impl Pushed {
             plain: Lines::default(),
             with_metadata: Lines::default(),
             left_bytes: ENTRIES_BYTES_MAX - self.bytes,
-            refused_count: 0,
+            refused: Refused::default(),
             refusal: None,
             line: Vec::new(),
         }
@@ -75,31 +95,38 @@ impl Pushed {
 
     /// Adds a stream; `labels_text` is what an error calls it.
     pub(super) fn add(&mut self, labels: Result<Labels, String>, labels_text: &str, entries: Entries) {
-        let Entries { plain, with_metadata, left_bytes, refused_count, refusal, .. } = entries;
-        let line_count = plain.len() + with_metadata.len();
-        if line_count + refused_count == 0 {
+        let Entries { plain, with_metadata, left_bytes, refused, refusal, .. } = entries;
+        let line_count = (plain.len() + with_metadata.len()) as u64;
+        if line_count + refused.total() == 0 {
             return;
         }
-        let refuse = |pushed: &mut Self, count: usize, message: String| {
-            pushed.refused_count += count;
-            pushed.refusal.get_or_insert(message);
-        };
+        for (reason, count) in PushRefusal::ALL.into_iter().zip(refused.0) {
+            self.refused.add(reason, count);
+        }
         let streams = labels.and_then(|labels| streams(&labels, labels_text, plain, with_metadata));
         match streams {
             Ok(streams) => {
                 self.bytes = ENTRIES_BYTES_MAX - left_bytes;
                 self.streams.extend(streams);
                 if let Some(refusal) = refusal {
-                    refuse(self, refused_count, refusal.message(labels_text));
+                    self.refusal.get_or_insert(refusal.message(labels_text));
                 }
             }
-            Err(message) => refuse(self, line_count + refused_count, message),
+            Err(message) => {
+                self.refused.add(PushRefusal::Labels, line_count);
+                self.refusal.get_or_insert(message);
+            }
         }
+    }
+
+    /// How many entries were refused.
+    pub(super) fn refused(&self) -> Refused {
+        self.refused
     }
 
     /// The entries that are taken, and what to say of the others.
     pub(super) fn into_batch(self) -> (Batch, Option<String>) {
-        let refusal = self.refusal.map(|first| match self.refused_count {
+        let refusal = self.refusal.map(|first| match self.refused.total() {
             0 | 1 => first,
             count => format!("{first}; {count} entries were refused in all"),
         });
@@ -148,7 +175,7 @@ impl Entries {
         metadata: &EntryMetadata<'_>,
     ) -> Result<(), Fault> {
         if let Err(refusal) = self.take(timestamp, text, metadata)? {
-            self.refused_count += 1;
+            self.refused.add(refusal.reason(), 1);
             self.refusal.get_or_insert(refusal);
         }
         Ok(())
@@ -187,6 +214,14 @@ impl Entries {
 }
 
 impl Refusal {
+    fn reason(&self) -> PushRefusal {
+        match self {
+            Self::LineTooLong(_) => PushRefusal::LineTooLong,
+            Self::TooManyMetadata(_) | Self::MetadataTooLarge(_) => PushRefusal::Metadata,
+            Self::TimeOutOfRange => PushRefusal::Time,
+        }
+    }
+
     fn message(&self, labels: &str) -> String {
         match self {
             Self::LineTooLong(bytes) => format!(

@@ -9,15 +9,18 @@
 //!
 //! Entries are taken in any order and of any time. An answer of 204 says that they are durable. Pushes share the waits for
 //! the medium: while one is written, those that come meanwhile are taken, and the next wait is for all of them. Entries
-//! that are refused do not keep others out; the answer is 400 then, and names the first. After an answer of 429 or 5xx the
-//! client sends everything again, so that entries may be there twice.
+//! that are refused do not keep others out; the answer is 400 then, and names the first. After an answer of 429 or 5xx, or
+//! none, the client sends everything again: what was taken is left out then, see [`repeats`].
 
 mod compression;
 mod entries;
 mod json;
 mod protobuf;
+mod repeats;
 
-use async_lock::Semaphore;
+use std::sync::PoisonError;
+
+use async_lock::{Semaphore, SemaphoreGuard};
 use blocking::unblock;
 use tide::{Request, Response, StatusCode};
 
@@ -25,7 +28,9 @@ use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::push::entries::{Fault, Pushed};
 use crate::log_database::Database;
-use crate::model::Batch;
+use crate::model::{Batch, Lines};
+
+pub(in crate::api) use repeats::Repeats;
 
 /// Most pushes that are decoded at a time: each may take the memory of its text and of its entries.
 const DECODED_AT_A_TIME: usize = 1;
@@ -41,24 +46,44 @@ pub(super) async fn push(mut request: Request<State>) -> Result<Response, Error>
     let format = Format::of(&request)?;
     let failed = |error: tide::Error| Error::bad_request(format!("the body cannot be read: {error}"));
     let body = request.body_bytes().await.map_err(failed)?;
-    let database = request.state().database.clone();
+    let state = request.state().clone();
     let turn = TURNS.acquire().await;
     let work = move || {
-        check_room(&database)?;
-        let (batch, refusal) = format.decode(&body)?.into_batch();
-        drop(body);
-        if !batch.streams.is_empty() {
-            database.append(batch).map_err(unavailable)?;
-            drop(turn);
-            // Whoever comes first waits for all that were appended by then.
-            database.sync().map_err(unavailable)?;
-        }
+        let refusal = store(&state, format, body, turn).inspect_err(|_| state.status.pushes.failures.add(1))?;
         match refusal {
             None => Ok(Response::new(StatusCode::NoContent)),
             Some(refusal) => Err(Error::bad_request(refusal)),
         }
     };
     unblock(work).await
+}
+
+/// Stores what `body` holds, and waits until it is durable; what to say of entries that are refused.
+fn store(state: &State, format: Format, body: Vec<u8>, turn: SemaphoreGuard<'static>) -> Result<Option<String>, Error> {
+    let State { database, repeats, status, .. } = state;
+    check_room(database)?;
+    let pushed = format.decode(&body)?;
+    drop(body);
+    let refused = pushed.refused();
+    let (mut batch, refusal) = pushed.into_batch();
+    if !batch.streams.is_empty() {
+        let mut repeats = repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let (repeated, taken) = repeats.leave_out(&mut batch.streams);
+        let lines = || batch.streams.iter().map(|stream| &stream.lines);
+        let (count, bytes) = (lines().map(Lines::len).sum::<usize>(), lines().map(Lines::byte_count).sum::<usize>());
+        if !batch.streams.is_empty() {
+            database.append(batch).map_err(unavailable)?;
+        }
+        repeats.remember(taken);
+        drop((repeats, turn));
+        // Whoever comes first waits for all that were appended by then. What is repeated may not be durable yet.
+        database.sync().map_err(unavailable)?;
+        status.pushes.entries.add(count as u64);
+        status.pushes.bytes.add(bytes as u64);
+        status.pushes.repeated.add(repeated);
+    }
+    refused.count_in(&status.pushes);
+    Ok(refusal)
 }
 
 /// Answers a GET.

@@ -15,7 +15,6 @@ use std::borrow::Cow;
 
 use crate::api::loki::push::entries::{self, Entries, EntryMetadata, Fault, METADATA_MAX, Pushed};
 use crate::logql;
-use crate::logql::ast::MatchOp;
 use crate::model::{Labels, Timestamp};
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
@@ -48,12 +47,8 @@ fn decode_stream(stream: &[u8], pushed: &mut Pushed) -> Result<(), Fault> {
 
 /// Reads labels as `{a="b"}`.
 fn labels(text: &str) -> Result<Labels, String> {
-    let refused = |problem: &dyn std::fmt::Display| format!("error parsing labels '{text}' with error: {problem}");
-    let matchers = logql::parse_selector(text).map_err(|error| refused(&error))?;
-    if matchers.iter().any(|matcher| matcher.op != MatchOp::Equal) {
-        return Err(refused(&"labels are written name=\"value\""));
-    }
-    let pairs = matchers.into_iter().map(|matcher| (matcher.name, matcher.value));
+    let pairs =
+        logql::parse_labels(text).map_err(|error| format!("error parsing labels '{text}' with error: {error}"))?;
     Labels::new(pairs).map_err(|error| entries::labels_refusal(&error, text))
 }
 
@@ -218,6 +213,18 @@ mod tests {
     }
 
     #[test]
+    fn labels_may_be_called_as_keywords_of_queries_are() {
+        let labels = br#"{By="1", and="2", sum="3", unwrap="4"}"#;
+        check(&[field(1, labels), entry(&[])], &[(str::from_utf8(labels).unwrap(), 1)], None);
+    }
+
+    #[test]
+    fn long_texts_are_not_looked_at_for_labels() {
+        let text = format!("{{{}}}", "a=\"\",".repeat(1 << 16));
+        assert!(labels(&text).unwrap_err().ends_with("input size too long (327682 > 131071)"));
+    }
+
+    #[test]
     fn what_is_refused_does_not_keep_others_out() {
         let good = entry(&[timestamp(-9_223_372_037, 145_224_192), field(2, b"the earliest")]);
         let late = entry(&[timestamp(9_223_372_036, 854_775_808)]);
@@ -228,7 +235,7 @@ mod tests {
         check(&[labels, late.clone(), late, good.clone()], &[(r#"{a="1"}"#, 1)], Some(&all_message));
         let message = "error at least one label pair is required per stream";
         check(&[field(1, b"{}"), good.clone()], &[], Some(message));
-        let message = "error parsing labels '{a=~\"1\"}' with error: labels are written name=\"value\"";
+        let message = "error parsing labels '{a=~\"1\"}' with error: parse error : labels are written name=\"value\"";
         check(&[field(1, br#"{a=~"1"}"#), good.clone()], &[], Some(message));
         let message = "stream '{a=\"1\", a=\"2\"}' has duplicate label name: 'a'";
         check(&[field(1, br#"{a="1", a="2"}"#), good], &[], Some(message));

@@ -15,7 +15,7 @@ pub(super) use scanner::{Fault, Scanner, Text, Value};
 const DEPTH_MAX: usize = 64;
 
 /// `| json` without expressions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Json {
     wanted: Wanted,
 }
@@ -115,7 +115,7 @@ pub(super) fn push_text(out: &mut String, text: Text<'_>) {
 }
 
 /// `| json a="x.y", b`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct JsonPaths {
     wanted: Wanted,
     paths: Vec<(String, Path)>,

@@ -4,11 +4,11 @@ use super::{Scanner, Text, Value, push_text};
 use crate::logql::Error;
 
 /// Where a value is in a document.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path(Vec<Step>);
 
 /// One step down.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     /// To the value of this key.
     Key(String),

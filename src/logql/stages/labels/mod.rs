@@ -52,11 +52,11 @@ impl ErrorKind {
 }
 
 /// Labels as they were at some time on the way of a line.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot(Vec<Slot>);
 
 /// The labels of the line that is worked on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LabelSet {
     /// Every label there is, in no order until [`LabelSet::finish`].
     labels: LineLabels,

@@ -19,7 +19,7 @@ use crate::model::Timestamp;
 pub(super) use functions::RegexCache;
 
 /// A template, ready to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Template {
     /// What messages call it.
     name: &'static str,

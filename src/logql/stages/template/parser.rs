@@ -7,7 +7,7 @@ use super::token::{Fault, Kind, Token, tokens, unquote};
 const DEPTH_MAX: usize = 32;
 
 /// A piece of a template.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Node {
     /// Text that is printed as it is.
     Literal(String),
@@ -24,7 +24,7 @@ pub(super) enum Node {
 }
 
 /// Commands, each of which gets the value of the one before as its last argument.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pipeline {
     /// The variables that are set; two at most.
     pub(super) variables: Vec<String>,
@@ -35,7 +35,7 @@ pub(super) struct Pipeline {
 }
 
 /// A part of a command, and where it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Operand {
     pub(super) kind: OperandKind,
     /// In bytes.
@@ -45,7 +45,7 @@ pub(super) struct Operand {
 }
 
 /// What an operand is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum OperandKind {
     Dot,
     Nil,

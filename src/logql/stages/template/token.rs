@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::logql::quoted;
+
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -169,12 +171,14 @@ impl<'t> Lexer<'t> {
             ')' => (Kind::CloseParenthesis, 1),
             '=' => (Kind::Assign, 1),
             ':' if rest.starts_with(":=") => (Kind::Declare, 2),
-            '"' => (Kind::Text, quoted_length(rest, '"').ok_or_else(|| unterminated(start, "quoted string"))?),
+            '"' => (Kind::Text, quoted::length(rest, '"').ok_or_else(|| unterminated(start, "quoted string"))?),
             '`' => {
                 let length = rest[1..].find('`').ok_or_else(|| unterminated(start, "raw quoted string"))?;
                 (Kind::Text, length + 2)
             }
-            '\'' => (Kind::Number, quoted_length(rest, '\'').ok_or_else(|| unterminated(start, "character constant"))?),
+            '\'' => {
+                (Kind::Number, quoted::length(rest, '\'').ok_or_else(|| unterminated(start, "character constant"))?)
+            }
             '$' => (Kind::Variable, 1 + name_length(&rest[1..])),
             '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => (Kind::Number, number_length(rest)),
             '.' => match name_length(&rest[1..]) {
@@ -226,62 +230,14 @@ fn number_length(text: &str) -> usize {
     text.char_indices().find(|place| !is_part(place)).map_or(text.len(), |(index, _)| index)
 }
 
-/// The length of what is quoted at the start of `text`, with its quotes; `None` if it does not end on its line.
-fn quoted_length(text: &str, quote: char) -> Option<usize> {
-    let mut is_escaped = false;
-    for (index, c) in text.char_indices().skip(1) {
-        match c {
-            '\n' => return None,
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            _ if c == quote => return Some(index + 1),
-            _ => {}
-        }
-    }
-    None
-}
-
 /// The text that a quoted token stands for; `None` if an escape is none.
 pub(super) fn unquote(quoted: &str) -> Option<Cow<'_, str>> {
     let inner = quoted.get(1..quoted.len() - 1)?;
     if quoted.starts_with('`') || !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
     }
-    let mut out = Vec::with_capacity(inner.len());
-    let mut rest = inner;
-    while let Some((before, escape)) = rest.split_once('\\') {
-        out.extend_from_slice(before.as_bytes());
-        rest = push_escape(&mut out, escape)?;
-    }
-    out.extend_from_slice(rest.as_bytes());
-    Some(Cow::Owned(String::from_utf8_lossy(&out).into_owned()))
-}
-
-/// Appends what an escape of Go stands for and gives what follows it; `escape` starts behind the backslash.
-fn push_escape<'t>(out: &mut Vec<u8>, escape: &'t str) -> Option<&'t str> {
-    let kind = escape.chars().next()?;
-    let rest = &escape[kind.len_utf8()..];
-    let code = |digits: usize| u32::from_str_radix(rest.get(..digits)?, 16).ok();
-    let (byte, length) = match kind {
-        'a' => (7, 0),
-        'b' => (8, 0),
-        'f' => (12, 0),
-        'n' => (b'\n', 0),
-        'r' => (b'\r', 0),
-        't' => (b'\t', 0),
-        'v' => (11, 0),
-        '\\' | '\'' | '"' => (kind as u8, 0),
-        'x' => (u8::try_from(code(2)?).ok()?, 2),
-        '0'..='7' => (u8::try_from(u32::from_str_radix(escape.get(..3)?, 8).ok()?).ok()?, 2),
-        'u' | 'U' => {
-            let digits = if kind == 'u' { 4 } else { 8 };
-            out.extend_from_slice(char::from_u32(code(digits)?)?.encode_utf8(&mut [0; 4]).as_bytes());
-            return Some(&rest[digits..]);
-        }
-        _ => return None,
-    };
-    out.push(byte);
-    Some(&rest[length..])
+    let text = quoted::resolve(inner, &['"', '\'']).ok()?;
+    Some(Cow::Owned(String::from_utf8_lossy(&text).into_owned()))
 }
 
 #[cfg(test)]

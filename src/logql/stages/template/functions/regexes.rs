@@ -11,7 +11,7 @@ use crate::logql::stages::template::value::check_length;
 const REGEXES_MAX: usize = 16;
 
 /// Expressions that templates have used.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::logql::stages) struct RegexCache(Vec<(String, Regex)>);
 
 impl RegexCache {
