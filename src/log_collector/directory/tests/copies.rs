@@ -13,6 +13,8 @@ on_mock_and_platform! {
     a_copy_made_while_down_is_read_on
     a_copy_of_what_goes_on_is_another_file
     a_file_of_a_similar_name_is_read_at_once
+    a_copy_that_is_compressed_at_once_is_read_on
+    a_copy_of_a_file_that_was_deleted_then_is_read_on
 }
 
 fn a_copy_is_read_on_once_its_original_is_truncated<W: Stage>() {
@@ -121,4 +123,31 @@ fn a_file_of_a_similar_name_is_read_at_once<W: Stage>() {
     story.check(&["a.log: one", "a.log.2: one other"]);
     story.append("a.log.1", "h\n");
     story.check(&["a.log: one", "a.log.1: oh", "a.log.2: one other"]);
+}
+
+fn a_copy_that_is_compressed_at_once_is_read_on<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "two\n");
+    story.copy("a.log", "a.log.1");
+    story.truncate("a.log");
+    story.compress("a.log.1", "a.log.1.gz");
+    story.append("a.log", "3\n");
+    story.check(&["a.log: one two 3"]);
+    story.start();
+    story.check(&["a.log: one two 3"]);
+}
+
+fn a_copy_of_a_file_that_was_deleted_then_is_read_on<W: Stage>() {
+    for batch_count in 0..8 {
+        let mut story = Story::<W>::after_one("a.log");
+        story.append("a.log", "two\n");
+        story.copy("a.log", "a.log.1");
+        story.truncate("a.log");
+        story.remove("a.log");
+        story.append("a.log", "three\n");
+        story.collect_batches(batch_count);
+        story.start();
+        story.check(&["a.log: one two three"]);
+        assert!(story.gaps().is_empty());
+    }
 }

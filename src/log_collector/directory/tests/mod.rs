@@ -15,6 +15,8 @@ use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
 use super::{Directory, Settings};
+use crate::file;
+use crate::log_collector::checkpoint;
 use crate::log_collector::naming::ByPath;
 use crate::log_collector::patterns::Patterns;
 use crate::log_collector::watcher::mock::MockWatcher;
@@ -31,6 +33,21 @@ mod names;
 mod restart;
 mod rotation;
 mod watches;
+
+/// Waits until the file system's clock shows another time, by writing to `clock`: what happens between two of its ticks (up
+/// to 4 ms on Linux before 6.13) has the same time, and then nobody can tell what came first.
+pub(crate) fn tick(clock: &Path) {
+    let time = || fs::metadata(clock).and_then(|metadata| metadata.modified()).ok();
+    let before = time();
+    while time() == before {
+        OpenOptions::new().create(true).append(true).open(clock).unwrap().write_all(b".").unwrap();
+    }
+}
+
+/// The key under which the position of the file at `path` is kept.
+pub(crate) fn key_of(path: &Path) -> Vec<u8> {
+    checkpoint::encode_key(file::link_metadata(path).unwrap().identity)
+}
 
 /// Has to be called with each path that something happened to.
 type Report = Box<dyn Fn(&Path)>;
@@ -81,6 +98,13 @@ impl<W: Watcher> Directory<W> {
                 *since -= super::copies::COPY_PATIENCE;
             }
         }
+    }
+}
+
+impl<W: Watcher> Directory<W> {
+    /// Whether the file is held open whose position is kept under `key`.
+    pub(crate) fn holds(&self, key: &[u8]) -> bool {
+        checkpoint::decode_key(key).is_some_and(|identity| self.sources_by_identity.contains_key(&identity))
     }
 }
 
@@ -172,6 +196,7 @@ impl<W: Stage> Story<W> {
     }
 
     fn append(&self, name: &str, text: impl AsRef<[u8]>) {
+        tick(&self.directory.path().join("clock"));
         let mut file = OpenOptions::new().append(true).create(true).open(self.path(name)).unwrap();
         file.write_all(text.as_ref()).unwrap();
         drop(file);
@@ -236,6 +261,12 @@ impl<W: Stage> Story<W> {
         self.happened(name);
     }
 
+    /// Lets the link `name` lead elsewhere.
+    fn relink(&self, target: &str, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+        self.link(target, name);
+    }
+
     fn truncate(&self, name: &str) {
         File::create(self.path(name)).unwrap();
         self.happened(name);
@@ -258,6 +289,14 @@ impl<W: Stage> Story<W> {
         }
         self.status.balance(self.collector.as_ref().unwrap().waiting_bytes());
         assert_eq!(self.status.bytes_unaccounted.get(), 0, "{:?}", self.status);
+    }
+
+    /// Takes up to so many batches.
+    fn collect_batches(&mut self, batch_count: usize) {
+        for _ in 0..batch_count {
+            let Some(next) = self.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() else { return };
+            self.keep(next);
+        }
     }
 
     fn keep(&mut self, collected: Collected) {

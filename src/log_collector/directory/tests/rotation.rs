@@ -18,6 +18,10 @@ on_mock_and_platform! {
     a_file_recreated_is_another_file
     the_kubelets_rotation_behind_two_links
     rotations_between_two_looks_are_read_in_their_order
+    a_rotation_before_a_link_is_switched_is_read
+    a_file_compressed_before_it_was_read_is_read_once
+    a_file_recreated_and_rotated_between_two_looks_is_read
+    a_file_rewritten_to_its_old_length_starts_over
 }
 
 fn truncation_starts_over<W: Stage>() {
@@ -148,4 +152,50 @@ fn rotations_between_two_looks_are_read_in_their_order<W: Stage>() {
     }
     story.compress("../0.log.20261122-130406", "../0.log.20261122-130406.gz");
     story.check(&["a.log: one 0 1 2", "b.log: 1 more more more"]);
+}
+
+fn a_rotation_before_a_link_is_switched_is_read<W: Stage>() {
+    let mut story = Story::<W>::after_one_behind_a_link();
+    story.rename("../0.log", "../0.log.20261122-130405");
+    story.append("../0.log", "two\n");
+    story.append("../1.log", "three\n");
+    story.rename("../1.log", "../1.log.20261122-130406");
+    story.append("../1.log", "four\n");
+    story.relink("../1.log", "a.log");
+    story.check(&["a.log: one two three four"]);
+}
+
+/// It is still open, and what is compressed is recognized although nothing of it was read.
+fn a_file_compressed_before_it_was_read_is_read_once<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "");
+    story.start();
+    story.check(&[]);
+    story.append("a.log", "one\n");
+    story.compress("a.log", "a.log.1.gz");
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+    story.start();
+    story.check(&["a.log: one two"]);
+}
+
+fn a_file_recreated_and_rotated_between_two_looks_is_read<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.remove("a.log");
+    story.append("a.log", "two\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "three\n");
+    story.check(&["a.log: one two three"]);
+}
+
+/// Lines of one length that end in the same way put the same bytes before the offset again.
+fn a_file_rewritten_to_its_old_length_starts_over<W: Stage>() {
+    let end = "the same end of each line, longer than the bytes that are compared";
+    let mut story = Story::<W>::new();
+    story.append("a.log", format!("1:{end}\n"));
+    story.start();
+    story.check(&[&format!("a.log: 1:{end}")]);
+    story.truncate("a.log");
+    story.append("a.log", format!("2:{end}\n"));
+    story.check(&[&format!("a.log: 1:{end} 2:{end}")]);
 }
