@@ -30,6 +30,8 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 /// How long the database is left alone once there is nothing to maintain.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is checked at most that every byte is accounted for: that walks all sources.
+const BALANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// How much may wait for maintenance before nothing more is read: half a minute of reading as fast as can be.
 const BACKLOG_BYTES_MAX: u64 = 2 << 30;
 
@@ -78,13 +80,13 @@ impl Stop {
 ///
 /// See [`Error`]; whatever it is, what the database holds is consistent and the next start reads on from there.
 pub fn run(collector: &mut impl Collector, database: &Database, status: &Status, stop: &Stop) -> Result<(), Error> {
-    let mut pump = Pump { database, status, stop, uncommitted_since: None, unsynced_since: None };
+    let mut pump = Pump { database, status, stop, uncommitted_since: None, unsynced_since: None, balanced: None };
     while !stop.is_set() {
         if let Some(collected) = pump.next_batch(collector)? {
             pump.append(collected)?;
         }
+        pump.balance(collector);
         if pump.is_commit_due() {
-            status.balance(collector.waiting_bytes());
             pump.store(collector, Database::commit)?;
             pump.uncommitted_since = None;
         }
@@ -141,6 +143,8 @@ struct Pump<'a> {
     uncommitted_since: Option<Instant>,
     /// When the oldest batch was appended that is not synced.
     unsynced_since: Option<Instant>,
+    /// When it was checked last that every byte is accounted for.
+    balanced: Option<Instant>,
 }
 
 impl Pump<'_> {
@@ -168,6 +172,13 @@ impl Pump<'_> {
         self.uncommitted_since.get_or_insert(now);
         self.unsynced_since.get_or_insert(now);
         Ok(())
+    }
+
+    fn balance(&mut self, collector: &impl Collector) {
+        if self.balanced.is_none_or(|when| BALANCE_INTERVAL <= when.elapsed()) {
+            self.status.balance(collector.waiting_bytes());
+            self.balanced = Some(Instant::now());
+        }
     }
 
     fn is_commit_due(&self) -> bool {

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! `flags` bit 0: the reader is inside a line over the limit, whose rest is to be skipped. Bit 1: the file is compressed,
-//! and offsets are those of what is in it. `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that
+//! and offsets are those of what is in it. Bit 2: it was read to its end and let go. `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that
 //! does not have them there is not the file that was read. `seen` is how long the file was, and
 //! `modified_ns` when it had been written to. `head` is the beginning of
 //! the MD5 of the file's first 1, 4, 16, … bytes ([`HEAD_BYTES`]), as far as `offset` goes: it tells what a file was that
@@ -40,6 +40,7 @@ const VERSION: u8 = 2;
 const VERSION_WITHOUT_HEAD: u8 = 1;
 const FLAG_SKIPPING: u8 = 1;
 const FLAG_COMPRESSED: u8 = 2;
+const FLAG_FINISHED: u8 = 4;
 const KEY_BYTES: usize = 3 * size_of::<u64>();
 
 /// How far one source has been read.
@@ -53,6 +54,8 @@ pub struct Position {
     pub skipping: bool,
     /// Whether the file is compressed; offsets are those of what is in it.
     pub compressed: bool,
+    /// Whether it was read to its end and let go: what comes after it is in other files.
+    pub finished: bool,
     /// How long the file was seen to be, at least `offset`.
     pub seen: u64,
     /// When the file had been written to, by the file system's clock, in nanoseconds since the Unix epoch.
@@ -115,6 +118,7 @@ impl Position {
             resume: 0,
             skipping: false,
             compressed: false,
+            finished: false,
             seen: 0,
             modified_ns: saved.as_ns(),
             head: Vec::new(),
@@ -140,7 +144,8 @@ impl Position {
         let mut bytes = Vec::with_capacity(128);
         bytes.push(VERSION);
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-        bytes.push(flag(self.skipping, FLAG_SKIPPING) | flag(self.compressed, FLAG_COMPRESSED));
+        let of_file = flag(self.compressed, FLAG_COMPRESSED) | flag(self.finished, FLAG_FINISHED);
+        bytes.push(flag(self.skipping, FLAG_SKIPPING) | of_file);
         bytes.extend_from_slice(&self.offset.to_le_bytes());
         bytes.extend_from_slice(&self.resume.to_le_bytes());
         bytes.extend_from_slice(&self.saved.as_ns().to_le_bytes());
@@ -198,6 +203,7 @@ impl Position {
             resume,
             skipping: flags & FLAG_SKIPPING != 0,
             compressed: flags & FLAG_COMPRESSED != 0,
+            finished: flags & FLAG_FINISHED != 0,
             seen,
             modified_ns,
             head,
@@ -263,6 +269,7 @@ mod tests {
             resume: 4700,
             skipping: true,
             compressed: true,
+            finished: true,
             seen: 4800,
             modified_ns: -7,
             head: vec![1, 2, 3, 4, 5, u64::MAX],
@@ -291,6 +298,7 @@ mod tests {
     fn a_position_of_version_1_is_read() {
         let expected = Position {
             compressed: false,
+            finished: false,
             seen: 4711,
             modified_ns: -5,
             head: vec![],

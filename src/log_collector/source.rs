@@ -216,9 +216,8 @@ impl Source {
             (self.seen, self.accounted) = (position.offset, position.offset);
             return Ok(Resumed::Intact);
         }
-        let size = self.content.size_bytes(position.offset)?;
-        if size < position.offset && SHORTENED_HEAD_BYTES <= position.common_head(&self.content.start()?).unwrap_or(0) {
-            self.seek_as_read(size)?;
+        if self.content.is_beginning_of(position)? {
+            self.seek_as_read(self.content.size_bytes(position.offset)?)?;
             return Ok(Resumed::Shortened);
         }
         self.restart();
@@ -275,6 +274,7 @@ impl Source {
             resume: self.resume_from(),
             skipping: self.skipping,
             compressed: self.content.is_compressed(),
+            finished: false,
             seen: self.seen.max(self.offset),
             modified_ns: self.modified_ns,
             head: self.head.hashes().to_vec(),
@@ -374,8 +374,11 @@ impl Source {
 
     /// How long the file is now; what it has grown by is seen from now on.
     pub(super) fn look_at_size(&mut self, status: &Status) -> Result<u64, file::Error> {
-        // The time first: what is written in between then counts as later.
-        self.modified_ns = self.content.metadata()?.modified_ns;
+        // The time first: what is written in between then counts as later. That of a compressed file may say when it was
+        // compressed.
+        if !self.content.is_compressed() {
+            self.modified_ns = self.content.metadata()?.modified_ns;
+        }
         let size = self.content.size_bytes(self.offset)?;
         self.state.size_bytes.set(size);
         status.bytes_seen.add(size.saturating_sub(self.seen));
@@ -473,7 +476,20 @@ impl Source {
                 break;
             }
         }
-        Ok(buffer[..count].strip_prefix(self.tail.as_slice()))
+        let text = buffer[..count].strip_prefix(self.tail.as_slice());
+        Ok(text.filter(|_| self.has_its_beginning().unwrap_or(true)))
+    }
+
+    /// Whether the file begins as it did when it was read. Lines that are as long as each other and end in the same way may
+    /// put the same bytes before the offset again.
+    fn has_its_beginning(&self) -> Result<bool, file::Error> {
+        if self.content.is_compressed() || self.offset <= TAIL_BYTES_MAX as u64 {
+            // Nobody writes to the one, and the other's beginning is what is before the offset.
+            return Ok(true);
+        }
+        let mut start = [0; TAIL_BYTES_MAX];
+        let count = self.content.read_at(&mut start, 0)?;
+        Ok(self.head.is_of(&start[..count]))
     }
 
     /// Takes the lines in `text`, which starts at the offset and ends with a newline.

@@ -45,7 +45,7 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// The source whose name `name` is made of.
-    fn original_of(&self, name: &Path) -> Option<SourceId> {
+    pub(super) fn original_of(&self, name: &Path) -> Option<SourceId> {
         let directory = name.parent()?;
         let originals = originals(name.file_name()?.to_str()?);
         originals.iter().find_map(|original| self.names.get(&directory.join(original))?.source)
@@ -89,14 +89,20 @@ impl<W: Watcher> Directory<W> {
                 self.copies.remove(&id);
                 self.store_position(id);
                 self.enqueue(id);
-                let Some(original) = self.sources.get_mut(&original) else { return };
-                // What waited of it waits in the copy now.
-                original.former = None;
-                let before = original.after.replace(id);
-                if let Some(copy) = self.sources.get_mut(&id) {
-                    copy.after = before;
+                // What waited of the original waits in the copy now.
+                if let Some(original) = self.sources.get_mut(&original) {
+                    original.former = None;
                 }
+                self.read_first(id, original);
             }
+        }
+    }
+
+    /// Has a copy read before what its original holds by now.
+    pub(super) fn read_first(&mut self, copy: SourceId, original: SourceId) {
+        let before = self.sources.get_mut(&original).and_then(|tracked| tracked.after.replace(copy));
+        if let Some(tracked) = self.sources.get_mut(&copy) {
+            tracked.after = before;
         }
     }
 }

@@ -30,12 +30,15 @@ use crate::status::{SourceHandle, Status};
 
 mod copies;
 mod discovery;
+mod finished;
 mod import;
 mod open_files;
+mod restart;
 mod rotated;
 mod sources;
+mod succession;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod turns;
 
 use discovery::Name;
@@ -140,8 +143,10 @@ pub struct Directory<W: Watcher> {
     copies: BTreeMap<SourceId, SourceId>,
     /// Sources with an entry that waits for its next line, and since when.
     joining: BTreeMap<SourceId, Instant>,
-    /// Positions of files that have not been found yet.
+    /// Positions that are stored of files without a source: those that have not been found yet, and those that are finished.
     restored: HashMap<Identity, Position>,
+    /// Files whose positions are to be forgotten, once those are stored that come in their place.
+    forgotten: BTreeSet<Identity>,
     /// Whether the files found now existed before this start.
     starting: bool,
     /// Batches without lines that wait to be handed over.
@@ -214,6 +219,7 @@ impl<W: Watcher> Directory<W> {
             copies: BTreeMap::new(),
             joining: BTreeMap::new(),
             restored,
+            forgotten: BTreeSet::new(),
             outbox: VecDeque::new(),
             buffer: read_buffer(),
             last_poll: Instant::now(),
@@ -308,7 +314,7 @@ impl<W: Watcher> Collector for Directory<W> {
         self.take_turns(true);
         self.settle();
         self.end_joining();
-        if let Some(batch) = self.outbox.pop_front() {
+        if let Some(batch) = self.outbox.pop_front().or_else(|| self.next_forgotten()) {
             return Ok(Some(batch));
         }
         while let Some(id) = self.turns.pop() {
@@ -318,7 +324,7 @@ impl<W: Watcher> Collector for Directory<W> {
         }
         self.report_import();
         self.finish_quiet();
-        Ok(self.outbox.pop_front())
+        Ok(self.outbox.pop_front().or_else(|| self.next_forgotten()))
     }
 
     fn follow_only(&mut self) -> Result<(), Error> {
@@ -338,9 +344,7 @@ impl<W: Watcher> Collector for Directory<W> {
     }
 
     fn synced(&mut self) {
-        for id in std::mem::take(&mut self.finished) {
-            self.let_go(id);
-        }
+        self.let_go_finished();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which files are open, whose streams they deliver to, and when they are let go.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, DELIVERIES_MAX, Position};
 use crate::log_collector::directory::copies::COPY_PATIENCE;
+use crate::log_collector::directory::restart::{self, Turns};
 use crate::log_collector::directory::turns::Turn;
 use crate::log_collector::directory::{Directory, JOINING_TIME_MAX, SourceId};
 use crate::log_collector::source::{Content, Former, Reading, Resumed, Source};
@@ -102,12 +103,12 @@ impl<W: Watcher> Directory<W> {
         }
         if let Some((known, position)) = stored {
             let resumed = source.resume(&position)?;
-            self.restored.remove(&known);
             let id = self.track(source, metadata.modified_ns);
             if known != identity {
                 self.store_position(id);
                 self.forget(known);
             }
+            self.restored.remove(&known);
             match resumed {
                 Resumed::Intact => {}
                 Resumed::Shortened => {
@@ -117,7 +118,7 @@ impl<W: Watcher> Directory<W> {
                 }
                 Resumed::Rewritten => {
                     self.status.truncations.add(1);
-                    self.set_former(id, Former::restored(position, &self.status));
+                    self.set_former(id, Former::restored(position));
                 }
             }
             return Ok(Some(id));
@@ -138,6 +139,7 @@ impl<W: Watcher> Directory<W> {
             source.state.polled.store(true, Ordering::Relaxed);
         }
         self.sources_by_identity.insert(source.identity, id);
+        self.forgotten.remove(&source.identity);
         let handle = self.status.add_source(Arc::clone(&source.state));
         for path in source.delivery_paths() {
             self.deliverers.entry(path.to_owned()).or_insert(id);
@@ -245,6 +247,7 @@ impl<W: Watcher> Directory<W> {
             former.is_none_or(|(_, since)| COPY_PATIENCE <= since.elapsed())
         };
         for id in self.truncated.iter().copied().filter(has_waited).collect::<Vec<_>>() {
+            self.find_compressed_copy_of(id);
             self.give_up_former(id);
         }
     }
@@ -257,12 +260,6 @@ impl<W: Watcher> Directory<W> {
             length(tracked.source.waiting()) + former
         });
         waiting.sum::<u64>() + self.outbox.iter().map(|collected| collected.source_bytes).sum::<u64>()
-    }
-
-    /// Has the stored position of a file forgotten.
-    pub(super) fn forget(&mut self, identity: Identity) {
-        let checkpoint = Checkpoint { source: checkpoint::encode_key(identity), position: None };
-        self.outbox.push_back(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into());
     }
 
     pub(super) fn enqueue(&mut self, id: SourceId) {
@@ -307,9 +304,7 @@ impl<W: Watcher> Directory<W> {
     /// A renamed file goes on delivering to the streams it had: its new name takes the place of the one that is gone.
     /// Only names beyond those are new ones, with a stream of their own.
     pub(super) fn settle(&mut self) {
-        for (earlier, later) in std::mem::take(&mut self.succeeded) {
-            self.find_between(earlier, later);
-        }
+        self.find_all_between();
         while let Some(id) = self.touched.pop_first() {
             if self.surplus_names(id).is_empty() {
                 continue;
@@ -351,20 +346,21 @@ impl<W: Watcher> Directory<W> {
 
     /// Puts sources that were resumed and deliver to one stream in the order in which they took it over: those of `turns`
     /// as it says, others by age, the one that has the stream's own name last.
-    pub(super) fn order_resumed(&mut self, turns: &HashMap<SourceId, usize>) {
-        let mut streams: BTreeMap<PathBuf, Vec<(bool, usize, i64, SourceId)>> = BTreeMap::new();
+    pub(super) fn order_resumed(&mut self, turns: &Turns) {
+        let mut streams: BTreeMap<PathBuf, Vec<(bool, restart::Turn, SourceId)>> = BTreeMap::new();
         for (&id, tracked) in &self.sources {
-            let turn = turns.get(&id).copied().unwrap_or(0);
+            let turn = turns.get(&id).copied().unwrap_or((tracked.source.identity.born_ns, 0));
             for path in tracked.source.delivery_paths() {
                 let is_current = tracked.names.iter().any(|name| self.seen(name) == path);
-                let turn = (is_current, turn, tracked.source.identity.born_ns, id);
+                let turn = (is_current, turn, id);
                 streams.entry(path.to_owned()).or_default().push(turn);
             }
         }
         self.deliverers.clear();
+        self.sources.values_mut().for_each(|tracked| tracked.after = None);
         for (path, mut turns) in streams {
             turns.sort_unstable();
-            for (_, _, _, id) in turns {
+            for (_, _, id) in turns {
                 self.take_over(id, path.clone());
             }
         }
@@ -461,6 +457,7 @@ impl<W: Watcher> Directory<W> {
             self.set_former(id, former);
             // The position of a copy is stored first: that the file was truncated is found again.
             self.judge_copies_of(id);
+            self.find_compressed_copy_of(id);
         }
         if outcome.more {
             self.enqueue(id);
@@ -528,15 +525,6 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// Closes and forgets a source, unless it was written to after all.
-    pub(super) fn let_go(&mut self, id: SourceId) {
-        if self.sources.get(&id).is_some_and(|tracked| tracked.source.has_more()) {
-            self.nameless.insert(id);
-            return self.enqueue(id);
-        }
-        self.drop_source(id, SkipReason::Truncated);
-    }
-
     /// Lets the deleted files go whose bytes are more than may be held, the oldest first.
     pub(super) fn keep_deleted_within_budget(&mut self) {
         let unnamed = self.nameless.union(&self.finished);
@@ -561,9 +549,16 @@ impl<W: Watcher> Directory<W> {
 
     /// Closes and forgets a source; what was seen of it and not read is lost for `reason`.
     fn drop_source(&mut self, id: SourceId, reason: SkipReason) {
+        if let Some(source) = self.close_source(id, reason) {
+            self.forget(source.identity);
+        }
+    }
+
+    /// Closes a source; what was seen of it and not read is lost for `reason`.
+    pub(super) fn close_source(&mut self, id: SourceId, reason: SkipReason) -> Option<Source> {
         self.forget_use(id);
         self.give_up_former(id);
-        let Some(mut tracked) = self.sources.remove(&id) else { return };
+        let mut tracked = self.sources.remove(&id)?;
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         if tracked.source.is_joining() {
             self.outbox.push_back(tracked.source.end_joining(&reading));
@@ -584,6 +579,6 @@ impl<W: Watcher> Directory<W> {
             }
         }
         self.status.remove_source(&tracked.handle);
-        self.forget(tracked.source.identity);
+        Some(tracked.source)
     }
 }

@@ -35,7 +35,6 @@ struct Joined {
     offset: u64,
     /// At most [`LINE_BYTES_MAX`].
     text: Vec<u8>,
-    truncated_bytes: u64,
 }
 
 impl Joiner {
@@ -76,26 +75,18 @@ impl Joiner {
     }
 
     fn complete(&mut self, index: usize) -> Decoded<'_> {
-        let Joined { channel, timestamp, text, truncated_bytes, .. } = self.complete.insert(self.pending.remove(index));
-        Decoded {
-            channel: *channel,
-            timestamp: *timestamp,
-            line: text,
-            truncated_bytes: *truncated_bytes,
-            is_joined: true,
-        }
+        let Joined { channel, timestamp, text, .. } = self.complete.insert(self.pending.remove(index));
+        Decoded { channel: *channel, timestamp: *timestamp, line: text, is_joined: true }
     }
 }
 
 impl Joined {
     fn begin(channel: Channel, timestamp: Timestamp, offset: u64) -> Self {
-        Self { channel, timestamp, offset, text: Vec::new(), truncated_bytes: 0 }
+        Self { channel, timestamp, offset, text: Vec::new() }
     }
 
     fn append(&mut self, text: &[u8]) {
         let room = LINE_BYTES_MAX.saturating_sub(self.text.len());
-        let (kept, cut) = text.split_at(text.len().min(room));
-        self.text.extend_from_slice(kept);
-        self.truncated_bytes += cut.len() as u64;
+        self.text.extend_from_slice(&text[..text.len().min(room)]);
     }
 }

@@ -61,16 +61,14 @@ pub struct Decoded<'a> {
     /// Its text: the line itself for plain files, what the runtime wrapped for container logs. At most
     /// [`LINE_BYTES_MAX`] long.
     pub line: &'a [u8],
-    /// How many bytes were cut off its end to keep to [`LINE_BYTES_MAX`].
-    pub truncated_bytes: u64,
     /// Whether it was joined from several lines of the file.
     pub is_joined: bool,
 }
 
 impl<'a> Decoded<'a> {
     fn new(channel: Channel, timestamp: Timestamp, text: &'a [u8]) -> Self {
-        let (line, cut) = text.split_at(text.len().min(LINE_BYTES_MAX));
-        Self { channel, timestamp, line, truncated_bytes: cut.len() as u64, is_joined: false }
+        let line = &text[..text.len().min(LINE_BYTES_MAX)];
+        Self { channel, timestamp, line, is_joined: false }
     }
 }
 

@@ -118,13 +118,7 @@ impl Multiline {
 
 impl Pending {
     fn as_decoded(&self) -> Decoded<'_> {
-        Decoded {
-            channel: self.channel,
-            timestamp: self.timestamp,
-            line: &self.text,
-            truncated_bytes: 0,
-            is_joined: false,
-        }
+        Decoded { channel: self.channel, timestamp: self.timestamp, line: &self.text, is_joined: false }
     }
 }
 

@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use crate::file::{self, File, Metadata};
 use crate::log_collector::checkpoint::{self, HEAD_BYTES, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::LINE_BYTES_MAX;
+use crate::log_collector::source::SHORTENED_HEAD_BYTES;
 
 /// How a gzip file begins.
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
@@ -109,6 +110,12 @@ impl Content {
         }
         let tail = self.bytes_before(position.offset, byte_count)?;
         Ok(tail.len() == byte_count && checkpoint::tail_md5(&tail) == position.tail_md5)
+    }
+
+    /// Whether it is shorter than what was read up to `position` and begins as that did: it has lost its end.
+    pub(in crate::log_collector) fn is_beginning_of(&self, position: &Position) -> file::Result<bool> {
+        let is_shorter = self.size_bytes(position.offset)? < position.offset;
+        Ok(is_shorter && SHORTENED_HEAD_BYTES <= position.common_head(&self.start()?).unwrap_or(0))
     }
 
     /// Lets go of what is remembered of a compressed file's content; reading it again begins at its start.

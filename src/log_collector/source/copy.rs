@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::file;
-use crate::log_collector::checkpoint::{Position, TAIL_BYTES_MAX};
+use crate::log_collector::checkpoint::{self, Position, TAIL_BYTES_MAX};
+use crate::log_collector::source::head::Head;
 use crate::log_collector::source::{Delivery, Reading, Source};
 use crate::model::Timestamp;
 use crate::status::{Gap, SkipReason, Status};
@@ -16,16 +17,15 @@ use crate::status::{Gap, SkipReason, Status};
 #[derive(Clone, Debug)]
 pub(in crate::log_collector) struct Former {
     /// How far it had been read, and for whom. Boxed, because few sources have a former.
-    pub(super) position: Box<Position>,
-    /// What had been seen of it, and waits to be read in its copy.
+    pub(in crate::log_collector) position: Box<Position>,
+    /// What this agent had seen of it, and waits to be read in its copy.
     pub(in crate::log_collector) waiting: Range<u64>,
 }
 
 impl Former {
-    /// What a source was when `position` was stored. What was seen of it then is seen from now on.
-    pub(in crate::log_collector) fn restored(position: Position, status: &Status) -> Self {
-        status.bytes_seen.add(position.seen - position.offset);
-        Self { waiting: position.offset..position.seen, position: Box::new(position) }
+    /// What a source was when `position` was stored; what had been seen of it by then, this agent has not seen.
+    pub(in crate::log_collector) fn restored(position: Position) -> Self {
+        Self { waiting: position.offset..position.offset, position: Box::new(position) }
     }
 
     /// How far it had been read.
@@ -40,9 +40,11 @@ impl Former {
 
     /// Counts what waited as lost for `reason`: there is no copy.
     pub(in crate::log_collector) fn give_up(&self, reason: SkipReason, status: &Status, now: Timestamp) {
-        if !self.waiting.is_empty() {
+        let bytes = self.waiting.start..self.position.seen.max(self.waiting.end);
+        if !bytes.is_empty() {
+            status.bytes_seen.add(bytes.end - self.waiting.end);
             let path = self.first_path().unwrap_or(&self.position.path).to_string_lossy().into_owned();
-            status.add_gap(Gap { path, bytes: self.waiting.clone(), reason, found: now });
+            status.add_gap(Gap { path, bytes, reason, found: now });
         }
     }
 }
@@ -53,10 +55,28 @@ impl Source {
         Former { position: Box::new(self.position(now)), waiting: self.waiting() }
     }
 
+    /// What it would be once it is read to its end.
+    pub(in crate::log_collector) fn whole(&self, now: Timestamp) -> Result<Position, file::Error> {
+        if self.content.is_compressed() {
+            return Ok(self.position(now));
+        }
+        let size = self.content.metadata()?.size_bytes;
+        let tail = self.content.bytes_before(size, TAIL_BYTES_MAX)?;
+        let mut head = Head::default();
+        head.extend(&self.content.start()?);
+        Ok(Position {
+            offset: size,
+            head: head.hashes().to_vec(),
+            tail_bytes: u8::try_from(tail.len()).expect("bounded by TAIL_BYTES_MAX"),
+            tail_md5: checkpoint::tail_md5(&tail),
+            ..self.position(now)
+        })
+    }
+
     /// Whether the file still has the bytes that were read last.
     pub(in crate::log_collector) fn is_intact(&self) -> Result<bool, file::Error> {
         let tail = self.content.bytes_before(self.offset, self.tail.len())?;
-        Ok(tail == self.tail)
+        Ok(tail == self.tail && self.has_its_beginning()?)
     }
 
     /// Whether `original` begins with what this file holds, as far as both ends of that tell.
@@ -90,7 +110,8 @@ impl Source {
         }
         self.accounted = self.accounted.max(waiting.start.min(size));
         self.seen = self.seen.max(waiting.end.min(size));
-        let lacking = Former { waiting: size.max(waiting.start)..waiting.end, position: position.clone() };
+        let held = size.max(waiting.start);
+        let lacking = Former { waiting: held..held.max(waiting.end), position: position.clone() };
         lacking.give_up(SkipReason::Truncated, reading.status, reading.now);
         Ok(true)
     }

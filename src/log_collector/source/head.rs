@@ -24,6 +24,12 @@ impl Head {
         }
     }
 
+    /// Whether a file that begins with `start` can be the one that was read.
+    pub(super) fn is_of(&self, start: &[u8]) -> bool {
+        let mut known = self.hashes.iter().zip(HEAD_BYTES).filter(|(_, byte_count)| *byte_count <= start.len());
+        known.next_back().is_none_or(|(hash, byte_count)| head_hash(&start[..byte_count]) == *hash)
+    }
+
     /// The fingerprints so far.
     pub(super) fn hashes(&self) -> &[u64] {
         &self.hashes
@@ -46,6 +52,8 @@ mod tests {
             assert_eq!(parts.hashes(), whole.hashes(), "in steps of {step}");
             assert!(parts.start.is_empty());
         }
+        assert!(whole.is_of(&text[..100]) && whole.is_of(&text[..10]) && whole.is_of(b""));
+        assert!(!whole.is_of(&text[1..101]));
         let mut short = Head::default();
         short.extend(&text[..63]);
         assert_eq!(short.hashes(), &whole.hashes()[..3]);

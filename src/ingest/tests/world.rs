@@ -1,0 +1,113 @@
+//! The world of the model: files, an agent, a machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proptest::test_runner::TestCaseError;
+use tempfile::TempDir;
+
+use super::CLOCK;
+use super::actions::{Action, Defect};
+use super::logs::{Log, Scheme};
+use crate::log_collector::directory::Directory;
+use crate::log_collector::watcher::mock::MockWatcher;
+use crate::log_database::Database;
+use crate::log_database::storage::SimulatedStorage;
+use crate::status::Status;
+
+pub(super) struct World {
+    pub(super) _directory: TempDir,
+    pub(super) base: PathBuf,
+    pub(super) logs: Vec<Log>,
+    pub(super) storage: SimulatedStorage,
+    pub(super) database: Option<Database>,
+    pub(super) collector: Option<Directory<MockWatcher>>,
+    pub(super) mock: MockWatcher,
+    pub(super) status: Arc<Status>,
+    /// Whether a commit failed that has to be made good before anything is read.
+    pub(super) is_blocked: bool,
+    pub(super) defect: Defect,
+    pub(super) previous: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) batch_count: usize,
+    /// Inodes of files that were deleted.
+    pub(super) freed_inodes: BTreeSet<u64>,
+    /// What earlier agents said to be lost. One that is killed before it is stored that a file is gone finds that again.
+    pub(super) gaps: BTreeSet<(String, u64, u64)>,
+    pub(super) destroyed_bytes: u64,
+}
+
+pub(super) type Check = Result<(), TestCaseError>;
+
+impl World {
+    /// Three logs that have just been created, and an agent that knows it.
+    pub(super) fn new(defect: Defect) -> Self {
+        CLOCK.set(1_000_000_000);
+        let directory = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(directory.path()).unwrap();
+        fs::create_dir(base.join("root")).unwrap();
+        fs::create_dir(base.join("pods")).unwrap();
+        let logs = [("a.log", Scheme::Rename), ("b.log", Scheme::Copy), ("k.log", Scheme::Kubelet)];
+        let logs = logs.map(|(name, scheme)| Log::new(name, scheme)).into();
+        symlink(base.join("pods/0.log"), base.join("root/k.log")).unwrap();
+        let mut world = Self {
+            _directory: directory,
+            base,
+            logs,
+            storage: SimulatedStorage::default(),
+            database: None,
+            collector: None,
+            mock: MockWatcher::default(),
+            status: Arc::default(),
+            is_blocked: false,
+            defect,
+            previous: BTreeMap::new(),
+            batch_count: 0,
+            freed_inodes: BTreeSet::new(),
+            gaps: BTreeSet::new(),
+            destroyed_bytes: 0,
+        };
+        for log in 0..world.logs.len() {
+            world.create(log);
+        }
+        // What is rotated before the very first start is no part of the log's stream.
+        world.look(10).unwrap();
+        world.act(&Action::Sync).unwrap();
+        world
+    }
+
+    pub(super) fn act(&mut self, action: &Action) -> Check {
+        match *action {
+            Action::Write { log, lines } => self.write(log, lines)?,
+            Action::WriteUnended { log } => self.write_unended(log)?,
+            Action::Rotate { log, look_between, write_between } => self.rotate(log, look_between, write_between)?,
+            Action::Truncate { log } => self.truncate(log),
+            Action::Compress { log, which } => self.compress(log, which),
+            Action::DeleteOldest { log } => self.delete_oldest(log),
+            Action::DeleteAndCreate { log } => self.delete_and_create(log)?,
+            Action::SwitchLink => self.switch_link()?,
+            Action::Look { batches, commit } => {
+                self.look(batches)?;
+                if commit && let Some(database) = &self.database {
+                    self.is_blocked |= database.commit().is_err();
+                }
+            }
+            Action::Sync => self.sync(),
+            Action::Kill => self.kill(),
+            Action::PowerCut { mode, seed } => self.power_cut(mode, seed),
+            Action::ClockJump { hours } => CLOCK.set(CLOCK.get() + hours * 3_600_000_000_000),
+            Action::DiskFull { is_full: true } => {
+                let used = self.storage.files().values().map(Vec::len).sum::<usize>();
+                self.storage.set_capacity_bytes(used as u64);
+            }
+            Action::DiskFull { is_full: false } => self.end_disk_full(),
+            Action::Query => {
+                self.start();
+                self.check(false)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! Files that were read to their end and let go while they are still there, under the name they were rotated to or
+//! compressed.
+//!
+//! Their positions stay stored as long as the files are there: nothing else tells a rotated file that was read from one
+//! that nobody has seen.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::file::{self, Identity};
+use crate::log_collector::Collected;
+use crate::log_collector::checkpoint::{self, Position};
+use crate::log_collector::directory::rotated::{Rotated, files_in, rotated_out_of};
+use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::watcher::Watcher;
+use crate::model::{Batch, Checkpoint};
+use crate::status::SkipReason;
+
+impl Position {
+    /// Whether the file at `path`, which is the one of this position, was read to its end and not written to since.
+    pub(super) fn is_finished_at(&self, path: &Path) -> bool {
+        let is_as_long = || file::link_metadata(path).is_ok_and(|metadata| metadata.size_bytes == self.offset);
+        self.finished && (self.compressed || is_as_long())
+    }
+}
+
+impl<W: Watcher> Directory<W> {
+    /// Lets go of the sources that are finished, now that what they delivered is on stable storage.
+    pub(super) fn let_go_finished(&mut self) {
+        let mut directories = BTreeSet::new();
+        for id in std::mem::take(&mut self.finished) {
+            directories.extend(self.let_go(id));
+        }
+        for directory in directories {
+            self.forget_gone(&directory);
+        }
+    }
+
+    /// Closes a source, unless it was written to after all; returns its directory.
+    fn let_go(&mut self, id: SourceId) -> Option<PathBuf> {
+        if self.sources.get(&id)?.source.has_more() {
+            self.nameless.insert(id);
+            self.enqueue(id);
+            return None;
+        }
+        let source = self.close_source(id, SkipReason::Truncated)?;
+        let mut position = source.position((self.settings.clock)());
+        position.finished = true;
+        let directory = position.path.parent().map(Path::to_owned);
+        self.remember(source.identity, position);
+        directory
+    }
+
+    /// Keeps the position of a file that is finished.
+    fn remember(&mut self, identity: Identity, position: Position) {
+        let checkpoint = Checkpoint { source: checkpoint::encode_key(identity), position: Some(position.encode()) };
+        self.outbox.push_back(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into());
+        self.restored.insert(identity, position);
+    }
+
+    /// Has the stored position of a file forgotten, after what is to be stored by then: at each instant something is known
+    /// of each log.
+    pub(super) fn forget(&mut self, identity: Identity) {
+        self.restored.remove(&identity);
+        self.forgotten.insert(identity);
+    }
+
+    /// The next position to be forgotten.
+    pub(super) fn next_forgotten(&mut self) -> Option<Collected> {
+        let checkpoint = Checkpoint { source: checkpoint::encode_key(self.forgotten.pop_first()?), position: None };
+        Some(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into())
+    }
+
+    /// Forgets the finished files of a directory that are gone, unless they are compressed now.
+    pub(super) fn forget_gone(&mut self, directory: &Path) {
+        let found = files_in(directory);
+        let is_gone = |(identity, position): &(&Identity, &Position)| {
+            position.finished && position.path.parent() == Some(directory) && !found.contains_key(identity)
+        };
+        let gone = self.restored.iter().filter(is_gone).map(|(identity, position)| (*identity, position.clone()));
+        for (identity, position) in gone.collect::<Vec<_>>() {
+            self.find_compressed(&position);
+            self.forget(identity);
+        }
+    }
+
+    /// Remembers the compressed file that holds what was in the file of `position`, if there is one.
+    fn find_compressed(&mut self, position: &Position) {
+        let rotated = rotated_out_of(&self.rotated_from(position));
+        let is_it = |it: &&Rotated| it.is_compressed() && self.is_unknown(it) && it.is_copy_of(position);
+        if let Some(it) = rotated.iter().find(is_it) {
+            let position = Position { compressed: true, path: it.path.clone(), ..position.clone() };
+            self.remember(it.metadata.identity, position);
+        }
+    }
+}

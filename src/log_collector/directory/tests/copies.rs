@@ -1,0 +1,153 @@
+//! Copytruncate.
+
+use std::fs;
+
+use super::{Stage, Story, on_mock_and_platform};
+
+on_mock_and_platform! {
+    a_copy_is_read_on_once_its_original_is_truncated
+    a_copy_may_take_its_time
+    what_was_written_behind_the_back_of_a_copy_is_not_doubled
+    a_chain_of_copies_loses_and_doubles_nothing
+    a_copy_found_after_the_truncation_is_read_on
+    a_copy_made_while_down_is_read_on
+    a_copy_of_what_goes_on_is_another_file
+    a_file_of_a_similar_name_is_read_at_once
+    a_copy_that_is_compressed_at_once_is_read_on
+    a_copy_of_a_file_that_was_deleted_then_is_read_on
+}
+
+fn a_copy_is_read_on_once_its_original_is_truncated<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "two\nthr");
+    story.append("a.log", "ee\n");
+    story.copy("a.log", "a.log.1");
+    story.truncate("a.log");
+    story.append("a.log", "four\n");
+    story.check(&["a.log: one two three four"]);
+    story.append("a.log", "five\n");
+    story.start();
+    story.check(&["a.log: one two three four five"]);
+}
+
+fn a_copy_may_take_its_time<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntwo\n");
+    story.start();
+    story.check(&["a.log: one two"]);
+    story.append("a.log", "three\nfour\n");
+    for part in ["", "o", "ne\ntwo\n", "thr"] {
+        story.append("a-20261122.log", part);
+        story.collect();
+    }
+    story.check(&["a.log: one two three four"]);
+    fs::write(story.path("a.log"), "one\ntwo\nthree\nfour\nfive\n").unwrap();
+    story.append("a-20261122.log", "ee\nfour\nfive\n");
+    story.truncate("a.log");
+    story.append("a.log", "a new and longer beginning\n");
+    story.check(&["a.log: one two three four five a new and longer beginning"]);
+}
+
+fn what_was_written_behind_the_back_of_a_copy_is_not_doubled<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.copy("a.log", "a.log.1");
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+    story.truncate("a.log");
+    story.append("a.log", "three\n");
+    story.check(&["a.log: one two three"]);
+    story.start();
+    story.check(&["a.log: one two three"]);
+}
+
+fn a_chain_of_copies_loses_and_doubles_nothing<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.start();
+    for round in 0..4 {
+        story.append("a.log", format!("{round} read\n"));
+        story.collect();
+        story.append("a.log", format!("{round} not read\n"));
+        for (from, to) in [("a.log.2", "a.log.3"), ("a.log.1", "a.log.2")] {
+            if story.path(from).exists() {
+                story.rename(from, to);
+            }
+        }
+        story.copy("a.log", "a.log.1");
+        story.truncate("a.log");
+    }
+    story.check(&["a.log: 0 read 0 not read 1 read 1 not read 2 read 2 not read 3 read 3 not read"]);
+    assert_eq!(story.open_file_count(), 4);
+}
+
+/// What happens between two looks at the watcher is seen in any order.
+fn a_copy_found_after_the_truncation_is_read_on<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "two\n");
+    fs::copy(story.path("a.log"), story.path("../aside")).unwrap();
+    story.truncate("a.log");
+    story.check(&["a.log: one"]);
+    fs::rename(story.path("../aside"), story.path("a.log.1")).unwrap();
+    story.happened("a.log.1");
+    story.append("a.log", "three\n");
+    story.check(&["a.log: one two three"]);
+}
+
+fn a_copy_made_while_down_is_read_on<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "two\n");
+    story.copy("a.log", "a.log.1");
+    story.truncate("a.log");
+    story.append("a.log", "three\n");
+    story.start();
+    story.check(&["a.log: one two three"]);
+}
+
+fn a_copy_of_what_goes_on_is_another_file<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.copy("a.log", "a.log.1");
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+    story.collector.as_mut().unwrap().let_time_pass();
+    story.check(&["a.log: one two", "a.log.1: one"]);
+    story.append("a.log.1", "three\n");
+    story.check(&["a.log: one two", "a.log.1: one three"]);
+}
+
+fn a_file_of_a_similar_name_is_read_at_once<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    story.append("a.log.2", "one\nother\n");
+    story.start();
+    story.check(&["a.log: one", "a.log.2: one other"]);
+    story.append("a.log.1", "o");
+    story.check(&["a.log: one", "a.log.2: one other"]);
+    story.append("a.log.1", "h\n");
+    story.check(&["a.log: one", "a.log.1: oh", "a.log.2: one other"]);
+}
+
+fn a_copy_that_is_compressed_at_once_is_read_on<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "two\n");
+    story.copy("a.log", "a.log.1");
+    story.truncate("a.log");
+    story.compress("a.log.1", "a.log.1.gz");
+    story.append("a.log", "3\n");
+    story.check(&["a.log: one two 3"]);
+    story.start();
+    story.check(&["a.log: one two 3"]);
+}
+
+fn a_copy_of_a_file_that_was_deleted_then_is_read_on<W: Stage>() {
+    for batch_count in 0..8 {
+        let mut story = Story::<W>::after_one("a.log");
+        story.append("a.log", "two\n");
+        story.copy("a.log", "a.log.1");
+        story.truncate("a.log");
+        story.remove("a.log");
+        story.append("a.log", "three\n");
+        story.collect_batches(batch_count);
+        story.start();
+        story.check(&["a.log: one two three"]);
+        assert!(story.gaps().is_empty());
+    }
+}

@@ -1,0 +1,166 @@
+//! Many files, few descriptors, and whose turn it is.
+
+use std::fs;
+use std::fs::File;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Stage, Story, on_mock_and_platform};
+use crate::log_collector::Collector;
+use crate::log_collector::source::CHUNK_BYTES;
+use crate::log_collector::watcher::mock::MockWatcher;
+use crate::status::SourceState;
+
+on_mock_and_platform! {
+    deleted_files_over_the_budget_are_let_go
+    a_backlog_does_not_keep_deleted_files_open
+    more_files_than_may_be_open_are_closed_and_opened_again
+}
+
+fn deleted_files_over_the_budget_are_let_go<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.deleted_bytes_max = 20;
+    for name in ["a.log", "b.log", "c.log"] {
+        story.append(name, "one\n");
+    }
+    story.start();
+    story.check(&["a.log: one", "b.log: one", "c.log: one"]);
+    for name in ["a.log", "b.log", "c.log"] {
+        story.append(name, "two\n");
+        story.remove(name);
+    }
+    let collector = story.collector.as_mut().unwrap();
+    for _ in 0..2 {
+        collector.follow_only().unwrap();
+        collector.last_poll -= super::super::POLL_INTERVAL;
+    }
+    assert_eq!(story.status.held_deleted_bytes.get(), 16);
+    assert_eq!(story.gaps(), ["a.log 4..8 over_budget"]);
+    story.check(&["a.log: one", "b.log: one two", "c.log: one two"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 0));
+}
+
+fn a_backlog_does_not_keep_deleted_files_open<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "unended");
+    story.remove("a.log");
+    story.append("b.log", "x\n".repeat(8 * CHUNK_BYTES));
+    for _ in 0..8 {
+        let collector = story.collector.as_mut().unwrap();
+        collector.last_poll -= super::super::POLL_INTERVAL;
+        let collected = collector.next_batch(Duration::ZERO).unwrap().unwrap();
+        if collector.wants_sync() {
+            collector.synced();
+        }
+        story.keep(collected);
+    }
+    assert_eq!(story.lines["a.log"], ["one", "unended"]);
+    assert_eq!(story.open_file_count(), 1);
+}
+
+/// How many files under the root this process has open; a test's directory has a name of its own.
+fn descriptor_count<W: Stage>(story: &Story<W>) -> usize {
+    let root = story.path("");
+    let descriptors = fs::read_dir("/dev/fd").unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    descriptors.filter(|path| path.starts_with(&root) && path != &root).count()
+}
+
+fn more_files_than_may_be_open_are_closed_and_opened_again<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.open_files_max = 2;
+    for name in ["a.log", "b.log", "c.log", "d.log", "e.log"] {
+        story.append(name, "one\n");
+    }
+    story.start();
+    story.check(&["a.log: one", "b.log: one", "c.log: one", "d.log: one", "e.log: one"]);
+    for name in ["a.log", "b.log", "c.log", "d.log", "e.log"] {
+        story.append(name, "two\n");
+    }
+    story.check(&["a.log: one two", "b.log: one two", "c.log: one two", "d.log: one two", "e.log: one two"]);
+    if cfg!(target_os = "linux") {
+        assert_eq!(descriptor_count(&story), 2);
+    }
+    // What is closed is renamed, replaced, moved out of what is collected, truncated and deleted.
+    story.append("a.log", "three\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "four\n");
+    story.append("b.log", "three\n");
+    story.rename("b.log", "b.log.gz");
+    story.truncate("c.log");
+    story.append("c.log", "new\n");
+    story.remove("d.log");
+    story.check(&[
+        "a.log: one two three four",
+        "b.log: one two three",
+        "c.log: one two new",
+        "d.log: one two",
+        "e.log: one two",
+    ]);
+    story.start();
+    story.append("e.log", "three\n");
+    story.check(&[
+        "a.log: one two three four",
+        "b.log: one two three",
+        "c.log: one two new",
+        "d.log: one two",
+        "e.log: one two three",
+    ]);
+}
+
+#[test]
+fn many_files_take_turns() {
+    let mut story = Story::<MockWatcher>::new();
+    story.start_keeping_watcher();
+    story.append("fast.log", "x\n".repeat(4 * CHUNK_BYTES));
+    story.append("slow.log", "one\n");
+    let mut order = Vec::new();
+    while let Some(next) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        let streams = next.batch.streams.iter();
+        order.extend(streams.map(|stream| stream.labels.get("path").unwrap().ends_with("slow.log")));
+    }
+    assert!(order[..3].contains(&true), "the slow file waits for more than two chunks of the fast one: {order:?}");
+    assert_eq!(order.iter().filter(|slow| !**slow).count(), 8);
+}
+
+#[test]
+fn what_was_there_is_read_newest_first_and_does_not_keep_new_lines_waiting() {
+    let mut story = Story::<MockWatcher>::new();
+    for (name, hours) in [("old.log", 3), ("new.log", 1), ("middle.log", 2)] {
+        story.append(name, "x\n".repeat(CHUNK_BYTES));
+        let modified = std::time::SystemTime::now() - Duration::from_hours(hours);
+        File::options().append(true).open(story.path(name)).unwrap().set_modified(modified).unwrap();
+    }
+    story.append("live.log", "");
+    story.start_keeping_watcher();
+    let mut order = Vec::new();
+    while let Some(next) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        let Some(stream) = next.batch.streams.first() else { continue };
+        let path = PathBuf::from(stream.labels.get("path").unwrap());
+        order.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        if order.len() == 3 {
+            story.collector.as_mut().unwrap().report_import();
+            let import = &story.status.import;
+            assert_eq!((import.files.get(), import.files_read.get()), (3, 1));
+            assert_eq!(import.total_bytes.get(), 6 * CHUNK_BYTES as u64);
+            assert_eq!(import.read_bytes.get(), 3 * CHUNK_BYTES as u64);
+            story.append("live.log", "one\n");
+        }
+    }
+    assert_eq!(order, ["new.log", "new.log", "middle.log", "live.log", "middle.log", "old.log", "old.log"]);
+    assert!(1.0 <= story.status.import.progress_ratio());
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_shows_in_the_status() {
+    let mut story = Story::<MockWatcher>::new();
+    let longer_than_any_name = "n".repeat(300);
+    symlink(longer_than_any_name, story.path("a.log")).unwrap();
+    story.append("b.log", "one\n");
+    story.start_keeping_watcher();
+    story.check(&["b.log: one"]);
+    let sources = story.status.sources();
+    let unreadable: Vec<_> = sources.iter().filter(|source| source.state().0 == SourceState::Unreadable).collect();
+    assert_eq!(unreadable.len(), 1);
+    assert!(unreadable[0].path.ends_with("a.log"));
+}

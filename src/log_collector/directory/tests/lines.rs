@@ -1,0 +1,167 @@
+//! From bytes to entries: long lines, parts, traces, holes.
+
+use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::Duration;
+
+use super::{Stage, Story, on_mock_and_platform};
+use crate::log_collector::Collector;
+use crate::log_collector::format::LINE_BYTES_MAX;
+use crate::status::SkipReason;
+
+on_mock_and_platform! {
+    a_container_line_split_over_a_restart_is_whole
+    a_container_line_that_never_ends_is_kept
+    a_line_over_the_limit_is_cut
+    lines_that_belong_together_become_one_entry
+    a_trace_split_over_a_restart_is_one_entry
+    any_bytes_are_kept
+    holes_are_skipped
+    a_line_with_a_hole_in_it_ends
+}
+
+fn a_container_line_split_over_a_restart_is_whole<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story
+        .append("a.log", "2026-11-22T13:04:05.000000001Z stdout P be\n2026-11-22T13:04:05.000000002Z stderr F other\n");
+    story.start();
+    story.check(&["a.log stderr: other"]);
+    story.append("a.log", "2026-11-22T13:04:05.000000003Z stderr F another\n");
+    story.start();
+    story.check(&["a.log stderr: other another"]);
+    story.append("a.log", "2026-11-22T13:04:05.000000004Z stdout F ginning\n");
+    story.check(&["a.log stderr: other another", "a.log stdout: beginning"]);
+}
+
+fn a_container_line_that_never_ends_is_kept<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "2026-11-22T13:04:05.000000001Z stdout P never\n");
+    story.start();
+    story.check(&[]);
+    story.remove("a.log");
+    story.check(&["a.log stdout: never"]);
+}
+
+fn a_line_over_the_limit_is_cut<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let whole = "w".repeat(LINE_BYTES_MAX);
+    story.append("a.log", format!("{whole}\none\n{whole}too much"));
+    story.start();
+    story.collect();
+    story.append("a.log", format!("{whole}\ntwo\n"));
+    story.collect();
+    assert_eq!(story.lines["a.log"], [&whole, "one", &whole, "two"]);
+    assert_eq!(story.status.skipped(SkipReason::LineTooLong), 8 + LINE_BYTES_MAX as u64);
+    story.append("a.log", format!("{whole}{whole}"));
+    story.collect();
+    story.append("a.log", "end\nthree\n");
+    story.start();
+    story.collect();
+    assert_eq!(story.lines["a.log"], [&whole, "one", &whole, "two", &whole, "three"]);
+}
+
+/// Lets the time pass after which entries of several lines end.
+fn end_joining<W: Stage>(story: &mut Story<W>) {
+    for since in story.collector.as_mut().unwrap().joining.values_mut() {
+        *since -= super::super::JOINING_TIME_MAX;
+    }
+}
+
+fn lines_that_belong_together_become_one_entry<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.multiline = true;
+    story.append("a.log", "one\n two\nthree\n");
+    story.append("b.log", "2026-11-22T13:04:05Z stderr F x\n2026-11-22T13:04:05Z stdout F y\n");
+    story.start();
+    story.check(&["a.log: one\n two"]);
+    story.append("a.log", " four\n");
+    story.append("b.log", "2026-11-22T13:04:05Z stderr F  x2\n");
+    story.check(&["a.log: one\n two"]);
+    end_joining(&mut story);
+    story.check(&["a.log: one\n two three\n four", "b.log stderr: x\n x2", "b.log stdout: y"]);
+    story.append("a.log", "five\n six");
+    story.check(&["a.log: one\n two three\n four", "b.log stderr: x\n x2", "b.log stdout: y"]);
+    story.remove("a.log");
+    story.check(&["a.log: one\n two three\n four five\n six", "b.log stderr: x\n x2", "b.log stdout: y"]);
+}
+
+fn a_trace_split_over_a_restart_is_one_entry<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.multiline = true;
+    story.append("a.log", "one\n two\nthree\n");
+    story.start();
+    story.check(&["a.log: one\n two"]);
+    story.start();
+    story.append("a.log", " four\n");
+    story.check(&["a.log: one\n two"]);
+    // A name that is found late gets everything, the others what they lack.
+    fs::hard_link(story.path("a.log"), story.path("b.log")).unwrap();
+    story.happened("b.log");
+    story.check(&["a.log: one\n two", "b.log: one\n two"]);
+    story.append("a.log", " five\n");
+    story.collect();
+    end_joining(&mut story);
+    story.check(&["a.log: one\n two three\n four\n five", "b.log: one\n two three\n four\n five"]);
+    story.start();
+    story.append("a.log", " six\nseven\n");
+    story.check(&["a.log: one\n two three\n four\n five  six", "b.log: one\n two three\n four\n five  six"]);
+}
+
+fn any_bytes_are_kept<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", b"a\0b\xff\r\n\n");
+    story.start();
+    let mut collected = Vec::new();
+    while let Some(next) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        collected.extend(next.batch.streams.iter().flat_map(|stream| stream.lines.bytes().to_vec()));
+    }
+    assert_eq!(collected, b"a\0b\xff\r");
+}
+
+/// Leaves a hole of a terabyte behind what is in a file, or that much before it.
+fn hole<W: Stage>(story: &Story<W>, name: &str) {
+    let file = OpenOptions::new().append(true).create(true).open(story.path(name)).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (1 << 40)).unwrap();
+    drop(file);
+    story.happened(name);
+}
+
+fn holes_are_skipped<W: Stage>() {
+    let mut story = Story::<W>::new();
+    hole(&story, "first.log");
+    story.append("first.log", "one\n");
+    hole(&story, "empty.log");
+    story.append("middle.log", "one\n");
+    story.start();
+    story.check(&["first.log: one", "middle.log: one"]);
+    hole(&story, "middle.log");
+    story.collect();
+    story.append("middle.log", "two\n");
+    story.check(&["first.log: one", "middle.log: one two"]);
+    // It is filled where the hole was.
+    let mut file = OpenOptions::new().write(true).open(story.path("empty.log")).unwrap();
+    file.write_all(b"early\n").unwrap();
+    drop(file);
+    story.happened("empty.log");
+    story.check(&["empty.log: early", "first.log: one", "middle.log: one two"]);
+    story.start();
+    story.append("first.log", "two\n");
+    story.check(&["empty.log: early", "first.log: one two", "middle.log: one two"]);
+    story.remove("empty.log");
+    story.check(&["empty.log: early", "first.log: one two", "middle.log: one two"]);
+    assert_eq!(story.open_file_count(), 2);
+}
+
+/// The hole is inside a line that is too long.
+fn a_line_with_a_hole_in_it_ends<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "begun".repeat(300));
+    hole(&story, "a.log");
+    story.append("a.log", "ended\ntwo\n");
+    story.start();
+    story.collect();
+    let lines = &story.lines["a.log"];
+    assert!(lines[0].starts_with("begun") && lines[0].contains("begun\0"));
+    assert!((lines.len(), lines[0].len(), lines[1].as_str()) == (2, LINE_BYTES_MAX, "two"));
+}

@@ -1,0 +1,201 @@
+//! Files that are truncated, rotated, deleted and created again while the collector runs.
+
+use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+
+use super::{Stage, Story, on_mock_and_platform};
+use crate::log_collector::source::CHUNK_BYTES;
+
+on_mock_and_platform! {
+    truncation_starts_over
+    rewriting_in_place_starts_over
+    rename_and_create_loses_and_doubles_nothing
+    a_rotated_file_is_read_to_its_end_before_the_one_that_follows_it
+    a_chain_of_rotations_loses_and_doubles_nothing
+    a_deleted_file_is_read_to_its_end
+    a_file_recreated_is_another_file
+    the_kubelets_rotation_behind_two_links
+    rotations_between_two_looks_are_read_in_their_order
+    a_rotation_before_a_link_is_switched_is_read
+    a_file_compressed_before_it_was_read_is_read_once
+    a_file_recreated_and_rotated_between_two_looks_is_read
+    a_file_rewritten_to_its_old_length_starts_over
+}
+
+fn truncation_starts_over<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntwo\n");
+    story.start();
+    story.check(&["a.log: one two"]);
+    story.truncate("a.log");
+    story.check(&["a.log: one two"]);
+    story.append("a.log", "three\n");
+    story.check(&["a.log: one two three"]);
+    assert_eq!(story.status.truncations.get(), 1);
+}
+
+fn rewriting_in_place_starts_over<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntwo\n");
+    story.start();
+    story.check(&["a.log: one two"]);
+    story.truncate("a.log");
+    story.append("a.log", "three\nfour\nfive\n");
+    story.check(&["a.log: one two three four five"]);
+    story.truncate("a.log");
+    story.append("a.log", "3\nfour\nfive!!\n");
+    story.check(&["a.log: one two three four five 3 four five!!"]);
+}
+
+fn rename_and_create_loses_and_doubles_nothing<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "two\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "three\n");
+    story.append("a.log.1", "late\n");
+    story.check(&["a.log: one two late three"]);
+    assert_eq!(story.open_file_count(), 2);
+}
+
+fn a_rotated_file_is_read_to_its_end_before_the_one_that_follows_it<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let long: Vec<String> = (0..20_000).map(|number| format!("line number {number} of the first file")).collect();
+    story.append("a.log", "begin\n");
+    story.start();
+    story.collect();
+    story.append("a.log", long.join("\n") + "\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "next\n");
+    story.collect();
+    let lines = &story.lines["a.log"];
+    assert!(2 * CHUNK_BYTES < lines.iter().map(String::len).sum());
+    assert_eq!((lines.len(), lines.last().unwrap().as_str()), (20_002, "next"));
+}
+
+fn a_chain_of_rotations_loses_and_doubles_nothing<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.start();
+    for round in 0..4 {
+        story.append("a.log", format!("{round}\n"));
+        story.collect();
+        for (from, to) in [("a.log.2", "a.log.3"), ("a.log.1", "a.log.2"), ("a.log", "a.log.1")] {
+            if story.path(from).exists() {
+                story.rename(from, to);
+            }
+        }
+    }
+    story.check(&["a.log: 0 1 2 3"]);
+    story.start();
+    story.check(&["a.log: 0 1 2 3"]);
+}
+
+fn a_deleted_file_is_read_to_its_end<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "two\nunended");
+    story.remove("a.log");
+    story.check(&["a.log: one two unended"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 0));
+}
+
+fn a_file_recreated_is_another_file<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    for _ in 0..3 {
+        story.remove("a.log");
+        story.append("a.log", "one\n");
+        story.collect();
+    }
+    story.check(&["a.log: one one one one"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 1));
+}
+
+fn the_kubelets_rotation_behind_two_links<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir_all(story.path("../pods/p/c")).unwrap();
+    fs::create_dir_all(story.path("../docker")).unwrap();
+    let base = fs::canonicalize(story.directory.path()).unwrap();
+    let target = base.join("docker/id-json.log");
+    fs::write(&target, "one\n").unwrap();
+    symlink(&target, base.join("pods/p/c/0.log")).unwrap();
+    symlink(base.join("pods/p/c/0.log"), story.path("p_n_c-id.log")).unwrap();
+    story.start();
+    story.check(&["p_n_c-id.log: one"]);
+    for round in 2..5 {
+        OpenOptions::new().append(true).open(&target).unwrap().write_all(b"late\n").unwrap();
+        let rotated = base.join(format!("docker/id-json.log.{round}"));
+        fs::rename(&target, &rotated).unwrap();
+        (story.report)(&target);
+        (story.report)(&rotated);
+        fs::write(&target, format!("{round}\n")).unwrap();
+        (story.report)(&target);
+        story.collect();
+    }
+    story.check(&["p_n_c-id.log: one late 2 late 3 late 4"]);
+    assert_eq!(story.open_file_count(), 1);
+}
+
+fn rotations_between_two_looks_are_read_in_their_order<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("../0.log", "one\n");
+    story.link("../0.log", "a.log");
+    story.append("b.log", "1\n");
+    story.start();
+    story.check(&["a.log: one", "b.log: 1"]);
+    for (round, name) in ["20261122-130405", "20261122-130406", "20261122-130407"].iter().enumerate() {
+        story.rename("../0.log", &format!("../0.log.{name}"));
+        story.append("../0.log", format!("{round}\n"));
+    }
+    for (from, to) in [("b.log", "b.log.1"), ("b.log.1", "b.log.2"), ("b.log", "b.log.1")] {
+        story.rename(from, to);
+        story.append("b.log", "more\n");
+    }
+    story.compress("../0.log.20261122-130406", "../0.log.20261122-130406.gz");
+    story.check(&["a.log: one 0 1 2", "b.log: 1 more more more"]);
+}
+
+fn a_rotation_before_a_link_is_switched_is_read<W: Stage>() {
+    let mut story = Story::<W>::after_one_behind_a_link();
+    story.rename("../0.log", "../0.log.20261122-130405");
+    story.append("../0.log", "two\n");
+    story.append("../1.log", "three\n");
+    story.rename("../1.log", "../1.log.20261122-130406");
+    story.append("../1.log", "four\n");
+    story.relink("../1.log", "a.log");
+    story.check(&["a.log: one two three four"]);
+}
+
+/// It is still open, and what is compressed is recognized although nothing of it was read.
+fn a_file_compressed_before_it_was_read_is_read_once<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "");
+    story.start();
+    story.check(&[]);
+    story.append("a.log", "one\n");
+    story.compress("a.log", "a.log.1.gz");
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+    story.start();
+    story.check(&["a.log: one two"]);
+}
+
+fn a_file_recreated_and_rotated_between_two_looks_is_read<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.remove("a.log");
+    story.append("a.log", "two\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "three\n");
+    story.check(&["a.log: one two three"]);
+}
+
+/// Lines of one length that end in the same way put the same bytes before the offset again.
+fn a_file_rewritten_to_its_old_length_starts_over<W: Stage>() {
+    let end = "the same end of each line, longer than the bytes that are compared";
+    let mut story = Story::<W>::new();
+    story.append("a.log", format!("1:{end}\n"));
+    story.start();
+    story.check(&[&format!("a.log: 1:{end}")]);
+    story.truncate("a.log");
+    story.append("a.log", format!("2:{end}\n"));
+    story.check(&[&format!("a.log: 1:{end} 2:{end}")]);
+}
