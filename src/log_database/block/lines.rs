@@ -3,7 +3,8 @@
 use super::Error;
 use super::clock;
 use super::decimal;
-use super::parts::{Strings, range};
+use super::hex;
+use super::parts::{Strings, Words, range};
 use super::read::Block;
 use super::sections::Source;
 use super::structure::{Column, Template};
@@ -82,11 +83,12 @@ impl<'b> TemplateView<'b> {
 #[derive(Debug)]
 pub(super) enum View<'b> {
     Text(Texts<'b>),
-    Words { words: Texts<'b>, ids: &'b [u32], ends: &'b [u32] },
+    Words { words: Vocabulary<'b>, ids: &'b [u32], ends: &'b [u32] },
     Dictionary { values: Texts<'b>, ids: &'b [u32] },
     Decimal { face: &'b decimal::Face, structure: &'b [u8], numbers: &'b [i64] },
     Clock { face: &'b clock::Face, structure: &'b [u8], ahead: &'b [i64] },
     Templates { ids: &'b [u32], ranks: &'b [u32], templates: Vec<TemplateView<'b>> },
+    Hex { face: &'b hex::Face, packed: &'b [u8], width: usize },
 }
 
 impl<'b> View<'b> {
@@ -96,7 +98,7 @@ impl<'b> View<'b> {
         Ok(match column {
             Column::Text(values) => Self::Text(Texts::new(block, values)?),
             Column::Words(texts) => Self::Words {
-                words: Texts::new(block, &texts.vocabulary)?,
+                words: Vocabulary::new(block, texts)?,
                 ids: texts.ids(sections)?,
                 ends: texts.ends(sections)?,
             },
@@ -105,6 +107,9 @@ impl<'b> View<'b> {
             }
             Column::Decimal { face, numbers } => Self::Decimal { face, structure, numbers: numbers.get(sections)? },
             Column::Clock { face, ahead } => Self::Clock { face, structure, ahead: ahead.get(sections)? },
+            Column::Hex { face, packed } => {
+                Self::Hex { face, packed: packed.get(sections)?, width: face.packed_bytes() }
+            }
             Column::Templates(templates) => {
                 let views = templates.by_id.iter().map(|template| TemplateView::new(block, template));
                 let views = views.collect::<Result<_, Error>>()?;
@@ -131,6 +136,7 @@ impl<'b> View<'b> {
             Self::Dictionary { values, ids } => values.append(ids[row] as usize, out),
             Self::Decimal { face, structure, numbers } => face.append(structure, numbers[row], out),
             Self::Clock { face, structure, ahead } => face.append(structure, ahead[row], timestamp_ns, out),
+            Self::Hex { face, packed, width } => face.append(&packed[row * width..][..*width], out),
             Self::Templates { ids, ranks, templates } => {
                 templates[ids[row] as usize].append(ranks[row], timestamp_ns, out);
             }
@@ -145,12 +151,51 @@ pub(super) struct Texts<'b> {
     ends: &'b [u32],
 }
 
+/// The words that texts are made of.
+#[derive(Debug)]
+pub(super) struct Vocabulary<'b> {
+    first: Texts<'b>,
+    /// What ids go on in.
+    second: Texts<'b>,
+}
+
+impl<'b> Vocabulary<'b> {
+    pub(super) fn new<S: Source>(block: &'b Block<S>, words: &'b Words) -> Result<Self, Error> {
+        let [first, second] = &words.vocabularies;
+        Ok(Self { first: Texts::new(block, first)?, second: Texts::new(block, second)? })
+    }
+
+    /// How many words there are.
+    pub(super) fn len(&self) -> usize {
+        self.first.ends.len() + self.second.ends.len()
+    }
+
+    /// The word at `index`.
+    pub(super) fn get(&self, index: usize) -> &'b [u8] {
+        match index.checked_sub(self.first.ends.len()) {
+            None => self.first.get(index),
+            Some(index) => self.second.get(index),
+        }
+    }
+
+    fn append(&self, index: usize, out: &mut Vec<u8>) {
+        match index.checked_sub(self.first.ends.len()) {
+            None => self.first.append(index, out),
+            Some(index) => self.second.append(index, out),
+        }
+    }
+}
+
 /// Bytes that are copied at once: copying a constant number is several times faster than copying a few.
 const COPY_BYTES: usize = 16;
 
 impl<'b> Texts<'b> {
     fn new<S: Source>(block: &'b Block<S>, strings: &'b Strings) -> Result<Self, Error> {
         Ok(Self { text: strings.text(&block.sections)?, ends: strings.ends(&block.sections)? })
+    }
+
+    fn get(&self, index: usize) -> &'b [u8] {
+        &self.text[range(self.ends, index)]
     }
 
     fn append(&self, index: usize, out: &mut Vec<u8>) {

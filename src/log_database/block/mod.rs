@@ -76,11 +76,13 @@ mod cost;
 mod decimal;
 mod encode;
 mod group;
+mod hex;
 mod lines;
 mod needle;
 mod numbers;
 mod parts;
 mod patterns;
+mod places;
 mod plan;
 mod query;
 mod read;
@@ -126,7 +128,7 @@ pub enum Error {
         offset: usize,
     },
     /// A newer monitoring-rs wrote the block. It is intact: upgrade this one.
-    #[error("block is of format {version}, this build reads up to 1")]
+    #[error("block is of format {version}, this build reads up to {supported}", supported = sections::VERSION)]
     UnsupportedVersion {
         /// The block's version.
         version: u8,

@@ -59,6 +59,13 @@ pub(super) fn encode(values: &[i64]) -> Encoded {
     Encoded { layout, planes: split_planes(&numbers.iter().copied(), width) }
 }
 
+/// Encodes `values`, which are none of them negative and neither in order nor multiples of anything, as they are.
+pub(super) fn encode_plain(values: &[u32]) -> Encoded {
+    let width = width_of(values.iter().copied().max().unwrap_or(0).into());
+    let layout = Layout { delta: false, base: 0, least: 0, factor: 1, width };
+    Encoded { layout, planes: split_planes(&values.iter().map(|value| u64::from(*value)), width) }
+}
+
 /// Significant bits of all numbers together: a fair guess at what they cost.
 fn bits(numbers: &[u64]) -> u64 {
     numbers.iter().map(|number| u64::from(u64::BITS - number.leading_zeros())).sum()
@@ -117,6 +124,11 @@ impl Layout {
         Ok(Self { delta, base, least, factor: reader.varint()?, width })
     }
 
+    /// How many planes there are.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
     /// Bytes that the planes of `count` numbers have.
     pub(super) fn plane_bytes(&self, count: u32) -> usize {
         self.width * count as usize
@@ -145,18 +157,23 @@ impl Layout {
 
 /// The `count` numbers below `limit` in `planes`; `None` where one is not below, or the planes are not as long.
 pub(super) fn decode_ids(planes: &[u8], count: u32, limit: u32) -> Option<Vec<u32>> {
-    let mut ids = vec![0; count as usize];
-    let width = id_width(limit);
-    if planes.len() != width * ids.len() {
+    if planes.len() != id_width(limit) * count as usize {
         return None;
     }
-    for plane in 0..width {
-        let bytes = &planes[plane * ids.len()..][..ids.len()];
-        for (id, byte) in ids.iter_mut().zip(bytes) {
-            *id |= u32::from(*byte) << (8 * plane);
+    let mut ids = Vec::new();
+    join_planes(planes, count as usize, &mut ids);
+    (count == 0 || ids.iter().all(|id| *id < limit)).then_some(ids)
+}
+
+/// Puts the `count` numbers that `planes`, at most four, are made of into `numbers`.
+pub(super) fn join_planes(planes: &[u8], count: usize, numbers: &mut Vec<u32>) {
+    numbers.clear();
+    numbers.resize(count, 0);
+    for (plane, shift) in planes.chunks_exact(count.max(1)).zip([0, 8, 16, 24]) {
+        for (number, byte) in numbers.iter_mut().zip(plane) {
+            *number |= u32::from(*byte) << shift;
         }
     }
-    (count == 0 || ids.iter().all(|id| *id < limit)).then_some(ids)
 }
 
 /// Planes of a column of ids below `limit`.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::Error;
 use super::classes::Classes;
 use super::numbers::{self, Layout};
+use super::places::{self, Places};
 use super::rows::Rows;
 use super::sections::{Sections, Source};
 
@@ -19,7 +20,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn get<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
+    pub(super) fn get<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
         let section = sections.get(self.section)?;
         Ok(&section[self.start..self.start + self.length])
     }
@@ -45,16 +46,23 @@ pub(super) struct Strings {
 /// Texts as sequences of words.
 #[derive(Debug)]
 pub(super) struct Words {
-    /// The distinct words.
-    pub(super) vocabulary: Strings,
+    /// The distinct words, one part after the other.
+    pub(super) vocabularies: [Strings; 2],
     /// Bytes of the longest text.
     pub(super) longest: usize,
     /// The words of all texts one after the other.
-    pub(super) ids: Ids,
-    /// How many words each text has.
-    pub(super) counts: Numbers,
-    /// Where in `ids` each text ends.
+    pub(super) sequence: Sequence,
+    /// Where in the sequence each text ends.
     pub(super) ends: OnceCell<Vec<u32>>,
+}
+
+/// Which words follow one another.
+#[derive(Debug)]
+pub(super) enum Sequence {
+    /// An id a place, and how many words each text has; what version 1 wrote.
+    Ids { ids: Ids, by_text: Numbers },
+    /// Places by word.
+    Places(Places),
 }
 
 /// Which of a column's distinct values, or of its templates, each row has.
@@ -86,6 +94,12 @@ pub(super) fn get_or_try_init<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Resu
 }
 
 impl Strings {
+    /// No strings, which are in no section.
+    pub(super) fn none() -> Self {
+        let place = Place { section: 0, start: 0, length: 0 };
+        Self { count: 0, classes: Classes::default(), longest: 0, place, lengths: None, ends: OnceCell::new() }
+    }
+
     /// All of them, each followed by a newline.
     pub(super) fn text<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
         self.place.get(sections)
@@ -151,24 +165,41 @@ fn ends_of(lengths: &[i64]) -> Vec<u32> {
 }
 
 impl Words {
+    /// How many distinct words there are.
+    pub(super) fn limit(&self) -> u32 {
+        self.vocabularies.iter().map(|vocabulary| vocabulary.count).sum()
+    }
+
     /// The words of all texts, one text after the other; all are of the vocabulary.
     pub(super) fn ids<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
-        self.ids.get(sections)
+        match &self.sequence {
+            Sequence::Ids { ids, .. } => ids.get(sections),
+            Sequence::Places(places) => places.ids(sections),
+        }
+    }
+
+    /// Calls `found` with each text that has one of the `wanted` words, in any order, and perhaps more than once.
+    pub(super) fn find<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        wanted: &Rows,
+        mut found: impl FnMut(usize),
+    ) -> Result<(), Error> {
+        let ends = self.ends(sections)?;
+        match &self.sequence {
+            Sequence::Ids { ids, .. } => ids.find(sections, wanted, |place| found(places::text_at(ends, place))),
+            Sequence::Places(places) => places.find(sections, wanted, ends, found),
+        }
     }
 
     /// Where each text's words end.
     pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
-        let ends = get_or_try_init(&self.ends, || {
-            let mut end = 0_u32;
-            let ends = self.counts.get(sections)?.iter().map_while(|count| {
-                end = end.checked_add(u32::try_from(*count).ok()?)?;
-                Some(end)
-            });
-            let ends: Vec<u32> = ends.collect();
-            if ends.len() != self.counts.count as usize || end != self.ids.count {
-                return Err(self.ids.place.corrupt("words of texts"));
+        let ends = get_or_try_init(&self.ends, || match &self.sequence {
+            Sequence::Ids { ids, by_text } => {
+                let counts = by_text.get(sections)?.iter().copied().map(Some);
+                places::ends(counts, ids.count).ok_or_else(|| by_text.place.corrupt("words of texts"))
             }
-            Ok(ends)
+            Sequence::Places(places) => places.ends(sections),
         })?;
         Ok(ends)
     }

@@ -7,7 +7,7 @@
 use super::Error;
 use super::align::align;
 use super::classes::Classes;
-use super::lines::{TemplateView, View};
+use super::lines::{TemplateView, View, Vocabulary};
 use super::needle::{Part, Probe};
 use super::parts::{Strings, Words, range};
 use super::read::Block;
@@ -178,7 +178,9 @@ impl<S: Source> Block<S> {
         }
         match column {
             Column::Text(values) => Ok(self.find_in_strings(values, probe)?.map_or(Found::None, Found::Some)),
-            Column::Words(texts) if Matcher::fits(probe) => self.find_in_words(texts, count, probe),
+            Column::Words(texts) if probe.is_within_word() || Matcher::fits(probe) => {
+                self.find_in_words(texts, count, probe)
+            }
             Column::Dictionary { values, ids } => match self.find_in_strings(values, probe)? {
                 Some(wanted) => {
                     let mut rows = Rows::none(count);
@@ -197,17 +199,23 @@ impl<S: Source> Block<S> {
             Column::Words(_) | Column::Decimal { .. } | Column::Clock { .. } => {
                 self.find_in_values(column, count, probe, owner)
             }
+            Column::Hex { face, packed } => {
+                let mut rows = None;
+                let found = |row| rows.get_or_insert_with(|| Rows::none(count)).insert(to_row(row));
+                let are_some = face.find(packed.get(&self.sections)?, probe, found);
+                Ok(if are_some { rows.map_or(Found::None, Found::Some) } else { Found::All })
+            }
             Column::Templates(templates) => self.find_in_templates(templates, probe, false),
         }
     }
 
     fn find_in_words(&self, texts: &Words, count: u32, probe: &Probe<'_>) -> Result<Found, Error> {
-        let (text, ends) = (texts.vocabulary.text(&self.sections)?, texts.vocabulary.ends(&self.sections)?);
-        let words = (0..ends.len()).map(|index| &text[range(ends, index)]);
-        let holding = match probe.part {
-            Part::Inner => self.find_in_strings(&texts.vocabulary, probe)?,
-            Part::Start | Part::End | Part::Whole => None,
-        };
+        let holding = self.words_holding(texts, probe)?;
+        if probe.is_within_word() {
+            return holding.map_or(Ok(Found::None), |words| self.find_words(texts, count, &words));
+        }
+        let vocabulary = Vocabulary::new(self, texts)?;
+        let words = (0..vocabulary.len()).map(|index| vocabulary.get(index));
         let matcher = match Matcher::prepare(probe, words, holding.as_ref()) {
             Matched::Nowhere => return Ok(Found::None),
             Matched::WithinWords(words) => return self.find_words(texts, count, words),
@@ -221,13 +229,30 @@ impl<S: Source> Block<S> {
         }))
     }
 
+    /// The words that a probe lies within, if it may lie anywhere in a text; `None` for none.
+    fn words_holding(&self, texts: &Words, probe: &Probe<'_>) -> Result<Option<Rows>, Error> {
+        if probe.part != Part::Inner {
+            return Ok(None);
+        }
+        let mut holding: Option<Rows> = None;
+        let mut first = 0;
+        for vocabulary in &texts.vocabularies {
+            if probe.bytes.len() <= vocabulary.longest && probe.may_be_of(vocabulary.classes) {
+                let found = self.find_in_strings(vocabulary, probe)?;
+                let words = found.iter().flat_map(Rows::iter);
+                words.for_each(|word| {
+                    holding.get_or_insert_with(|| Rows::none(texts.limit())).insert(first + word);
+                });
+            }
+            first += vocabulary.count;
+        }
+        Ok(holding)
+    }
+
     /// The texts that have one of the `wanted` words.
     fn find_words(&self, texts: &Words, count: u32, wanted: &Rows) -> Result<Found, Error> {
-        let ends = texts.ends(&self.sections)?;
         let mut rows = Rows::none(count);
-        texts.ids.find(&self.sections, wanted, |position| {
-            rows.insert(to_row(ends.partition_point(|end| *end as usize <= position)));
-        })?;
+        texts.find(&self.sections, wanted, |text| rows.insert(to_row(text)))?;
         Ok(Found::Some(rows))
     }
 
@@ -267,7 +292,11 @@ impl Column {
         }
         match self {
             Self::Text(values) | Self::Dictionary { values, .. } => probe.may_be_of(values.classes),
-            Self::Words(texts) => probe.may_be_of(texts.vocabulary.classes),
+            Self::Words(texts) => {
+                let [first, second] = &texts.vocabularies;
+                let may_fit = !probe.is_within_word() || probe.bytes.len() <= first.longest.max(second.longest);
+                may_fit && probe.may_be_of(first.classes.or(second.classes))
+            }
             Self::Decimal { face, .. } => {
                 let (prefix, suffix) = (face.prefix.of(structure), face.suffix.of(structure));
                 let classes = Classes::of(b"0.").or(Classes::of(prefix)).or(Classes::of(suffix));
@@ -278,6 +307,7 @@ impl Column {
                 let classes = Classes::of(&pattern).or(Classes::of(before)).or(Classes::of(after));
                 probe.may_be_of(classes) && probe.fits(before, &pattern, after)
             }
+            Self::Hex { face, .. } => face.may_hold(probe),
             Self::Templates(_) => true,
         }
     }

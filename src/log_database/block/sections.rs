@@ -9,8 +9,12 @@ use zstd::bulk::{Compressor, Decompressor};
 use super::wire::{Reader, put_length};
 use super::{DECODED_BYTES_MAX, Error, SECTIONS_MAX};
 
-/// `mrb` and the version of the format.
-const MAGIC: [u8; 4] = *b"mrb\x01";
+/// `mrb` and the version of the format that is written.
+const MAGIC: [u8; 4] = *b"mrb\x02";
+/// The oldest version that is read.
+const VERSION_MIN: u8 = 1;
+/// The newest version that is read, and the one that is written.
+pub(super) const VERSION: u8 = MAGIC[3];
 /// Magic, length of the rest of the header, CRC-32 of both and of the rest of the header.
 const PREFIX_BYTES: usize = MAGIC.len() + 2 * size_of::<u32>();
 /// Longest header, so that a flipped length cannot size a read: a section needs at most 14 bytes in the table.
@@ -96,6 +100,7 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Sections<S> {
     source: S,
+    version: u8,
     entries: Vec<Entry>,
 }
 
@@ -113,8 +118,9 @@ impl<S: Source> Sections<S> {
         if magic[..3] != MAGIC[..3] {
             return Err(Error::Corrupt { what: "no block begins here", offset: 0 });
         }
-        if magic != MAGIC {
-            return Err(Error::UnsupportedVersion { version: magic[3] });
+        let version = magic[3];
+        if !(VERSION_MIN..=VERSION).contains(&version) {
+            return Err(Error::UnsupportedVersion { version });
         }
         let table_bytes = reader.u32()? as usize;
         let crc = reader.u32()?;
@@ -131,7 +137,12 @@ impl<S: Source> Sections<S> {
         let mut reader = Reader::new(table, "section table");
         let summary = read_summary(&mut reader)?;
         let entries = read_table(&mut reader, header_bytes, block_bytes)?;
-        Ok((Self { source, entries }, summary))
+        Ok((Self { source, version, entries }, summary))
+    }
+
+    /// The version of the format that the block was written in.
+    pub(super) fn version(&self) -> u8 {
+        self.version
     }
 
     /// How many bytes section `index` has, decompressed.

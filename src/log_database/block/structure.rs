@@ -7,8 +7,10 @@ use super::Error;
 use super::classes::Classes;
 use super::clock;
 use super::decimal;
+use super::hex;
 use super::numbers::{Layout, id_width};
-use super::parts::{Ids, Numbers, Place, Strings, Words, get_or_try_init};
+use super::parts::{Ids, Numbers, Place, Sequence, Strings, Words, get_or_try_init};
+use super::places::{Group, Places};
 use super::sections::{Sections, Source};
 use super::wire::{Reader, Span};
 use crate::model::LINES_BYTES_MAX;
@@ -38,10 +40,23 @@ pub(super) enum Kind {
     Decimal,
     Clock,
     Templates,
+    /// Words, rare ones by their places; since version 2.
+    Prose,
+    /// Since version 2.
+    Hex,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [Self::Text, Self::Words, Self::Dictionary, Self::Decimal, Self::Clock, Self::Templates];
+    const ALL: [Self; 8] = [
+        Self::Text,
+        Self::Words,
+        Self::Dictionary,
+        Self::Decimal,
+        Self::Clock,
+        Self::Templates,
+        Self::Prose,
+        Self::Hex,
+    ];
 }
 
 /// What varies between the rows of a template.
@@ -59,6 +74,8 @@ pub(super) enum Column {
     Clock { face: clock::Face, ahead: Numbers },
     /// Cut once more.
     Templates(Templates),
+    /// Hexadecimal digits a row.
+    Hex { face: hex::Face, packed: Place },
 }
 
 /// Templates, and which of them each row has.
@@ -195,12 +212,18 @@ impl<S: Source> Parser<'_, S> {
         match kind {
             Kind::Text => Ok(Column::Text(self.strings(count)?)),
             Kind::Words => Ok(Column::Words(Box::new(self.words(count)?))),
+            Kind::Prose => Ok(Column::Words(Box::new(self.prose(count)?))),
             Kind::Dictionary => {
                 let limit = self.reader.count(count)?;
                 Ok(Column::Dictionary { values: self.strings(limit)?, ids: self.ids(count, limit)? })
             }
             Kind::Decimal => {
                 Ok(Column::Decimal { face: decimal::Face::read(&mut self.reader)?, numbers: self.numbers(count)? })
+            }
+            Kind::Hex => {
+                let face = hex::Face::read(&mut self.reader, count)?;
+                let packed = self.place(face.packed_bytes() * count as usize)?;
+                Ok(Column::Hex { face, packed })
             }
             Kind::Clock if depth < DEPTH_MAX => {
                 Ok(Column::Clock { face: clock::Face::read(&mut self.reader)?, ahead: self.numbers(count)? })
@@ -218,22 +241,59 @@ impl<S: Source> Parser<'_, S> {
         if limit < 2 {
             return Err(self.reader.corrupt());
         }
-        let vocabulary = self.strings(limit)?;
-        let ids = self.ids(word_count, limit)?;
-        Ok(Words { vocabulary, longest, ids, counts: self.numbers(count)?, ends: OnceCell::new() })
+        let vocabularies = [self.strings(limit)?, Strings::none()];
+        let sequence = Sequence::Ids { ids: self.ids(word_count, limit)?, by_text: self.numbers(count)? };
+        Ok(Words { vocabularies, longest, sequence, ends: OnceCell::new() })
+    }
+
+    fn prose(&mut self, count: u32) -> Result<Words, Error> {
+        let longest = self.reader.length(LINES_BYTES_MAX)?;
+        let first_count = self.reader.count(u32::MAX)?;
+        let first = self.strings(first_count)?;
+        let second_count = self.reader.count(u32::MAX - first_count)?;
+        let vocabularies = [first, self.strings(second_count)?];
+        let sequence = Sequence::Places(self.places(first_count + second_count, count)?);
+        Ok(Words { vocabularies, longest, sequence, ends: OnceCell::new() })
+    }
+
+    /// The words of `text_count` texts.
+    fn places(&mut self, word_count: u32, text_count: u32) -> Result<Places, Error> {
+        let count = self.reader.count(u32::MAX)?;
+        self.spend(count)?;
+        let limit = self.reader.count(word_count)?;
+        let frequent_count = self.reader.count(count)?;
+        let frequent = self.ids(frequent_count, limit)?;
+        let by_text = [self.numbers(text_count)?, self.numbers(text_count)?];
+        let counts = self.numbers(word_count - limit)?;
+        let (mut words_left, mut places_left) = (word_count - limit, count - frequent_count);
+        let mut groups = Vec::new();
+        for _ in 0..self.reader.count(words_left)? {
+            let (word_count, place_count) = (self.reader.count(words_left)?, self.reader.count(places_left)?);
+            words_left -= word_count;
+            places_left -= place_count;
+            let width = self.reader.length(size_of::<u32>())?;
+            let planes = self.place(width * place_count as usize)?;
+            groups.push(Group { word_count, place_count, planes });
+        }
+        if words_left != 0 || places_left != 0 {
+            return Err(self.reader.corrupt());
+        }
+        let (ids, frequent_ends) = (OnceCell::new(), OnceCell::new());
+        Ok(Places { count, frequent, by_text, frequent_ends, counts, groups, ids })
     }
 
     fn strings(&mut self, count: u32) -> Result<Strings, Error> {
         let length = self.reader.length(u32::MAX as usize)?;
         let longest = self.reader.length(length)?;
-        let classes = u16::try_from(self.reader.varint()?).map_err(|_| self.reader.corrupt())?;
+        let bits = self.reader.varint()?;
+        let classes = if self.sections.version() == 1 { Classes::from_version_1(bits) } else { Classes::from_bits(bits) };
         let place = self.place(length)?;
         let lengths = match self.reader.byte()? {
             0 => None,
             1 => Some(Box::new(self.numbers(count)?)),
             _ => return Err(self.reader.corrupt()),
         };
-        Ok(Strings { count, classes: Classes::from_bits(classes), longest, place, lengths, ends: OnceCell::new() })
+        Ok(Strings { count, classes, longest, place, lengths, ends: OnceCell::new() })
     }
 
     fn ids(&mut self, count: u32, limit: u32) -> Result<Ids, Error> {
@@ -258,6 +318,7 @@ impl Column {
             Self::Words(texts) => texts.longest,
             Self::Decimal { face, .. } => face.longest(),
             Self::Clock { face, .. } => face.longest(),
+            Self::Hex { face, .. } => face.pattern.len(),
             Self::Templates(templates) => templates.longest,
         }
     }

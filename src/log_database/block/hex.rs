@@ -1,0 +1,257 @@
+//! Hexadecimal ids in values of one length: `867c64929b90a0c3`, `49e36993-528b-4270-af4d-d200afd7a112`, `0x60b98b026db1`.
+//!
+//! Two digits are a byte. Such ids are random, so that packing them is all the compression there is to have; and a needle is
+//! packed as well and searched for among the bytes, twice: as it lies where it begins with a byte's first digit or second.
+
+use std::collections::BTreeSet;
+
+use memchr::memmem;
+
+use super::Error;
+use super::needle::{Part, Probe};
+use super::tokenize::SLOT;
+use super::values::Values;
+use super::wire::{Reader, put_bytes, put_length};
+use crate::model::LINES_BYTES_MAX;
+
+/// Values with fewer digits than this are better off as numbers or in dictionaries.
+const DIGITS_MIN: usize = 6;
+/// Most literals in a value; UUIDs have five.
+const LITERALS_MAX: usize = 16;
+
+const LOWER: &[u8; 16] = b"0123456789abcdef";
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+
+/// How the ids of a column are written.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// What all values have in common, and [`SLOT`] in place of each digit.
+    pattern: Vec<u8>,
+    is_upper: bool,
+}
+
+/// The values' shape and their digits, packed, where every value comes back exactly.
+pub(super) fn pack(values: &Values) -> Option<(Shape, Vec<u8>)> {
+    let first = values.get(0);
+    let is_of_one_length = values.text().len() == values.len() * (first.len() + 1) && first.len() == values.longest();
+    if !is_of_one_length || first.len() < DIGITS_MIN || first.contains(&SLOT) {
+        return None;
+    }
+    let mut varies = vec![false; first.len()];
+    for value in values.iter() {
+        varies.iter_mut().zip(first.iter().zip(value)).for_each(|(varies, (a, b))| *varies |= a != b);
+    }
+    let digit_count = varies.iter().filter(|varies| **varies).count();
+    let literal_count = varies.chunk_by(|a, b| a == b).filter(|run| !run[0]).count();
+    if digit_count < DIGITS_MIN || LITERALS_MAX < literal_count {
+        return None;
+    }
+    let is_upper = values.text().iter().any(|byte| (b'A'..=b'F').contains(byte));
+    let mut packed = Vec::with_capacity(values.len() * digit_count.div_ceil(2));
+    for value in values.iter() {
+        let mut digits = value.iter().zip(&varies).filter(|(_, varies)| **varies).map(|(byte, _)| digit(*byte, is_upper));
+        while let Some(high) = digits.next() {
+            packed.push(high? << 4 | digits.next().unwrap_or(Some(0))?);
+        }
+    }
+    let pattern = first.iter().zip(&varies).map(|(byte, varies)| if *varies { SLOT } else { *byte }).collect();
+    Some((Shape { pattern, is_upper }, packed))
+}
+
+/// The value of a digit written in this case.
+fn digit(byte: u8, is_upper: bool) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' if !is_upper => Some(byte - b'a' + 10),
+        b'A'..=b'F' if is_upper => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+impl Shape {
+    /// Appends how the ids are written: literals and counts of digits by turns.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        let mut rest = &self.pattern[..];
+        let mut runs = Vec::new();
+        let mut count = 0;
+        while !rest.is_empty() {
+            let literal = rest.iter().take_while(|byte| **byte != SLOT).count();
+            let digits = rest[literal..].iter().take_while(|byte| **byte == SLOT).count();
+            put_bytes(&mut runs, &rest[..literal]);
+            put_length(&mut runs, digits);
+            count += 1;
+            rest = &rest[literal + digits..];
+        }
+        out.push(u8::from(self.is_upper));
+        put_length(out, count);
+        out.extend_from_slice(&runs);
+    }
+}
+
+/// How the ids of a column are written, as read from a block.
+#[derive(Debug)]
+pub(super) struct Face {
+    /// What all values have in common, and [`SLOT`] in place of each digit.
+    pub(super) pattern: Vec<u8>,
+    pub(super) is_upper: bool,
+}
+
+/// What of a needle has to be where in a column.
+enum Wanted {
+    /// It is in every value.
+    Everywhere,
+    /// One of these runs of bytes is in the packed values that it is in.
+    Packed(BTreeSet<Vec<u8>>),
+    /// It is too short to tell.
+    Unknown,
+}
+
+impl Face {
+    /// Reads what [`Shape::put`] wrote, of `count` values.
+    pub(super) fn read(reader: &mut Reader<'_>, count: u32) -> Result<Self, Error> {
+        let is_upper = match reader.byte()? {
+            0 => false,
+            1 => true,
+            _ => return Err(reader.corrupt()),
+        };
+        let mut pattern = Vec::new();
+        // Of digits in rows that are not there, nothing would show that they are not in the section either.
+        let mut digits_left = if count == 0 { 0 } else { LINES_BYTES_MAX };
+        for _ in 0..reader.length(LITERALS_MAX + 1)? {
+            let length = reader.length(LINES_BYTES_MAX)?;
+            let literal = reader.take(length)?;
+            let digits = reader.length(digits_left)?;
+            if literal.contains(&SLOT) {
+                return Err(reader.corrupt());
+            }
+            digits_left -= digits;
+            pattern.extend_from_slice(literal);
+            pattern.resize(pattern.len() + digits, SLOT);
+        }
+        Ok(Self { pattern, is_upper })
+    }
+
+    /// Bytes that the digits of a value are packed in.
+    pub(super) fn packed_bytes(&self) -> usize {
+        self.pattern.iter().filter(|byte| **byte == SLOT).count().div_ceil(2)
+    }
+
+    /// Appends the value whose digits are `packed`.
+    pub(super) fn append(&self, packed: &[u8], out: &mut Vec<u8>) {
+        let digits = if self.is_upper { UPPER } else { LOWER };
+        let start = out.len();
+        out.extend_from_slice(&self.pattern);
+        let mut slots = out[start..].iter_mut().filter(|byte| **byte == SLOT);
+        for byte in packed {
+            for half in [byte >> 4, byte & 0xf] {
+                if let Some(slot) = slots.next() {
+                    *slot = digits[usize::from(half)];
+                }
+            }
+        }
+    }
+
+    /// Whether a value may have the probe's bytes.
+    pub(super) fn may_hold(&self, probe: &Probe<'_>) -> bool {
+        let mut is_held = false;
+        self.each_start(probe, |_| {
+            is_held = true;
+            false
+        });
+        is_held
+    }
+
+    /// Calls `found` with where in the pattern the probe's bytes may begin, until it returns `false`. Of places with nothing
+    /// but digits around them, only the first of each two that are alike.
+    fn each_start(&self, probe: &Probe<'_>, mut found: impl FnMut(usize) -> bool) {
+        let (pattern, needle) = (&self.pattern[..], probe.bytes);
+        let Some(last) = pattern.len().checked_sub(needle.len()) else { return };
+        let (first, last) = match probe.part {
+            Part::Inner => (0, last),
+            Part::Start => (0, 0),
+            Part::End => (last, last),
+            Part::Whole if last == 0 => (0, 0),
+            Part::Whole => return,
+        };
+        let is_hex = needle.iter().all(|byte| self.digit_of(probe, *byte).is_some());
+        let mut start = first;
+        while start <= last {
+            let run = pattern[start..].iter().take_while(|byte| **byte == SLOT).count();
+            if needle.len() <= run {
+                let last_in_run = (start + run - needle.len()).min(last);
+                let mut alike = start..=last_in_run.min(start + 1);
+                if is_hex && !alike.all(&mut found) {
+                    return;
+                }
+                start = last_in_run + 1;
+                continue;
+            }
+            let fits = |(like, byte): (&u8, &u8)| match *like {
+                SLOT => self.digit_of(probe, *byte).is_some(),
+                like => probe.same(&[like], &[*byte]),
+            };
+            if pattern[start..].iter().zip(needle).all(fits) && !found(start) {
+                return;
+            }
+            start += 1;
+        }
+    }
+
+    /// The value of a needle's byte as one of the digits.
+    fn digit_of(&self, probe: &Probe<'_>, byte: u8) -> Option<u8> {
+        probe.cases(byte).into_iter().find_map(|byte| digit(byte, self.is_upper))
+    }
+
+    fn wanted(&self, probe: &Probe<'_>) -> Wanted {
+        let mut wanted = Wanted::Packed(BTreeSet::new());
+        self.each_start(probe, |start| {
+            let digits_before = self.pattern[..start].iter().filter(|byte| **byte == SLOT).count();
+            let like = self.pattern[start..].iter().zip(probe.bytes);
+            let digits = like.filter(|(like, _)| **like == SLOT).filter_map(|(_, byte)| self.digit_of(probe, *byte));
+            let digits: Vec<u8> = digits.collect();
+            let whole_bytes = digits.get(digits_before % 2..).unwrap_or_default();
+            let packed: Vec<u8> = whole_bytes.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+            match &mut wanted {
+                _ if digits.is_empty() => wanted = Wanted::Everywhere,
+                _ if packed.is_empty() => wanted = Wanted::Unknown,
+                Wanted::Packed(runs) => {
+                    runs.insert(packed);
+                }
+                Wanted::Everywhere | Wanted::Unknown => {}
+            }
+            matches!(wanted, Wanted::Packed(_))
+        });
+        wanted
+    }
+
+    /// Calls `found` with the rows among `packed` values that hold the probe's bytes, some of them perhaps twice; returns
+    /// `false` where all do.
+    pub(super) fn find(&self, packed: &[u8], probe: &Probe<'_>, mut found: impl FnMut(usize)) -> bool {
+        let width = self.packed_bytes();
+        let mut value = Vec::new();
+        let mut is_in_row = |row: usize| {
+            value.clear();
+            self.append(&packed[row * width..][..width], &mut value);
+            probe.is_in(&value)
+        };
+        match self.wanted(probe) {
+            Wanted::Everywhere => return false,
+            Wanted::Unknown => (0..packed.len() / width.max(1)).filter(|row| is_in_row(*row)).for_each(found),
+            Wanted::Packed(runs) => {
+                for run in runs {
+                    let finder = memmem::Finder::new(&run);
+                    let mut start = 0;
+                    // What is found only says where to look: it may begin with the wrong digit, or run on into the next row.
+                    while let Some(at) = packed.get(start..).and_then(|rest| finder.find(rest)) {
+                        let row = (start + at) / width;
+                        if is_in_row(row) {
+                            found(row);
+                        }
+                        start = (row + 1) * width;
+                    }
+                }
+            }
+        }
+        true
+    }
+}

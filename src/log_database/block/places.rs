@@ -1,0 +1,278 @@
+//! Which words follow one another in texts, so that to find a word is to read its own places and few more.
+//!
+//! All texts together are one sequence of words; a place is a position in it. Of rare words, which are what is searched for,
+//! the places are stored word by word, as gaps. What is left are the places of frequent words: an id for each, in order.
+//! Gaps alone would take a bit and a half more for each place than ids do, which most places cannot afford: they are those
+//! of frequent words.
+//!
+//! Rare words follow one another by how often they are met, to a power of two, and then as they are first met. So each
+//! one's first place can be a gap after that of the word before, and the gaps of neighbours are alike.
+
+use std::cell::OnceCell;
+
+use super::Error;
+use super::numbers::{self, join_planes};
+use super::parts::{Ids, Numbers, Place, get_or_try_init};
+use super::rows::Rows;
+use super::sections::{Sections, Source};
+
+/// A word that is met once in so many is frequent. There can be no more such words, so their ids are bytes.
+const FREQUENT_AMONG: u64 = 256;
+/// A group of words with so many places is not made any longer, because it is read as a whole.
+const GROUP_PLACES: usize = 16 << 10;
+
+/// Where a word that is met so often among `total` is in the order that [`encode`] wants words in.
+pub(super) fn rank(count: u32, total: usize) -> u32 {
+    if is_frequent(count, total) { !count } else { !(1 << count.checked_ilog2().unwrap_or_default()) }
+}
+
+/// Whether a word that is met so often among `total` is frequent.
+pub(super) fn is_frequent(count: u32, total: usize) -> bool {
+    total as u64 <= u64::from(count) * FREQUENT_AMONG
+}
+
+/// A sequence of words ready to be written.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    /// How many of the words are frequent; they come first.
+    pub(super) frequent_count: usize,
+    /// The frequent words one after the other, and how many of them each text has.
+    pub(super) frequent: Vec<u32>,
+    pub(super) frequent_by_text: numbers::Encoded,
+    /// How many rare words each text has.
+    pub(super) rare_by_text: numbers::Encoded,
+    /// How often each rare word is met.
+    pub(super) counts: numbers::Encoded,
+    pub(super) groups: Vec<EncodedGroup>,
+}
+
+/// Neighbouring rare words and their places.
+#[derive(Debug)]
+pub(super) struct EncodedGroup {
+    pub(super) word_count: usize,
+    pub(super) place_count: usize,
+    /// Planes of the gaps.
+    pub(super) gaps: numbers::Encoded,
+}
+
+/// Encodes the sequence of words `ids` of texts that have `by_text` words. Words of equal [`rank`] are in the order in which they are first met.
+pub(super) fn encode(ids: &[u32], by_text: &[u32], word_count: usize) -> Encoded {
+    let mut counts = vec![0_u32; word_count];
+    for id in ids {
+        counts[*id as usize] += 1;
+    }
+    let frequent_count = counts.iter().take_while(|count| is_frequent(**count, ids.len())).count();
+    let is_frequent = |id: &&u32| (**id as usize) < frequent_count;
+    let frequent = ids.iter().filter(is_frequent).copied().collect();
+    let (mut frequent_by_text, mut rare_by_text) = (Vec::new(), Vec::new());
+    let mut rest = ids;
+    for count in by_text {
+        let (of_text, later) = rest.split_at(*count as usize);
+        let of_frequent = u32::try_from(of_text.iter().filter(is_frequent).count()).expect("no more than the text has");
+        frequent_by_text.push(of_frequent);
+        rare_by_text.push(count - of_frequent);
+        rest = later;
+    }
+    let counts = counts.split_off(frequent_count);
+    let mut places = &places(ids, frequent_count, &counts)[..];
+    let mut groups = Vec::new();
+    let (mut first, mut place_count) = (0, 0);
+    for (word, count) in counts.iter().enumerate() {
+        place_count += *count as usize;
+        // Those of the other part of a vocabulary begin anew.
+        let next = counts.get(word + 1).zip(places.get(place_count));
+        let is_last_alike =
+            next.is_none_or(|(next, place)| next.ilog2() != count.ilog2() || *place < places[place_count - *count as usize]);
+        if is_last_alike || GROUP_PLACES <= place_count {
+            let (of_group, later) = places.split_at(place_count);
+            let gaps = numbers::encode_plain(&gaps(of_group, &counts[first..=word]));
+            groups.push(EncodedGroup { word_count: word + 1 - first, place_count, gaps });
+            (first, place_count, places) = (word + 1, 0, later);
+        }
+    }
+    Encoded {
+        frequent_count,
+        frequent,
+        frequent_by_text: encode_counts(&frequent_by_text),
+        rare_by_text: encode_counts(&rare_by_text),
+        counts: encode_counts(&counts),
+        groups,
+    }
+}
+
+fn encode_counts(counts: &[u32]) -> numbers::Encoded {
+    numbers::encode(&counts.iter().copied().map(i64::from).collect::<Vec<_>>())
+}
+
+/// The places of each rare word, one word after the other.
+fn places(ids: &[u32], frequent_count: usize, counts: &[u32]) -> Vec<u32> {
+    let starts = counts.iter().scan(0, |start, count| Some(std::mem::replace(start, *start + *count as usize)));
+    let mut ends: Vec<usize> = starts.collect();
+    let mut places = vec![0; counts.iter().map(|count| *count as usize).sum()];
+    for (place, id) in (0..).zip(ids) {
+        if let Some(word) = (*id as usize).checked_sub(frequent_count) {
+            places[ends[word]] = place;
+            ends[word] += 1;
+        }
+    }
+    places
+}
+
+/// How many places lie before each of a group's: after the one before, or of a word's first one, after that of the word
+/// before.
+fn gaps(places: &[u32], counts: &[u32]) -> Vec<u32> {
+    let mut gaps = Vec::with_capacity(places.len());
+    let (mut rest, mut first) = (places, 0);
+    for count in counts {
+        let (of_word, later) = rest.split_at(*count as usize);
+        let mut next = first;
+        for place in of_word {
+            gaps.push(place - next);
+            next = place + 1;
+        }
+        first = of_word[0] + 1;
+        rest = later;
+    }
+    gaps
+}
+
+/// A sequence of words as read from a block.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// How many places there are.
+    pub(super) count: u32,
+    /// The frequent words one after the other; all words below the ids' limit are frequent.
+    pub(super) frequent: Ids,
+    /// How many frequent and how many rare words each text has.
+    pub(super) by_text: [Numbers; 2],
+    /// Where each text's frequent words end.
+    pub(super) frequent_ends: OnceCell<Vec<u32>>,
+    /// How often each rare word is met.
+    pub(super) counts: Numbers,
+    pub(super) groups: Vec<Group>,
+    /// The word at each place, once it was asked for.
+    pub(super) ids: OnceCell<Vec<u32>>,
+}
+
+/// Neighbouring rare words.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) word_count: u32,
+    pub(super) place_count: u32,
+    /// Planes of the gaps.
+    pub(super) planes: Place,
+}
+
+impl Places {
+    /// The word at each place.
+    pub(super) fn ids<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
+        let ids = get_or_try_init(&self.ids, || {
+            let mut ids = vec![u32::MAX; self.count as usize];
+            let (first, end) = (self.frequent.limit, self.frequent.limit + self.counts.count);
+            self.visit(sections, first..end, |word, place| ids[place as usize] = word)?;
+            // The frequent words are as many as rare ones leave places, so two rare ones at one place are noticed.
+            let mut frequent = self.frequent.get(sections)?.iter();
+            for id in ids.iter_mut().filter(|id| **id == u32::MAX) {
+                *id = *frequent.next().ok_or_else(|| self.frequent.place.corrupt("frequent words"))?;
+            }
+            Ok(ids)
+        })?;
+        Ok(ids)
+    }
+
+    /// Where each text's words end.
+    pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<Vec<u32>, Error> {
+        let [frequent, rare] = &self.by_text;
+        let counts = frequent.get(sections)?.iter().zip(rare.get(sections)?).map(|(frequent, rare)| frequent.checked_add(*rare));
+        self.checked_ends(counts, self.count)
+    }
+
+    fn checked_ends(&self, counts: impl Iterator<Item = Option<i64>>, total: u32) -> Result<Vec<u32>, Error> {
+        ends(counts, total).ok_or_else(|| self.by_text[0].place.corrupt("words of texts"))
+    }
+
+    /// Calls `found` with each text that has one of the `wanted` words, once for each place. Reads only groups that have one
+    /// of them. `ends` are [`Self::ends`].
+    pub(super) fn find<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        wanted: &Rows,
+        ends: &[u32],
+        mut found: impl FnMut(usize),
+    ) -> Result<(), Error> {
+        let is_rare = |word: &u32| self.frequent.limit <= *word;
+        let rare = wanted.iter().skip_while(|word| !is_rare(word));
+        self.visit(sections, rare, |_, place| found(text_at(ends, place as usize)))?;
+        if wanted.iter().next().is_none_or(|first| is_rare(&first)) {
+            return Ok(());
+        }
+        let frequent_ends = get_or_try_init(&self.frequent_ends, || {
+            let counts = self.by_text[0].get(sections)?.iter().copied().map(Some);
+            self.checked_ends(counts, self.frequent.count)
+        })?;
+        self.frequent.find(sections, wanted, |place| found(text_at(frequent_ends, place)))
+    }
+
+    /// Calls `found` with each of the `wanted` words, which are rare and ascending, and each of its places, which are below
+    /// the count.
+    fn visit<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        wanted: impl Iterator<Item = u32>,
+        mut found: impl FnMut(u32, u32),
+    ) -> Result<(), Error> {
+        let mut wanted = wanted.peekable();
+        let mut counts = self.counts.get(sections)?;
+        let mut gaps = Vec::new();
+        let mut word = self.frequent.limit;
+        for group in &self.groups {
+            let of_group = counts.split_off(..group.word_count as usize).unwrap_or_default();
+            let end = word + group.word_count;
+            if wanted.peek().is_none_or(|wanted| end <= *wanted) {
+                word = end;
+                continue;
+            }
+            join_planes(group.planes.get(sections)?, group.place_count as usize, &mut gaps);
+            let corrupt = || group.planes.corrupt("places of words");
+            let (mut rest, mut first) = (&gaps[..], 0);
+            for count in of_group {
+                let count = usize::try_from(*count).map_err(|_| corrupt())?;
+                let of_word = rest.split_off(..count).ok_or_else(corrupt)?;
+                let is_wanted = wanted.next_if_eq(&word).is_some();
+                let mut next: u32 = first;
+                for (number, gap) in of_word.iter().enumerate() {
+                    let place = next.checked_add(*gap).filter(|place| *place < self.count).ok_or_else(corrupt)?;
+                    next = place + 1;
+                    if number == 0 {
+                        first = next;
+                    }
+                    if !is_wanted {
+                        break;
+                    }
+                    found(word, place);
+                }
+                word += 1;
+            }
+            if !rest.is_empty() {
+                return Err(corrupt());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where texts of so many words end, if those are `total` in all.
+pub(super) fn ends(counts: impl Iterator<Item = Option<i64>>, total: u32) -> Option<Vec<u32>> {
+    let mut end = 0_u32;
+    let ends = counts.map(|count| {
+        end = end.checked_add(u32::try_from(count?).ok()?)?;
+        Some(end)
+    });
+    let ends: Vec<u32> = ends.collect::<Option<_>>()?;
+    (end == total).then_some(ends)
+}
+
+/// The text that the word at `place` is in.
+pub(super) fn text_at(ends: &[u32], place: usize) -> usize {
+    ends.partition_point(|end| *end as usize <= place)
+}
