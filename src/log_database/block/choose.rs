@@ -8,7 +8,7 @@ use super::decimal;
 use super::group::{Grain, Group, group};
 use super::hex;
 use super::numbers::{self, Encoded};
-use super::places;
+use super::places::{self, VOCABULARIES};
 use super::tokenize::{self, SLOT};
 use super::values::Values;
 use super::vocabulary::Vocabulary;
@@ -41,9 +41,9 @@ pub(super) struct Column {
 pub(super) enum Form {
     /// The values one after the other.
     Text(Values),
-    /// Distinct words, rare numbers apart, which of them follow one another in all values, how many of them each
+    /// Distinct words, which of them follow one another in all values, how many of them each
     /// value has, and the bytes of the longest value.
-    Words { words: [Values; 2], ids: Vec<u32>, counts: Vec<u32>, longest: usize },
+    Words { words: [Values; VOCABULARIES], ids: Vec<u32>, counts: Vec<u32>, longest: usize },
     /// Distinct values, and for each row which one.
     Dictionary { values: Values, ids: Vec<u32> },
     /// Decimal numbers.
@@ -213,13 +213,23 @@ fn words(values: &Values) -> Option<Column> {
     }
     let vocabulary_bits = text_bits(vocabulary.texts(), bits_per_byte(values));
     let bits = vocabulary_bits + vocabulary.id_bits() + counts_bits(&counts);
-    // A search for a word reads no rare numbers, and one for a number no rare words.
     let total = ids.len();
     let words = vocabulary.into_parts(&mut ids, |word, count| {
-        let is_number = !places::is_frequent(count, total) && tokenize::has_digit(word);
-        (usize::from(is_number), places::rank(count, total))
+        let part = if places::is_frequent(count, total) { 0 } else { part_of_vocabulary(word) };
+        (part, places::rank(count, total))
     });
     Some(Column { form: Form::Words { words, ids, counts, longest: values.longest() }, bits })
+}
+
+/// Words without digits, names with some, and numbers are apart, so that a search for one of them does not read the others:
+/// most rare words are numbers.
+fn part_of_vocabulary(word: &[u8]) -> usize {
+    let is_of_number = |byte: &u8| !byte.is_ascii_alphabetic() || byte.is_ascii_hexdigit() || *byte == b'x';
+    match word.iter().any(u8::is_ascii_digit) {
+        false => 0,
+        true if word.iter().all(is_of_number) => 2,
+        true => 1,
+    }
 }
 
 fn templates_bits(templates: &Templates) -> f32 {

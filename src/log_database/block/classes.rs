@@ -55,6 +55,8 @@ const VERSION_1: [&[u8]; 13] = [
 ];
 
 impl Classes {
+    pub(super) const NONE: Self = Self(0);
+
     /// The classes of `bytes`.
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self(bytes.iter().fold(0, |classes, byte| classes | CLASS_OF[usize::from(*byte)]))

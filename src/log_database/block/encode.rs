@@ -6,7 +6,7 @@ use super::choose::{self, Column, Form, Template, Templates};
 use super::numbers::{self, Encoded, id_width, split_planes};
 use super::places::{self, EncodedGroup};
 use super::read::Summary;
-use super::sections::write_frame;
+use super::sections::{VERSION, write_frame};
 use super::structure::{Kind, Section};
 use super::values::Values;
 use super::wire::{put_bytes, put_length, put_varint};
@@ -101,7 +101,7 @@ impl Encoder {
         times.layout.put(section);
         section.extend_from_slice(&times.planes);
         writer.templates(lines);
-        write_frame(&mut self.compressor, summary, &writer.sections)
+        write_frame(&mut self.compressor, VERSION, summary, &writer.sections)
     }
 }
 
@@ -210,16 +210,21 @@ impl Writer {
         put_length(self.structure(), places.frequent_count);
         put_length(self.structure(), places.frequent.len());
         self.ids(&places.frequent, places.frequent_count);
-        self.numbers(&places.frequent_by_text);
-        self.numbers(&places.rare_by_text);
-        self.numbers(&places.counts);
+        self.counts(&places.frequent_by_text);
+        self.counts(&places.rare_by_text);
+        self.counts(&places.counts);
         put_length(self.structure(), places.groups.len());
-        for EncodedGroup { word_count, place_count, gaps } in &places.groups {
+        for EncodedGroup { word_count, gaps } in &places.groups {
             put_length(self.structure(), *word_count);
-            put_length(self.structure(), *place_count);
-            put_length(self.structure(), gaps.layout.width());
-            self.place(Section::Numbers, gaps.planes.clone());
+            put_length(self.structure(), gaps.len());
+            self.counts(gaps);
         }
+    }
+
+    fn counts(&mut self, counts: &[u32]) {
+        let planes = numbers::plain_planes(counts);
+        put_length(self.structure(), planes.len() / counts.len().max(1));
+        self.place(Section::Numbers, planes);
     }
 
     /// Values, each followed by a newline; where there is a newline in one of them, their lengths are kept as well.

@@ -5,6 +5,7 @@ use super::clock;
 use super::decimal;
 use super::hex;
 use super::parts::{Strings, Words, range};
+use super::places::VOCABULARIES;
 use super::read::Block;
 use super::sections::Source;
 use super::structure::{Column, Template};
@@ -151,37 +152,41 @@ pub(super) struct Texts<'b> {
     ends: &'b [u32],
 }
 
-/// The words that texts are made of.
+/// The words that texts are made of; they go on from part to part.
 #[derive(Debug)]
-pub(super) struct Vocabulary<'b> {
-    first: Texts<'b>,
-    /// What ids go on in.
-    second: Texts<'b>,
-}
+pub(super) struct Vocabulary<'b>([Texts<'b>; VOCABULARIES]);
 
 impl<'b> Vocabulary<'b> {
     pub(super) fn new<S: Source>(block: &'b Block<S>, words: &'b Words) -> Result<Self, Error> {
-        let [first, second] = &words.vocabularies;
-        Ok(Self { first: Texts::new(block, first)?, second: Texts::new(block, second)? })
+        let [words, names, numbers] = &words.vocabularies;
+        Ok(Self([Texts::new(block, words)?, Texts::new(block, names)?, Texts::new(block, numbers)?]))
     }
 
     /// How many words there are.
     pub(super) fn len(&self) -> usize {
-        self.first.ends.len() + self.second.ends.len()
+        self.0.iter().map(|texts| texts.ends.len()).sum()
     }
 
     /// The word at `index`.
     pub(super) fn get(&self, index: usize) -> &'b [u8] {
-        match index.checked_sub(self.first.ends.len()) {
-            None => self.first.get(index),
-            Some(index) => self.second.get(index),
-        }
+        let (texts, index) = self.locate(index);
+        &texts.text[range(texts.ends, index)]
     }
 
     fn append(&self, index: usize, out: &mut Vec<u8>) {
-        match index.checked_sub(self.first.ends.len()) {
-            None => self.first.append(index, out),
-            Some(index) => self.second.append(index, out),
+        let (texts, index) = self.locate(index);
+        texts.append(index, out);
+    }
+
+    /// The part that the word at `index` is in, and where in it.
+    fn locate(&self, index: usize) -> (&Texts<'b>, usize) {
+        let [words, names, numbers] = &self.0;
+        match index.checked_sub(words.ends.len()) {
+            None => (words, index),
+            Some(index) => match index.checked_sub(names.ends.len()) {
+                None => (names, index),
+                Some(index) => (numbers, index),
+            },
         }
     }
 }
@@ -192,10 +197,6 @@ const COPY_BYTES: usize = 16;
 impl<'b> Texts<'b> {
     fn new<S: Source>(block: &'b Block<S>, strings: &'b Strings) -> Result<Self, Error> {
         Ok(Self { text: strings.text(&block.sections)?, ends: strings.ends(&block.sections)? })
-    }
-
-    fn get(&self, index: usize) -> &'b [u8] {
-        &self.text[range(self.ends, index)]
     }
 
     fn append(&self, index: usize, out: &mut Vec<u8>) {

@@ -59,11 +59,10 @@ pub(super) fn encode(values: &[i64]) -> Encoded {
     Encoded { layout, planes: split_planes(&numbers.iter().copied(), width) }
 }
 
-/// Encodes `values`, which are none of them negative and neither in order nor multiples of anything, as they are.
-pub(super) fn encode_plain(values: &[u32]) -> Encoded {
-    let width = width_of(values.iter().copied().max().unwrap_or(0).into());
-    let layout = Layout { delta: false, base: 0, least: 0, factor: 1, width };
-    Encoded { layout, planes: split_planes(&values.iter().map(|value| u64::from(*value)), width) }
+/// The planes of `numbers`, which are neither in order nor far from zero.
+pub(super) fn plain_planes(numbers: &[u32]) -> Vec<u8> {
+    let width = width_of(numbers.iter().copied().max().unwrap_or(0).into());
+    split_planes(&numbers.iter().map(|number| u64::from(*number)), width)
 }
 
 /// Significant bits of all numbers together: a fair guess at what they cost.
@@ -124,11 +123,6 @@ impl Layout {
         Ok(Self { delta, base, least, factor: reader.varint()?, width })
     }
 
-    /// How many planes there are.
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
-
     /// Bytes that the planes of `count` numbers have.
     pub(super) fn plane_bytes(&self, count: u32) -> usize {
         self.width * count as usize
@@ -160,20 +154,19 @@ pub(super) fn decode_ids(planes: &[u8], count: u32, limit: u32) -> Option<Vec<u3
     if planes.len() != id_width(limit) * count as usize {
         return None;
     }
-    let mut ids = Vec::new();
-    join_planes(planes, count as usize, &mut ids);
+    let ids = join_planes(planes, count as usize);
     (count == 0 || ids.iter().all(|id| *id < limit)).then_some(ids)
 }
 
-/// Puts the `count` numbers that `planes`, at most four, are made of into `numbers`.
-pub(super) fn join_planes(planes: &[u8], count: usize, numbers: &mut Vec<u32>) {
-    numbers.clear();
-    numbers.resize(count, 0);
+/// The `count` numbers that `planes`, at most four, are made of.
+pub(super) fn join_planes(planes: &[u8], count: usize) -> Vec<u32> {
+    let mut numbers = vec![0; count];
     for (plane, shift) in planes.chunks_exact(count.max(1)).zip([0, 8, 16, 24]) {
         for (number, byte) in numbers.iter_mut().zip(plane) {
             *number |= u32::from(*byte) << shift;
         }
     }
+    numbers
 }
 
 /// Planes of a column of ids below `limit`.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::Error;
 use super::classes::Classes;
 use super::numbers::{self, Layout};
-use super::places::{self, Places};
+use super::places::{self, Places, VOCABULARIES};
 use super::rows::Rows;
 use super::sections::{Sections, Source};
 
@@ -47,7 +47,7 @@ pub(super) struct Strings {
 #[derive(Debug)]
 pub(super) struct Words {
     /// The distinct words, one part after the other.
-    pub(super) vocabularies: [Strings; 2],
+    pub(super) vocabularies: [Strings; VOCABULARIES],
     /// Bytes of the longest text.
     pub(super) longest: usize,
     /// The words of all texts one after the other.
@@ -75,6 +75,13 @@ pub(super) struct Ids {
     pub(super) decoded: OnceCell<Vec<u32>>,
 }
 
+/// Numbers that are neither in order nor far from zero.
+#[derive(Debug)]
+pub(super) struct Counts {
+    pub(super) count: u32,
+    pub(super) place: Place,
+}
+
 /// An integer for each row.
 #[derive(Debug)]
 pub(super) struct Numbers {
@@ -95,9 +102,9 @@ pub(super) fn get_or_try_init<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Resu
 
 impl Strings {
     /// No strings, which are in no section.
-    pub(super) fn none() -> Self {
+    pub(super) const fn none() -> Self {
         let place = Place { section: 0, start: 0, length: 0 };
-        Self { count: 0, classes: Classes::default(), longest: 0, place, lengths: None, ends: OnceCell::new() }
+        Self { count: 0, classes: Classes::NONE, longest: 0, place, lengths: None, ends: OnceCell::new() }
     }
 
     /// All of them, each followed by a newline.
@@ -196,8 +203,10 @@ impl Words {
     pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
         let ends = get_or_try_init(&self.ends, || match &self.sequence {
             Sequence::Ids { ids, by_text } => {
-                let counts = by_text.get(sections)?.iter().copied().map(Some);
-                places::ends(counts, ids.count).ok_or_else(|| by_text.place.corrupt("words of texts"))
+                let counts = by_text.get(sections)?.iter().map(|count| u32::try_from(*count));
+                let counts = counts.collect::<Result<_, _>>().ok();
+                let ends = counts.and_then(|counts| places::ends(counts, ids.count));
+                ends.ok_or_else(|| by_text.place.corrupt("words of texts"))
             }
             Sequence::Places(places) => places.ends(sections),
         })?;
@@ -258,6 +267,13 @@ impl Ids {
             }
         }
         Ok(())
+    }
+}
+
+impl Counts {
+    /// All of them; not kept, because they are read once.
+    pub(super) fn get<S: Source>(&self, sections: &Sections<S>) -> Result<Vec<u32>, Error> {
+        Ok(numbers::join_planes(self.place.get(sections)?, self.count as usize))
     }
 }
 

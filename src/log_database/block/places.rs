@@ -11,11 +11,12 @@
 use std::cell::OnceCell;
 
 use super::Error;
-use super::numbers::{self, join_planes};
-use super::parts::{Ids, Numbers, Place, get_or_try_init};
+use super::parts::{Counts, Ids, get_or_try_init};
 use super::rows::Rows;
 use super::sections::{Sections, Source};
 
+/// How many parts a vocabulary of words has. Part of the format.
+pub(super) const VOCABULARIES: usize = 3;
 /// A word that is met once in so many is frequent. There can be no more such words, so their ids are bytes.
 const FREQUENT_AMONG: u64 = 256;
 /// A group of words with so many places is not made any longer, because it is read as a whole.
@@ -38,11 +39,11 @@ pub(super) struct Encoded {
     pub(super) frequent_count: usize,
     /// The frequent words one after the other, and how many of them each text has.
     pub(super) frequent: Vec<u32>,
-    pub(super) frequent_by_text: numbers::Encoded,
+    pub(super) frequent_by_text: Vec<u32>,
     /// How many rare words each text has.
-    pub(super) rare_by_text: numbers::Encoded,
+    pub(super) rare_by_text: Vec<u32>,
     /// How often each rare word is met.
-    pub(super) counts: numbers::Encoded,
+    pub(super) counts: Vec<u32>,
     pub(super) groups: Vec<EncodedGroup>,
 }
 
@@ -50,9 +51,7 @@ pub(super) struct Encoded {
 #[derive(Debug)]
 pub(super) struct EncodedGroup {
     pub(super) word_count: usize,
-    pub(super) place_count: usize,
-    /// Planes of the gaps.
-    pub(super) gaps: numbers::Encoded,
+    pub(super) gaps: Vec<u32>,
 }
 
 /// Encodes the sequence of words `ids` of texts that have `by_text` words. Words of equal [`rank`] are in the order in which they are first met.
@@ -85,23 +84,11 @@ pub(super) fn encode(ids: &[u32], by_text: &[u32], word_count: usize) -> Encoded
             next.is_none_or(|(next, place)| next.ilog2() != count.ilog2() || *place < places[place_count - *count as usize]);
         if is_last_alike || GROUP_PLACES <= place_count {
             let (of_group, later) = places.split_at(place_count);
-            let gaps = numbers::encode_plain(&gaps(of_group, &counts[first..=word]));
-            groups.push(EncodedGroup { word_count: word + 1 - first, place_count, gaps });
+            groups.push(EncodedGroup { word_count: word + 1 - first, gaps: gaps(of_group, &counts[first..=word]) });
             (first, place_count, places) = (word + 1, 0, later);
         }
     }
-    Encoded {
-        frequent_count,
-        frequent,
-        frequent_by_text: encode_counts(&frequent_by_text),
-        rare_by_text: encode_counts(&rare_by_text),
-        counts: encode_counts(&counts),
-        groups,
-    }
-}
-
-fn encode_counts(counts: &[u32]) -> numbers::Encoded {
-    numbers::encode(&counts.iter().copied().map(i64::from).collect::<Vec<_>>())
+    Encoded { frequent_count, frequent, frequent_by_text, rare_by_text, counts, groups }
 }
 
 /// The places of each rare word, one word after the other.
@@ -144,11 +131,11 @@ pub(super) struct Places {
     /// The frequent words one after the other; all words below the ids' limit are frequent.
     pub(super) frequent: Ids,
     /// How many frequent and how many rare words each text has.
-    pub(super) by_text: [Numbers; 2],
+    pub(super) by_text: [Counts; 2],
     /// Where each text's frequent words end.
     pub(super) frequent_ends: OnceCell<Vec<u32>>,
     /// How often each rare word is met.
-    pub(super) counts: Numbers,
+    pub(super) counts: Counts,
     pub(super) groups: Vec<Group>,
     /// The word at each place, once it was asked for.
     pub(super) ids: OnceCell<Vec<u32>>,
@@ -158,9 +145,7 @@ pub(super) struct Places {
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) word_count: u32,
-    pub(super) place_count: u32,
-    /// Planes of the gaps.
-    pub(super) planes: Place,
+    pub(super) gaps: Counts,
 }
 
 impl Places {
@@ -183,12 +168,9 @@ impl Places {
     /// Where each text's words end.
     pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<Vec<u32>, Error> {
         let [frequent, rare] = &self.by_text;
-        let counts = frequent.get(sections)?.iter().zip(rare.get(sections)?).map(|(frequent, rare)| frequent.checked_add(*rare));
-        self.checked_ends(counts, self.count)
-    }
-
-    fn checked_ends(&self, counts: impl Iterator<Item = Option<i64>>, total: u32) -> Result<Vec<u32>, Error> {
-        ends(counts, total).ok_or_else(|| self.by_text[0].place.corrupt("words of texts"))
+        let mut counts = frequent.get(sections)?;
+        counts.iter_mut().zip(rare.get(sections)?).for_each(|(count, rare)| *count = count.saturating_add(rare));
+        ends(counts, self.count).ok_or_else(|| rare.place.corrupt("words of texts"))
     }
 
     /// Calls `found` with each text that has one of the `wanted` words, once for each place. Reads only groups that have one
@@ -207,8 +189,8 @@ impl Places {
             return Ok(());
         }
         let frequent_ends = get_or_try_init(&self.frequent_ends, || {
-            let counts = self.by_text[0].get(sections)?.iter().copied().map(Some);
-            self.checked_ends(counts, self.frequent.count)
+            let counts = &self.by_text[0];
+            self::ends(counts.get(sections)?, self.frequent.count).ok_or_else(|| counts.place.corrupt("words of texts"))
         })?;
         self.frequent.find(sections, wanted, |place| found(text_at(frequent_ends, place)))
     }
@@ -222,8 +204,11 @@ impl Places {
         mut found: impl FnMut(u32, u32),
     ) -> Result<(), Error> {
         let mut wanted = wanted.peekable();
-        let mut counts = self.counts.get(sections)?;
-        let mut gaps = Vec::new();
+        if wanted.peek().is_none() {
+            return Ok(());
+        }
+        let counts = self.counts.get(sections)?;
+        let mut counts = &counts[..];
         let mut word = self.frequent.limit;
         for group in &self.groups {
             let of_group = counts.split_off(..group.word_count as usize).unwrap_or_default();
@@ -232,12 +217,11 @@ impl Places {
                 word = end;
                 continue;
             }
-            join_planes(group.planes.get(sections)?, group.place_count as usize, &mut gaps);
-            let corrupt = || group.planes.corrupt("places of words");
+            let gaps = group.gaps.get(sections)?;
+            let corrupt = || group.gaps.place.corrupt("places of words");
             let (mut rest, mut first) = (&gaps[..], 0);
             for count in of_group {
-                let count = usize::try_from(*count).map_err(|_| corrupt())?;
-                let of_word = rest.split_off(..count).ok_or_else(corrupt)?;
+                let of_word = rest.split_off(..*count as usize).ok_or_else(corrupt)?;
                 let is_wanted = wanted.next_if_eq(&word).is_some();
                 let mut next: u32 = first;
                 for (number, gap) in of_word.iter().enumerate() {
@@ -262,14 +246,14 @@ impl Places {
 }
 
 /// Where texts of so many words end, if those are `total` in all.
-pub(super) fn ends(counts: impl Iterator<Item = Option<i64>>, total: u32) -> Option<Vec<u32>> {
-    let mut end = 0_u32;
-    let ends = counts.map(|count| {
-        end = end.checked_add(u32::try_from(count?).ok()?)?;
-        Some(end)
-    });
-    let ends: Vec<u32> = ends.collect::<Option<_>>()?;
-    (end == total).then_some(ends)
+pub(super) fn ends(mut counts: Vec<u32>, total: u32) -> Option<Vec<u32>> {
+    let mut end = 0;
+    for count in &mut counts {
+        end += u64::from(*count);
+        // Where this is too much, so is the last one.
+        *count = u32::try_from(end).unwrap_or(u32::MAX);
+    }
+    (end == u64::from(total)).then_some(counts)
 }
 
 /// The text that the word at `place` is in.

@@ -293,9 +293,9 @@ impl Column {
         match self {
             Self::Text(values) | Self::Dictionary { values, .. } => probe.may_be_of(values.classes),
             Self::Words(texts) => {
-                let [first, second] = &texts.vocabularies;
-                let may_fit = !probe.is_within_word() || probe.bytes.len() <= first.longest.max(second.longest);
-                may_fit && probe.may_be_of(first.classes.or(second.classes))
+                let may_hold = |words: &Strings| probe.bytes.len() <= words.longest && probe.may_be_of(words.classes);
+                let classes = texts.vocabularies.iter().fold(Classes::NONE, |classes, words| classes.or(words.classes));
+                if probe.is_within_word() { texts.vocabularies.iter().any(may_hold) } else { probe.may_be_of(classes) }
             }
             Self::Decimal { face, .. } => {
                 let (prefix, suffix) = (face.prefix.of(structure), face.suffix.of(structure));

@@ -9,8 +9,8 @@ use super::clock;
 use super::decimal;
 use super::hex;
 use super::numbers::{Layout, id_width};
-use super::parts::{Ids, Numbers, Place, Sequence, Strings, Words, get_or_try_init};
-use super::places::{Group, Places};
+use super::parts::{Counts, Ids, Numbers, Place, Sequence, Strings, Words, get_or_try_init};
+use super::places::{Group, Places, VOCABULARIES};
 use super::sections::{Sections, Source};
 use super::wire::{Reader, Span};
 use crate::model::LINES_BYTES_MAX;
@@ -120,8 +120,9 @@ struct Index {
 }
 
 /// A line of `n` bytes has at most `n + 1` values, each of which is cut at most once more; every value has an id or a number,
-/// and a template id if it is cut. So no block has more per byte and line.
-const VALUES_PER_BYTE_MAX: usize = 4;
+/// and a template id if it is cut. In place of these a value has two counts of words, and each of its words, which are no
+/// more than its bytes, at most three numbers. So no block has more per byte and line.
+const VALUES_PER_BYTE_MAX: usize = 6;
 /// Lines are cut into values, and values into pieces.
 const DEPTH_MAX: usize = 2;
 
@@ -241,18 +242,20 @@ impl<S: Source> Parser<'_, S> {
         if limit < 2 {
             return Err(self.reader.corrupt());
         }
-        let vocabularies = [self.strings(limit)?, Strings::none()];
+        let vocabularies = [self.strings(limit)?, Strings::none(), Strings::none()];
         let sequence = Sequence::Ids { ids: self.ids(word_count, limit)?, by_text: self.numbers(count)? };
         Ok(Words { vocabularies, longest, sequence, ends: OnceCell::new() })
     }
 
     fn prose(&mut self, count: u32) -> Result<Words, Error> {
         let longest = self.reader.length(LINES_BYTES_MAX)?;
-        let first_count = self.reader.count(u32::MAX)?;
-        let first = self.strings(first_count)?;
-        let second_count = self.reader.count(u32::MAX - first_count)?;
-        let vocabularies = [first, self.strings(second_count)?];
-        let sequence = Sequence::Places(self.places(first_count + second_count, count)?);
+        let (mut limit, mut vocabularies) = (0, [const { Strings::none() }; VOCABULARIES]);
+        for vocabulary in &mut vocabularies {
+            let count = self.reader.count(u32::MAX - limit)?;
+            *vocabulary = self.strings(count)?;
+            limit += count;
+        }
+        let sequence = Sequence::Places(self.places(limit, count)?);
         Ok(Words { vocabularies, longest, sequence, ends: OnceCell::new() })
     }
 
@@ -263,23 +266,27 @@ impl<S: Source> Parser<'_, S> {
         let limit = self.reader.count(word_count)?;
         let frequent_count = self.reader.count(count)?;
         let frequent = self.ids(frequent_count, limit)?;
-        let by_text = [self.numbers(text_count)?, self.numbers(text_count)?];
-        let counts = self.numbers(word_count - limit)?;
+        let by_text = [self.counts(text_count)?, self.counts(text_count)?];
+        let counts = self.counts(word_count - limit)?;
         let (mut words_left, mut places_left) = (word_count - limit, count - frequent_count);
         let mut groups = Vec::new();
         for _ in 0..self.reader.count(words_left)? {
             let (word_count, place_count) = (self.reader.count(words_left)?, self.reader.count(places_left)?);
             words_left -= word_count;
             places_left -= place_count;
-            let width = self.reader.length(size_of::<u32>())?;
-            let planes = self.place(width * place_count as usize)?;
-            groups.push(Group { word_count, place_count, planes });
+            groups.push(Group { word_count, gaps: self.counts(place_count)? });
         }
         if words_left != 0 || places_left != 0 {
             return Err(self.reader.corrupt());
         }
         let (ids, frequent_ends) = (OnceCell::new(), OnceCell::new());
         Ok(Places { count, frequent, by_text, frequent_ends, counts, groups, ids })
+    }
+
+    fn counts(&mut self, count: u32) -> Result<Counts, Error> {
+        self.spend(count)?;
+        let width = self.reader.length(size_of::<u32>())?;
+        Ok(Counts { count, place: self.place(width * count as usize)? })
     }
 
     fn strings(&mut self, count: u32) -> Result<Strings, Error> {

@@ -181,11 +181,6 @@ pub(super) fn is_within_word(part: &[u8]) -> bool {
     !part.windows(2).any(|pair| is_alphanumeric(pair[0]) && !is_alphanumeric(pair[1]))
 }
 
-/// Whether a word is a value.
-pub(super) fn has_digit(word: &[u8]) -> bool {
-    word.iter().any(u8::is_ascii_digit)
-}
-
 fn contains_refused(bytes: &[u8]) -> bool {
     memchr::memchr2(SLOT, b'\n', bytes).is_some()
 }

@@ -94,18 +94,23 @@ impl Vocabulary {
     /// The texts, those met most often first, so that the high planes of `ids` are almost all zero; changes `ids`
     /// accordingly.
     pub(super) fn into_sorted(self, ids: &mut [u32]) -> Values {
-        let [texts, _] = self.into_parts(ids, |_, count| (0, !count));
+        let [texts] = self.into_parts(ids, |_, count| (0, !count));
         texts
     }
 
-    /// The texts in two parts, ordered by rank, and those of equal rank in the order they were first met: `place` says of a
-    /// text and its count which part it belongs to and its rank there. Changes `ids` accordingly; they go on in the second.
-    pub(super) fn into_parts(self, ids: &mut [u32], place: impl Fn(&[u8], u32) -> (usize, u32)) -> [Values; 2] {
+    /// The texts in some parts, ordered by rank, and those of equal rank in the order they were first met: `place` says of a
+    /// text and its count which part it belongs to and its rank there. Changes `ids` accordingly; they go on from part to
+    /// part.
+    pub(super) fn into_parts<const PARTS: usize>(
+        self,
+        ids: &mut [u32],
+        place: impl Fn(&[u8], u32) -> (usize, u32),
+    ) -> [Values; PARTS] {
         let mut order: Vec<((usize, u32), usize)> =
             self.texts.iter().zip(&self.counts).map(|(text, count)| place(text, *count)).zip(0..).collect();
         order.sort_unstable();
         let mut new_ids = vec![0; order.len()];
-        let mut parts = [Values::default(), Values::default()];
+        let mut parts = std::array::from_fn(|_| Values::default());
         for (new, ((part, _), old)) in (0..).zip(order) {
             new_ids[old] = new;
             parts[part].push(self.texts.get(old));
