@@ -49,7 +49,8 @@ pub(super) fn pack(values: &Values) -> Option<(Shape, Vec<u8>)> {
     let is_upper = values.text().iter().any(|byte| (b'A'..=b'F').contains(byte));
     let mut packed = Vec::with_capacity(values.len() * digit_count.div_ceil(2));
     for value in values.iter() {
-        let mut digits = value.iter().zip(&varies).filter(|(_, varies)| **varies).map(|(byte, _)| digit(*byte, is_upper));
+        let mut digits =
+            value.iter().zip(&varies).filter(|(_, varies)| **varies).map(|(byte, _)| digit(*byte, is_upper));
         while let Some(high) = digits.next() {
             packed.push(high? << 4 | digits.next().unwrap_or(Some(0))?);
         }
@@ -133,7 +134,7 @@ impl Face {
 
     /// Bytes that the digits of a value are packed in.
     pub(super) fn packed_bytes(&self) -> usize {
-        self.pattern.iter().filter(|byte| **byte == SLOT).count().div_ceil(2)
+        memchr::memchr_iter(SLOT, &self.pattern).count().div_ceil(2)
     }
 
     /// Appends the value whose digits are `packed`.
@@ -205,7 +206,7 @@ impl Face {
     fn wanted(&self, probe: &Probe<'_>) -> Wanted {
         let mut wanted = Wanted::Packed(BTreeSet::new());
         self.each_start(probe, |start| {
-            let digits_before = self.pattern[..start].iter().filter(|byte| **byte == SLOT).count();
+            let digits_before = memchr::memchr_iter(SLOT, &self.pattern[..start]).count();
             let like = self.pattern[start..].iter().zip(probe.bytes);
             let digits = like.filter(|(like, _)| **like == SLOT).filter_map(|(_, byte)| self.digit_of(probe, *byte));
             let digits: Vec<u8> = digits.collect();

@@ -58,7 +58,7 @@ impl Needle {
         }
         let is_within_word = !bytes.is_empty() && tokenize::is_within_word(&bytes);
         let classes = Classes::of(&bytes);
-        Self { ignore_case, finder, classes, is_within_word, is_in, bytes }
+        Self { bytes, ignore_case, finder, classes, is_within_word, is_in }
     }
 
     /// The needle as it is looked for in a whole line.

@@ -224,6 +224,21 @@ impl Ids {
         Ok(ids)
     }
 
+    /// Calls `found` with each row and its id, which is not checked. Does not decode ids that are bytes.
+    pub(super) fn each<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        mut found: impl FnMut(u32, usize),
+    ) -> Result<(), Error> {
+        if self.place.length == self.count as usize {
+            let ids = self.place.get(sections)?;
+            (0..).zip(ids).for_each(|(row, id)| found(row, usize::from(*id)));
+        } else {
+            (0..).zip(self.get(sections)?).for_each(|(row, id)| found(row, *id as usize));
+        }
+        Ok(())
+    }
+
     /// Calls `found` with each position that has one of the `wanted` ids, ascending. Looks at the lowest plane, and at the
     /// others only where that says so, which is many times faster than decoding ids.
     pub(super) fn find<S: Source>(

@@ -80,8 +80,9 @@ pub(super) fn encode(ids: &[u32], by_text: &[u32], word_count: usize) -> Encoded
         place_count += *count as usize;
         // Those of the other part of a vocabulary begin anew.
         let next = counts.get(word + 1).zip(places.get(place_count));
-        let is_last_alike =
-            next.is_none_or(|(next, place)| next.ilog2() != count.ilog2() || *place < places[place_count - *count as usize]);
+        let is_last_alike = next.is_none_or(|(next, place)| {
+            next.ilog2() != count.ilog2() || *place < places[place_count - *count as usize]
+        });
         if is_last_alike || GROUP_PLACES <= place_count {
             let (of_group, later) = places.split_at(place_count);
             groups.push(EncodedGroup { word_count: word + 1 - first, gaps: gaps(of_group, &counts[first..=word]) });

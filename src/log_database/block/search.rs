@@ -90,23 +90,35 @@ impl<S: Source> Block<S> {
     }
 
     fn find_in_templates(&self, templates: &Templates, probe: &Probe<'_>, is_root: bool) -> Result<Found, Error> {
-        let mut found: Option<Rows> = None;
-        let mut all = true;
-        for (index, template) in templates.by_id.iter().enumerate() {
+        let by_template = templates.by_id.iter().enumerate().map(|(index, template)| {
             let owner = if is_root { Owner::Block(index) } else { Owner::Column };
-            let in_template = self.find_in_template(template, probe, owner)?;
-            all &= matches!(in_template, Found::All);
-            if matches!(in_template, Found::None) {
-                continue;
-            }
-            let found = found.get_or_insert_with(|| Rows::none(templates.count));
-            let rows = templates.rows(&self.sections, index)?;
-            match in_template {
-                Found::Some(ranks) => ranks.iter().for_each(|rank| found.insert(rows[rank as usize])),
-                _ => rows.iter().for_each(|row| found.insert(*row)),
-            }
+            self.find_in_template(template, probe, owner)
+        });
+        let by_template: Vec<Found> = by_template.collect::<Result<_, _>>()?;
+        if by_template.iter().all(|found| matches!(found, Found::None)) {
+            return Ok(Found::None);
         }
-        Ok(if all { Found::All } else { found.map_or(Found::None, Found::Some) })
+        if by_template.iter().all(|found| matches!(found, Found::All)) {
+            return Ok(Found::All);
+        }
+        // One pass over the ids; putting the rows of all templates in order would take some.
+        let mut rows = Rows::none(templates.count);
+        let mut ranks = vec![0; by_template.len()];
+        templates.each_id(&self.sections, |row, id| {
+            let is_found = match by_template.get(id) {
+                None | Some(Found::None) => false,
+                Some(Found::All) => true,
+                Some(Found::Some(found)) => {
+                    let rank = ranks[id];
+                    ranks[id] += 1;
+                    found.contains_checked(rank)
+                }
+            };
+            if is_found {
+                rows.insert(row);
+            }
+        })?;
+        Ok(Found::Some(rows))
     }
 
     fn find_in_template(&self, template: &Template, probe: &Probe<'_>, owner: Owner) -> Result<Found, Error> {

@@ -293,7 +293,8 @@ impl<S: Source> Parser<'_, S> {
         let length = self.reader.length(u32::MAX as usize)?;
         let longest = self.reader.length(length)?;
         let bits = self.reader.varint()?;
-        let classes = if self.sections.version() == 1 { Classes::from_version_1(bits) } else { Classes::from_bits(bits) };
+        let classes =
+            if self.sections.version() == 1 { Classes::from_version_1(bits) } else { Classes::from_bits(bits) };
         let place = self.place(length)?;
         let lengths = match self.reader.byte()? {
             0 => None,
@@ -335,6 +336,15 @@ impl Templates {
     /// Of each row, which template it has.
     pub(super) fn ids<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
         self.ids.get(sections)
+    }
+
+    /// Calls `found` with each row and its template, which may be none.
+    pub(super) fn each_id<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        found: impl FnMut(u32, usize),
+    ) -> Result<(), Error> {
+        self.ids.each(sections, found)
     }
 
     /// Of each row, which row of its template's columns it is.

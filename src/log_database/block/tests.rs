@@ -280,7 +280,9 @@ const GOLDEN: &[u8] = include_bytes!("golden/v2.block");
 #[track_caller]
 fn check_golden(block: &[u8]) {
     assert_eq!(Block::open(block).unwrap().decode().unwrap(), golden_lines());
-    for text in ["disk was full, so", "status=202 from=web took", "full", "nothing", " then", "9f1bbcdc id", "3c6ef372", "zzz"] {
+    for text in
+        ["disk was full, so", "status=202 from=web took", "full", "nothing", " then", "9f1bbcdc id", "3c6ef372", "zzz"]
+    {
         check_select(&golden_lines(), block, &[LineFilter::Contains(text.into())], TimeRange::ALL);
         let ignoring_case = LinePattern::new(&format!("(?i){text}")).unwrap();
         check_select(&golden_lines(), block, &[LineFilter::Matches(ignoring_case)], TimeRange::ALL);
