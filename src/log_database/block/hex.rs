@@ -19,8 +19,19 @@ const DIGITS_MIN: usize = 6;
 /// Most literals in a value; UUIDs have five.
 const LITERALS_MAX: usize = 16;
 
-const LOWER: &[u8; 16] = b"0123456789abcdef";
-const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+/// The two digits of each byte.
+static LOWER: [[u8; 2]; 256] = pairs(b"0123456789abcdef");
+static UPPER: [[u8; 2]; 256] = pairs(b"0123456789ABCDEF");
+
+const fn pairs(digits: &[u8; 16]) -> [[u8; 2]; 256] {
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [digits[byte / 16], digits[byte % 16]];
+        byte += 1;
+    }
+    pairs
+}
 
 /// How the ids of a column are written.
 #[derive(Debug)]
@@ -94,7 +105,9 @@ impl Shape {
 pub(super) struct Face {
     /// What all values have in common, and [`SLOT`] in place of each digit.
     pub(super) pattern: Vec<u8>,
-    pub(super) is_upper: bool,
+    /// How many bytes of a literal and how many digits follow one another.
+    runs: Vec<(usize, usize)>,
+    is_upper: bool,
 }
 
 /// What of a needle has to be where in a column.
@@ -115,7 +128,7 @@ impl Face {
             1 => true,
             _ => return Err(reader.corrupt()),
         };
-        let mut pattern = Vec::new();
+        let (mut pattern, mut runs) = (Vec::new(), Vec::new());
         // Of digits in rows that are not there, nothing would show that they are not in the section either.
         let mut digits_left = if count == 0 { 0 } else { LINES_BYTES_MAX };
         for _ in 0..reader.length(LITERALS_MAX + 1)? {
@@ -128,8 +141,9 @@ impl Face {
             digits_left -= digits;
             pattern.extend_from_slice(literal);
             pattern.resize(pattern.len() + digits, SLOT);
+            runs.push((length, digits));
         }
-        Ok(Self { pattern, is_upper })
+        Ok(Self { pattern, runs, is_upper })
     }
 
     /// Bytes that the digits of a value are packed in.
@@ -137,18 +151,27 @@ impl Face {
         memchr::memchr_iter(SLOT, &self.pattern).count().div_ceil(2)
     }
 
-    /// Appends the value whose digits are `packed`.
+    /// Appends the value whose digits are `packed`, [`Self::packed_bytes`] long.
     pub(super) fn append(&self, packed: &[u8], out: &mut Vec<u8>) {
-        let digits = if self.is_upper { UPPER } else { LOWER };
-        let start = out.len();
+        let pairs = if self.is_upper { &UPPER } else { &LOWER };
+        let mut at = out.len();
+        let mut number = 0;
         out.extend_from_slice(&self.pattern);
-        let mut slots = out[start..].iter_mut().filter(|byte| **byte == SLOT);
-        for byte in packed {
-            for half in [byte >> 4, byte & 0xf] {
-                if let Some(slot) = slots.next() {
-                    *slot = digits[usize::from(half)];
-                }
+        for (literal, digits) in &self.runs {
+            let slots = &mut out[at + literal..at + literal + digits];
+            at += literal + digits;
+            // A digit before and one after those that are two of a byte.
+            let (first, slots) = slots.split_at_mut((number % 2).min(slots.len()));
+            first.iter_mut().for_each(|slot| *slot = pairs[usize::from(packed[number / 2])][1]);
+            number += first.len();
+            let mut slots = slots.chunks_exact_mut(2);
+            for (pair, byte) in slots.by_ref().zip(&packed[number / 2..]) {
+                pair.copy_from_slice(&pairs[usize::from(*byte)]);
+                number += 2;
             }
+            let last = slots.into_remainder();
+            last.iter_mut().for_each(|slot| *slot = pairs[usize::from(packed[number / 2])][0]);
+            number += last.len();
         }
     }
 

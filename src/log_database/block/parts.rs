@@ -224,17 +224,26 @@ impl Ids {
         Ok(ids)
     }
 
-    /// Calls `found` with each row and its id, which is not checked. Does not decode ids that are bytes.
+    /// Calls `found` with each row that has one of the ids that `is_wanted`, and with the id. Does not decode ids that are
+    /// bytes.
     pub(super) fn each<S: Source>(
         &self,
         sections: &Sections<S>,
+        is_wanted: &[bool],
         mut found: impl FnMut(u32, usize),
     ) -> Result<(), Error> {
-        if self.place.length == self.count as usize {
-            let ids = self.place.get(sections)?;
-            (0..).zip(ids).for_each(|(row, id)| found(row, usize::from(*id)));
-        } else {
-            (0..).zip(self.get(sections)?).for_each(|(row, id)| found(row, *id as usize));
+        if self.place.length != self.count as usize {
+            let ids = (0..).zip(self.get(sections)?).map(|(row, id)| (row, *id as usize));
+            ids.filter(|(_, id)| is_wanted[*id]).for_each(|(row, id)| found(row, id));
+            return Ok(());
+        }
+        // Most rows are passed over, and with as many entries as a byte has values that takes no check of bounds.
+        let mut is_wanted_byte = [false; 256];
+        is_wanted_byte.iter_mut().zip(is_wanted).for_each(|(byte, is_wanted)| *byte = *is_wanted);
+        for (row, byte) in (0..).zip(self.place.get(sections)?) {
+            if is_wanted_byte[usize::from(*byte)] {
+                found(row, usize::from(*byte));
+            }
         }
         Ok(())
     }

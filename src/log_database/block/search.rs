@@ -104,11 +104,12 @@ impl<S: Source> Block<S> {
         // One pass over the ids; putting the rows of all templates in order would take some.
         let mut rows = Rows::none(templates.count);
         let mut ranks = vec![0; by_template.len()];
-        templates.each_id(&self.sections, |row, id| {
-            let is_found = match by_template.get(id) {
-                None | Some(Found::None) => false,
-                Some(Found::All) => true,
-                Some(Found::Some(found)) => {
+        let is_wanted: Vec<bool> = by_template.iter().map(|found| !matches!(found, Found::None)).collect();
+        templates.each_id(&self.sections, &is_wanted, |row, id| {
+            let is_found = match &by_template[id] {
+                Found::None => false,
+                Found::All => true,
+                Found::Some(found) => {
                     let rank = ranks[id];
                     ranks[id] += 1;
                     found.contains_checked(rank)

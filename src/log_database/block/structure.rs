@@ -123,6 +123,8 @@ struct Index {
 /// and a template id if it is cut. In place of these a value has two counts of words, and each of its words, which are no
 /// more than its bytes, at most three numbers. So no block has more per byte and line.
 const VALUES_PER_BYTE_MAX: usize = 6;
+/// Room is made for so many templates or slots before it is known whether they are there.
+const RESERVED_MAX: usize = 256;
 /// Lines are cut into values, and values into pieces.
 const DEPTH_MAX: usize = 2;
 
@@ -179,7 +181,7 @@ impl<S: Source> Parser<'_, S> {
     fn templates(&mut self, count: u32, depth: usize) -> Result<Templates, Error> {
         let limit = self.reader.count(count)?;
         let ids = self.ids(count, limit)?;
-        let mut by_id = Vec::new();
+        let mut by_id = Vec::with_capacity((limit as usize).min(RESERVED_MAX));
         let (mut rest, mut longest) = (count, 0);
         for _ in 0..limit {
             let count = self.reader.count(rest)?;
@@ -198,7 +200,7 @@ impl<S: Source> Parser<'_, S> {
         // Each slot takes at least a byte.
         let slot_count = self.reader.length(self.reader.rest().len())?;
         let head = self.reader.span()?;
-        let mut slots = Vec::new();
+        let mut slots = Vec::with_capacity(slot_count.min(RESERVED_MAX));
         let mut longest = head.len();
         for _ in 0..slot_count {
             let slot = Slot { column: self.column(count, depth)?, tail: self.reader.span()? };
@@ -338,13 +340,14 @@ impl Templates {
         self.ids.get(sections)
     }
 
-    /// Calls `found` with each row and its template, which may be none.
+    /// Calls `found` with each row that has one of the templates that `is_wanted`, and with the template.
     pub(super) fn each_id<S: Source>(
         &self,
         sections: &Sections<S>,
+        is_wanted: &[bool],
         found: impl FnMut(u32, usize),
     ) -> Result<(), Error> {
-        self.ids.each(sections, found)
+        self.ids.each(sections, is_wanted, found)
     }
 
     /// Of each row, which row of its template's columns it is.
