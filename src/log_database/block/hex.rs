@@ -279,3 +279,58 @@ impl Face {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log_database::block::needle::Needle;
+
+    /// Packs `texts`, writes them down again, and looks for every part of them, and for parts that are not there, in every
+    /// way; `None` where they are not packed.
+    fn check(texts: &[String]) -> Option<()> {
+        let mut values = Values::default();
+        texts.iter().for_each(|text| values.push(text.as_bytes()));
+        let (shape, packed) = pack(&values)?;
+        let mut structure = Vec::new();
+        shape.put(&mut structure);
+        let mut reader = Reader::new(&structure, "a test");
+        let face = Face::read(&mut reader, u32::try_from(texts.len()).unwrap()).unwrap();
+        assert!(reader.rest().is_empty());
+        for (text, packed) in texts.iter().zip(packed.chunks_exact(face.packed_bytes())) {
+            let mut value = Vec::new();
+            face.append(packed, &mut value);
+            assert_eq!(value, text.as_bytes());
+        }
+        let text = &texts[texts.len() / 2];
+        let parts = (0..text.len()).flat_map(|start| (start + 1..=text.len()).map(move |end| &text[start..end]));
+        for part in parts.chain(["00", "ffffff", "abcde0", "x", "-"]) {
+            for needle in [Needle::exact(part.as_bytes()), Needle::ignoring_case(part.as_bytes())] {
+                let inner = needle.probe();
+                for probe in [inner, inner.piece(inner.bytes, Part::Start), inner.piece(inner.bytes, Part::End)] {
+                    let mut rows = BTreeSet::new();
+                    if !face.find(&packed, &probe, |row| drop(rows.insert(row))) {
+                        rows.extend(0..texts.len());
+                    }
+                    let expected = texts.iter().enumerate().filter(|(_, text)| probe.is_in(text.as_bytes()));
+                    let expected: BTreeSet<usize> = expected.map(|(row, _)| row).collect();
+                    assert!(expected.is_empty() || face.may_hold(&probe), "{probe:?}");
+                    assert_eq!(rows, expected, "{probe:?}");
+                }
+            }
+        }
+        Some(())
+    }
+
+    #[test]
+    fn ids_of_every_layout_come_back_and_are_found() {
+        let number = |row: u64| row.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let all = |write: &dyn Fn(u64) -> String| (1..60).map(|row| write(number(row))).collect::<Vec<_>>();
+        check(&all(&|n| format!("{n:016x}"))).unwrap();
+        check(&all(&|n| format!("0x{n:016X}"))).unwrap();
+        check(&all(&|n| format!("{:07x}", n >> 36))).unwrap();
+        check(&all(&|n| format!("{n:08x}").split_at(8).0.to_owned() + "-4" + &format!("{:03x}-Z", n >> 52))).unwrap();
+        assert_eq!(check(&all(&|n| format!("{n:x}{}", "f".repeat((n % 2) as usize)))), None, "not of one length");
+        assert_eq!(check(&all(&|n| format!("{n:016x}{:X}", 10 + n % 6))), None, "of both cases");
+        assert_eq!(check(&all(&|n| format!("{:03x}", n >> 52))), None, "too short");
+    }
+}

@@ -192,10 +192,12 @@ impl Words {
         wanted: &Rows,
         mut found: impl FnMut(usize),
     ) -> Result<(), Error> {
-        let ends = self.ends(sections)?;
         match &self.sequence {
-            Sequence::Ids { ids, .. } => ids.find(sections, wanted, |place| found(places::text_at(ends, place))),
-            Sequence::Places(places) => places.find(sections, wanted, ends, found),
+            Sequence::Ids { ids, .. } => {
+                let ends = self.ends(sections)?;
+                ids.find(sections, wanted, |place| found(places::text_at(ends, place)))
+            }
+            Sequence::Places(places) => places.find(sections, wanted, || self.ends(sections), found),
         }
     }
 

@@ -175,18 +175,21 @@ impl Places {
     }
 
     /// Calls `found` with each text that has one of the `wanted` words, once for each place. Reads only groups that have one
-    /// of them. `ends` are [`Self::ends`].
-    pub(super) fn find<S: Source>(
+    /// of them, and `ends`, which are [`Self::ends`], only if one of them is rare.
+    pub(super) fn find<'e, S: Source>(
         &self,
         sections: &Sections<S>,
         wanted: &Rows,
-        ends: &[u32],
+        ends: impl FnOnce() -> Result<&'e [u32], Error>,
         mut found: impl FnMut(usize),
     ) -> Result<(), Error> {
-        let is_rare = |word: &u32| self.frequent.limit <= *word;
-        let rare = wanted.iter().skip_while(|word| !is_rare(word));
-        self.visit(sections, rare, |_, place| found(text_at(ends, place as usize)))?;
-        if wanted.iter().next().is_none_or(|first| is_rare(&first)) {
+        let limit = self.frequent.limit;
+        if wanted.iter().next_back().is_some_and(|last| limit <= last) {
+            let ends = ends()?;
+            let rare = wanted.iter().skip_while(|word| *word < limit);
+            self.visit(sections, rare, |_, place| found(text_at(ends, place as usize)))?;
+        }
+        if wanted.iter().next().is_none_or(|first| limit <= first) {
             return Ok(());
         }
         let frequent_ends = get_or_try_init(&self.frequent_ends, || {
@@ -205,9 +208,6 @@ impl Places {
         mut found: impl FnMut(u32, u32),
     ) -> Result<(), Error> {
         let mut wanted = wanted.peekable();
-        if wanted.peek().is_none() {
-            return Ok(());
-        }
         let counts = self.counts.get(sections)?;
         let mut counts = &counts[..];
         let mut word = self.frequent.limit;
@@ -260,4 +260,83 @@ pub(super) fn ends(mut counts: Vec<u32>, total: u32) -> Option<Vec<u32>> {
 /// The text that the word at `place` is in.
 pub(super) fn text_at(ends: &[u32], place: usize) -> usize {
     ends.partition_point(|end| *end as usize <= place)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::log_database::block::{Block, Encoder, Query};
+    use crate::model::{LineFilter, LinePattern, Lines, TimeRange, Timestamp};
+
+    /// Prose with words of every frequency, and rare numbers and names, some of them in order and some not.
+    fn prose() -> Lines {
+        let mut lines = Lines::default();
+        let mut state = 1_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state >> 33
+        };
+        for row in 0..4000 {
+            let mut line = String::new();
+            for _ in 0..next() % 12 {
+                let word = next();
+                line += &match word % 16 {
+                    0 => format!(" {}", word / 16 % 3000),
+                    1 => format!(" #{row}"),
+                    2 => format!(" user{}:", word / 16 % 1000),
+                    3 => format!(" w{}", "o".repeat((word / 16 % 40) as usize)),
+                    4..8 => [" and", ", but", " Disk", " (disk)"][(word / 16 % 4) as usize].to_owned(),
+                    _ => " the".to_owned(),
+                };
+            }
+            lines.push(Timestamp::from_ns(row), line.as_bytes());
+        }
+        lines
+    }
+
+    #[test]
+    fn rare_and_frequent_words_and_what_lies_across_them_are_found_exactly() {
+        let lines = prose();
+        let block = Encoder::new().unwrap().encode(&[&lines]).unwrap();
+        let block = Block::open(&block[..]).unwrap();
+        assert!(block.decode().unwrap() == lines);
+        let needles = [
+            "the",
+            " the",
+            "the ",
+            "the the the",
+            "he t",
+            "disk",
+            "(disk)",
+            "Disk, but",
+            "woo",
+            "wooooooooooooooooo ",
+            "user99",
+            "user999:",
+            "user1: the",
+            "#3999",
+            " #",
+            "#1 ",
+            "999",
+            "9 the",
+            "1 2",
+            "zzz",
+            ")",
+            ": ",
+            " ",
+            "o #",
+        ];
+        for needle in needles {
+            for filter in [
+                LineFilter::Contains(needle.into()),
+                LineFilter::Matches(LinePattern::new(&format!("(?i){}", regex::escape(needle))).unwrap()),
+            ] {
+                let expected: Vec<u32> =
+                    (0..).zip(lines.iter()).filter(|(_, (_, line))| filter.accepts(line)).map(|(row, _)| row).collect();
+                let rows = block.select(&Query::new(std::slice::from_ref(&filter)), TimeRange::ALL).unwrap();
+                assert_eq!(rows.iter().collect::<Vec<_>>(), expected, "{filter:?}");
+            }
+        }
+    }
 }
