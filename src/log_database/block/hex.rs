@@ -162,7 +162,9 @@ impl Face {
             at += literal + digits;
             // A digit before and one after those that are two of a byte.
             let (first, slots) = slots.split_at_mut((number % 2).min(slots.len()));
-            first.iter_mut().for_each(|slot| *slot = pairs[usize::from(packed[number / 2])][1]);
+            if let [slot] = first {
+                *slot = pairs[usize::from(packed[number / 2])][1];
+            }
             number += first.len();
             let mut slots = slots.chunks_exact_mut(2);
             for (pair, byte) in slots.by_ref().zip(&packed[number / 2..]) {
@@ -170,7 +172,9 @@ impl Face {
                 number += 2;
             }
             let last = slots.into_remainder();
-            last.iter_mut().for_each(|slot| *slot = pairs[usize::from(packed[number / 2])][0]);
+            if let [slot] = last {
+                *slot = pairs[usize::from(packed[number / 2])][0];
+            }
             number += last.len();
         }
     }
@@ -289,7 +293,9 @@ mod tests {
     /// way; `None` where they are not packed.
     fn check(texts: &[String]) -> Option<()> {
         let mut values = Values::default();
-        texts.iter().for_each(|text| values.push(text.as_bytes()));
+        for text in texts {
+            values.push(text.as_bytes());
+        }
         let (shape, packed) = pack(&values)?;
         let mut structure = Vec::new();
         shape.put(&mut structure);
@@ -308,7 +314,7 @@ mod tests {
                 let inner = needle.probe();
                 for probe in [inner, inner.piece(inner.bytes, Part::Start), inner.piece(inner.bytes, Part::End)] {
                     let mut rows = BTreeSet::new();
-                    if !face.find(&packed, &probe, |row| drop(rows.insert(row))) {
+                    if !face.find(&packed, &probe, |row| rows.extend([row])) {
                         rows.extend(0..texts.len());
                     }
                     let expected = texts.iter().enumerate().filter(|(_, text)| probe.is_in(text.as_bytes()));

@@ -278,18 +278,18 @@ mod tests {
             state >> 33
         };
         for row in 0..4000 {
-            let mut line = String::new();
-            for _ in 0..next() % 12 {
+            let words = (0..next() % 12).map(|_| {
                 let word = next();
-                line += &match word % 16 {
+                match word % 16 {
                     0 => format!(" {}", word / 16 % 3000),
                     1 => format!(" #{row}"),
                     2 => format!(" user{}:", word / 16 % 1000),
-                    3 => format!(" w{}", "o".repeat((word / 16 % 40) as usize)),
+                    3 => format!(" w{:o<1$}", "", (word / 16 % 40) as usize),
                     4..8 => [" and", ", but", " Disk", " (disk)"][(word / 16 % 4) as usize].to_owned(),
                     _ => " the".to_owned(),
-                };
-            }
+                }
+            });
+            let line: String = words.collect();
             lines.push(Timestamp::from_ns(row), line.as_bytes());
         }
         lines
