@@ -61,13 +61,13 @@ pub(super) fn encode(ids: &[u32], by_text: &[u32], word_count: usize) -> Encoded
         counts[*id as usize] += 1;
     }
     let frequent_count = counts.iter().take_while(|count| is_frequent(**count, ids.len())).count();
-    let is_frequent = |id: &&u32| (**id as usize) < frequent_count;
-    let frequent = ids.iter().filter(is_frequent).copied().collect();
+    let limit = u32::try_from(frequent_count).expect("no more than fit a byte");
+    let frequent = below(limit, ids);
     let (mut frequent_by_text, mut rare_by_text) = (Vec::new(), Vec::new());
     let mut rest = ids;
     for count in by_text {
         let (of_text, later) = rest.split_at(*count as usize);
-        let of_frequent = u32::try_from(of_text.iter().filter(is_frequent).count()).expect("no more than the text has");
+        let of_frequent: u32 = of_text.iter().map(|id| u32::from(*id < limit)).sum();
         frequent_by_text.push(of_frequent);
         rare_by_text.push(count - of_frequent);
         rest = later;
@@ -90,6 +90,18 @@ pub(super) fn encode(ids: &[u32], by_text: &[u32], word_count: usize) -> Encoded
         }
     }
     Encoded { frequent_count, frequent, frequent_by_text, rare_by_text, counts, groups }
+}
+
+/// Those of `ids` that are below `limit`, found without a branch that cannot be predicted.
+fn below(limit: u32, ids: &[u32]) -> Vec<u32> {
+    let mut found = vec![0; ids.len()];
+    let mut count = 0;
+    for id in ids {
+        found[count] = *id;
+        count += usize::from(*id < limit);
+    }
+    found.truncate(count);
+    found
 }
 
 /// The places of each rare word, one word after the other.
@@ -156,10 +168,18 @@ impl Places {
             let mut ids = vec![u32::MAX; self.count as usize];
             let (first, end) = (self.frequent.limit, self.frequent.limit + self.counts.count);
             self.visit(sections, first..end, |word, place| ids[place as usize] = word)?;
-            // The frequent words are as many as rare ones leave places, so two rare ones at one place are noticed.
-            let mut frequent = self.frequent.get(sections)?.iter();
-            for id in ids.iter_mut().filter(|id| **id == u32::MAX) {
-                *id = *frequent.next().ok_or_else(|| self.frequent.place.corrupt("frequent words"))?;
+            // Without a branch that cannot be predicted. The frequent words are as many as rare ones leave places, so two
+            // rare ones at one place are noticed.
+            let frequent = self.frequent.get(sections)?;
+            let mut next = 0;
+            for id in &mut ids {
+                let is_left = *id == u32::MAX;
+                let word = frequent.get(next).copied().unwrap_or(u32::MAX);
+                *id = if is_left { word } else { *id };
+                next += usize::from(is_left);
+            }
+            if next != frequent.len() {
+                return Err(self.frequent.place.corrupt("frequent words"));
             }
             Ok(ids)
         })?;
