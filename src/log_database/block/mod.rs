@@ -44,8 +44,8 @@
 //!            | 3 prefix: bytes | suffix: bytes | width: varint | fraction: varint | longest: varint | numbers   decimal
 //!            | 4 point: u8 | digits: varint | before: bytes | after: bytes | numbers                            clock
 //!            | 5 templates                                                     values cut once more
-//!            | 6 longest: varint | (count: varint | strings(count))*3 places                                  words
-//!            | 7 is_upper: u8 | run_count: varint | (literal: bytes | digits: varint)* | section: varint        hexadecimal
+//!            | 6 longest: varint | (count: varint | strings(count))*3 places        words, some a row
+//!            | 7 is_upper: u8 | run_count: varint | (literal: bytes | digits: varint)* | section: varint   hexadecimal
 //! places    := total: varint | limit: varint | frequent_count: varint | ids(frequent_count, limit)
 //!                counts(rows) counts(rows) counts(rare words) | group_count: varint | group*
 //! group     := word_count: varint | place_count: varint | counts(place_count)

@@ -224,6 +224,7 @@ impl<S: Source> Block<S> {
 
     fn find_in_words(&self, texts: &Words, count: u32, probe: &Probe<'_>) -> Result<Found, Error> {
         let holding = self.words_holding(texts, probe)?;
+        // Most needles are words: neither other words nor the order of any have to be looked at.
         if probe.is_within_word() {
             return holding.map_or(Ok(Found::None), |words| self.find_words(texts, count, &words));
         }
