@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use super::clock;
-use super::cost::{bits_per_byte, entropy_bits, numbers_bits, text_bits, to_f32};
+use super::cost::{bits_per_byte, counts_bits, entropy_bits, numbers_bits, plane_bits, text_bits, to_f32};
 use super::decimal;
 use super::group::{Grain, Group, group};
+use super::hex;
 use super::numbers::{self, Encoded};
+use super::places::{self, VOCABULARIES};
 use super::tokenize::{self, SLOT};
 use super::values::Values;
 use super::vocabulary::Vocabulary;
@@ -39,9 +41,9 @@ pub(super) struct Column {
 pub(super) enum Form {
     /// The values one after the other.
     Text(Values),
-    /// Distinct words, which of them follow one another in all values, how many of them each value has, and the bytes of
-    /// the longest value.
-    Words { words: Values, ids: Vec<u32>, counts: Encoded, longest: usize },
+    /// Distinct words, which of them follow one another in all values, how many of them each
+    /// value has, and the bytes of the longest value.
+    Words { words: [Values; VOCABULARIES], ids: Vec<u32>, counts: Vec<u32>, longest: usize },
     /// Distinct values, and for each row which one.
     Dictionary { values: Values, ids: Vec<u32> },
     /// Decimal numbers.
@@ -50,6 +52,8 @@ pub(super) enum Form {
     Clock { shape: clock::Shape, ahead: Encoded },
     /// Values cut into templates and columns of their own.
     Templates(Templates),
+    /// Hexadecimal ids, packed.
+    Hex { shape: hex::Shape, packed: Vec<u8> },
 }
 
 /// Templates, and for each row which one.
@@ -125,7 +129,7 @@ fn value_column(values: &Values, timestamps_ns: &[i64]) -> Column {
         return Column { form: Form::Clock { shape, ahead: numbers::encode(&ahead) }, bits: 0.0 };
     }
     let column = piece_column(values);
-    if column.bits < CUT_BITS_MIN || matches!(column.form, Form::Decimal { .. }) {
+    if column.bits < CUT_BITS_MIN || matches!(column.form, Form::Decimal { .. } | Form::Hex { .. }) {
         return column;
     }
     // Whether cutting pays is seen in a sample.
@@ -155,7 +159,7 @@ fn whole_column(lines: &Values) -> Column {
 fn piece_column(values: &Values) -> Column {
     let bits_per_byte = bits_per_byte(values);
     let text_bits = PREFERENCE * text_bits(values, bits_per_byte);
-    let best = [decimal(values), dictionary(values, bits_per_byte)].into_iter().flatten();
+    let best = [decimal(values), hex(values), dictionary(values, bits_per_byte)].into_iter().flatten();
     let best = best.filter(|column| column.bits < text_bits).min_by(|a, b| a.bits.total_cmp(&b.bits));
     best.unwrap_or_else(|| Column { form: Form::Text(values.clone()), bits: text_bits })
 }
@@ -165,6 +169,12 @@ fn decimal(values: &Values) -> Option<Column> {
     let numbers = numbers::encode(&numbers);
     let bits = numbers_bits(&numbers);
     Some(Column { form: Form::Decimal { shape, numbers }, bits })
+}
+
+fn hex(values: &Values) -> Option<Column> {
+    let (shape, packed) = hex::pack(values)?;
+    let bits = plane_bits(&packed);
+    Some(Column { form: Form::Hex { shape, packed }, bits })
 }
 
 /// The column as a dictionary, where values repeat.
@@ -193,7 +203,7 @@ fn words(values: &Values) -> Option<Column> {
         for word in tokenize::words(&text[start..end]) {
             ids.push(vocabulary.count(text, start + word.start..start + word.end));
         }
-        counts.push(i64::try_from(ids.len() - before).expect("no more than there are bytes"));
+        counts.push(u32::try_from(ids.len() - before).expect("no more than there are bytes"));
         if ids.len() + WORDS_SEEN_MIN < WORD_REPEATS_MIN * vocabulary.len() {
             return None;
         }
@@ -201,11 +211,25 @@ fn words(values: &Values) -> Option<Column> {
     if vocabulary.len() < 2 || ids.len() < WORD_REPEATS_MIN * vocabulary.len() {
         return None;
     }
-    let counts = numbers::encode(&counts);
     let vocabulary_bits = text_bits(vocabulary.texts(), bits_per_byte(values));
-    let bits = vocabulary_bits + vocabulary.id_bits() + numbers_bits(&counts);
-    let words = vocabulary.into_sorted(&mut ids);
+    let bits = vocabulary_bits + vocabulary.id_bits() + counts_bits(&counts);
+    let total = ids.len();
+    let words = vocabulary.into_parts(&mut ids, |word, count| {
+        let part = if places::is_frequent(count, total) { 0 } else { part_of_vocabulary(word) };
+        (part, places::rank(count, total))
+    });
     Some(Column { form: Form::Words { words, ids, counts, longest: values.longest() }, bits })
+}
+
+/// Words without digits, names with some, and numbers are apart, so that a search for one of them does not read the others:
+/// most rare words are numbers.
+fn part_of_vocabulary(word: &[u8]) -> usize {
+    let is_of_number = |byte: &u8| !byte.is_ascii_alphabetic() || byte.is_ascii_hexdigit() || *byte == b'x';
+    match word.iter().any(u8::is_ascii_digit) {
+        false => 0,
+        true if word.iter().all(is_of_number) => 2,
+        true => 1,
+    }
 }
 
 fn templates_bits(templates: &Templates) -> f32 {

@@ -1,50 +1,79 @@
 //! Which kinds of bytes a column holds: a column of hexadecimal ids cannot hold `needle`, and is not even read.
 
-/// A set of classes of bytes. The numbers of the classes are part of the format.
+/// A set of classes of bytes: each ASCII letter is one, all digits are one, the other bytes are in a few. The numbers of the
+/// classes are part of the format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Classes(u16);
+pub(super) struct Classes(u64);
 
-const LOWER_HEX: u16 = 1 << 1;
-const LOWER: u16 = 1 << 2;
-const UPPER_HEX: u16 = 1 << 3;
-const UPPER: u16 = 1 << 4;
+const DIGIT: u64 = 1;
+/// Of `a` and of `A`; the other letters follow.
+const LOWER_SHIFT: u8 = 1;
+const UPPER_SHIFT: u8 = LOWER_SHIFT + 26;
+const UPPER: u64 = ((1 << 26) - 1) << UPPER_SHIFT;
+const OTHER_ASCII: u64 = 1 << 59;
+const BEYOND_ASCII: u64 = 1 << 60;
 
 /// The class of each byte, as a set of one.
-const CLASS_OF: [u16; 256] = {
+const CLASS_OF: [u64; 256] = {
     let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < table.len() {
-        table[byte] = match byte.to_le_bytes()[0] {
-            b'0'..=b'9' => 1,
-            b'a'..=b'f' => LOWER_HEX,
-            b'g'..=b'z' => LOWER,
-            b'A'..=b'F' => UPPER_HEX,
-            b'G'..=b'Z' => UPPER,
-            b'.' => 1 << 5,
-            b'-' => 1 << 6,
-            b'_' => 1 << 7,
-            b'/' => 1 << 8,
-            b':' => 1 << 9,
-            b' ' => 1 << 10,
-            0x80.. => 1 << 12,
-            _ => 1 << 11,
+    let mut at = 0;
+    while at < table.len() {
+        let byte = at.to_le_bytes()[0];
+        table[at] = match byte {
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'z' => 1 << (LOWER_SHIFT + byte - b'a'),
+            b'A'..=b'Z' => 1 << (UPPER_SHIFT + byte - b'A'),
+            b'.' => 1 << 53,
+            b'-' => 1 << 54,
+            b'_' => 1 << 55,
+            b'/' => 1 << 56,
+            b':' => 1 << 57,
+            b' ' => 1 << 58,
+            0x80.. => BEYOND_ASCII,
+            _ => OTHER_ASCII,
         };
-        byte += 1;
+        at += 1;
     }
     table
 };
 
+/// The classes of version 1, in which several letters were one.
+const VERSION_1: [&[u8]; 13] = [
+    b"0",
+    b"abcdef",
+    b"ghijklmnopqrstuvwxyz",
+    b"ABCDEF",
+    b"GHIJKLMNOPQRSTUVWXYZ",
+    b".",
+    b"-",
+    b"_",
+    b"/",
+    b":",
+    b" ",
+    b"\n",
+    b"\x80",
+];
+
 impl Classes {
+    pub(super) const NONE: Self = Self(0);
+
     /// The classes of `bytes`.
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self(bytes.iter().fold(0, |classes, byte| classes | CLASS_OF[usize::from(*byte)]))
     }
 
-    pub(super) fn from_bits(bits: u16) -> Self {
+    pub(super) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
-    pub(super) fn bits(self) -> u16 {
+    /// What version 1 wrote.
+    pub(super) fn from_version_1(bits: u64) -> Self {
+        let is_set = |class: &(usize, &&[u8])| bits >> class.0 & 1 == 1;
+        let classes = VERSION_1.iter().enumerate().filter(is_set).map(|(_, examples)| Self::of(examples));
+        classes.fold(Self::default(), Self::or)
+    }
+
+    pub(super) fn bits(self) -> u64 {
         self.0
     }
 
@@ -60,10 +89,7 @@ impl Classes {
 
     /// The classes with letters of either case taken for lower case.
     pub(super) fn lower_cased(self) -> Self {
-        let upper = self.0 & (UPPER_HEX | UPPER);
-        // Both upper classes stand two bits above their lower ones.
-        Self(self.0 & !upper | upper >> 2)
+        let upper = self.0 & UPPER;
+        Self(self.0 & !upper | upper >> (UPPER_SHIFT - LOWER_SHIFT))
     }
 }
-
-const _: () = assert!(UPPER_HEX >> 2 == LOWER_HEX && UPPER >> 2 == LOWER);

@@ -25,7 +25,21 @@ pub(super) fn bits_per_byte(values: &Values) -> f32 {
 
 /// About how many bits numbers take: each plane by itself.
 pub(super) fn numbers_bits(numbers: &Encoded) -> f32 {
-    numbers.planes().map(|plane| entropy_bits(&histogram([plane]))).sum()
+    numbers.planes().map(plane_bits).sum()
+}
+
+/// About how many bits bytes take that have nothing to do with their neighbours.
+pub(super) fn plane_bits(plane: &[u8]) -> f32 {
+    entropy_bits(&histogram([plane]))
+}
+
+/// About how many bits counts of things, mostly small, take.
+pub(super) fn counts_bits(counts: &[u32]) -> f32 {
+    let mut histogram = [0; 256];
+    for count in counts {
+        histogram[(*count).min(u8::MAX.into()) as usize] += 1;
+    }
+    entropy_bits(&histogram)
 }
 
 /// Bits that an ideal coder takes for symbols that are met so often.

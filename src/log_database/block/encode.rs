@@ -4,8 +4,9 @@ use zstd::bulk::Compressor;
 
 use super::choose::{self, Column, Form, Template, Templates};
 use super::numbers::{self, Encoded, id_width, split_planes};
+use super::places::{self, EncodedGroup};
 use super::read::Summary;
-use super::sections::write_frame;
+use super::sections::{VERSION, write_frame};
 use super::structure::{Kind, Section};
 use super::values::Values;
 use super::wire::{put_bytes, put_length, put_varint};
@@ -100,7 +101,7 @@ impl Encoder {
         times.layout.put(section);
         section.extend_from_slice(&times.planes);
         writer.templates(lines);
-        write_frame(&mut self.compressor, summary, &writer.sections)
+        write_frame(&mut self.compressor, VERSION, summary, &writer.sections)
     }
 }
 
@@ -154,22 +155,23 @@ impl Writer {
     fn column(&mut self, column: &Column) {
         let kind = match &column.form {
             Form::Text(_) => Kind::Text,
-            Form::Words { .. } => Kind::Words,
+            Form::Words { .. } => Kind::Prose,
             Form::Dictionary { .. } => Kind::Dictionary,
             Form::Decimal { .. } => Kind::Decimal,
             Form::Clock { .. } => Kind::Clock,
             Form::Templates(_) => Kind::Templates,
+            Form::Hex { .. } => Kind::Hex,
         };
         self.structure().push(kind as u8);
         match &column.form {
             Form::Text(values) => self.strings(Section::Text, values),
             Form::Words { words, ids, counts, longest } => {
                 put_length(self.structure(), *longest);
-                put_length(self.structure(), words.len());
-                put_length(self.structure(), ids.len());
-                self.strings(Section::Values, words);
-                self.ids(ids, words.len());
-                self.numbers(counts);
+                for words in words {
+                    put_length(self.structure(), words.len());
+                    self.strings(Section::Values, words);
+                }
+                self.places(ids, counts, words.iter().map(Values::len).sum());
             }
             Form::Dictionary { values, ids } => {
                 put_length(self.structure(), values.len());
@@ -185,6 +187,10 @@ impl Writer {
                 self.numbers(ahead);
             }
             Form::Templates(templates) => self.templates(templates),
+            Form::Hex { shape, packed } => {
+                shape.put(self.structure());
+                self.place(Section::Numbers, packed.clone());
+            }
         }
     }
 
@@ -198,12 +204,35 @@ impl Writer {
         self.place(Section::Ids, split_planes(&ids.iter().map(|id| u64::from(*id)), id_width(limit)));
     }
 
+    fn places(&mut self, ids: &[u32], by_text: &[u32], word_count: usize) {
+        let places = places::encode(ids, by_text, word_count);
+        put_length(self.structure(), ids.len());
+        put_length(self.structure(), places.frequent_count);
+        put_length(self.structure(), places.frequent.len());
+        self.ids(&places.frequent, places.frequent_count);
+        self.counts(&places.frequent_by_text);
+        self.counts(&places.rare_by_text);
+        self.counts(&places.counts);
+        put_length(self.structure(), places.groups.len());
+        for EncodedGroup { word_count, gaps } in &places.groups {
+            put_length(self.structure(), *word_count);
+            put_length(self.structure(), gaps.len());
+            self.counts(gaps);
+        }
+    }
+
+    fn counts(&mut self, counts: &[u32]) {
+        let planes = numbers::plain_planes(counts);
+        put_length(self.structure(), planes.len() / counts.len().max(1));
+        self.place(Section::Numbers, planes);
+    }
+
     /// Values, each followed by a newline; where there is a newline in one of them, their lengths are kept as well.
     fn strings(&mut self, shared: Section, values: &Values) {
         let text = values.text();
         put_length(self.structure(), text.len());
         put_length(self.structure(), values.longest());
-        put_varint(self.structure(), u64::from(values.classes().bits()));
+        put_varint(self.structure(), values.classes().bits());
         self.place(shared, text.to_vec());
         let has_newlines = memchr::memchr_iter(b'\n', text).count() != values.len();
         self.structure().push(u8::from(has_newlines));

@@ -3,7 +3,9 @@
 use super::Error;
 use super::clock;
 use super::decimal;
-use super::parts::{Strings, range};
+use super::hex;
+use super::parts::{Strings, Words, range};
+use super::places::VOCABULARIES;
 use super::read::Block;
 use super::sections::Source;
 use super::structure::{Column, Template};
@@ -82,11 +84,12 @@ impl<'b> TemplateView<'b> {
 #[derive(Debug)]
 pub(super) enum View<'b> {
     Text(Texts<'b>),
-    Words { words: Texts<'b>, ids: &'b [u32], ends: &'b [u32] },
+    Words { words: Vocabulary<'b>, ids: &'b [u32], ends: &'b [u32] },
     Dictionary { values: Texts<'b>, ids: &'b [u32] },
     Decimal { face: &'b decimal::Face, structure: &'b [u8], numbers: &'b [i64] },
     Clock { face: &'b clock::Face, structure: &'b [u8], ahead: &'b [i64] },
     Templates { ids: &'b [u32], ranks: &'b [u32], templates: Vec<TemplateView<'b>> },
+    Hex { face: &'b hex::Face, packed: &'b [u8], width: usize },
 }
 
 impl<'b> View<'b> {
@@ -96,7 +99,7 @@ impl<'b> View<'b> {
         Ok(match column {
             Column::Text(values) => Self::Text(Texts::new(block, values)?),
             Column::Words(texts) => Self::Words {
-                words: Texts::new(block, &texts.vocabulary)?,
+                words: Vocabulary::new(block, texts)?,
                 ids: texts.ids(sections)?,
                 ends: texts.ends(sections)?,
             },
@@ -105,6 +108,9 @@ impl<'b> View<'b> {
             }
             Column::Decimal { face, numbers } => Self::Decimal { face, structure, numbers: numbers.get(sections)? },
             Column::Clock { face, ahead } => Self::Clock { face, structure, ahead: ahead.get(sections)? },
+            Column::Hex { face, packed } => {
+                Self::Hex { face, packed: packed.get(sections)?, width: face.packed_bytes() }
+            }
             Column::Templates(templates) => {
                 let views = templates.by_id.iter().map(|template| TemplateView::new(block, template));
                 let views = views.collect::<Result<_, Error>>()?;
@@ -131,6 +137,7 @@ impl<'b> View<'b> {
             Self::Dictionary { values, ids } => values.append(ids[row] as usize, out),
             Self::Decimal { face, structure, numbers } => face.append(structure, numbers[row], out),
             Self::Clock { face, structure, ahead } => face.append(structure, ahead[row], timestamp_ns, out),
+            Self::Hex { face, packed, width } => face.append(&packed[row * width..][..*width], out),
             Self::Templates { ids, ranks, templates } => {
                 templates[ids[row] as usize].append(ranks[row], timestamp_ns, out);
             }
@@ -143,6 +150,45 @@ impl<'b> View<'b> {
 pub(super) struct Texts<'b> {
     text: &'b [u8],
     ends: &'b [u32],
+}
+
+/// The words that texts are made of; they go on from part to part.
+#[derive(Debug)]
+pub(super) struct Vocabulary<'b>([Texts<'b>; VOCABULARIES]);
+
+impl<'b> Vocabulary<'b> {
+    pub(super) fn new<S: Source>(block: &'b Block<S>, words: &'b Words) -> Result<Self, Error> {
+        let [words, names, numbers] = &words.vocabularies;
+        Ok(Self([Texts::new(block, words)?, Texts::new(block, names)?, Texts::new(block, numbers)?]))
+    }
+
+    /// How many words there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|texts| texts.ends.len()).sum()
+    }
+
+    /// The word at `index`.
+    pub(super) fn get(&self, index: usize) -> &'b [u8] {
+        let (texts, index) = self.locate(index);
+        &texts.text[range(texts.ends, index)]
+    }
+
+    fn append(&self, index: usize, out: &mut Vec<u8>) {
+        let (texts, index) = self.locate(index);
+        texts.append(index, out);
+    }
+
+    /// The part that the word at `index` is in, and where in it.
+    fn locate(&self, index: usize) -> (&Texts<'b>, usize) {
+        let [words, names, numbers] = &self.0;
+        match index.checked_sub(words.ends.len()) {
+            None => (words, index),
+            Some(index) => match index.checked_sub(names.ends.len()) {
+                None => (names, index),
+                Some(index) => (numbers, index),
+            },
+        }
+    }
 }
 
 /// Bytes that are copied at once: copying a constant number is several times faster than copying a few.

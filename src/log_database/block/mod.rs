@@ -13,10 +13,10 @@
 //! # Reading in this order
 //!
 //! `tokenize` cuts lines, `group` finds templates, `choose` decides how columns are stored, `encode` and `sections` write
-//! them; `structure` and `parts` read them back, `lines` puts lines together, `align`, `words` and `search` find needles, `plan` and
-//! `query` turn filters into needles.
+//! them; `structure` and `parts` read them back, `places` and `hex` do both for their columns; `lines` puts lines together,
+//! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //!
 //! Integers are little-endian; `varint` is LEB128, at most ten bytes; `signed` is a zigzag varint; `bytes` is a varint
 //! length and so many bytes. A block ends where its last section ends.
@@ -40,14 +40,18 @@
 //! templates := count: varint | ids(count) | template*
 //! template  := row_count: varint | slot_count: varint | literal: bytes | (column literal: bytes)*
 //! column    := 0 strings                                                       text: a string a row
-//!            | 1 longest: varint | limit: varint | word_count: varint
-//!                strings(limit) ids(word_count, limit) numbers                 words: so many words a row, one after the other
 //!            | 2 limit: varint | strings(limit) ids(limit)                     dictionary: an id a row
 //!            | 3 prefix: bytes | suffix: bytes | width: varint | fraction: varint | longest: varint | numbers   decimal
 //!            | 4 point: u8 | digits: varint | before: bytes | after: bytes | numbers                            clock
 //!            | 5 templates                                                     values cut once more
+//!            | 6 longest: varint | (count: varint | strings(count))*3 places        words, some a row
+//!            | 7 is_upper: u8 | run_count: varint | (literal: bytes | digits: varint)* | section: varint   hexadecimal
+//! places    := total: varint | limit: varint | frequent_count: varint | ids(frequent_count, limit)
+//!                counts(rows) counts(rows) counts(rare words) | group_count: varint | group*
+//! group     := word_count: varint | place_count: varint | counts(place_count)
 //! strings   := len: varint | longest: varint | classes: varint | section: varint | has_lengths: u8 | numbers?
 //! ids       := section: varint
+//! counts    := width: varint | section: varint
 //! numbers   := layout section: varint
 //! layout    := is_delta << 4 | width: u8 | base: signed | least: signed, if is_delta | factor: varint
 //! ```
@@ -57,16 +61,26 @@
 //!   of classes (`classes.rs`) of their bytes, `longest` the bytes of the longest.
 //! - `ids` are below `limit` (of templates: `count`) and have as many planes as the largest needs. A plane is one byte of
 //!   each number, lowest first.
+//! - `counts` are planes as well, `width` of them.
 //! - `numbers` are `base + factor * plane number`, or with `is_delta` the sums of `least + factor * plane number`, the first
 //!   of which is `base`; all wrap around.
 //! - A decimal is `prefix`, the number in at least `width` digits with a point before the last `fraction`, `suffix`; at most
 //!   `longest` bytes without affixes.
 //! - A clock is `before`, `hh:mm:ss`, `point` and fraction of so many digits, `after`. Its number is how far it is ahead of
 //!   the entry's own time of day (UTC), in units of the last digit, modulo a day. It is a column of the lines' templates only.
+//! - Words are one sequence for all rows; one ends where a letter, a digit or a byte past ASCII is before any other. The three
+//!   vocabularies together are numbered, and words below `limit` are frequent. `ids` are those of the frequent ones of the
+//!   `total`, in order; `counts` are how many of these a row has, how many others, and how often each other word is met.
+//!   Those follow one another in groups, whose `counts` are gaps: how many places of the sequence are between two of a word's,
+//!   and before its first one, after the first one of the word before in the group.
+//! - Hexadecimal values are literals and digits by turns; in the section are only the digits of each row, two a byte, the
+//!   first one high, and a last one alone with a zero.
 //! - Values are cut at most once more.
 //! - Lines that gain nothing from all this are one template of one text column: plain zstd text.
 //!
-//! Versions: 1 is the first.
+//! Version 1, which is read as well, has a column `1 longest: varint | limit: varint | word_count: varint | strings(limit)
+//! ids(word_count, limit) numbers`, words with an id for each and how many each row has, in place of 6, none of 7, and fewer
+//! classes.
 
 mod align;
 mod choose;
@@ -76,11 +90,13 @@ mod cost;
 mod decimal;
 mod encode;
 mod group;
+mod hex;
 mod lines;
 mod needle;
 mod numbers;
 mod parts;
 mod patterns;
+mod places;
 mod plan;
 mod query;
 mod read;
@@ -126,7 +142,7 @@ pub enum Error {
         offset: usize,
     },
     /// A newer monitoring-rs wrote the block. It is intact: upgrade this one.
-    #[error("block is of format {version}, this build reads up to 1")]
+    #[error("block is of format {version}, this build reads up to {supported}", supported = sections::VERSION)]
     UnsupportedVersion {
         /// The block's version.
         version: u8,

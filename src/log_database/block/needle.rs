@@ -3,6 +3,7 @@
 use memchr::memmem::Finder;
 
 use super::classes::Classes;
+use super::tokenize;
 
 /// Bytes to search for, prepared once per query.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub(super) struct Needle {
     ignore_case: bool,
     finder: Finder<'static>,
     classes: Classes,
+    /// Whether it lies within one word of a text, if it is in the text.
+    is_within_word: bool,
     /// Whether a byte is in it, in whichever case where that does not matter.
     is_in: Box<[bool; 256]>,
 }
@@ -53,7 +56,9 @@ impl Needle {
         for byte in bytes.iter().flat_map(|byte| cases(*byte, ignore_case)) {
             is_in[usize::from(byte)] = true;
         }
-        Self { ignore_case, finder, classes: Classes::of(&bytes), is_in, bytes }
+        let is_within_word = !bytes.is_empty() && tokenize::is_within_word(&bytes);
+        let classes = Classes::of(&bytes);
+        Self { bytes, ignore_case, finder, classes, is_within_word, is_in }
     }
 
     /// The needle as it is looked for in a whole line.
@@ -92,6 +97,11 @@ impl<'n> Probe<'n> {
     pub(super) fn piece(&self, bytes: &'n [u8], part: Part) -> Self {
         assert!(part != Part::Inner, "the finder looks for the whole needle");
         Self { needle: self.needle, bytes, part }
+    }
+
+    /// Whether it lies within one word of a text, if it is in the text.
+    pub(super) fn is_within_word(&self) -> bool {
+        self.part == Part::Inner && self.needle.is_within_word
     }
 
     /// Whether the needle, be it in another piece of it, has `byte`.

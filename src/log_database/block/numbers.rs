@@ -59,6 +59,12 @@ pub(super) fn encode(values: &[i64]) -> Encoded {
     Encoded { layout, planes: split_planes(&numbers.iter().copied(), width) }
 }
 
+/// The planes of `numbers`, which are neither in order nor far from zero.
+pub(super) fn plain_planes(numbers: &[u32]) -> Vec<u8> {
+    let width = width_of(numbers.iter().copied().max().unwrap_or(0).into());
+    split_planes(&numbers.iter().map(|number| u64::from(*number)), width)
+}
+
 /// Significant bits of all numbers together: a fair guess at what they cost.
 fn bits(numbers: &[u64]) -> u64 {
     numbers.iter().map(|number| u64::from(u64::BITS - number.leading_zeros())).sum()
@@ -145,18 +151,22 @@ impl Layout {
 
 /// The `count` numbers below `limit` in `planes`; `None` where one is not below, or the planes are not as long.
 pub(super) fn decode_ids(planes: &[u8], count: u32, limit: u32) -> Option<Vec<u32>> {
-    let mut ids = vec![0; count as usize];
-    let width = id_width(limit);
-    if planes.len() != width * ids.len() {
+    if planes.len() != id_width(limit) * count as usize {
         return None;
     }
-    for plane in 0..width {
-        let bytes = &planes[plane * ids.len()..][..ids.len()];
-        for (id, byte) in ids.iter_mut().zip(bytes) {
-            *id |= u32::from(*byte) << (8 * plane);
+    let ids = join_planes(planes, count as usize);
+    (count == 0 || ids.iter().all(|id| *id < limit)).then_some(ids)
+}
+
+/// The `count` numbers that `planes`, at most four, are made of.
+pub(super) fn join_planes(planes: &[u8], count: usize) -> Vec<u32> {
+    let mut numbers = vec![0; count];
+    for (plane, shift) in planes.chunks_exact(count.max(1)).zip([0, 8, 16, 24]) {
+        for (number, byte) in numbers.iter_mut().zip(plane) {
+            *number |= u32::from(*byte) << shift;
         }
     }
-    (count == 0 || ids.iter().all(|id| *id < limit)).then_some(ids)
+    numbers
 }
 
 /// Planes of a column of ids below `limit`.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::Error;
 use super::classes::Classes;
 use super::numbers::{self, Layout};
+use super::places::{self, Places, VOCABULARIES};
 use super::rows::Rows;
 use super::sections::{Sections, Source};
 
@@ -19,7 +20,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn get<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
+    pub(super) fn get<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
         let section = sections.get(self.section)?;
         Ok(&section[self.start..self.start + self.length])
     }
@@ -45,16 +46,23 @@ pub(super) struct Strings {
 /// Texts as sequences of words.
 #[derive(Debug)]
 pub(super) struct Words {
-    /// The distinct words.
-    pub(super) vocabulary: Strings,
+    /// The distinct words, one part after the other.
+    pub(super) vocabularies: [Strings; VOCABULARIES],
     /// Bytes of the longest text.
     pub(super) longest: usize,
     /// The words of all texts one after the other.
-    pub(super) ids: Ids,
-    /// How many words each text has.
-    pub(super) counts: Numbers,
-    /// Where in `ids` each text ends.
+    pub(super) sequence: Sequence,
+    /// Where in the sequence each text ends.
     pub(super) ends: OnceCell<Vec<u32>>,
+}
+
+/// Which words follow one another.
+#[derive(Debug)]
+pub(super) enum Sequence {
+    /// An id a place, and how many words each text has; what version 1 wrote.
+    Ids { ids: Ids, by_text: Numbers },
+    /// Places by word.
+    Places(Places),
 }
 
 /// Which of a column's distinct values, or of its templates, each row has.
@@ -65,6 +73,13 @@ pub(super) struct Ids {
     pub(super) limit: u32,
     pub(super) place: Place,
     pub(super) decoded: OnceCell<Vec<u32>>,
+}
+
+/// Numbers that are neither in order nor far from zero.
+#[derive(Debug)]
+pub(super) struct Counts {
+    pub(super) count: u32,
+    pub(super) place: Place,
 }
 
 /// An integer for each row.
@@ -86,6 +101,12 @@ pub(super) fn get_or_try_init<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Resu
 }
 
 impl Strings {
+    /// No strings, which are in no section.
+    pub(super) const fn none() -> Self {
+        let place = Place { section: 0, start: 0, length: 0 };
+        Self { count: 0, classes: Classes::NONE, longest: 0, place, lengths: None, ends: OnceCell::new() }
+    }
+
     /// All of them, each followed by a newline.
     pub(super) fn text<'s, S: Source>(&self, sections: &'s Sections<S>) -> Result<&'s [u8], Error> {
         self.place.get(sections)
@@ -151,24 +172,45 @@ fn ends_of(lengths: &[i64]) -> Vec<u32> {
 }
 
 impl Words {
+    /// How many distinct words there are.
+    pub(super) fn limit(&self) -> u32 {
+        self.vocabularies.iter().map(|vocabulary| vocabulary.count).sum()
+    }
+
     /// The words of all texts, one text after the other; all are of the vocabulary.
     pub(super) fn ids<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
-        self.ids.get(sections)
+        match &self.sequence {
+            Sequence::Ids { ids, .. } => ids.get(sections),
+            Sequence::Places(places) => places.ids(sections),
+        }
+    }
+
+    /// Calls `found` with each text that has one of the `wanted` words, in any order, and perhaps more than once.
+    pub(super) fn find<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        wanted: &Rows,
+        mut found: impl FnMut(usize),
+    ) -> Result<(), Error> {
+        match &self.sequence {
+            Sequence::Ids { ids, .. } => {
+                let ends = self.ends(sections)?;
+                ids.find(sections, wanted, |place| found(places::text_at(ends, place)))
+            }
+            Sequence::Places(places) => places.find(sections, wanted, || self.ends(sections), found),
+        }
     }
 
     /// Where each text's words end.
     pub(super) fn ends<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
-        let ends = get_or_try_init(&self.ends, || {
-            let mut end = 0_u32;
-            let ends = self.counts.get(sections)?.iter().map_while(|count| {
-                end = end.checked_add(u32::try_from(*count).ok()?)?;
-                Some(end)
-            });
-            let ends: Vec<u32> = ends.collect();
-            if ends.len() != self.counts.count as usize || end != self.ids.count {
-                return Err(self.ids.place.corrupt("words of texts"));
+        let ends = get_or_try_init(&self.ends, || match &self.sequence {
+            Sequence::Ids { ids, by_text } => {
+                let counts = by_text.get(sections)?.iter().map(|count| u32::try_from(*count));
+                let counts = counts.collect::<Result<_, _>>().ok();
+                let ends = counts.and_then(|counts| places::ends(counts, ids.count));
+                ends.ok_or_else(|| by_text.place.corrupt("words of texts"))
             }
-            Ok(ends)
+            Sequence::Places(places) => places.ends(sections),
         })?;
         Ok(ends)
     }
@@ -182,6 +224,30 @@ impl Ids {
             numbers::decode_ids(planes, self.count, self.limit).ok_or_else(|| self.place.corrupt("ids"))
         })?;
         Ok(ids)
+    }
+
+    /// Calls `found` with each row that has one of the ids that `is_wanted`, and with the id. Does not decode ids that are
+    /// bytes.
+    pub(super) fn each<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        is_wanted: &[bool],
+        mut found: impl FnMut(u32, usize),
+    ) -> Result<(), Error> {
+        if self.place.length != self.count as usize {
+            let ids = (0..).zip(self.get(sections)?).map(|(row, id)| (row, *id as usize));
+            ids.filter(|(_, id)| is_wanted[*id]).for_each(|(row, id)| found(row, id));
+            return Ok(());
+        }
+        // Most rows are passed over, and with as many entries as a byte has values that takes no check of bounds.
+        let mut is_wanted_byte = [false; 256];
+        is_wanted_byte.iter_mut().zip(is_wanted).for_each(|(byte, is_wanted)| *byte = *is_wanted);
+        for (row, byte) in (0..).zip(self.place.get(sections)?) {
+            if is_wanted_byte[usize::from(*byte)] {
+                found(row, usize::from(*byte));
+            }
+        }
+        Ok(())
     }
 
     /// Calls `found` with each position that has one of the `wanted` ids, ascending. Looks at the lowest plane, and at the
@@ -227,6 +293,13 @@ impl Ids {
             }
         }
         Ok(())
+    }
+}
+
+impl Counts {
+    /// All of them; not kept, because they are read once.
+    pub(super) fn get<S: Source>(&self, sections: &Sections<S>) -> Result<Vec<u32>, Error> {
+        Ok(numbers::join_planes(self.place.get(sections)?, self.count as usize))
     }
 }
 

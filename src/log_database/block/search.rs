@@ -7,7 +7,7 @@
 use super::Error;
 use super::align::align;
 use super::classes::Classes;
-use super::lines::{TemplateView, View};
+use super::lines::{TemplateView, View, Vocabulary};
 use super::needle::{Part, Probe};
 use super::parts::{Strings, Words, range};
 use super::read::Block;
@@ -90,23 +90,36 @@ impl<S: Source> Block<S> {
     }
 
     fn find_in_templates(&self, templates: &Templates, probe: &Probe<'_>, is_root: bool) -> Result<Found, Error> {
-        let mut found: Option<Rows> = None;
-        let mut all = true;
-        for (index, template) in templates.by_id.iter().enumerate() {
+        let by_template = templates.by_id.iter().enumerate().map(|(index, template)| {
             let owner = if is_root { Owner::Block(index) } else { Owner::Column };
-            let in_template = self.find_in_template(template, probe, owner)?;
-            all &= matches!(in_template, Found::All);
-            if matches!(in_template, Found::None) {
-                continue;
-            }
-            let found = found.get_or_insert_with(|| Rows::none(templates.count));
-            let rows = templates.rows(&self.sections, index)?;
-            match in_template {
-                Found::Some(ranks) => ranks.iter().for_each(|rank| found.insert(rows[rank as usize])),
-                _ => rows.iter().for_each(|row| found.insert(*row)),
-            }
+            self.find_in_template(template, probe, owner)
+        });
+        let by_template: Vec<Found> = by_template.collect::<Result<_, _>>()?;
+        if by_template.iter().all(|found| matches!(found, Found::None)) {
+            return Ok(Found::None);
         }
-        Ok(if all { Found::All } else { found.map_or(Found::None, Found::Some) })
+        if by_template.iter().all(|found| matches!(found, Found::All)) {
+            return Ok(Found::All);
+        }
+        // One pass over the ids; putting the rows of all templates in order would take some.
+        let mut rows = Rows::none(templates.count);
+        let mut ranks = vec![0; by_template.len()];
+        let is_wanted: Vec<bool> = by_template.iter().map(|found| !matches!(found, Found::None)).collect();
+        templates.each_id(&self.sections, &is_wanted, |row, id| {
+            let is_found = match &by_template[id] {
+                Found::None => false,
+                Found::All => true,
+                Found::Some(found) => {
+                    let rank = ranks[id];
+                    ranks[id] += 1;
+                    found.contains_checked(rank)
+                }
+            };
+            if is_found {
+                rows.insert(row);
+            }
+        })?;
+        Ok(Found::Some(rows))
     }
 
     fn find_in_template(&self, template: &Template, probe: &Probe<'_>, owner: Owner) -> Result<Found, Error> {
@@ -178,7 +191,9 @@ impl<S: Source> Block<S> {
         }
         match column {
             Column::Text(values) => Ok(self.find_in_strings(values, probe)?.map_or(Found::None, Found::Some)),
-            Column::Words(texts) if Matcher::fits(probe) => self.find_in_words(texts, count, probe),
+            Column::Words(texts) if probe.is_within_word() || Matcher::fits(probe) => {
+                self.find_in_words(texts, count, probe)
+            }
             Column::Dictionary { values, ids } => match self.find_in_strings(values, probe)? {
                 Some(wanted) => {
                     let mut rows = Rows::none(count);
@@ -197,17 +212,24 @@ impl<S: Source> Block<S> {
             Column::Words(_) | Column::Decimal { .. } | Column::Clock { .. } => {
                 self.find_in_values(column, count, probe, owner)
             }
+            Column::Hex { face, packed } => {
+                let mut rows = None;
+                let found = |row| rows.get_or_insert_with(|| Rows::none(count)).insert(to_row(row));
+                let are_some = face.find(packed.get(&self.sections)?, probe, found);
+                Ok(if are_some { rows.map_or(Found::None, Found::Some) } else { Found::All })
+            }
             Column::Templates(templates) => self.find_in_templates(templates, probe, false),
         }
     }
 
     fn find_in_words(&self, texts: &Words, count: u32, probe: &Probe<'_>) -> Result<Found, Error> {
-        let (text, ends) = (texts.vocabulary.text(&self.sections)?, texts.vocabulary.ends(&self.sections)?);
-        let words = (0..ends.len()).map(|index| &text[range(ends, index)]);
-        let holding = match probe.part {
-            Part::Inner => self.find_in_strings(&texts.vocabulary, probe)?,
-            Part::Start | Part::End | Part::Whole => None,
-        };
+        let holding = self.words_holding(texts, probe)?;
+        // Most needles are words: neither other words nor the order of any have to be looked at.
+        if probe.is_within_word() {
+            return holding.map_or(Ok(Found::None), |words| self.find_words(texts, count, &words));
+        }
+        let vocabulary = Vocabulary::new(self, texts)?;
+        let words = (0..vocabulary.len()).map(|index| vocabulary.get(index));
         let matcher = match Matcher::prepare(probe, words, holding.as_ref()) {
             Matched::Nowhere => return Ok(Found::None),
             Matched::WithinWords(words) => return self.find_words(texts, count, words),
@@ -221,13 +243,30 @@ impl<S: Source> Block<S> {
         }))
     }
 
+    /// The words that a probe lies within, if it may lie anywhere in a text; `None` for none.
+    fn words_holding(&self, texts: &Words, probe: &Probe<'_>) -> Result<Option<Rows>, Error> {
+        if probe.part != Part::Inner {
+            return Ok(None);
+        }
+        let mut holding: Option<Rows> = None;
+        let mut first = 0;
+        for vocabulary in &texts.vocabularies {
+            if probe.bytes.len() <= vocabulary.longest && probe.may_be_of(vocabulary.classes) {
+                let found = self.find_in_strings(vocabulary, probe)?;
+                let words = found.iter().flat_map(Rows::iter);
+                words.for_each(|word| {
+                    holding.get_or_insert_with(|| Rows::none(texts.limit())).insert(first + word);
+                });
+            }
+            first += vocabulary.count;
+        }
+        Ok(holding)
+    }
+
     /// The texts that have one of the `wanted` words.
     fn find_words(&self, texts: &Words, count: u32, wanted: &Rows) -> Result<Found, Error> {
-        let ends = texts.ends(&self.sections)?;
         let mut rows = Rows::none(count);
-        texts.ids.find(&self.sections, wanted, |position| {
-            rows.insert(to_row(ends.partition_point(|end| *end as usize <= position)));
-        })?;
+        texts.find(&self.sections, wanted, |text| rows.insert(to_row(text)))?;
         Ok(Found::Some(rows))
     }
 
@@ -267,7 +306,11 @@ impl Column {
         }
         match self {
             Self::Text(values) | Self::Dictionary { values, .. } => probe.may_be_of(values.classes),
-            Self::Words(texts) => probe.may_be_of(texts.vocabulary.classes),
+            Self::Words(texts) => {
+                let may_hold = |words: &Strings| probe.bytes.len() <= words.longest && probe.may_be_of(words.classes);
+                let classes = texts.vocabularies.iter().fold(Classes::NONE, |classes, words| classes.or(words.classes));
+                if probe.is_within_word() { texts.vocabularies.iter().any(may_hold) } else { probe.may_be_of(classes) }
+            }
             Self::Decimal { face, .. } => {
                 let (prefix, suffix) = (face.prefix.of(structure), face.suffix.of(structure));
                 let classes = Classes::of(b"0.").or(Classes::of(prefix)).or(Classes::of(suffix));
@@ -278,6 +321,7 @@ impl Column {
                 let classes = Classes::of(&pattern).or(Classes::of(before)).or(Classes::of(after));
                 probe.may_be_of(classes) && probe.fits(before, &pattern, after)
             }
+            Self::Hex { face, .. } => face.may_hold(probe),
             Self::Templates(_) => true,
         }
     }

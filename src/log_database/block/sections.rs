@@ -9,10 +9,13 @@ use zstd::bulk::{Compressor, Decompressor};
 use super::wire::{Reader, put_length};
 use super::{DECODED_BYTES_MAX, Error, SECTIONS_MAX};
 
-/// `mrb` and the version of the format.
-const MAGIC: [u8; 4] = *b"mrb\x01";
-/// Magic, length of the rest of the header, CRC-32 of both and of the rest of the header.
-const PREFIX_BYTES: usize = MAGIC.len() + 2 * size_of::<u32>();
+const MAGIC: [u8; 3] = *b"mrb";
+/// The newest version that is read, and the one that is written.
+pub(super) const VERSION: u8 = 2;
+/// The oldest version that is read.
+const VERSION_MIN: u8 = 1;
+/// Magic and version, length of the rest of the header, CRC-32 of both and of the rest of the header.
+const PREFIX_BYTES: usize = MAGIC.len() + size_of::<u8>() + 2 * size_of::<u32>();
 /// Longest header, so that a flipped length cannot size a read: a section needs at most 14 bytes in the table.
 const HEADER_BYTES_MAX: usize = PREFIX_BYTES + 64 + 14 * SECTIONS_MAX;
 /// What is read first: most headers are shorter, so that one read is enough.
@@ -44,9 +47,10 @@ impl Source for &[u8] {
     }
 }
 
-/// Writes the frame around `sections`; `summary` goes into the header as it is.
+/// Writes the frame of a block of `version` around `sections`; `summary` goes into the header as it is.
 pub(super) fn write_frame(
     compressor: &mut Compressor<'_>,
+    version: u8,
     summary: &[u8],
     sections: &[Vec<u8>],
 ) -> Result<Vec<u8>, Error> {
@@ -66,6 +70,7 @@ pub(super) fn write_frame(
         body.extend_from_slice(stored);
     }
     let mut out = MAGIC.to_vec();
+    out.push(version);
     out.extend_from_slice(&u32::try_from(table.len()).expect("bounded by SECTIONS_MAX").to_le_bytes());
     out.extend_from_slice(&header_crc(&out, &table).to_le_bytes());
     out.extend_from_slice(&table);
@@ -96,6 +101,7 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Sections<S> {
     source: S,
+    version: u8,
     entries: Vec<Entry>,
 }
 
@@ -109,12 +115,12 @@ impl<S: Source> Sections<S> {
         let mut buffer = Vec::new();
         let start = source.read(0, block_bytes.min(FIRST_READ_BYTES), &mut buffer)?;
         let mut reader = Reader::new(start, "header");
-        let magic = reader.take(MAGIC.len())?;
-        if magic[..3] != MAGIC[..3] {
+        if reader.take(MAGIC.len())? != MAGIC {
             return Err(Error::Corrupt { what: "no block begins here", offset: 0 });
         }
-        if magic != MAGIC {
-            return Err(Error::UnsupportedVersion { version: magic[3] });
+        let version = reader.byte()?;
+        if !(VERSION_MIN..=VERSION).contains(&version) {
+            return Err(Error::UnsupportedVersion { version });
         }
         let table_bytes = reader.u32()? as usize;
         let crc = reader.u32()?;
@@ -125,13 +131,18 @@ impl<S: Source> Sections<S> {
         let mut longer = Vec::new();
         let header = if header_bytes <= start.len() { start } else { source.read(0, header_bytes, &mut longer)? };
         let table = &header[PREFIX_BYTES..header_bytes];
-        if header_crc(&header[..MAGIC.len() + size_of::<u32>()], table) != crc {
+        if header_crc(&header[..PREFIX_BYTES - size_of::<u32>()], table) != crc {
             return Err(Error::Corrupt { what: "header checksum", offset: 0 });
         }
         let mut reader = Reader::new(table, "section table");
         let summary = read_summary(&mut reader)?;
         let entries = read_table(&mut reader, header_bytes, block_bytes)?;
-        Ok((Self { source, entries }, summary))
+        Ok((Self { source, version, entries }, summary))
+    }
+
+    /// The version of the format that the block was written in.
+    pub(super) fn version(&self) -> u8 {
+        self.version
     }
 
     /// How many bytes section `index` has, decompressed.

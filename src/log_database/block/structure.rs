@@ -7,8 +7,10 @@ use super::Error;
 use super::classes::Classes;
 use super::clock;
 use super::decimal;
+use super::hex;
 use super::numbers::{Layout, id_width};
-use super::parts::{Ids, Numbers, Place, Strings, Words, get_or_try_init};
+use super::parts::{Counts, Ids, Numbers, Place, Sequence, Strings, Words, get_or_try_init};
+use super::places::{Group, Places, VOCABULARIES};
 use super::sections::{Sections, Source};
 use super::wire::{Reader, Span};
 use crate::model::LINES_BYTES_MAX;
@@ -38,10 +40,23 @@ pub(super) enum Kind {
     Decimal,
     Clock,
     Templates,
+    /// Words, rare ones by their places; since version 2.
+    Prose,
+    /// Since version 2.
+    Hex,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [Self::Text, Self::Words, Self::Dictionary, Self::Decimal, Self::Clock, Self::Templates];
+    const ALL: [Self; 8] = [
+        Self::Text,
+        Self::Words,
+        Self::Dictionary,
+        Self::Decimal,
+        Self::Clock,
+        Self::Templates,
+        Self::Prose,
+        Self::Hex,
+    ];
 }
 
 /// What varies between the rows of a template.
@@ -59,6 +74,8 @@ pub(super) enum Column {
     Clock { face: clock::Face, ahead: Numbers },
     /// Cut once more.
     Templates(Templates),
+    /// Hexadecimal digits a row.
+    Hex { face: hex::Face, packed: Place },
 }
 
 /// Templates, and which of them each row has.
@@ -103,8 +120,11 @@ struct Index {
 }
 
 /// A line of `n` bytes has at most `n + 1` values, each of which is cut at most once more; every value has an id or a number,
-/// and a template id if it is cut. So no block has more per byte and line.
-const VALUES_PER_BYTE_MAX: usize = 4;
+/// and a template id if it is cut. In place of these a value has two counts of words, and each of its words, which are no
+/// more than its bytes, at most three numbers. So no block has more per byte and line.
+const VALUES_PER_BYTE_MAX: usize = 6;
+/// Room is made for so many templates or slots before it is known whether they are there.
+const RESERVED_MAX: usize = 256;
 /// Lines are cut into values, and values into pieces.
 const DEPTH_MAX: usize = 2;
 
@@ -161,7 +181,7 @@ impl<S: Source> Parser<'_, S> {
     fn templates(&mut self, count: u32, depth: usize) -> Result<Templates, Error> {
         let limit = self.reader.count(count)?;
         let ids = self.ids(count, limit)?;
-        let mut by_id = Vec::new();
+        let mut by_id = Vec::with_capacity((limit as usize).min(RESERVED_MAX));
         let (mut rest, mut longest) = (count, 0);
         for _ in 0..limit {
             let count = self.reader.count(rest)?;
@@ -180,7 +200,7 @@ impl<S: Source> Parser<'_, S> {
         // Each slot takes at least a byte.
         let slot_count = self.reader.length(self.reader.rest().len())?;
         let head = self.reader.span()?;
-        let mut slots = Vec::new();
+        let mut slots = Vec::with_capacity(slot_count.min(RESERVED_MAX));
         let mut longest = head.len();
         for _ in 0..slot_count {
             let slot = Slot { column: self.column(count, depth)?, tail: self.reader.span()? };
@@ -195,12 +215,18 @@ impl<S: Source> Parser<'_, S> {
         match kind {
             Kind::Text => Ok(Column::Text(self.strings(count)?)),
             Kind::Words => Ok(Column::Words(Box::new(self.words(count)?))),
+            Kind::Prose => Ok(Column::Words(Box::new(self.prose(count)?))),
             Kind::Dictionary => {
                 let limit = self.reader.count(count)?;
                 Ok(Column::Dictionary { values: self.strings(limit)?, ids: self.ids(count, limit)? })
             }
             Kind::Decimal => {
                 Ok(Column::Decimal { face: decimal::Face::read(&mut self.reader)?, numbers: self.numbers(count)? })
+            }
+            Kind::Hex => {
+                let face = hex::Face::read(&mut self.reader, count)?;
+                let packed = self.place(face.packed_bytes() * count as usize)?;
+                Ok(Column::Hex { face, packed })
             }
             Kind::Clock if depth < DEPTH_MAX => {
                 Ok(Column::Clock { face: clock::Face::read(&mut self.reader)?, ahead: self.numbers(count)? })
@@ -218,22 +244,66 @@ impl<S: Source> Parser<'_, S> {
         if limit < 2 {
             return Err(self.reader.corrupt());
         }
-        let vocabulary = self.strings(limit)?;
-        let ids = self.ids(word_count, limit)?;
-        Ok(Words { vocabulary, longest, ids, counts: self.numbers(count)?, ends: OnceCell::new() })
+        let vocabularies = [self.strings(limit)?, Strings::none(), Strings::none()];
+        let sequence = Sequence::Ids { ids: self.ids(word_count, limit)?, by_text: self.numbers(count)? };
+        Ok(Words { vocabularies, longest, sequence, ends: OnceCell::new() })
+    }
+
+    fn prose(&mut self, count: u32) -> Result<Words, Error> {
+        let longest = self.reader.length(LINES_BYTES_MAX)?;
+        let (mut limit, mut vocabularies) = (0, [const { Strings::none() }; VOCABULARIES]);
+        for vocabulary in &mut vocabularies {
+            let count = self.reader.count(u32::MAX - limit)?;
+            *vocabulary = self.strings(count)?;
+            limit += count;
+        }
+        let sequence = Sequence::Places(self.places(limit, count)?);
+        Ok(Words { vocabularies, longest, sequence, ends: OnceCell::new() })
+    }
+
+    /// The words of `text_count` texts.
+    fn places(&mut self, word_count: u32, text_count: u32) -> Result<Places, Error> {
+        let count = self.reader.count(u32::MAX)?;
+        self.spend(count)?;
+        let limit = self.reader.count(word_count)?;
+        let frequent_count = self.reader.count(count)?;
+        let frequent = self.ids(frequent_count, limit)?;
+        let by_text = [self.counts(text_count)?, self.counts(text_count)?];
+        let counts = self.counts(word_count - limit)?;
+        let (mut words_left, mut places_left) = (word_count - limit, count - frequent_count);
+        let mut groups = Vec::new();
+        for _ in 0..self.reader.count(words_left)? {
+            let (word_count, place_count) = (self.reader.count(words_left)?, self.reader.count(places_left)?);
+            words_left -= word_count;
+            places_left -= place_count;
+            groups.push(Group { word_count, gaps: self.counts(place_count)? });
+        }
+        if words_left != 0 || places_left != 0 {
+            return Err(self.reader.corrupt());
+        }
+        let (ids, frequent_ends) = (OnceCell::new(), OnceCell::new());
+        Ok(Places { count, frequent, by_text, frequent_ends, counts, groups, ids })
+    }
+
+    fn counts(&mut self, count: u32) -> Result<Counts, Error> {
+        self.spend(count)?;
+        let width = self.reader.length(size_of::<u32>())?;
+        Ok(Counts { count, place: self.place(width * count as usize)? })
     }
 
     fn strings(&mut self, count: u32) -> Result<Strings, Error> {
         let length = self.reader.length(u32::MAX as usize)?;
         let longest = self.reader.length(length)?;
-        let classes = u16::try_from(self.reader.varint()?).map_err(|_| self.reader.corrupt())?;
+        let bits = self.reader.varint()?;
+        let classes =
+            if self.sections.version() == 1 { Classes::from_version_1(bits) } else { Classes::from_bits(bits) };
         let place = self.place(length)?;
         let lengths = match self.reader.byte()? {
             0 => None,
             1 => Some(Box::new(self.numbers(count)?)),
             _ => return Err(self.reader.corrupt()),
         };
-        Ok(Strings { count, classes: Classes::from_bits(classes), longest, place, lengths, ends: OnceCell::new() })
+        Ok(Strings { count, classes, longest, place, lengths, ends: OnceCell::new() })
     }
 
     fn ids(&mut self, count: u32, limit: u32) -> Result<Ids, Error> {
@@ -258,6 +328,7 @@ impl Column {
             Self::Words(texts) => texts.longest,
             Self::Decimal { face, .. } => face.longest(),
             Self::Clock { face, .. } => face.longest(),
+            Self::Hex { face, .. } => face.pattern.len(),
             Self::Templates(templates) => templates.longest,
         }
     }
@@ -267,6 +338,16 @@ impl Templates {
     /// Of each row, which template it has.
     pub(super) fn ids<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
         self.ids.get(sections)
+    }
+
+    /// Calls `found` with each row that has one of the templates that `is_wanted`, and with the template.
+    pub(super) fn each_id<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        is_wanted: &[bool],
+        found: impl FnMut(u32, usize),
+    ) -> Result<(), Error> {
+        self.ids.each(sections, is_wanted, found)
     }
 
     /// Of each row, which row of its template's columns it is.

@@ -175,6 +175,12 @@ pub(super) fn words(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// Whether `part` of a text lies within one word wherever it is: words end where separators follow.
+pub(super) fn is_within_word(part: &[u8]) -> bool {
+    let is_alphanumeric = |byte: u8| ROLES[usize::from(byte)] & ALPHANUMERIC != 0;
+    !part.windows(2).any(|pair| is_alphanumeric(pair[0]) && !is_alphanumeric(pair[1]))
+}
+
 fn contains_refused(bytes: &[u8]) -> bool {
     memchr::memchr2(SLOT, b'\n', bytes).is_some()
 }

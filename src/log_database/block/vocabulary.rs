@@ -1,6 +1,5 @@
 //! Distinct texts and how often each is met: of a dictionary, of the words of texts, or templates.
 
-use std::cmp::Reverse;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
@@ -95,18 +94,31 @@ impl Vocabulary {
     /// The texts, those met most often first, so that the high planes of `ids` are almost all zero; changes `ids`
     /// accordingly.
     pub(super) fn into_sorted(self, ids: &mut [u32]) -> Values {
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        order.sort_by_key(|id| Reverse(self.counts[*id]));
+        let [texts] = self.into_parts(ids, |_, count| (0, !count));
+        texts
+    }
+
+    /// The texts in some parts, ordered by rank, and those of equal rank in the order they were first met: `place` says of a
+    /// text and its count which part it belongs to and its rank there. Changes `ids` accordingly; they go on from part to
+    /// part.
+    pub(super) fn into_parts<const PARTS: usize>(
+        self,
+        ids: &mut [u32],
+        place: impl Fn(&[u8], u32) -> (usize, u32),
+    ) -> [Values; PARTS] {
+        let mut order: Vec<((usize, u32), usize)> =
+            self.texts.iter().zip(&self.counts).map(|(text, count)| place(text, *count)).zip(0..).collect();
+        order.sort_unstable();
         let mut new_ids = vec![0; order.len()];
-        let mut sorted = Values::with_capacity(order.len());
-        for (new, old) in (0..).zip(order) {
+        let mut parts = std::array::from_fn(|_| Values::default());
+        for (new, ((part, _), old)) in (0..).zip(order) {
             new_ids[old] = new;
-            sorted.push(self.texts.get(old));
+            parts[part].push(self.texts.get(old));
         }
         for id in ids {
             *id = new_ids[*id as usize];
         }
-        sorted
+        parts
     }
 }
 
