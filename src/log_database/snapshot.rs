@@ -144,8 +144,8 @@ impl Snapshot {
         (!has_metadata).then(|| Count::new(streams, selection, step_ns))
     }
 
-    /// Prepares to add up the entries that `selection` asks for, of the streams that `shown_as` gives labels; see
-    /// [`Snapshot::scan_as`]. Its direction and limit play no part. Reads nothing yet.
+    /// Prepares to hand the entries that `selection` asks for to several threads, part by part in its direction, of the
+    /// streams that `shown_as` gives labels; see [`Snapshot::scan_as`]. Its limit plays no part. Reads nothing yet.
     pub fn fold_as(&self, selection: &Selection, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Fold {
         Fold::new(self.shown(shown_as), selection)
     }

@@ -121,16 +121,15 @@ enum Wanted {
 }
 
 impl Face {
-    /// Reads what [`Shape::put`] wrote, of `count` values.
-    pub(super) fn read(reader: &mut Reader<'_>, count: u32) -> Result<Self, Error> {
+    /// Reads what [`Shape::put`] wrote, with at most `digits_max` digits.
+    pub(super) fn read(reader: &mut Reader<'_>, digits_max: usize) -> Result<Self, Error> {
         let is_upper = match reader.byte()? {
             0 => false,
             1 => true,
             _ => return Err(reader.corrupt()),
         };
         let (mut pattern, mut runs) = (Vec::new(), Vec::new());
-        // Of digits in rows that are not there, nothing would show that they are not in the section either.
-        let mut digits_left = if count == 0 { 0 } else { LINES_BYTES_MAX };
+        let mut digits_left = digits_max;
         for _ in 0..reader.length(LITERALS_MAX + 1)? {
             let length = reader.length(LINES_BYTES_MAX)?;
             let literal = reader.take(length)?;
@@ -146,9 +145,14 @@ impl Face {
         Ok(Self { pattern, runs, is_upper })
     }
 
+    /// How many digits a value has.
+    pub(super) fn digit_count(&self) -> usize {
+        memchr::memchr_iter(SLOT, &self.pattern).count()
+    }
+
     /// Bytes that the digits of a value are packed in.
     pub(super) fn packed_bytes(&self) -> usize {
-        memchr::memchr_iter(SLOT, &self.pattern).count().div_ceil(2)
+        self.digit_count().div_ceil(2)
     }
 
     /// Appends the value whose digits are `packed`, [`Self::packed_bytes`] long.
@@ -300,7 +304,8 @@ mod tests {
         let mut structure = Vec::new();
         shape.put(&mut structure);
         let mut reader = Reader::new(&structure, "a test");
-        let face = Face::read(&mut reader, u32::try_from(texts.len()).unwrap()).unwrap();
+        let digit_count = texts[0].len();
+        let face = Face::read(&mut reader, digit_count).unwrap();
         assert!(reader.rest().is_empty());
         for (text, packed) in texts.iter().zip(packed.chunks_exact(face.packed_bytes())) {
             let mut value = Vec::new();

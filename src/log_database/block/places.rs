@@ -54,7 +54,8 @@ pub(super) struct EncodedGroup {
     pub(super) gaps: Vec<u32>,
 }
 
-/// Encodes the sequence of words `ids` of texts that have `by_text` words. Words of equal [`rank`] are in the order in which they are first met.
+/// Encodes the sequence of words `ids` of texts that have `by_text` words. Words of equal [`rank`] are in the order in which
+/// they are first met.
 pub(super) fn encode(ids: &[u32], by_text: &[u32], word_count: usize) -> Encoded {
     let mut counts = vec![0_u32; word_count];
     for id in ids {

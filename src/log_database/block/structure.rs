@@ -119,9 +119,9 @@ struct Index {
     starts: Vec<u32>,
 }
 
-/// A line of `n` bytes has at most `n + 1` values, each of which is cut at most once more; every value has an id or a number,
-/// and a template id if it is cut. In place of these a value has two counts of words, and each of its words, which are no
-/// more than its bytes, at most three numbers. So no block has more per byte and line.
+/// A line of `n` bytes has at most `n + 1` values, each of which is cut at most once more; every value has an id, a number or
+/// packed digits, and a template id if it is cut. In place of these a value has two counts of words, and each of its words,
+/// which are no more than its bytes, at most three numbers. So no block has more per byte and line.
 const VALUES_PER_BYTE_MAX: usize = 6;
 /// Room is made for so many templates or slots before it is known whether they are there.
 const RESERVED_MAX: usize = 256;
@@ -224,8 +224,14 @@ impl<S: Source> Parser<'_, S> {
                 Ok(Column::Decimal { face: decimal::Face::read(&mut self.reader)?, numbers: self.numbers(count)? })
             }
             Kind::Hex => {
-                let face = hex::Face::read(&mut self.reader, count)?;
-                let packed = self.place(face.packed_bytes() * count as usize)?;
+                self.spend(count)?;
+                // A value has no more digits than its line has bytes. Of digits in rows that are not there, nothing would
+                // show that they are not in the section either.
+                let digits_max = if count == 0 { 0 } else { self.values_left.min(LINES_BYTES_MAX) };
+                let face = hex::Face::read(&mut self.reader, digits_max)?;
+                self.values_left -= face.digit_count();
+                let packed_bytes = face.packed_bytes().checked_mul(count as usize);
+                let packed = self.place(packed_bytes.ok_or_else(|| self.reader.corrupt())?)?;
                 Ok(Column::Hex { face, packed })
             }
             Kind::Clock if depth < DEPTH_MAX => {
@@ -297,6 +303,10 @@ impl<S: Source> Parser<'_, S> {
         let bits = self.reader.varint()?;
         let classes =
             if self.sections.version() == 1 { Classes::from_version_1(bits) } else { Classes::from_bits(bits) };
+        // Each is followed by a newline.
+        if length < count as usize {
+            return Err(self.reader.corrupt());
+        }
         let place = self.place(length)?;
         let lengths = match self.reader.byte()? {
             0 => None,

@@ -1,7 +1,8 @@
 //! Cuts a line into what stays the same from line to line, its template, and what varies, its values.
 //!
 //! Where the cuts are decides how small a block gets and how fast it is searched, never whether it is right: any cut
-//! puts together again, and search aligns a needle with the pieces whatever they are.
+//! puts together again, and search aligns a needle with the pieces whatever they are. Words are the exception: search
+//! relies on where they end, which is part of the format.
 
 use std::ops::Range;
 

@@ -159,6 +159,7 @@ impl LogQuery {
             budget: Arc::clone(&self.budget),
             found,
             part: 0,
+            line_count: 0,
             lines: Vec::new(),
         }
     }
@@ -261,7 +262,9 @@ pub struct LogWorker {
     found: Arc<Found>,
     /// The place of the part.
     part: usize,
-    /// Those of the part.
+    /// How many lines of the part were found.
+    line_count: usize,
+    /// Those of them that were not handed over yet.
     lines: Vec<(Place, SeriesLabels, Line)>,
 }
 
@@ -269,7 +272,7 @@ impl LogWorker {
     /// Begins with a part whose entries lie between two times; `false` if none of them can be in the answer. Of two entries
     /// of the same time, that of the part with the smaller `place` comes first (backwards: last).
     pub fn begin(&mut self, (earliest, latest): (Timestamp, Timestamp), place: usize) -> bool {
-        self.part = place;
+        (self.part, self.line_count) = (place, 0);
         let first = match self.options.direction {
             Direction::Forward => earliest,
             Direction::Backward => latest,
@@ -283,19 +286,25 @@ impl LogWorker {
     ///
     /// See [`LogQuery::push`].
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<ControlFlow<()>, Error> {
-        let place = Place::new(entry.timestamp, self.part, self.lines.len(), self.options.direction);
-        if self.options.limit <= self.lines.len() || !self.found.may_take(place) {
+        let place = Place::new(entry.timestamp, self.part, self.line_count, self.options.direction);
+        if self.options.limit <= self.line_count || !self.found.may_take(place) {
             return Ok(ControlFlow::Break(()));
         }
         if let Some(processed) = self.pipeline.process(entry) {
             let (labels, line) = split(entry.timestamp, &processed, self.options.categorizes);
-            self.budget.take(byte_count(&labels, &line))?;
+            let bytes = byte_count(&labels, &line);
+            if self.budget.take(bytes).is_err() {
+                // Others may have found what takes the place of some.
+                self.end();
+                self.budget.take(bytes)?;
+            }
             self.lines.push((place, labels, line));
+            self.line_count += 1;
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Ends the part.
+    /// Ends the part: hands over the lines that were found.
     pub fn end(&mut self) {
         self.found.add(self.lines.drain(..), self.options.limit, &self.budget);
     }

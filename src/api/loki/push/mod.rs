@@ -75,12 +75,12 @@ fn store(state: &State, format: Format, body: Vec<u8>, turn: SemaphoreGuard<'sta
             database.append(batch).map_err(unavailable)?;
         }
         repeats.remember(taken);
-        drop((repeats, turn));
-        // Whoever comes first waits for all that were appended by then. What is repeated may not be durable yet.
-        database.sync().map_err(unavailable)?;
         status.pushes.entries.add(count as u64);
         status.pushes.bytes.add(bytes as u64);
         status.pushes.repeated.add(repeated);
+        drop((repeats, turn));
+        // Whoever comes first waits for all that were appended by then. What is repeated may not be durable yet.
+        database.sync().map_err(unavailable)?;
     }
     refused.count_in(&status.pushes);
     Ok(refusal)
