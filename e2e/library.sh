@@ -42,6 +42,8 @@ wait_for() {
 start_agent() {
     local binary="$1" log="$2"
     shift 2
+    # What the agent before it said is not to be found: the redirection below may take effect only later.
+    : >"$log"
     "$binary" --log-collector Directory --listen 127.0.0.1:0 "$@" 2>"$log" &
     agent_pid=$!
     has_url() { grep -q 'http://127' "$log"; }
