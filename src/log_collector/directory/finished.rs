@@ -71,9 +71,12 @@ impl<W: Watcher> Directory<W> {
         Some(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into())
     }
 
-    /// Forgets the finished files of a directory that are gone, unless they are compressed now.
+    /// Forgets the finished files of a directory that are certainly gone, unless they are compressed now.
     pub(super) fn forget_gone(&mut self, directory: &Path) {
-        let found = files_in(directory);
+        let (found, are_all) = files_in(directory);
+        if !are_all {
+            return;
+        }
         let is_gone = |(identity, position): &(&Identity, &Position)| {
             position.finished && position.path.parent() == Some(directory) && !found.contains_key(identity)
         };

@@ -120,7 +120,7 @@ impl<W: Watcher> Directory<W> {
             let (Some(directory), Some(delivery)) = (position.path.parent(), position.deliveries.first()) else {
                 continue;
             };
-            let found = found_in.entry(directory.to_owned()).or_insert_with(|| files_in(directory));
+            let found = found_in.entry(directory.to_owned()).or_insert_with(|| files_in(directory).0);
             let Some(found) = found.get(&identity) else { continue };
             if position.is_finished_at(found) {
                 continue;

@@ -22,6 +22,7 @@ on_mock_and_platform! {
     a_file_compressed_before_it_was_read_is_read_once
     a_file_recreated_and_rotated_between_two_looks_is_read
     a_file_rewritten_to_its_old_length_starts_over
+    nothing_is_forgotten_of_a_directory_that_cannot_be_listed
 }
 
 fn truncation_starts_over<W: Stage>() {
@@ -198,4 +199,23 @@ fn a_file_rewritten_to_its_old_length_starts_over<W: Stage>() {
     story.truncate("a.log");
     story.append("a.log", format!("2:{end}\n"));
     story.check(&[&format!("a.log: 1:{end} 2:{end}")]);
+}
+
+fn nothing_is_forgotten_of_a_directory_that_cannot_be_listed<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("../logs")).unwrap();
+    story.append("../logs/0.log", "one\n");
+    story.link("../logs/0.log", "a.log");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.rename("../logs/0.log", "../logs/0.log.20261122-130405");
+    story.append("../logs/0.log", "two\n");
+    story.check(&["a.log: one two"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 2));
+    // A link that leads to itself cannot be listed.
+    story.remove("a.log");
+    fs::rename(story.path("../logs"), story.path("../moved")).unwrap();
+    symlink("logs", story.path("../logs")).unwrap();
+    story.check(&["a.log: one two"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 2));
 }
