@@ -165,7 +165,8 @@ impl<W: Watcher> Directory<W> {
             let (identity, position) = it;
             let index = match self.sources_by_identity.get(identity).copied() {
                 Some(id) if self.is_read_on(id) => lineage.index_of(*identity).filter(|it| *it < lineage.rotated.len()),
-                None if lineage.has_finished(it) => lineage.index_of(*identity),
+                // It is there, and was read to its end, or is left out or cannot be opened for now.
+                None if lineage.index_of(*identity).is_some() => lineage.index_of(*identity),
                 source => {
                     let copy = self.find_copy(lineage, *identity, position, source);
                     if copy.is_none() && source.is_none() && !position.finished {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::Collector;
+use crate::log_collector::patterns::Patterns;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::status::SkipReason;
 
@@ -28,6 +29,7 @@ on_mock_and_platform! {
     compressed_files_keep_their_turn_over_restarts
     files_rotated_behind_a_switched_link_are_read_in_their_order
     a_copy_of_a_file_that_a_power_cut_shortened_is_not_read_again
+    a_file_that_is_left_out_for_a_while_is_read_on
 }
 
 fn a_restart_reads_on_where_it_was<W: Stage>() {
@@ -345,4 +347,16 @@ fn a_copy_of_a_file_that_a_power_cut_shortened_is_not_read_again<W: Stage>() {
         story.start();
         story.check(&["a.log: the first line of it the second line of it three"]);
     }
+}
+
+fn a_file_that_is_left_out_for_a_while_is_read_on<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    let patterns = Patterns::new(&[], &["a.log".to_owned()]).unwrap();
+    let patterns = std::mem::replace(&mut story.settings.patterns, patterns);
+    story.start();
+    story.check(&["a.log: one"]);
+    story.settings.patterns = patterns;
+    story.append("a.log", "two\n");
+    story.start();
+    story.check(&["a.log: one two"]);
 }
