@@ -4,7 +4,7 @@
 //! Their positions stay stored as long as the files are there: nothing else tells a rotated file that was read from one
 //! that nobody has seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::file::{self, Identity};
@@ -31,9 +31,7 @@ impl<W: Watcher> Directory<W> {
         for id in std::mem::take(&mut self.finished) {
             directories.extend(self.let_go(id));
         }
-        for directory in directories {
-            self.forget_gone(&directory);
-        }
+        self.forget_gone(&directories);
     }
 
     /// Closes a source, unless it was written to after all; returns its directory.
@@ -71,14 +69,21 @@ impl<W: Watcher> Directory<W> {
         Some(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into())
     }
 
-    /// Forgets the finished files of a directory that are certainly gone, unless they are compressed now.
-    pub(super) fn forget_gone(&mut self, directory: &Path) {
-        let (found, are_all) = files_in(directory);
-        if !are_all {
-            return;
-        }
+    /// Forgets all finished files that are gone: nothing may happen any more in the directory of one that was deleted.
+    pub(super) fn forget_all_gone(&mut self) {
+        let finished = self.restored.values().filter(|position| position.finished);
+        let directories = finished.filter_map(|position| position.path.parent()).map(Path::to_owned).collect();
+        self.forget_gone(&directories);
+    }
+
+    /// Forgets the finished files of directories that are certainly gone, unless they are compressed now.
+    pub(super) fn forget_gone(&mut self, directories: &BTreeSet<PathBuf>) {
+        let listings = directories.iter().map(|directory| (directory.as_path(), files_in(directory)));
+        let found: HashMap<&Path, HashMap<Identity, PathBuf>> =
+            listings.filter_map(|(directory, (files, are_all))| are_all.then_some((directory, files))).collect();
         let is_gone = |(identity, position): &(&Identity, &Position)| {
-            position.finished && position.path.parent() == Some(directory) && !found.contains_key(identity)
+            let found = position.path.parent().and_then(|directory| found.get(directory));
+            position.finished && found.is_some_and(|found| !found.contains_key(identity))
         };
         let gone = self.restored.iter().filter(is_gone).map(|(identity, position)| (*identity, position.clone()));
         for (identity, position) in gone.collect::<Vec<_>>() {

@@ -25,9 +25,7 @@ impl<W: Watcher> Directory<W> {
         let ids = succeeded.iter().flat_map(|(earlier, later)| [earlier, later]);
         let paths = ids.filter_map(|id| Some(self.sources.get(id)?.source.path.as_path()));
         let directories: BTreeSet<PathBuf> = paths.filter_map(Path::parent).map(Path::to_owned).collect();
-        for directory in directories {
-            self.forget_gone(&directory);
-        }
+        self.forget_gone(&directories);
         for (earlier, later) in succeeded {
             self.find_between(earlier, later);
         }

@@ -23,6 +23,7 @@ on_mock_and_platform! {
     a_file_recreated_and_rotated_between_two_looks_is_read
     a_file_rewritten_to_its_old_length_starts_over
     nothing_is_forgotten_of_a_directory_that_cannot_be_listed
+    finished_files_are_forgotten_that_are_gone_from_a_quiet_directory
 }
 
 fn truncation_starts_over<W: Stage>() {
@@ -218,4 +219,16 @@ fn nothing_is_forgotten_of_a_directory_that_cannot_be_listed<W: Stage>() {
     symlink("logs", story.path("../logs")).unwrap();
     story.check(&["a.log: one two"]);
     assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 2));
+}
+
+fn finished_files_are_forgotten_that_are_gone_from_a_quiet_directory<W: Stage>() {
+    let mut story = Story::<W>::after_one_behind_a_link();
+    story.rename("../0.log", "../0.log.20261122-130405");
+    story.remove("a.log");
+    story.check(&["a.log: one"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 1));
+    story.remove("../0.log.20261122-130405");
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one"]);
+    assert_eq!(story.checkpoints.len(), 0);
 }
