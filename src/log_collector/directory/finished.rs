@@ -85,16 +85,21 @@ impl<W: Watcher> Directory<W> {
             let found = position.path.parent().and_then(|directory| found.get(directory));
             position.finished && found.is_some_and(|found| !found.contains_key(identity))
         };
-        let gone = self.restored.iter().filter(is_gone).map(|(identity, position)| (*identity, position.clone()));
-        for (identity, position) in gone.collect::<Vec<_>>() {
-            self.find_compressed(&position);
+        let known_paths = self.known_paths();
+        let with_original = |(identity, position): (&Identity, &Position)| {
+            (*identity, position.clone(), self.rotated_from(position, &known_paths))
+        };
+        let gone: Vec<_> = self.restored.iter().filter(is_gone).map(with_original).collect();
+        for (identity, position, original) in gone {
+            self.find_compressed(&position, &original);
             self.forget(identity);
         }
     }
 
-    /// Remembers the compressed file that holds what was in the file of `position`, if there is one.
-    fn find_compressed(&mut self, position: &Position) {
-        let rotated = rotated_out_of(&self.rotated_from(position));
+    /// Remembers the compressed file that holds what was in the file of `position`, which was rotated out of `original`, if
+    /// there is one.
+    fn find_compressed(&mut self, position: &Position, original: &Path) {
+        let rotated = rotated_out_of(original);
         let is_it = |it: &&Rotated| it.is_compressed() && self.is_unknown(it) && it.is_copy_of(position);
         if let Some(it) = rotated.iter().find(is_it) {
             let position = Position { compressed: true, path: it.path.clone(), ..position.clone() };

@@ -5,7 +5,7 @@
 //! files that were rotated after it, in their order, and then in the one that has the name now: all of them deliver to one
 //! stream.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -77,26 +77,30 @@ impl<'a> Lineage<'a> {
 impl<W: Watcher> Directory<W> {
     /// What is known of each path from the stored positions.
     pub(super) fn known_by_path(&self) -> KnownByPath {
+        let paths = self.known_paths();
         let mut known = KnownByPath::new();
         for (identity, position) in &self.restored {
             if !position.deliveries.is_empty() {
-                known.entry(self.rotated_from(position)).or_default().push((*identity, position.clone()));
+                known.entry(self.rotated_from(position, &paths)).or_default().push((*identity, position.clone()));
             }
         }
         known
     }
 
-    /// The path that the file of a position had before it was rotated.
-    pub(super) fn rotated_from(&self, position: &Position) -> PathBuf {
+    /// Where the files were last seen whose positions are stored.
+    pub(super) fn known_paths(&self) -> HashSet<&Path> {
+        self.restored.values().map(|position| position.path.as_path()).collect()
+    }
+
+    /// The path that the file of a position had before it was rotated, which is there or among `known_paths`.
+    pub(super) fn rotated_from(&self, position: &Position, known_paths: &HashSet<&Path>) -> PathBuf {
         let path = &position.path;
         let has_own_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(path));
         let name = path.file_name().and_then(|name| name.to_str()).filter(|_| !has_own_stream).unwrap_or_default();
         let name = name.strip_suffix(COMPRESSED).unwrap_or(name);
         let candidates = originals(name).into_iter().map(|original| path.with_file_name(original));
-        let is_known = |candidate: &PathBuf| {
-            let mut positions = self.restored.values();
-            file::link_metadata(candidate).is_ok() || positions.any(|position| position.path == *candidate)
-        };
+        let is_known =
+            |candidate: &PathBuf| known_paths.contains(candidate.as_path()) || file::link_metadata(candidate).is_ok();
         candidates.into_iter().find(is_known).unwrap_or_else(|| path.clone())
     }
 
