@@ -6,12 +6,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, Position};
 use crate::log_collector::directory::rotated::{Rotated, files_in, rotated_out_of};
 use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::source::Reading;
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
 use crate::status::SkipReason;
@@ -25,6 +27,30 @@ impl Position {
 }
 
 impl<W: Watcher> Directory<W> {
+    /// Takes the ends of sources that have no name and have been quiet; they then wait for a sync.
+    pub(super) fn finish_quiet(&mut self) {
+        let quiet = self.settings.quiet_before_letting_go;
+        let is_due = |id: &SourceId| {
+            let tracked = self.sources.get(id);
+            let is_quiet = tracked.is_some_and(|it| !it.queued && !it.failing && quiet <= it.quiet_since.elapsed());
+            // What may be a copy has no stream yet.
+            is_quiet && !self.copies.contains_key(id)
+        };
+        for id in self.nameless.iter().copied().filter(is_due).collect::<Vec<_>>() {
+            let Some(tracked) = self.sources.get_mut(&id) else { continue };
+            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+            let Ok(batch) = tracked.source.read_unended(&mut self.buffer, &reading) else {
+                // Reading it as usual says what is wrong.
+                tracked.quiet_since = Instant::now();
+                self.enqueue(id);
+                continue;
+            };
+            self.nameless.remove(&id);
+            self.finished.insert(id);
+            self.outbox.extend(batch);
+        }
+    }
+
     /// Lets go of the sources that are finished, now that what they delivered is on stable storage.
     pub(super) fn let_go_finished(&mut self) {
         let mut directories = BTreeSet::new();

@@ -35,6 +35,11 @@ impl<W: Watcher> Directory<W> {
     /// been seen under that name.
     fn find_between(&mut self, earlier: SourceId, later: SourceId) {
         let Some(before) = self.sources.get(&earlier) else { return };
+        if before.source.delivery_paths().next().is_none() {
+            // It lost its name as soon as it was seen.
+            self.settle_source(earlier);
+        }
+        let Some(before) = self.sources.get(&earlier) else { return };
         if !before.source.is_intact().unwrap_or(true) {
             // It was truncated before it lost its name: that is found by reading it.
             if let Some(collected) = self.read(earlier) {

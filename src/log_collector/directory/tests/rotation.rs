@@ -24,6 +24,8 @@ on_mock_and_platform! {
     a_file_rewritten_to_its_old_length_starts_over
     nothing_is_forgotten_of_a_directory_that_cannot_be_listed
     finished_files_are_forgotten_that_are_gone_from_a_quiet_directory
+    a_file_that_loses_its_name_as_soon_as_it_was_seen_is_read
+    files_rotated_right_after_one_was_seen_are_read_in_their_order
 }
 
 fn truncation_starts_over<W: Stage>() {
@@ -231,4 +233,29 @@ fn finished_files_are_forgotten_that_are_gone_from_a_quiet_directory<W: Stage>()
     story.collector.as_mut().unwrap().rescan();
     story.check(&["a.log: one"]);
     assert_eq!(story.checkpoints.len(), 0);
+}
+
+fn a_file_that_loses_its_name_as_soon_as_it_was_seen_is_read<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.start();
+    story.append("a.log", "one\n");
+    story.append("b.log", "two\n");
+    story.collector.as_mut().unwrap().rescan();
+    story.rename("a.log", "a.log.gz");
+    story.remove("b.log");
+    story.check(&["a.log: one", "b.log: two"]);
+}
+
+fn files_rotated_right_after_one_was_seen_are_read_in_their_order<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("../0.log", "one\n");
+    story.start();
+    story.link("../0.log", "a.log");
+    story.collector.as_mut().unwrap().rescan();
+    for (name, text) in [("../0.log.20261122-130405", "two\n"), ("../0.log.20261122-130406", "three\n")] {
+        story.rename("../0.log", name);
+        story.append("../0.log", text);
+    }
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one two three"]);
 }
