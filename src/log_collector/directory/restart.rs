@@ -22,7 +22,7 @@ use crate::status::SkipReason;
 
 /// How long the position of a file that is not found is kept, should the file come back: a file system that was not
 /// mounted in time, say.
-const POSITION_KEPT: u64 = 30 * 24 * 3600 * 1_000_000_000;
+pub(super) const POSITION_KEPT: u64 = 30 * 24 * 3600 * 1_000_000_000;
 
 /// What is known of a file.
 type Known = (Identity, Position);
@@ -322,10 +322,12 @@ impl<W: Watcher> Directory<W> {
         self.store_position(rewritten);
     }
 
-    /// Forgets the positions of files that have not been found for [`POSITION_KEPT`].
+    /// Forgets the positions of files that have not been found for [`POSITION_KEPT`]. Those of finished files, which are
+    /// not looked for, are forgotten once their directories lack them.
     fn forget_old_positions(&mut self) {
         let now: Timestamp = (self.settings.clock)();
-        let is_old = |position: &Position| POSITION_KEPT < now.as_ns().abs_diff(position.saved.as_ns());
+        let is_old =
+            |position: &Position| !position.finished && POSITION_KEPT < now.as_ns().abs_diff(position.saved.as_ns());
         let old = self.restored.iter().filter(|(_, position)| is_old(position)).map(|(identity, _)| *identity);
         for identity in old.collect::<Vec<_>>() {
             self.forget(identity);
