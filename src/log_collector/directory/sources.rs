@@ -304,6 +304,10 @@ impl<W: Watcher> Directory<W> {
             tracked.quiet_since = Instant::now();
             tracked.source.state.set_state(SourceState::Rotated, None);
             self.nameless.insert(id);
+            // Where it is now it may be compressed or deleted before it is its turn; then reading it finds that out.
+            if let Err(error) = self.open_again(id) {
+                log::debug!("{error}");
+            }
         }
         self.status.rotations.add(1);
         self.enqueue(id);
@@ -440,7 +444,9 @@ impl<W: Watcher> Directory<W> {
         tracked.queued = false;
         tracked.after = None;
         if opened.as_ref().is_err_and(|error| tracked.names.is_empty() && error.kind() == io::ErrorKind::NotFound) {
-            self.drop_source(id, SkipReason::Deleted);
+            if !self.open_compressed(id) {
+                self.drop_source(id, SkipReason::Deleted);
+            }
             return self.outbox.pop_front();
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
