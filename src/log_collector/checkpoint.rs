@@ -11,12 +11,12 @@
 //! path     := byte_count: u16 | u8[byte_count]
 //! ```
 //!
-//! `flags` bit 0: the reader is inside a line over the limit, whose rest is to be skipped. Bit 1: the file is compressed,
-//! and offsets are those of what is in it. Bit 2: it was read to its end and let go. `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that
-//! does not have them there is not the file that was read. `seen` is how long the file was, and
-//! `modified_ns` when it had been written to. `head` is the beginning of
-//! the MD5 of the file's first 1, 4, 16, … bytes ([`HEAD_BYTES`]), as far as `offset` goes: it tells what a file was that
-//! has become shorter, and which file is a copy.
+//! `flags` bit 0: the reader is inside a line over the limit, whose rest is to be skipped. Bit 1: the file is
+//! compressed, and offsets are those of what is in it. Bit 2: it was read to its end and let go. `tail_md5` is the MD5
+//! of the `tail_bytes` bytes before `offset`: a file that does not have them there is not the file that was read.
+//! `seen` is how long the file was, and `modified_ns` when it had been written to. `head` is the beginning of the MD5
+//! of the file's first 1, 4, 16, … bytes ([`HEAD_BYTES`]), as far as `offset` goes: it tells what a file was that has
+//! become shorter, and which file is a copy.
 //!
 //! Version 1 ended before `seen`. It is read as one whose `seen` is its `offset` and whose `modified_ns` is its `saved_ns`,
 //! without `head`.

@@ -29,7 +29,7 @@ pub trait Collector {
     /// checkpoints that are stored, reads its lines again.
     fn next_batch(&mut self, timeout: Duration) -> Result<Option<Collected>, Error>;
 
-    /// Follows what has become of files without reading any: for while what was read cannot be stored.
+    /// Follows what has become of files, and reads no more than that takes: for while what was read cannot be stored.
     fn follow_only(&mut self) -> Result<(), Error>;
 
     /// Bytes that were seen in files and are neither handed over nor skipped.

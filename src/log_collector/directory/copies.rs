@@ -35,8 +35,9 @@ impl<W: Watcher> Directory<W> {
     /// Whether a source without streams may be a copy of another, so that it is not to be read for now.
     pub(super) fn may_be_copy(&mut self, id: SourceId) -> bool {
         let Some(tracked) = self.sources.get(&id) else { return false };
+        let original = tracked.known_names().find_map(|name| self.original_of(name));
         if tracked.source.delivery_paths().next().is_none()
-            && let Some(original) = tracked.names.iter().find_map(|name| self.original_of(name))
+            && let Some(original) = original
         {
             self.copies.insert(id, original);
             self.judge(id);

@@ -144,6 +144,7 @@ impl<W: Watcher> Directory<W> {
         for source in self.nameless.iter().copied().collect::<Vec<_>>() {
             self.enqueue(source);
         }
+        self.forget_all_gone();
         self.next_rescan =
             Instant::now() + (started.elapsed() * RESCAN_PAUSE).clamp(RESCAN_INTERVAL, RESCAN_INTERVAL_MAX);
     }

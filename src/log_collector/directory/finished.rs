@@ -4,14 +4,16 @@
 //! Their positions stay stored as long as the files are there: nothing else tells a rotated file that was read from one
 //! that nobody has seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, Position};
 use crate::log_collector::directory::rotated::{Rotated, files_in, rotated_out_of};
 use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::source::Reading;
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
 use crate::status::SkipReason;
@@ -25,15 +27,37 @@ impl Position {
 }
 
 impl<W: Watcher> Directory<W> {
+    /// Takes the ends of sources that have no name and have been quiet; they then wait for a sync.
+    pub(super) fn finish_quiet(&mut self) {
+        let quiet = self.settings.quiet_before_letting_go;
+        let is_due = |id: &SourceId| {
+            let tracked = self.sources.get(id);
+            let is_quiet = tracked.is_some_and(|it| !it.queued && !it.failing && quiet <= it.quiet_since.elapsed());
+            // What may be a copy has no stream yet.
+            is_quiet && !self.copies.contains_key(id)
+        };
+        for id in self.nameless.iter().copied().filter(is_due).collect::<Vec<_>>() {
+            let Some(tracked) = self.sources.get_mut(&id) else { continue };
+            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+            let Ok(batch) = tracked.source.read_unended(&mut self.buffer, &reading) else {
+                // Reading it as usual says what is wrong.
+                tracked.quiet_since = Instant::now();
+                self.enqueue(id);
+                continue;
+            };
+            self.nameless.remove(&id);
+            self.finished.insert(id);
+            self.outbox.extend(batch);
+        }
+    }
+
     /// Lets go of the sources that are finished, now that what they delivered is on stable storage.
     pub(super) fn let_go_finished(&mut self) {
         let mut directories = BTreeSet::new();
         for id in std::mem::take(&mut self.finished) {
             directories.extend(self.let_go(id));
         }
-        for directory in directories {
-            self.forget_gone(&directory);
-        }
+        self.forget_gone(&directories);
     }
 
     /// Closes a source, unless it was written to after all; returns its directory.
@@ -71,22 +95,37 @@ impl<W: Watcher> Directory<W> {
         Some(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into())
     }
 
-    /// Forgets the finished files of a directory that are gone, unless they are compressed now.
-    pub(super) fn forget_gone(&mut self, directory: &Path) {
-        let found = files_in(directory);
+    /// Forgets all finished files that are gone: nothing may happen any more in the directory of one that was deleted.
+    pub(super) fn forget_all_gone(&mut self) {
+        let finished = self.restored.values().filter(|position| position.finished);
+        let directories = finished.filter_map(|position| position.path.parent()).map(Path::to_owned).collect();
+        self.forget_gone(&directories);
+    }
+
+    /// Forgets the finished files of directories that are certainly gone, unless they are compressed now.
+    pub(super) fn forget_gone(&mut self, directories: &BTreeSet<PathBuf>) {
+        let listings = directories.iter().map(|directory| (directory.as_path(), files_in(directory)));
+        let found: HashMap<&Path, HashMap<Identity, PathBuf>> =
+            listings.filter_map(|(directory, (files, are_all))| are_all.then_some((directory, files))).collect();
         let is_gone = |(identity, position): &(&Identity, &Position)| {
-            position.finished && position.path.parent() == Some(directory) && !found.contains_key(identity)
+            let found = position.path.parent().and_then(|directory| found.get(directory));
+            position.finished && found.is_some_and(|found| !found.contains_key(identity))
         };
-        let gone = self.restored.iter().filter(is_gone).map(|(identity, position)| (*identity, position.clone()));
-        for (identity, position) in gone.collect::<Vec<_>>() {
-            self.find_compressed(&position);
+        let known_paths = self.known_paths();
+        let with_original = |(identity, position): (&Identity, &Position)| {
+            (*identity, position.clone(), self.rotated_from(position, &known_paths))
+        };
+        let gone: Vec<_> = self.restored.iter().filter(is_gone).map(with_original).collect();
+        for (identity, position, original) in gone {
+            self.find_compressed(&position, &original);
             self.forget(identity);
         }
     }
 
-    /// Remembers the compressed file that holds what was in the file of `position`, if there is one.
-    fn find_compressed(&mut self, position: &Position) {
-        let rotated = rotated_out_of(&self.rotated_from(position));
+    /// Remembers the compressed file that holds what was in the file of `position`, which was rotated out of `original`, if
+    /// there is one.
+    fn find_compressed(&mut self, position: &Position, original: &Path) {
+        let rotated = rotated_out_of(original);
         let is_it = |it: &&Rotated| it.is_compressed() && self.is_unknown(it) && it.is_copy_of(position);
         if let Some(it) = rotated.iter().find(is_it) {
             let position = Position { compressed: true, path: it.path.clone(), ..position.clone() };

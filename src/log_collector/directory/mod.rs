@@ -275,7 +275,7 @@ impl<W: Watcher> Directory<W> {
         Ok(())
     }
 
-    /// Does what is due by time. Nothing is read unless `is_reading`.
+    /// Does what is due by time. The ends of files are taken only if it `is_reading`.
     fn take_turns(&mut self, is_reading: bool) {
         if self.next_rescan <= Instant::now() {
             self.rescan();

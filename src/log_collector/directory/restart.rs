@@ -5,7 +5,7 @@
 //! files that were rotated after it, in their order, and then in the one that has the name now: all of them deliver to one
 //! stream.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use crate::status::SkipReason;
 
 /// How long the position of a file that is not found is kept, should the file come back: a file system that was not
 /// mounted in time, say.
-const POSITION_KEPT: u64 = 30 * 24 * 3600 * 1_000_000_000;
+pub(super) const POSITION_KEPT: u64 = 30 * 24 * 3600 * 1_000_000_000;
 
 /// What is known of a file.
 type Known = (Identity, Position);
@@ -77,26 +77,30 @@ impl<'a> Lineage<'a> {
 impl<W: Watcher> Directory<W> {
     /// What is known of each path from the stored positions.
     pub(super) fn known_by_path(&self) -> KnownByPath {
+        let paths = self.known_paths();
         let mut known = KnownByPath::new();
         for (identity, position) in &self.restored {
             if !position.deliveries.is_empty() {
-                known.entry(self.rotated_from(position)).or_default().push((*identity, position.clone()));
+                known.entry(self.rotated_from(position, &paths)).or_default().push((*identity, position.clone()));
             }
         }
         known
     }
 
-    /// The path that the file of a position had before it was rotated.
-    pub(super) fn rotated_from(&self, position: &Position) -> PathBuf {
+    /// Where the files were last seen whose positions are stored.
+    pub(super) fn known_paths(&self) -> HashSet<&Path> {
+        self.restored.values().map(|position| position.path.as_path()).collect()
+    }
+
+    /// The path that the file of a position had before it was rotated, which is there or among `known_paths`.
+    pub(super) fn rotated_from(&self, position: &Position, known_paths: &HashSet<&Path>) -> PathBuf {
         let path = &position.path;
         let has_own_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(path));
         let name = path.file_name().and_then(|name| name.to_str()).filter(|_| !has_own_stream).unwrap_or_default();
         let name = name.strip_suffix(COMPRESSED).unwrap_or(name);
         let candidates = originals(name).into_iter().map(|original| path.with_file_name(original));
-        let is_known = |candidate: &PathBuf| {
-            let mut positions = self.restored.values();
-            file::link_metadata(candidate).is_ok() || positions.any(|position| position.path == *candidate)
-        };
+        let is_known =
+            |candidate: &PathBuf| known_paths.contains(candidate.as_path()) || file::link_metadata(candidate).is_ok();
         candidates.into_iter().find(is_known).unwrap_or_else(|| path.clone())
     }
 
@@ -120,7 +124,7 @@ impl<W: Watcher> Directory<W> {
             let (Some(directory), Some(delivery)) = (position.path.parent(), position.deliveries.first()) else {
                 continue;
             };
-            let found = found_in.entry(directory.to_owned()).or_insert_with(|| files_in(directory));
+            let found = found_in.entry(directory.to_owned()).or_insert_with(|| files_in(directory).0);
             let Some(found) = found.get(&identity) else { continue };
             if position.is_finished_at(found) {
                 continue;
@@ -165,7 +169,8 @@ impl<W: Watcher> Directory<W> {
             let (identity, position) = it;
             let index = match self.sources_by_identity.get(identity).copied() {
                 Some(id) if self.is_read_on(id) => lineage.index_of(*identity).filter(|it| *it < lineage.rotated.len()),
-                None if lineage.has_finished(it) => lineage.index_of(*identity),
+                // It is there, and was read to its end, or is left out or cannot be opened for now.
+                None if lineage.index_of(*identity).is_some() => lineage.index_of(*identity),
                 source => {
                     let copy = self.find_copy(lineage, *identity, position, source);
                     if copy.is_none() && source.is_none() && !position.finished {
@@ -317,10 +322,12 @@ impl<W: Watcher> Directory<W> {
         self.store_position(rewritten);
     }
 
-    /// Forgets the positions of files that have not been found for [`POSITION_KEPT`].
+    /// Forgets the positions of files that have not been found for [`POSITION_KEPT`]. Those of finished files, which are
+    /// not looked for, are forgotten once their directories lack them.
     fn forget_old_positions(&mut self) {
         let now: Timestamp = (self.settings.clock)();
-        let is_old = |position: &Position| POSITION_KEPT < now.as_ns().abs_diff(position.saved.as_ns());
+        let is_old =
+            |position: &Position| !position.finished && POSITION_KEPT < now.as_ns().abs_diff(position.saved.as_ns());
         let old = self.restored.iter().filter(|(_, position)| is_old(position)).map(|(identity, _)| *identity);
         for identity in old.collect::<Vec<_>>() {
             self.forget(identity);

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::file::{self, Identity, Kind, Metadata};
@@ -103,17 +104,8 @@ pub(super) fn rotated_out_of(path: &Path) -> Vec<Rotated> {
     let Some((directory, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
         return Vec::new();
     };
-    let mut rotated = Vec::new();
-    // A file that is compressed right after its name was listed has a name now that was not.
-    for _ in 0..LISTINGS_MAX {
-        let paths = file::read_directory(directory).unwrap_or_default();
-        let found: Vec<_> = paths.into_iter().filter_map(|path| Rotated::of(path, name)).collect();
-        let is_stale = found.iter().any(Result::is_err);
-        rotated = found.into_iter().flatten().filter(|it| it.metadata.kind == Kind::Regular).collect();
-        if !is_stale {
-            break;
-        }
-    }
+    let (mut rotated, _) = look_in(directory, |path| Rotated::of(path, name));
+    rotated.retain(|it| it.metadata.kind == Kind::Regular);
     rotated.sort_by(|a, b| (&a.age, a.is_compressed()).cmp(&(&b.age, b.is_compressed())));
     rotated.dedup_by(|next, before| next.age == before.age && next.is_compressed() && !before.is_compressed());
     // Some count up: then the highest number was written to last. A compressed file does not say when it was.
@@ -127,15 +119,50 @@ pub(super) fn rotated_out_of(path: &Path) -> Vec<Rotated> {
     rotated
 }
 
-/// The files in a directory; none where it cannot be read.
-pub(super) fn files_in(directory: &Path) -> HashMap<Identity, PathBuf> {
-    let paths = file::read_directory(directory).unwrap_or_default().into_iter();
-    paths.filter_map(|path| Some((file::link_metadata(&path).ok()?.identity, path))).collect()
+/// The files in a directory, and whether those are certainly all.
+pub(super) fn files_in(directory: &Path) -> (HashMap<Identity, PathBuf>, bool) {
+    let identify = |path: PathBuf| Some(file::link_metadata(&path).map(|metadata| (metadata.identity, path)));
+    let (files, are_all) = look_in(directory, identify);
+    (files.into_iter().collect(), are_all)
+}
+
+/// What `look` finds at the paths in a directory, and whether that is certainly all.
+fn look_in<T>(directory: &Path, look: impl Fn(PathBuf) -> Option<Result<T, file::Error>>) -> (Vec<T>, bool) {
+    let mut found = Vec::new();
+    // A file that is renamed or compressed right after its name was listed has a name now that was not.
+    for _ in 0..LISTINGS_MAX {
+        let paths = match file::read_directory(directory) {
+            Ok(paths) => paths,
+            // With the directory its files are gone.
+            Err(error) => return (Vec::new(), error.kind() == ErrorKind::NotFound),
+        };
+        let looks: Vec<_> = paths.into_iter().filter_map(&look).collect();
+        let is_stale = looks.iter().any(Result::is_err);
+        found = looks.into_iter().flatten().collect();
+        if !is_stale {
+            return (found, true);
+        }
+    }
+    (found, false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_renamed_while_its_directory_is_listed_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let [before, after] = ["a.log", "a.log.1"].map(|name| directory.path().join(name));
+        file::File::create(&before).unwrap();
+        let look = |path: PathBuf| {
+            if path == before {
+                file::rename(&before, &after).unwrap();
+            }
+            Some(file::link_metadata(&path).map(|_| path))
+        };
+        assert_eq!(look_in(directory.path(), look), (vec![after.clone()], true));
+    }
 
     #[test]
     fn names_say_what_was_rotated_earlier() {

@@ -27,8 +27,10 @@ pub(super) struct Tracked<Descriptor> {
     pub(super) source: Source,
     /// The names that lead to it now, as canonical paths under the root, in the order they were found.
     pub(super) names: Vec<PathBuf>,
+    /// While it has no name and no stream: the name that led to it last.
+    last_name: Option<PathBuf>,
     /// Whether it waits for its turn to be read.
-    queued: bool,
+    pub(super) queued: bool,
     /// Whether there was more than was read in one go.
     busy: bool,
     /// How long it was at the start, until that is read; 0 for a file that came later.
@@ -50,6 +52,11 @@ pub(super) struct Tracked<Descriptor> {
 }
 
 impl<D> Tracked<D> {
+    /// The names that lead to it, or led to it before it was decided which streams it delivers to.
+    pub(super) fn known_names(&self) -> impl Iterator<Item = &PathBuf> {
+        self.names.iter().chain(&self.last_name)
+    }
+
     fn turn(&self) -> Turn {
         if self.source.state.read_bytes.get() < self.history_end {
             Turn::History(self.modified_ns)
@@ -150,6 +157,7 @@ impl<W: Watcher> Directory<W> {
         let tracked = Tracked {
             source,
             names,
+            last_name: None,
             queued: false,
             busy: false,
             history_end,
@@ -281,6 +289,7 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn add_name_to(&mut self, id: SourceId, name: &Path) {
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         tracked.names.push(name.to_owned());
+        tracked.last_name = None;
         tracked.source.state.set_state(SourceState::Active, None);
         self.nameless.remove(&id);
         self.finished.remove(&id);
@@ -291,9 +300,14 @@ impl<W: Watcher> Directory<W> {
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         tracked.names.retain(|known| known != name);
         if tracked.names.is_empty() {
+            tracked.last_name = tracked.source.delivery_paths().next().is_none().then(|| name.to_owned());
             tracked.quiet_since = Instant::now();
             tracked.source.state.set_state(SourceState::Rotated, None);
             self.nameless.insert(id);
+            // Where it is now it may be compressed or deleted before it is its turn; then reading it finds that out.
+            if let Err(error) = self.open_again(id) {
+                log::debug!("{error}");
+            }
         }
         self.status.rotations.add(1);
         self.enqueue(id);
@@ -305,16 +319,21 @@ impl<W: Watcher> Directory<W> {
     /// Only names beyond those are new ones, with a stream of their own.
     pub(super) fn settle(&mut self) {
         self.find_all_between();
-        while let Some(id) = self.touched.pop_first() {
-            if self.surplus_names(id).is_empty() {
-                continue;
-            }
-            // A rename seen half-way looks like a second name: make sure that the others are still there.
-            self.look_at_names_of(id);
-            self.touched.remove(&id);
-            if !self.may_be_copy(id) {
-                self.deliver_to_names(id);
-            }
+        while let Some(&id) = self.touched.first() {
+            self.settle_source(id);
+        }
+    }
+
+    /// As [`Directory::settle`], for one source.
+    pub(super) fn settle_source(&mut self, id: SourceId) {
+        if !self.touched.remove(&id) || self.surplus_names(id).is_empty() {
+            return;
+        }
+        // A rename seen half-way looks like a second name: make sure that the others are still there.
+        self.look_at_names_of(id);
+        self.touched.remove(&id);
+        if !self.may_be_copy(id) {
+            self.deliver_to_names(id);
         }
     }
 
@@ -325,10 +344,11 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// Names that make more than there are streams, as seen under the root; the latest ones.
+    /// Names that make more than there are streams, as seen under the root; the latest ones. A file that has lost its name
+    /// before it had a stream still gets that of the name.
     fn surplus_names(&self, id: SourceId) -> Vec<PathBuf> {
         let Some(tracked) = self.sources.get(&id) else { return Vec::new() };
-        let names: Vec<PathBuf> = tracked.names.iter().map(|name| self.seen(name)).collect();
+        let names: Vec<PathBuf> = tracked.known_names().map(|name| self.seen(name)).collect();
         let vacant = tracked.source.delivery_paths().filter(|path| !names.iter().any(|name| name == path)).count();
         let streams: Vec<&Path> = tracked.source.delivery_paths().collect();
         let room = DELIVERIES_MAX.saturating_sub(streams.len());
@@ -339,6 +359,7 @@ impl<W: Watcher> Directory<W> {
         self.take_over(id, name.clone());
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         tracked.source.deliver_to(name);
+        tracked.last_name = None;
         // Even before anything is read: it is to be known whose stream it is, should it be rotated first.
         self.store_position(id);
         self.enqueue(id);
@@ -423,7 +444,9 @@ impl<W: Watcher> Directory<W> {
         tracked.queued = false;
         tracked.after = None;
         if opened.as_ref().is_err_and(|error| tracked.names.is_empty() && error.kind() == io::ErrorKind::NotFound) {
-            self.drop_source(id, SkipReason::Deleted);
+            if !self.open_compressed(id) {
+                self.drop_source(id, SkipReason::Deleted);
+            }
             return self.outbox.pop_front();
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
@@ -500,28 +523,6 @@ impl<W: Watcher> Directory<W> {
             let Some(tracked) = self.sources.get_mut(&id) else { continue };
             let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
             self.outbox.push_back(tracked.source.end_joining(&reading));
-        }
-    }
-
-    /// Takes the ends of sources that have no name and have been quiet; they then wait for a sync.
-    pub(super) fn finish_quiet(&mut self) {
-        let quiet = self.settings.quiet_before_letting_go;
-        let is_due = |id: &SourceId| {
-            let tracked = self.sources.get(id);
-            tracked.is_some_and(|it| !it.queued && !it.failing && quiet <= it.quiet_since.elapsed())
-        };
-        for id in self.nameless.iter().copied().filter(is_due).collect::<Vec<_>>() {
-            let Some(tracked) = self.sources.get_mut(&id) else { continue };
-            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-            let Ok(batch) = tracked.source.read_unended(&mut self.buffer, &reading) else {
-                // Reading it as usual says what is wrong.
-                tracked.quiet_since = Instant::now();
-                self.enqueue(id);
-                continue;
-            };
-            self.nameless.remove(&id);
-            self.finished.insert(id);
-            self.outbox.extend(batch);
         }
     }
 

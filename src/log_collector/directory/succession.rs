@@ -25,9 +25,7 @@ impl<W: Watcher> Directory<W> {
         let ids = succeeded.iter().flat_map(|(earlier, later)| [earlier, later]);
         let paths = ids.filter_map(|id| Some(self.sources.get(id)?.source.path.as_path()));
         let directories: BTreeSet<PathBuf> = paths.filter_map(Path::parent).map(Path::to_owned).collect();
-        for directory in directories {
-            self.forget_gone(&directory);
-        }
+        self.forget_gone(&directories);
         for (earlier, later) in succeeded {
             self.find_between(earlier, later);
         }
@@ -36,6 +34,11 @@ impl<W: Watcher> Directory<W> {
     /// Finds the files that were rotated after `earlier`, which had the name that `later` has now, without ever having
     /// been seen under that name.
     fn find_between(&mut self, earlier: SourceId, later: SourceId) {
+        let Some(before) = self.sources.get(&earlier) else { return };
+        if before.source.delivery_paths().next().is_none() {
+            // It lost its name as soon as it was seen.
+            self.settle_source(earlier);
+        }
         let Some(before) = self.sources.get(&earlier) else { return };
         if !before.source.is_intact().unwrap_or(true) {
             // It was truncated before it lost its name: that is found by reading it.

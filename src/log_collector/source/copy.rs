@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::file;
 use crate::log_collector::checkpoint::{self, Position, TAIL_BYTES_MAX};
 use crate::log_collector::source::head::Head;
-use crate::log_collector::source::{Delivery, Reading, Source};
+use crate::log_collector::source::{Content, Delivery, Reading, Source};
 use crate::model::Timestamp;
 use crate::status::{Gap, SkipReason, Status};
 
@@ -113,6 +113,18 @@ impl Source {
         let held = size.max(waiting.start);
         let lacking = Former { waiting: held..held.max(waiting.end), position: position.clone() };
         lacking.give_up(SkipReason::Truncated, reading.status, reading.now);
+        Ok(true)
+    }
+
+    /// Reads on in the compressed copy at `path` of the file, which is gone, if that is one; returns whether it is.
+    pub(in crate::log_collector) fn go_on_in(&mut self, path: &Path, now: Timestamp) -> Result<bool, file::Error> {
+        let content = Content::open(path, true)?;
+        if !content.holds(&self.position(now))? {
+            return Ok(false);
+        }
+        self.identity = content.metadata()?.identity;
+        path.clone_into(&mut self.path);
+        self.content = content;
         Ok(true)
     }
 

@@ -15,6 +15,7 @@ on_mock_and_platform! {
     a_file_of_a_similar_name_is_read_at_once
     a_copy_that_is_compressed_at_once_is_read_on
     a_copy_of_a_file_that_was_deleted_then_is_read_on
+    a_file_that_loses_its_name_before_it_turns_out_to_be_no_copy_is_read
 }
 
 fn a_copy_is_read_on_once_its_original_is_truncated<W: Stage>() {
@@ -150,4 +151,13 @@ fn a_copy_of_a_file_that_was_deleted_then_is_read_on<W: Stage>() {
         story.check(&["a.log: one two three"]);
         assert!(story.gaps().is_empty());
     }
+}
+
+fn a_file_that_loses_its_name_before_it_turns_out_to_be_no_copy_is_read<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log.1", "");
+    story.check(&["a.log: one"]);
+    story.append("a.log.1", "two\n");
+    story.remove("a.log.1");
+    story.check(&["a.log: one", "a.log.1: two"]);
 }

@@ -16,6 +16,8 @@ on_mock_and_platform! {
     deleted_files_over_the_budget_are_let_go
     a_backlog_does_not_keep_deleted_files_open
     more_files_than_may_be_open_are_closed_and_opened_again
+    a_closed_file_that_is_compressed_is_read_to_its_end
+    a_closed_file_is_opened_when_it_loses_its_name
 }
 
 fn deleted_files_over_the_budget_are_let_go<W: Stage>() {
@@ -106,6 +108,42 @@ fn more_files_than_may_be_open_are_closed_and_opened_again<W: Stage>() {
         "d.log: one two",
         "e.log: one two three",
     ]);
+}
+
+/// A collector that has read the line `one` of two files, and has `a.log` closed.
+fn with_a_closed_file<W: Stage>() -> Story<W> {
+    let mut story = Story::<W>::new();
+    story.settings.open_files_max = 1;
+    story.append("a.log", "one\n");
+    story.append("b.log", "one\n");
+    story.start();
+    story.check(&["a.log: one", "b.log: one"]);
+    story.append("b.log", "two\n");
+    story.check(&["a.log: one", "b.log: one two"]);
+    story
+}
+
+fn a_closed_file_that_is_compressed_is_read_to_its_end<W: Stage>() {
+    let mut story = with_a_closed_file::<W>();
+    story.append("a.log", "two\n");
+    story.rename("a.log", "a.log.2");
+    story.append("a.log", "three\n");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "four\n");
+    story.compress("a.log.2", "a.log.2.gz");
+    for _ in 0..2 {
+        story.check(&["a.log: one two three four", "b.log: one two"]);
+        story.start();
+    }
+}
+
+fn a_closed_file_is_opened_when_it_loses_its_name<W: Stage>() {
+    let mut story = with_a_closed_file::<W>();
+    story.append("a.log", "two\n");
+    story.rename("a.log", "a.log.gz");
+    story.collector.as_mut().unwrap().follow_only().unwrap();
+    story.remove("a.log.gz");
+    story.check(&["a.log: one two", "b.log: one two"]);
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::Collector;
+use crate::log_collector::directory::restart::POSITION_KEPT;
+use crate::log_collector::patterns::Patterns;
 use crate::log_collector::watcher::mock::MockWatcher;
+use crate::model::Timestamp;
 use crate::status::SkipReason;
 
 on_mock_and_platform! {
@@ -28,6 +31,8 @@ on_mock_and_platform! {
     compressed_files_keep_their_turn_over_restarts
     files_rotated_behind_a_switched_link_are_read_in_their_order
     a_copy_of_a_file_that_a_power_cut_shortened_is_not_read_again
+    a_file_that_is_left_out_for_a_while_is_read_on
+    an_old_archive_is_remembered_as_long_as_it_is_there
 }
 
 fn a_restart_reads_on_where_it_was<W: Stage>() {
@@ -345,4 +350,31 @@ fn a_copy_of_a_file_that_a_power_cut_shortened_is_not_read_again<W: Stage>() {
         story.start();
         story.check(&["a.log: the first line of it the second line of it three"]);
     }
+}
+
+fn a_file_that_is_left_out_for_a_while_is_read_on<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    let patterns = Patterns::new(&[], &["a.log".to_owned()]).unwrap();
+    let patterns = std::mem::replace(&mut story.settings.patterns, patterns);
+    story.start();
+    story.check(&["a.log: one"]);
+    story.settings.patterns = patterns;
+    story.append("a.log", "two\n");
+    story.start();
+    story.check(&["a.log: one two"]);
+}
+
+fn an_old_archive_is_remembered_as_long_as_it_is_there<W: Stage>() {
+    let mut story = Story::<W>::after_one_behind_a_link();
+    story.rename("../0.log", "../0.log.20261122-130405");
+    story.append("../0.log", "two\n");
+    story.check(&["a.log: one two"]);
+    story.settings.clock = || Timestamp::from_ns(2 * POSITION_KEPT.cast_signed());
+    story.start();
+    story.check(&["a.log: one two"]);
+    assert_eq!(story.checkpoints.len(), 2);
+    story.remove("../0.log.20261122-130405");
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one two"]);
+    assert_eq!(story.checkpoints.len(), 1);
 }

@@ -22,6 +22,10 @@ on_mock_and_platform! {
     a_file_compressed_before_it_was_read_is_read_once
     a_file_recreated_and_rotated_between_two_looks_is_read
     a_file_rewritten_to_its_old_length_starts_over
+    nothing_is_forgotten_of_a_directory_that_cannot_be_listed
+    finished_files_are_forgotten_that_are_gone_from_a_quiet_directory
+    a_file_that_loses_its_name_as_soon_as_it_was_seen_is_read
+    files_rotated_right_after_one_was_seen_are_read_in_their_order
 }
 
 fn truncation_starts_over<W: Stage>() {
@@ -198,4 +202,60 @@ fn a_file_rewritten_to_its_old_length_starts_over<W: Stage>() {
     story.truncate("a.log");
     story.append("a.log", format!("2:{end}\n"));
     story.check(&[&format!("a.log: 1:{end} 2:{end}")]);
+}
+
+fn nothing_is_forgotten_of_a_directory_that_cannot_be_listed<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("../logs")).unwrap();
+    story.append("../logs/0.log", "one\n");
+    story.link("../logs/0.log", "a.log");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.rename("../logs/0.log", "../logs/0.log.20261122-130405");
+    story.append("../logs/0.log", "two\n");
+    story.check(&["a.log: one two"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 2));
+    // A link that leads to itself cannot be listed.
+    story.remove("a.log");
+    fs::rename(story.path("../logs"), story.path("../moved")).unwrap();
+    symlink("logs", story.path("../logs")).unwrap();
+    story.check(&["a.log: one two"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 2));
+}
+
+fn finished_files_are_forgotten_that_are_gone_from_a_quiet_directory<W: Stage>() {
+    let mut story = Story::<W>::after_one_behind_a_link();
+    story.rename("../0.log", "../0.log.20261122-130405");
+    story.remove("a.log");
+    story.check(&["a.log: one"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 1));
+    story.remove("../0.log.20261122-130405");
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one"]);
+    assert_eq!(story.checkpoints.len(), 0);
+}
+
+fn a_file_that_loses_its_name_as_soon_as_it_was_seen_is_read<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.start();
+    story.append("a.log", "one\n");
+    story.append("b.log", "two\n");
+    story.collector.as_mut().unwrap().rescan();
+    story.rename("a.log", "a.log.gz");
+    story.remove("b.log");
+    story.check(&["a.log: one", "b.log: two"]);
+}
+
+fn files_rotated_right_after_one_was_seen_are_read_in_their_order<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("../0.log", "one\n");
+    story.start();
+    story.link("../0.log", "a.log");
+    story.collector.as_mut().unwrap().rescan();
+    for (name, text) in [("../0.log.20261122-130405", "two\n"), ("../0.log.20261122-130406", "three\n")] {
+        story.rename("../0.log", name);
+        story.append("../0.log", text);
+    }
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one two three"]);
 }
