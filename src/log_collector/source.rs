@@ -422,12 +422,8 @@ impl Source {
     }
 
     /// Takes what is left of a file that nobody writes to any more: an entry that has not ended. To be called once
-    /// [`Source::read`] has nothing more; lines that were written since are taken as that would.
-    pub(super) fn read_unended(
-        &mut self,
-        buffer: &mut [u8],
-        reading: &Reading<'_>,
-    ) -> Result<Option<Collected>, file::Error> {
+    /// [`Source::read`] has nothing more; lines that were written since are taken as that would, and there may be more.
+    pub(super) fn read_unended(&mut self, buffer: &mut [u8], reading: &Reading<'_>) -> Result<Outcome, file::Error> {
         let mut size = self.content.size_bytes(self.offset)?;
         if self.offset <= size && self.ends_in_hole(reading)? {
             size = self.offset;
@@ -437,7 +433,8 @@ impl Source {
             self.look_at_size(reading.status)?;
         }
         if let Some(newline) = memrchr(b'\n', text) {
-            return Ok(Some(self.take_lines(&text[..=newline], reading)));
+            let collected = self.take_lines(&text[..=newline], reading);
+            return Ok(Outcome { collected: Some(collected), more: true, former: None });
         }
         let mut gathered = self.gather(text.len());
         if self.skipping {
@@ -456,7 +453,8 @@ impl Source {
             let (path, bytes) = (self.state.path.clone(), self.offset..self.offset);
             reading.status.add_gap(Gap { path, bytes, reason: SkipReason::Damaged, found: reading.now });
         }
-        Ok((!nothing).then(|| self.collected(gathered.columns, reading)))
+        let collected = (!nothing).then(|| self.collected(gathered.columns, reading));
+        Ok(Outcome { collected, more: false, former: None })
     }
 
     /// Reads from the offset on: a chunk, or up to a byte more than the longest line where no line ends in a chunk.

@@ -13,7 +13,7 @@ use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, Position};
 use crate::log_collector::directory::rotated::{Rotated, files_in, rotated_out_of};
 use crate::log_collector::directory::{Directory, SourceId};
-use crate::log_collector::source::Reading;
+use crate::log_collector::source::{Content, Reading};
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
 use crate::status::SkipReason;
@@ -23,6 +23,14 @@ impl Position {
     pub(super) fn is_finished_at(&self, path: &Path) -> bool {
         let is_as_long = || file::link_metadata(path).is_ok_and(|metadata| metadata.size_bytes == self.offset);
         self.finished && (self.compressed || is_as_long())
+    }
+
+    /// Whether the file at `path` is another one than that of this position, which was finished and deleted, although it has
+    /// its `identity`: where files have no birth times, only what they hold tells who has a reused inode.
+    fn is_taken_over_by(&self, identity: Identity, path: &Path) -> bool {
+        let is_suspect = identity.born_ns == 0 && self.finished;
+        let holds = || Content::open(path, self.compressed)?.holds(self);
+        is_suspect && !holds().unwrap_or(true)
     }
 }
 
@@ -39,15 +47,16 @@ impl<W: Watcher> Directory<W> {
         for id in self.nameless.iter().copied().filter(is_due).collect::<Vec<_>>() {
             let Some(tracked) = self.sources.get_mut(&id) else { continue };
             let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-            let Ok(batch) = tracked.source.read_unended(&mut self.buffer, &reading) else {
-                // Reading it as usual says what is wrong.
+            let outcome = tracked.source.read_unended(&mut self.buffer, &reading);
+            if outcome.as_ref().map_or(true, |outcome| outcome.more) {
+                // Somebody writes to it after all, or reading it as usual says what is wrong.
                 tracked.quiet_since = Instant::now();
                 self.enqueue(id);
-                continue;
-            };
-            self.nameless.remove(&id);
-            self.finished.insert(id);
-            self.outbox.extend(batch);
+            } else {
+                self.nameless.remove(&id);
+                self.finished.insert(id);
+            }
+            self.outbox.extend(outcome.ok().and_then(|outcome| outcome.collected));
         }
     }
 
@@ -102,6 +111,23 @@ impl<W: Watcher> Directory<W> {
         self.forget_gone(&directories);
     }
 
+    /// Forgets the finished file that had the identity of the one at `path`, if that is another.
+    pub(super) fn forget_taken_over(&mut self, identity: Identity, path: &Path) {
+        if self.restored.get(&identity).is_some_and(|position| position.is_taken_over_by(identity, path)) {
+            self.forget(identity);
+        }
+    }
+
+    /// Forgets the finished files whose inodes others have that are in their directories.
+    pub(super) fn forget_all_taken_over(&mut self) {
+        let suspects = self.restored.iter().filter(|(identity, position)| identity.born_ns == 0 && position.finished);
+        let directories: BTreeSet<PathBuf> =
+            suspects.filter_map(|(_, position)| position.path.parent()).map(Path::to_owned).collect();
+        for (identity, path) in directories.iter().flat_map(|directory| files_in(directory).0) {
+            self.forget_taken_over(identity, &path);
+        }
+    }
+
     /// Forgets the finished files of directories that are certainly gone, unless they are compressed now.
     pub(super) fn forget_gone(&mut self, directories: &BTreeSet<PathBuf>) {
         let listings = directories.iter().map(|directory| (directory.as_path(), files_in(directory)));
@@ -109,7 +135,10 @@ impl<W: Watcher> Directory<W> {
             listings.filter_map(|(directory, (files, are_all))| are_all.then_some((directory, files))).collect();
         let is_gone = |(identity, position): &(&Identity, &Position)| {
             let found = position.path.parent().and_then(|directory| found.get(directory));
-            position.finished && found.is_some_and(|found| !found.contains_key(identity))
+            let is_gone_from = |found: &HashMap<Identity, PathBuf>| {
+                found.get(identity).is_none_or(|path| position.is_taken_over_by(**identity, path))
+            };
+            position.finished && found.is_some_and(is_gone_from)
         };
         let known_paths = self.known_paths();
         let with_original = |(identity, position): (&Identity, &Position)| {

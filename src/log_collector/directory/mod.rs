@@ -226,6 +226,7 @@ impl<W: Watcher> Directory<W> {
             last_directory_poll: Instant::now(),
             next_rescan: Instant::now() + RESCAN_INTERVAL,
         };
+        directory.forget_all_taken_over();
         let known = directory.known_by_path();
         directory.enter(&root);
         directory.find_rotated(&known);

@@ -94,6 +94,7 @@ impl<W: Watcher> Directory<W> {
             }
             return Ok(Some(id));
         }
+        self.forget_taken_over(identity, path);
         let stored = self.stored_position(identity);
         let decompress = decompress || stored.as_ref().is_some_and(|(_, position)| position.compressed);
         let content = Content::open(path, decompress)?;

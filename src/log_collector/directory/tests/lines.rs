@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::Collector;
+use crate::log_collector::directory::copies::COPY_PATIENCE;
 use crate::log_collector::format::LINE_BYTES_MAX;
+use crate::log_collector::watcher::mock::MockWatcher;
 use crate::status::SkipReason;
 
 on_mock_and_platform! {
@@ -41,6 +43,25 @@ fn a_container_line_that_never_ends_is_kept<W: Stage>() {
     story.check(&[]);
     story.remove("a.log");
     story.check(&["a.log stdout: never"]);
+}
+
+#[test]
+fn a_container_line_that_goes_on_after_the_last_look_is_kept() {
+    let mut story = Story::<MockWatcher>::new();
+    story.settings.quiet_before_letting_go = COPY_PATIENCE;
+    story.append("a.log", "2026-11-22T13:04:05.000000001Z stdout P never\n");
+    story.start();
+    story.check(&[]);
+    let mut writer = OpenOptions::new().append(true).open(story.path("a.log")).unwrap();
+    story.remove("a.log");
+    story.check(&[]);
+    writer.write_all(b"2026-11-22T13:04:05.000000002Z stdout P ending\n").unwrap();
+    for _ in 0..2 {
+        story.collector.as_mut().unwrap().let_time_pass();
+        story.collect();
+    }
+    story.check(&["a.log stdout: neverending"]);
+    assert_eq!(story.open_file_count(), 0);
 }
 
 fn a_line_over_the_limit_is_cut<W: Stage>() {
