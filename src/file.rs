@@ -88,6 +88,12 @@ pub struct Identity {
     pub born_ns: i64,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Whether files have no birth times, as on some file systems.
+    pub(crate) static WITHOUT_BIRTHS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 impl Metadata {
     fn from_std(metadata: &fs::Metadata) -> Self {
         let file_type = metadata.file_type();
@@ -102,6 +108,8 @@ impl Metadata {
         };
         let born = metadata.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let born_ns = born.and_then(|age| i64::try_from(age.as_nanos()).ok()).unwrap_or(0);
+        #[cfg(test)]
+        let born_ns = if WITHOUT_BIRTHS.get() { 0 } else { born_ns };
         let identity = Identity { device: metadata.dev(), inode: metadata.ino(), born_ns };
         Self {
             kind,

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::{Stage, Story, on_mock_and_platform};
+use crate::file::WITHOUT_BIRTHS;
 use crate::log_collector::Collector;
 use crate::log_collector::directory::restart::POSITION_KEPT;
 use crate::log_collector::patterns::Patterns;
@@ -33,6 +34,7 @@ on_mock_and_platform! {
     a_copy_of_a_file_that_a_power_cut_shortened_is_not_read_again
     a_file_that_is_left_out_for_a_while_is_read_on
     an_old_archive_is_remembered_as_long_as_it_is_there
+    a_file_with_the_inode_of_a_finished_one_is_read_in_its_turn
 }
 
 fn a_restart_reads_on_where_it_was<W: Stage>() {
@@ -377,4 +379,25 @@ fn an_old_archive_is_remembered_as_long_as_it_is_there<W: Stage>() {
     story.collector.as_mut().unwrap().rescan();
     story.check(&["a.log: one two"]);
     assert_eq!(story.checkpoints.len(), 1);
+}
+
+fn a_file_with_the_inode_of_a_finished_one_is_read_in_its_turn<W: Stage>() {
+    WITHOUT_BIRTHS.set(true);
+    for is_down in [false, true] {
+        let mut story = Story::<W>::after_one_behind_a_link();
+        story.rename("../0.log", "../0.log.20261122-130405");
+        story.append("../0.log", "two\n");
+        story.check(&["a.log: one two"]);
+        story.rename("../0.log", "../0.log.20261122-130406");
+        // As if it had been deleted and the next one had got its inode.
+        story.truncate("../0.log.20261122-130405");
+        story.append("../0.log.20261122-130405", "III\n");
+        story.rename("../0.log.20261122-130405", "../0.log.20261122-130407");
+        story.append("../0.log", "four\n");
+        if is_down {
+            story.start();
+        }
+        story.check(&["a.log: one two III four"]);
+    }
+    WITHOUT_BIRTHS.set(false);
 }

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 
 use super::{Stage, Story, on_mock_and_platform};
+use crate::file::WITHOUT_BIRTHS;
 use crate::log_collector::source::CHUNK_BYTES;
 
 on_mock_and_platform! {
@@ -26,6 +27,7 @@ on_mock_and_platform! {
     finished_files_are_forgotten_that_are_gone_from_a_quiet_directory
     a_file_that_loses_its_name_as_soon_as_it_was_seen_is_read
     files_rotated_right_after_one_was_seen_are_read_in_their_order
+    a_file_with_the_inode_of_a_finished_one_has_its_own_stream
 }
 
 fn truncation_starts_over<W: Stage>() {
@@ -258,4 +260,21 @@ fn files_rotated_right_after_one_was_seen_are_read_in_their_order<W: Stage>() {
     }
     story.collector.as_mut().unwrap().rescan();
     story.check(&["a.log: one two three"]);
+}
+
+fn a_file_with_the_inode_of_a_finished_one_has_its_own_stream<W: Stage>() {
+    WITHOUT_BIRTHS.set(true);
+    let mut story = Story::<W>::after_one("a.log");
+    story.rename("a.log", "moved.gz");
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+    // As if it had been deleted and another one had got its inode.
+    story.truncate("moved.gz");
+    story.append("moved.gz", "three\n");
+    story.rename("moved.gz", "b.log");
+    for _ in 0..2 {
+        story.check(&["a.log: one two", "b.log: three"]);
+        story.start();
+    }
+    WITHOUT_BIRTHS.set(false);
 }
