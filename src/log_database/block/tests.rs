@@ -339,6 +339,39 @@ fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
     write_frame(&mut zstd::bulk::Compressor::new(1).unwrap(), sections.version(), &header, &contents).unwrap()
 }
 
+/// Whether a block of one short line opens whose only column is forged; 1024 zeros are in section 6.
+fn opens(column: &[u8]) -> bool {
+    // One template, whose ids take no bytes of section 3; it has the one line, no text before its one column, and none after.
+    let structure = [&[1, 3, 1, 1, 0], column, &[0]].concat();
+    let block = forge(&encode(&lines_of(&[b"x"])), |sections| {
+        sections[0] = structure;
+        sections.resize(6, Vec::new());
+        sections.push(vec![0; 1024]);
+    });
+    Block::open(&block[..]).unwrap().root().is_ok()
+}
+
+#[test]
+fn a_value_has_no_more_digits_than_a_line_may_have_bytes() {
+    // Lower case, and one run: no text before so many digits, in section 6.
+    let hex = |digits: &[u8]| [&[7, 0, 1, 0], digits, &[6]].concat();
+    assert!(opens(&hex(&[4])));
+    assert!(!opens(&hex(&[0x80, 0x10])), "2048 digits, which take the section's 1024 bytes");
+}
+
+#[test]
+fn strings_are_no_more_than_the_bytes_that_hold_them() {
+    let strings = |count: &[u8], bytes: u8| [count, &[bytes, bytes, 0, 6, 0]].concat();
+    let prose = |count: &[u8], bytes: u8| {
+        let vocabularies = [strings(count, bytes), strings(&[0], 0), strings(&[0], 0)].concat();
+        // No words, of which all could be frequent: no ids, counts by text, counts or groups.
+        [&[6, 9], &vocabularies[..], &[0], count, &[0, 3, 0, 4, 0, 4, 0, 4, 0]].concat()
+    };
+    assert!(opens(&prose(&[3], 3)));
+    assert!(!opens(&prose(&[3], 2)));
+    assert!(!opens(&prose(&[0xff, 0xff, 0xff, 0xff, 0x0f], 0)), "as many as there are numbers, in no bytes");
+}
+
 #[test]
 fn parts_are_encoded_one_after_the_other() {
     let (first, second) = (log(3, 40), log(4, 30));
