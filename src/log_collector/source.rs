@@ -43,7 +43,7 @@ pub(super) const CHUNK_BYTES: usize = 256 << 10;
 const BUFFER_BYTES: usize = TAIL_BYTES_MAX + LINE_BYTES_MAX + 1;
 /// How many of a file's first bytes have to be those that were read, so that a file which has become shorter counts as one
 /// that lost its end.
-const SHORTENED_HEAD_BYTES: usize = 16;
+pub(super) const SHORTENED_HEAD_BYTES: usize = 16;
 /// How much of a file's start is looked at to tell text from binary data.
 const SNIFF_BYTES: usize = 1024;
 /// How binary files begin that stand among logs: gzip, zstd, xz, bzip2, zip, ELF, `SQLite`, journald.
@@ -216,7 +216,7 @@ impl Source {
             (self.seen, self.accounted) = (position.offset, position.offset);
             return Ok(Resumed::Intact);
         }
-        if self.content.is_beginning_of(position)? {
+        if self.content.lacks_end_of(position, SHORTENED_HEAD_BYTES)? {
             self.seek_as_read(self.content.size_bytes(position.offset)?)?;
             return Ok(Resumed::Shortened);
         }

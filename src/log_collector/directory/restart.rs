@@ -281,7 +281,7 @@ impl<W: Watcher> Directory<W> {
         let earlier = (0..rotated.len()).rev().filter(|index| !is_later(&rotated[*index]));
         let unknown = later.chain(earlier).filter(|index| self.is_unknown(&rotated[*index]));
         let is_it = |index: &usize| rotated[*index].is_copy_of(position);
-        let has_lost_its_end = |index: &usize| rotated[*index].is_beginning_of(position);
+        let has_lost_its_end = |index: &usize| rotated[*index].lacks_end_of(position);
         let found = unknown.clone().find(is_it).or_else(|| unknown.clone().find(has_lost_its_end));
         // Its position was stored before it was stored that the original starts anew.
         let is_known = |it: &Rotated| self.has_position(it) && it.is_copy_of(position);

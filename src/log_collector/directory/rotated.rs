@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::file::{self, Identity, Kind, Metadata};
 use crate::log_collector::checkpoint::Position;
 use crate::log_collector::directory::copies::{DATE_PUNCTUATION, originals};
-use crate::log_collector::source::Content;
+use crate::log_collector::source::{Content, SHORTENED_HEAD_BYTES};
 
 /// How many rotated files of one log are looked at, the latest ones.
 const ROTATED_MAX: usize = 1000;
@@ -62,9 +62,9 @@ impl Rotated {
     }
 
     /// Whether it is such a copy that lost its end in a power cut.
-    pub(super) fn is_beginning_of(&self, position: &Position) -> bool {
-        let is_beginning = || Content::open(&self.path, self.is_compressed())?.is_beginning_of(position);
-        is_beginning().unwrap_or(false)
+    pub(super) fn lacks_end_of(&self, position: &Position) -> bool {
+        let lacks = || Content::open(&self.path, self.is_compressed())?.lacks_end_of(position, SHORTENED_HEAD_BYTES);
+        lacks().unwrap_or(false)
     }
 
     /// The file at `path`, which was not rotated yet.

@@ -10,7 +10,6 @@ use flate2::read::MultiGzDecoder;
 use crate::file::{self, File, Metadata};
 use crate::log_collector::checkpoint::{self, HEAD_BYTES, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::LINE_BYTES_MAX;
-use crate::log_collector::source::SHORTENED_HEAD_BYTES;
 
 /// How a gzip file begins.
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
@@ -112,10 +111,15 @@ impl Content {
         Ok(tail.len() == byte_count && checkpoint::tail_md5(&tail) == position.tail_md5)
     }
 
-    /// Whether it is shorter than what was read up to `position` and begins as that did: it has lost its end.
-    pub(in crate::log_collector) fn is_beginning_of(&self, position: &Position) -> file::Result<bool> {
+    /// Whether it is shorter than what was read up to `position` and at least its first `head_bytes_min` bytes are known to
+    /// be those that were read: it lacks the end.
+    pub(in crate::log_collector) fn lacks_end_of(
+        &self,
+        position: &Position,
+        head_bytes_min: usize,
+    ) -> file::Result<bool> {
         let is_shorter = self.size_bytes(position.offset)? < position.offset;
-        Ok(is_shorter && SHORTENED_HEAD_BYTES <= position.common_head(&self.start()?).unwrap_or(0))
+        Ok(is_shorter && head_bytes_min <= position.common_head(&self.start()?).unwrap_or(0))
     }
 
     /// Lets go of what is remembered of a compressed file's content; reading it again begins at its start.

@@ -101,8 +101,7 @@ impl Source {
         let size = self.content.size_bytes(waiting.end)?;
         if self.content.holds(position)? {
             self.resume(position)?;
-        } else if size < position.offset && position.common_head(&self.content.start()?).is_some_and(|count| 0 < count)
-        {
+        } else if self.content.lacks_end_of(position, 1)? {
             // The original went on for a moment after it was copied, and that was read: there is nothing new in the copy.
             self.resume_at_end(position, size)?;
         } else {
