@@ -95,13 +95,12 @@ fn options(range: TimeRange, limit: usize) -> LogOptions {
 }
 
 fn collect(query: LogQuery, source: &Source, clock: &Clock) -> Result<BTreeMap<String, Field>, Error> {
-    let mut query = query.within(source.budget());
     let mut fields = BTreeMap::new();
     let mut parsers = [
         Parser::new(JSON, Stage::Json(Vec::new()), clock)?,
         Parser::new("logfmt", Stage::Logfmt { strict: false, keep_empty: false, extractions: Vec::new() }, clock)?,
     ];
-    for stream in running::read(&mut query, source, &mut Cost::new())? {
+    for stream in running::read(query, source, &mut Cost::new())? {
         // The parsers name fields differently where the stream has a label of that name.
         let labels = Labels::new(stream.labels.iter()).map_err(|error| Error::bad_request(error.to_string()))?;
         for line in &stream.lines {

@@ -73,9 +73,8 @@ pub(super) fn asks_for(request: &Request<State>, name: &str, value: &str) -> boo
 
 /// The lines that `query` selects.
 fn lines(query: LogQuery, source: &Source, categorizes: bool) -> Result<Response, Error> {
-    let mut query = query.within(source.budget());
     let mut cost = Cost::new();
-    let mut streams = running::read(&mut query, source, &mut cost)?;
+    let mut streams = running::read(query, source, &mut cost)?;
     streams.sort_by_cached_key(|stream| stream.labels.to_string());
     cost.set_entries_returned(streams.iter().map(|stream| stream.lines.len()).sum());
     let answer = Answer::new("streams", []).with_categories(categorizes).with_cost(&cost);

@@ -89,8 +89,9 @@ pub(super) fn entry<'a>(entry: EntryRef<'a>, room: &'a mut Vec<(String, String)>
 }
 
 /// The lines that `query` selects: found by several workers where a pipeline drops most of what it looks at, and else one
-/// after the other.
-pub(super) fn read(query: &mut LogQuery, source: &Source, cost: &mut Cost) -> Result<Vec<Stream>, Error> {
+/// after the other. What they take of the source's budget stays taken.
+pub(super) fn read(query: LogQuery, source: &Source, cost: &mut Cost) -> Result<Vec<Stream>, Error> {
+    let mut query = query.within(source.budget());
     let selection = source.selection(query.fetch());
     if query.is_any_order() {
         let worker = |_| Worker { query: query.worker(), room: Vec::new(), seen: Seen::default() };
@@ -99,7 +100,6 @@ pub(super) fn read(query: &mut LogQuery, source: &Source, cost: &mut Cost) -> Re
         for worker in workers {
             cost.seen.merge(worker.seen);
         }
-        query.finish();
     } else {
         let mut scan = source.scan(&selection);
         let mut room = Vec::new();
@@ -110,10 +110,7 @@ pub(super) fn read(query: &mut LogQuery, source: &Source, cost: &mut Cost) -> Re
             }
         }
     }
-    let bytes = query.byte_count();
-    let streams = query.take();
-    source.budget.take(bytes)?;
-    Ok(streams)
+    Ok(query.finish())
 }
 
 /// Looks for lines in one part after the other.

@@ -164,26 +164,24 @@ impl LogQuery {
         }
     }
 
-    /// Ends the work of all workers: what they have found becomes the answer so far.
-    pub fn finish(&mut self) {
+    /// The streams of the answer, by their labels, with what workers have found. What they take of the budget stays taken.
+    pub fn finish(mut self) -> Vec<Stream> {
         for (_, (labels, line)) in std::mem::take(&mut *self.found.lock()) {
-            self.byte_count += byte_count(&labels, &line);
-            self.line_count += 1;
             self.streams.entry(labels).or_default().push(line);
         }
-    }
-
-    /// What the lines that have not been taken take in memory, in bytes.
-    pub fn byte_count(&self) -> usize {
-        self.byte_count
+        streams(self.streams)
     }
 
     /// The streams so far, by their labels, which are the caller's to account for. What is pushed afterwards goes into new
     /// ones.
     pub fn take(&mut self) -> Vec<Stream> {
         self.budget.give_back(std::mem::take(&mut self.byte_count));
-        std::mem::take(&mut self.streams).into_iter().map(|(labels, lines)| Stream { labels, lines }).collect()
+        streams(std::mem::take(&mut self.streams))
     }
+}
+
+fn streams(streams: BTreeMap<SeriesLabels, Vec<Line>>) -> Vec<Stream> {
+    streams.into_iter().map(|(labels, lines)| Stream { labels, lines }).collect()
 }
 
 fn byte_count(labels: &SeriesLabels, line: &Line) -> usize {

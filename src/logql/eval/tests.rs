@@ -1,6 +1,7 @@
 //! Queries over a few entries, and their answers.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
@@ -336,18 +337,19 @@ fn check_lines(query: &str, options: &LogOptions, expected: &str) {
     let selection = selection(query.fetch(), &rows);
     rows.retain(|row| is_selected(&selection, row));
     let _ = rows.iter().try_for_each(|row| query.push(&entry(row)).unwrap());
-    assert_eq!(lines_of(&mut query), expected);
-    if query.is_any_order() {
+    let is_any_order = query.is_any_order();
+    assert_eq!(lines_of(query), expected);
+    if is_any_order {
         for order in [[0, 1], [1, 0]] {
-            let mut query = new();
-            find_with_workers(&mut query, &rows, order);
-            assert_eq!(lines_of(&mut query), expected, "by workers, part {} first", order[0]);
+            let query = new();
+            find_with_workers(&query, &rows, order);
+            assert_eq!(lines_of(query), expected, "by workers, part {} first", order[0]);
         }
     }
 }
 
 /// Does the same by several workers, one for each of two parts that every other row is in.
-fn find_with_workers(query: &mut LogQuery, rows: &[Row], order: [usize; 2]) {
+fn find_with_workers(query: &LogQuery, rows: &[Row], order: [usize; 2]) {
     let mut workers = [query.worker(), query.worker()];
     for place in order {
         let worker = &mut workers[place];
@@ -359,11 +361,10 @@ fn find_with_workers(query: &mut LogQuery, rows: &[Row], order: [usize; 2]) {
         }
         worker.end();
     }
-    query.finish();
 }
 
-fn lines_of(query: &mut LogQuery) -> String {
-    let streams = query.take().into_iter().map(|stream| {
+fn lines_of(query: LogQuery) -> String {
+    let streams = query.finish().into_iter().map(|stream| {
         let line = |line: &crate::logql::eval::Line| {
             let parsed = if line.parsed == SeriesLabels::default() { String::new() } else { line.parsed.to_string() };
             format!(" {}:{}{parsed}", line.timestamp.as_ns() / NS_PER_SECOND, String::from_utf8_lossy(&line.text))
@@ -420,7 +421,9 @@ fn workers_find_the_same_first_lines_whoever_is_first() {
 #[test]
 fn an_answer_of_too_many_bytes_is_refused() {
     let Ok(Expr::Log(expr)) = parse(r#"{app="a"}"#) else { panic!("it is a log query") };
-    let mut query = LogQuery::new(&expr, LogOptions { limit: limits::ENTRIES_MAX, ..OPTIONS }, &clock()).unwrap();
+    let budget = Arc::new(Budget::new(QUERY_BYTES_MAX));
+    let query = LogQuery::new(&expr, LogOptions { limit: limits::ENTRIES_MAX, ..OPTIONS }, &clock()).unwrap();
+    let mut query = query.within(Arc::clone(&budget));
     let row = Row { timestamp: at(2), labels: Labels::new([("app", "a")]).unwrap(), line: "x".repeat(1 << 20) };
     for _ in 0..63 {
         assert_eq!(query.push(&entry(&row)), Ok(ControlFlow::Continue(())));
@@ -428,6 +431,8 @@ fn an_answer_of_too_many_bytes_is_refused() {
     assert_eq!(query.take()[0].lines.len(), 63);
     assert!((0..63).all(|_| query.push(&entry(&row)).is_ok()), "what has been taken does not count");
     assert_eq!(query.push(&entry(&row)), Err(Error::Refused(Refusal::TooMuch { bytes_max: QUERY_BYTES_MAX })));
+    assert_eq!(query.finish()[0].lines.len(), 63);
+    assert!(budget.take(1 << 20).is_err(), "the answer takes it still");
 }
 
 #[test]

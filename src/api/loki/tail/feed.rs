@@ -111,8 +111,7 @@ impl Feed {
             missed: BTreeMap::new(),
         };
         let source = Source::new(snapshot.clone(), Arc::clone(budget));
-        let mut streams =
-            running::read(&mut ask.history(time::now())?.within(Arc::clone(budget)), &source, &mut Cost::new())?;
+        let mut streams = running::read(ask.history(time::now())?, &source, &mut Cost::new())?;
         for stream in &mut streams {
             stream.lines.reverse();
         }
