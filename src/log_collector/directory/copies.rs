@@ -88,6 +88,7 @@ impl<W: Watcher> Directory<W> {
             }
             Verdict::Copy => {
                 self.copies.remove(&id);
+                self.note_deliveries(id);
                 self.store_position(id);
                 self.enqueue(id);
                 // What waited of the original waits in the copy now.
@@ -135,11 +136,13 @@ fn verdict<D>(copy: &mut Tracked<D>, original: &Tracked<D>, reading: &Reading<'_
     {
         return Ok(Verdict::Copy);
     }
+    // In this order: what the two have in common says nothing if the original is truncated meanwhile.
+    let is_beginning = copy.source.is_beginning_of(&original.source)?;
     if !original.source.is_intact()? {
         // It was truncated: once it is read there will be a former state to compare with.
         return Ok(Verdict::Undecided);
     }
-    if !copy.source.is_beginning_of(&original.source)? {
+    if !is_beginning {
         return Ok(Verdict::Other);
     }
     if copy.source.has_grown()? {

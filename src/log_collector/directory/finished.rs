@@ -6,12 +6,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, Position};
-use crate::log_collector::directory::rotated::{Rotated, files_in, rotated_out_of};
+use crate::log_collector::directory::listings::Files;
+use crate::log_collector::directory::rotated::{Rotated, rotated_out_of};
 use crate::log_collector::directory::{Directory, SourceId};
 use crate::log_collector::source::{Content, Reading};
 use crate::log_collector::watcher::Watcher;
@@ -123,21 +125,25 @@ impl<W: Watcher> Directory<W> {
         let suspects = self.restored.iter().filter(|(identity, position)| identity.born_ns == 0 && position.finished);
         let directories: BTreeSet<PathBuf> =
             suspects.filter_map(|(_, position)| position.path.parent()).map(Path::to_owned).collect();
-        for (identity, path) in directories.iter().flat_map(|directory| files_in(directory).0) {
-            self.forget_taken_over(identity, &path);
+        for directory in directories {
+            for (identity, path) in self.listings.files_in(&directory).0.iter() {
+                self.forget_taken_over(*identity, path);
+            }
         }
     }
 
     /// Forgets the finished files of directories that are certainly gone, unless they are compressed now.
     pub(super) fn forget_gone(&mut self, directories: &BTreeSet<PathBuf>) {
-        let listings = directories.iter().map(|directory| (directory.as_path(), files_in(directory)));
-        let found: HashMap<&Path, HashMap<Identity, PathBuf>> =
-            listings.filter_map(|(directory, (files, are_all))| are_all.then_some((directory, files))).collect();
+        let mut found: HashMap<&Path, Arc<Files>> = HashMap::new();
+        for directory in directories {
+            if let (files, true) = self.listings.files_in(directory) {
+                found.insert(directory, files);
+            }
+        }
         let is_gone = |(identity, position): &(&Identity, &Position)| {
             let found = position.path.parent().and_then(|directory| found.get(directory));
-            let is_gone_from = |found: &HashMap<Identity, PathBuf>| {
-                found.get(identity).is_none_or(|path| position.is_taken_over_by(**identity, path))
-            };
+            let is_gone_from =
+                |found: &Arc<Files>| found.get(identity).is_none_or(|path| position.is_taken_over_by(**identity, path));
             position.finished && found.is_some_and(is_gone_from)
         };
         let known_paths = self.known_paths();
@@ -154,7 +160,7 @@ impl<W: Watcher> Directory<W> {
     /// Remembers the compressed file that holds what was in the file of `position`, which was rotated out of `original`, if
     /// there is one.
     fn find_compressed(&mut self, position: &Position, original: &Path) {
-        let rotated = rotated_out_of(original);
+        let rotated = rotated_out_of(original, &mut self.listings);
         let is_it = |it: &&Rotated| it.is_compressed() && self.is_unknown(it) && it.is_copy_of(position);
         if let Some(it) = rotated.iter().find(is_it) {
             let position = Position { compressed: true, path: it.path.clone(), ..position.clone() };

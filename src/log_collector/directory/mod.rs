@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 
 use crate::file::{self, Identity, Kind};
 use crate::log_collector::checkpoint::{self, Position};
+use crate::log_collector::directory::listings::Listings;
 use crate::log_collector::links::Links;
 use crate::log_collector::naming::Naming;
 use crate::log_collector::patterns::Patterns;
@@ -32,6 +33,7 @@ mod copies;
 mod discovery;
 mod finished;
 mod import;
+mod listings;
 mod open_files;
 mod restart;
 mod rotated;
@@ -114,8 +116,8 @@ pub struct Directory<W: Watcher> {
     /// Boxed, since the map leaves room for as many again.
     sources: BTreeMap<SourceId, Box<Tracked<W::Descriptor>>>,
     sources_by_identity: HashMap<Identity, SourceId>,
-    /// Which source delivers to the stream of a name, as seen under the root; the latest one.
-    deliverers: HashMap<PathBuf, SourceId>,
+    /// Which sources deliver to the stream of a name, as seen under the root; the latest one last.
+    deliverers: HashMap<PathBuf, Vec<SourceId>>,
     next_source: u64,
     /// Sources whose files are open, by when they were used.
     open_files: BTreeMap<u64, SourceId>,
@@ -147,6 +149,8 @@ pub struct Directory<W: Watcher> {
     restored: HashMap<Identity, Position>,
     /// Files whose positions are to be forgotten, once those are stored that come in their place.
     forgotten: BTreeSet<Identity>,
+    /// What is beside files that were rotated, for a moment.
+    listings: Listings,
     /// Whether the files found now existed before this start.
     starting: bool,
     /// Batches without lines that wait to be handed over.
@@ -220,6 +224,7 @@ impl<W: Watcher> Directory<W> {
             joining: BTreeMap::new(),
             restored,
             forgotten: BTreeSet::new(),
+            listings: Listings::default(),
             outbox: VecDeque::new(),
             buffer: read_buffer(),
             last_poll: Instant::now(),
@@ -234,6 +239,7 @@ impl<W: Watcher> Directory<W> {
         if directory.settings.start_from_end && checkpoints.is_empty() {
             directory.skip_history();
         }
+        directory.listings = Listings::default();
         directory.begin_import();
         directory.starting = false;
         Ok(directory)
@@ -286,6 +292,7 @@ impl<W: Watcher> Directory<W> {
         }
         if POLL_INTERVAL <= self.last_poll.elapsed() {
             self.last_poll = Instant::now();
+            self.listings = Listings::default();
             self.report_import();
             for source in self.polled.iter().chain(self.copies.keys()).copied().collect::<Vec<_>>() {
                 self.enqueue(source);

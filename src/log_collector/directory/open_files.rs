@@ -4,9 +4,7 @@
 //! A file without a name stays open, because nothing leads to it any more; a compressed one does, because what is
 //! remembered of it is dear.
 
-use std::path::Path;
-
-use crate::file::{self, Identity};
+use crate::file;
 use crate::log_collector::directory::rotated::{Rotated, rotated_out_of};
 use crate::log_collector::directory::{Directory, SourceId};
 use crate::log_collector::watcher::Watcher;
@@ -20,9 +18,9 @@ impl<W: Watcher> Directory<W> {
             let path = tracked.source.path.clone();
             match tracked.source.open_at(&path) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    let identity = tracked.source.identity;
-                    let found = path.parent().and_then(|directory| find(directory, identity));
-                    tracked.source.open_at(found.as_deref().unwrap_or(&path))?;
+                    let files = path.parent().map(|directory| self.listings.files_in(directory).0);
+                    let found = files.as_ref().and_then(|files| files.get(&tracked.source.identity));
+                    tracked.source.open_at(found.unwrap_or(&path))?;
                 }
                 opened => opened?,
             }
@@ -35,7 +33,8 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn open_compressed(&mut self, id: SourceId) -> bool {
         let now = (self.settings.clock)();
         let Some(position) = self.sources.get(&id).map(|tracked| tracked.source.position(now)) else { return false };
-        let rotated = rotated_out_of(&self.rotated_from(&position, &self.known_paths()));
+        let original = self.rotated_from(&position, &self.known_paths());
+        let rotated = rotated_out_of(&original, &mut self.listings);
         let is_it = |it: &&Rotated| it.is_compressed() && self.is_unknown(it) && it.is_copy_of(&position);
         let Some(path) = rotated.iter().find(is_it).map(|it| &it.path) else { return false };
         let Some(tracked) = self.sources.get_mut(&id) else { return false };
@@ -80,10 +79,4 @@ impl<W: Watcher> Directory<W> {
             self.open_files.remove(&tracked.used);
         }
     }
-}
-
-/// The file with this identity in a directory.
-fn find(directory: &Path, identity: Identity) -> Option<std::path::PathBuf> {
-    let mut paths = file::read_directory(directory).ok()?.into_iter();
-    paths.find(|path| file::link_metadata(path).is_ok_and(|metadata| metadata.identity == identity))
 }

@@ -8,11 +8,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::file::{self, Identity};
 use crate::log_collector::checkpoint::Position;
 use crate::log_collector::directory::copies::originals;
-use crate::log_collector::directory::rotated::{COMPRESSED, Rotated, files_in, rotated_out_of};
+use crate::log_collector::directory::listings::{Files, Listings};
+use crate::log_collector::directory::rotated::{COMPRESSED, Rotated, rotated_out_of};
 use crate::log_collector::directory::sources::Tracked;
 use crate::log_collector::directory::{Directory, SourceId};
 use crate::log_collector::source::Former;
@@ -54,8 +56,8 @@ struct Found {
 }
 
 impl<'a> Lineage<'a> {
-    fn of(path: &'a Path) -> Self {
-        Self { path, rotated: rotated_out_of(path), current: Rotated::current(path) }
+    fn of(path: &'a Path, listings: &mut Listings) -> Self {
+        Self { path, rotated: rotated_out_of(path, listings), current: Rotated::current(path) }
     }
 
     /// All files, the earliest first.
@@ -119,12 +121,12 @@ impl<W: Watcher> Directory<W> {
 
     /// Finds files that were renamed out of the names that are collected, to be read to their end.
     fn find_renamed(&mut self) {
-        let mut found_in: HashMap<PathBuf, HashMap<Identity, PathBuf>> = HashMap::new();
+        let mut found_in: HashMap<PathBuf, Arc<Files>> = HashMap::new();
         for (identity, position) in self.restored.clone() {
             let (Some(directory), Some(delivery)) = (position.path.parent(), position.deliveries.first()) else {
                 continue;
             };
-            let found = found_in.entry(directory.to_owned()).or_insert_with(|| files_in(directory).0);
+            let found = found_in.entry(directory.to_owned()).or_insert_with(|| self.listings.files_in(directory).0);
             let Some(found) = found.get(&identity) else { continue };
             if position.is_finished_at(found) {
                 continue;
@@ -152,7 +154,7 @@ impl<W: Watcher> Directory<W> {
         if goes_on && known.len() == 1 && known.iter().all(is_open) {
             return;
         }
-        let lineage = Lineage::of(path);
+        let lineage = Lineage::of(path, &mut self.listings);
         if !goes_on || !known.iter().all(|it| is_open(it) || lineage.has_finished(it)) {
             let found = self.find_known(&lineage, known);
             // Whatever was rotated after the ones that are known is known, too, if the latest of them goes on.
@@ -245,7 +247,7 @@ impl<W: Watcher> Directory<W> {
             (is_new && !is_rotated).then_some((path, paths))
         };
         for (path, paths) in self.sources.values().filter_map(|tracked| is_new(tracked)).collect::<Vec<_>>() {
-            let lineage = Lineage::of(&path);
+            let lineage = Lineage::of(&path, &mut self.listings);
             // Where something is known of the stream, what is younger is new.
             let born_ns = paths.iter().filter_map(|path| births.get(path.as_path())).max();
             let is_new = |it: &&Rotated| match born_ns {

@@ -1,19 +1,17 @@
 //! Which files a file was rotated to: their names are made of its own, and say what was rotated earlier.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::io::ErrorKind;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::file::{self, Identity, Kind, Metadata};
 use crate::log_collector::checkpoint::Position;
 use crate::log_collector::directory::copies::{DATE_PUNCTUATION, originals};
+use crate::log_collector::directory::listings::Listings;
 use crate::log_collector::source::{Content, SHORTENED_HEAD_BYTES};
 
 /// How many rotated files of one log are looked at, the latest ones.
 const ROTATED_MAX: usize = 1000;
-/// How often a directory is listed whose files get other names meanwhile.
-const LISTINGS_MAX: usize = 3;
 /// Longest number that counts rotations; what is longer is a date.
 const NUMBER_DIGITS_MAX: usize = 5;
 /// The ending of a compressed file's name.
@@ -37,12 +35,8 @@ enum Age {
 impl Rotated {
     /// The file at `path`, if its name says that it was rotated out of the one named `original`; an error where it is not
     /// there any more.
-    fn of(path: PathBuf, original: &str) -> Option<Result<Self, file::Error>> {
+    fn of(path: &Path, original: &str) -> Option<file::Result<Self>> {
         let name = path.file_name()?.to_str()?;
-        let (stem, _) = original.rsplit_once('.').unwrap_or((original, ""));
-        if !name.starts_with(stem) {
-            return None;
-        }
         let uncompressed = name.strip_suffix(COMPRESSED);
         let name = uncompressed.unwrap_or(name);
         // A file that was read under the name it was rotated to may be compressed since.
@@ -51,8 +45,7 @@ impl Rotated {
             return None;
         }
         let age = Age::of(name, original);
-        let metadata = file::link_metadata(&path);
-        Some(metadata.map(|metadata| Self { path, metadata, age }))
+        Some(file::link_metadata(path).map(|metadata| Self { path: path.to_owned(), metadata, age }))
     }
 
     /// Whether it, or what is in it if it is compressed, is a copy of what was read up to `position`.
@@ -87,7 +80,7 @@ impl Rotated {
 impl Age {
     /// What the name of a file that was rotated out of `original` says.
     fn of(name: &str, original: &str) -> Self {
-        let (stem, extension) = original.rsplit_once('.').unwrap_or((original, ""));
+        let (stem, extension) = stem_and_extension(original);
         let before_extension = || name.strip_prefix(stem)?.strip_suffix(extension);
         let added = name.strip_prefix(original).or_else(before_extension).unwrap_or(name);
         let added = added.trim_matches(DATE_PUNCTUATION);
@@ -98,13 +91,19 @@ impl Age {
     }
 }
 
+/// The names that are made of a file's name begin with its stem.
+fn stem_and_extension(name: &str) -> (&str, &str) {
+    name.rsplit_once('.').unwrap_or((name, ""))
+}
+
 /// The files beside `path` that were rotated out of it, the earliest first. Of a file and its compressed copy, which may be
 /// in the making, only the file.
-pub(super) fn rotated_out_of(path: &Path) -> Vec<Rotated> {
+pub(super) fn rotated_out_of(path: &Path, listings: &mut Listings) -> Vec<Rotated> {
     let Some((directory, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
         return Vec::new();
     };
-    let (mut rotated, _) = look_in(directory, |path| Rotated::of(path, name));
+    let stem = OsStr::new(stem_and_extension(name).0);
+    let (mut rotated, _) = listings.look_in(directory, stem, |path| Rotated::of(path, name));
     rotated.retain(|it| it.metadata.kind == Kind::Regular);
     rotated.sort_by(|a, b| (&a.age, a.is_compressed()).cmp(&(&b.age, b.is_compressed())));
     rotated.dedup_by(|next, before| next.age == before.age && next.is_compressed() && !before.is_compressed());
@@ -119,50 +118,9 @@ pub(super) fn rotated_out_of(path: &Path) -> Vec<Rotated> {
     rotated
 }
 
-/// The files in a directory, and whether those are certainly all.
-pub(super) fn files_in(directory: &Path) -> (HashMap<Identity, PathBuf>, bool) {
-    let identify = |path: PathBuf| Some(file::link_metadata(&path).map(|metadata| (metadata.identity, path)));
-    let (files, are_all) = look_in(directory, identify);
-    (files.into_iter().collect(), are_all)
-}
-
-/// What `look` finds at the paths in a directory, and whether that is certainly all.
-fn look_in<T>(directory: &Path, look: impl Fn(PathBuf) -> Option<Result<T, file::Error>>) -> (Vec<T>, bool) {
-    let mut found = Vec::new();
-    // A file that is renamed or compressed right after its name was listed has a name now that was not.
-    for _ in 0..LISTINGS_MAX {
-        let paths = match file::read_directory(directory) {
-            Ok(paths) => paths,
-            // With the directory its files are gone.
-            Err(error) => return (Vec::new(), error.kind() == ErrorKind::NotFound),
-        };
-        let looks: Vec<_> = paths.into_iter().filter_map(&look).collect();
-        let is_stale = looks.iter().any(Result::is_err);
-        found = looks.into_iter().flatten().collect();
-        if !is_stale {
-            return (found, true);
-        }
-    }
-    (found, false)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_that_is_renamed_while_its_directory_is_listed_is_found() {
-        let directory = tempfile::tempdir().unwrap();
-        let [before, after] = ["a.log", "a.log.1"].map(|name| directory.path().join(name));
-        file::File::create(&before).unwrap();
-        let look = |path: PathBuf| {
-            if path == before {
-                file::rename(&before, &after).unwrap();
-            }
-            Some(file::link_metadata(&path).map(|_| path))
-        };
-        assert_eq!(look_in(directory.path(), look), (vec![after.clone()], true));
-    }
 
     #[test]
     fn names_say_what_was_rotated_earlier() {
@@ -186,14 +144,16 @@ mod tests {
             file::File::create(&directory.path().join(name)).unwrap();
         }
         let check = |original: &str, expected: &[&str]| {
-            let rotated = rotated_out_of(&directory.path().join(original));
+            let rotated = rotated_out_of(&directory.path().join(original), &mut Listings::default());
             let actual: Vec<_> = rotated.iter().map(|it| it.path.file_name().unwrap().to_str().unwrap()).collect();
             assert_eq!(actual, expected);
         };
         check("0.log", &["0.log.20261122-130405.gz", "0.log.20261122-130406", "0.log.20261123-000000"]);
         check("a.log", &["a.log.10", "a.log.2.gz", "a.log.1"]);
         let highest = file::File::open_for_writing(&directory.path().join("a.log.10")).unwrap();
-        while rotated_out_of(&directory.path().join("a.log"))[0].age != Age::Number(Reverse(1)) {
+        while rotated_out_of(&directory.path().join("a.log"), &mut Listings::default())[0].age
+            != Age::Number(Reverse(1))
+        {
             highest.write_all_at(b"now", 0).unwrap();
         }
         check("a.log", &["a.log.1", "a.log.2.gz", "a.log.10"]);

@@ -149,9 +149,6 @@ impl<W: Watcher> Directory<W> {
         self.sources_by_identity.insert(source.identity, id);
         self.forgotten.remove(&source.identity);
         let handle = self.status.add_source(Arc::clone(&source.state));
-        for path in source.delivery_paths() {
-            self.deliverers.entry(path.to_owned()).or_insert(id);
-        }
         let names = Vec::with_capacity(1);
         let quiet_since = Instant::now();
         let history_end = if self.starting { source.state.size_bytes.get() } else { 0 };
@@ -172,6 +169,7 @@ impl<W: Watcher> Directory<W> {
             handle,
         };
         self.sources.insert(id, Box::new(tracked));
+        self.note_deliveries(id);
         self.note_use(id);
         self.nameless.insert(id);
         self.enqueue(id);
@@ -388,9 +386,23 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
+    /// Notes that a source delivers to its streams, as others may after it.
+    pub(super) fn note_deliveries(&mut self, id: SourceId) {
+        let paths = self.sources.get(&id).into_iter().flat_map(|tracked| tracked.source.delivery_paths());
+        for path in paths {
+            let deliverers = self.deliverers.entry(path.to_owned()).or_insert_with(|| Vec::with_capacity(1));
+            if !deliverers.contains(&id) {
+                deliverers.insert(0, id);
+            }
+        }
+    }
+
     /// Makes a source the one that delivers to a stream from now on, once the one before has been read to its end.
     fn take_over(&mut self, id: SourceId, path: PathBuf) {
-        let before = self.deliverers.insert(path, id);
+        let deliverers = self.deliverers.entry(path).or_insert_with(|| Vec::with_capacity(1));
+        deliverers.retain(|deliverer| *deliverer != id);
+        let before = deliverers.last().copied();
+        deliverers.push(id);
         let after = before.filter(|&before| !self.waits_for(before, id));
         if let Some(tracked) = self.sources.get_mut(&id) {
             tracked.after = after.or(tracked.after);
@@ -576,7 +588,9 @@ impl<W: Watcher> Directory<W> {
         self.joining.remove(&id);
         self.sources_by_identity.remove(&tracked.source.identity);
         for path in tracked.source.delivery_paths() {
-            if self.deliverers.get(path) == Some(&id) {
+            let Some(deliverers) = self.deliverers.get_mut(path) else { continue };
+            deliverers.retain(|deliverer| *deliverer != id);
+            if deliverers.is_empty() {
                 self.deliverers.remove(path);
             }
         }

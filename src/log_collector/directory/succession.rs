@@ -53,9 +53,9 @@ impl<W: Watcher> Directory<W> {
         let modified_ns = before.source.modified_ns;
         // A file that a link led to may have been replaced before the link was.
         let is_relinked = from != to && !from.starts_with(&self.root);
-        let mut rotated = if is_relinked { rotated_out_of(&from) } else { Vec::new() };
+        let mut rotated = if is_relinked { rotated_out_of(&from, &mut self.listings) } else { Vec::new() };
         rotated.extend(Rotated::current(&from).filter(|it| is_relinked && it.metadata.identity != identity));
-        rotated.extend(rotated_out_of(&to));
+        rotated.extend(rotated_out_of(&to, &mut self.listings));
         self.find_copy_of(earlier, &rotated);
         let newest = rotated.iter().rposition(|it| self.is_read_for(it, &paths));
         // Where all that is known is gone, what came into being or was written to later is new.
@@ -72,7 +72,7 @@ impl<W: Watcher> Directory<W> {
     /// Looks for a copy that was compressed at once of the file of a source that was truncated.
     pub(super) fn find_compressed_copy_of(&mut self, original: SourceId) {
         let Some(tracked) = self.sources.get(&original).filter(|tracked| tracked.former.is_some()) else { return };
-        let rotated = rotated_out_of(&tracked.source.path);
+        let rotated = rotated_out_of(&tracked.source.path, &mut self.listings);
         self.find_copy_of(original, &rotated);
     }
 
@@ -93,8 +93,8 @@ impl<W: Watcher> Directory<W> {
     fn is_read_for(&self, it: &Rotated, paths: &[PathBuf]) -> bool {
         let identity = it.metadata.identity;
         let stored = self.restored.get(&identity);
-        let delivers = |it: &&Source| it.delivery_paths().any(|path| paths.iter().any(|it| it == path));
-        let mut sources = self.sources.values().map(|tracked| &tracked.source).filter(delivers);
+        let deliverers = paths.iter().filter_map(|path| self.deliverers.get(path)).flatten();
+        let mut sources = deliverers.filter_map(|id| self.sources.get(id)).map(|tracked| &tracked.source);
         let now = (self.settings.clock)();
         let is_copy = |source: &Source| it.is_copy_of(&source.whole(now).unwrap_or_else(|_| source.position(now)));
         stored.is_some_and(|position| position.delivers_to_any(paths))
@@ -125,7 +125,10 @@ impl<W: Watcher> Directory<W> {
         };
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         match tracked.source.resume_copy(former, &reading) {
-            Ok(true) => log::info!("{} is read on from byte {}", it.path.display(), former.offset()),
+            Ok(true) => {
+                log::info!("{} is read on from byte {}", it.path.display(), former.offset());
+                id.into_iter().for_each(|id| self.note_deliveries(id));
+            }
             Ok(false) => self.give_up(former, SkipReason::Damaged),
             Err(error) => {
                 log::warn!("{error}; its last lines are missing");

@@ -1,0 +1,167 @@
+//! What is in directories. Each is listed once for as long as it does not change: of every log that is rotated it is asked
+//! what is beside it, and many may be rotated at a time.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::file::{self, Identity};
+
+/// How often a directory is listed whose files get other names meanwhile.
+const LISTINGS_MAX: usize = 3;
+/// How long ago a directory has to have been changed, in nanoseconds, for the next change to show in its time: longer than
+/// the ticks of the clocks that file systems take that from.
+const TICK_NS: i64 = 20_000_000;
+
+/// Files by identity.
+pub(super) type Files = HashMap<Identity, PathBuf>;
+
+/// What directories were found to hold.
+#[derive(Debug, Default)]
+pub(super) struct Listings(HashMap<PathBuf, Listing>);
+
+#[derive(Debug)]
+struct Listing {
+    /// When the directory had been changed, if the next change will show.
+    modified_ns: Option<i64>,
+    /// Sorted.
+    paths: Vec<PathBuf>,
+    /// Once they were asked for.
+    files: Option<Arc<Files>>,
+}
+
+impl Listing {
+    fn of(directory: &Path) -> file::Result<Self> {
+        let modified_ns = file::metadata(directory)?.modified_ns;
+        let paths = file::read_directory(directory)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        let now_ns = now.and_then(|now| i64::try_from(now.as_nanos()).ok());
+        let will_show = now_ns.is_some_and(|now_ns| modified_ns.saturating_add(TICK_NS) < now_ns);
+        Ok(Self { modified_ns: will_show.then_some(modified_ns), paths, files: None })
+    }
+
+    fn is_current(&self, directory: &Path) -> bool {
+        let is_as_then = |then| file::metadata(directory).is_ok_and(|metadata| metadata.modified_ns == then);
+        self.modified_ns.is_some_and(is_as_then)
+    }
+
+    /// The paths whose last component begins with `prefix`.
+    fn beginning_with(&self, prefix: &OsStr) -> impl Iterator<Item = &PathBuf> {
+        let first = self.paths.partition_point(|path| path.file_name() < Some(prefix));
+        let has_prefix = |name: &OsStr| name.as_bytes().starts_with(prefix.as_bytes());
+        self.paths[first..].iter().take_while(move |path| path.file_name().is_some_and(has_prefix))
+    }
+}
+
+impl Listings {
+    /// The files in a directory, and whether those are certainly all.
+    pub(super) fn files_in(&mut self, directory: &Path) -> (Arc<Files>, bool) {
+        if let Ok(Listing { files: Some(files), .. }) = self.listing(directory) {
+            return (Arc::clone(files), true);
+        }
+        let identify =
+            |path: &Path| Some(file::link_metadata(path).map(|metadata| (metadata.identity, path.to_owned())));
+        let (files, are_all) = self.look_in(directory, OsStr::new(""), identify);
+        let files: Arc<Files> = Arc::new(files.into_iter().collect());
+        if let Some(listing) = self.0.get_mut(directory) {
+            listing.files = are_all.then(|| Arc::clone(&files));
+        }
+        (files, are_all)
+    }
+
+    /// What `look` finds at the paths in a directory whose last component begins with `prefix`, and whether that is certainly
+    /// all; it has an error where a file is not there any more.
+    pub(super) fn look_in<T>(
+        &mut self,
+        directory: &Path,
+        prefix: &OsStr,
+        look: impl Fn(&Path) -> Option<file::Result<T>>,
+    ) -> (Vec<T>, bool) {
+        let mut found = Vec::new();
+        // A file that is renamed or compressed right after its name was listed has a name now that was not.
+        for _ in 0..LISTINGS_MAX {
+            let listing = match self.listing(directory) {
+                Ok(listing) => listing,
+                // With the directory its files are gone.
+                Err(error) => return (Vec::new(), error.kind() == ErrorKind::NotFound),
+            };
+            let looks: Vec<_> = listing.beginning_with(prefix).filter_map(|path| look(path)).collect();
+            let is_stale = looks.iter().any(Result::is_err);
+            found = looks.into_iter().flatten().collect();
+            if !is_stale {
+                return (found, true);
+            }
+            self.0.remove(directory);
+        }
+        (found, false)
+    }
+
+    fn listing(&mut self, directory: &Path) -> file::Result<&mut Listing> {
+        let is_current = self.0.get(directory).is_some_and(|listing| listing.is_current(directory));
+        if !is_current {
+            self.0.remove(directory);
+            self.0.insert(directory.to_owned(), Listing::of(directory)?);
+        }
+        Ok(self.0.get_mut(directory).expect("it was just listed or is current"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn look(path: &Path) -> Option<file::Result<PathBuf>> {
+        Some(file::link_metadata(path).map(|_| path.to_owned()))
+    }
+
+    #[test]
+    fn a_file_that_is_renamed_while_its_directory_is_listed_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let [before, after] = ["a.log", "a.log.1"].map(|name| directory.path().join(name));
+        file::File::create(&before).unwrap();
+        let look = |path: &Path| {
+            if path == before {
+                file::rename(&before, &after).unwrap();
+            }
+            look(path)
+        };
+        let found = Listings::default().look_in(directory.path(), OsStr::new("a"), look);
+        assert_eq!(found, (vec![after.clone()], true));
+    }
+
+    /// Waits until the directory would show a change.
+    fn settle(listings: &mut Listings, directory: &Path) {
+        while listings.listing(directory).unwrap().modified_ns.is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_directory_is_listed_again_once_it_has_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = ["a", "b.1", "b.2", "c"].map(|name| directory.path().join(name));
+        let mut listings = Listings::default();
+        let check = |listings: &mut Listings, prefix: &str, expected: &[PathBuf]| {
+            assert_eq!(listings.look_in(directory.path(), OsStr::new(prefix), look), (expected.to_vec(), true));
+        };
+        for (count, path) in paths.iter().enumerate() {
+            settle(&mut listings, directory.path());
+            check(&mut listings, "", &paths[..count]);
+            assert_eq!(listings.files_in(directory.path()).0.len(), count);
+            file::File::create(path).unwrap();
+            assert_eq!(listings.files_in(directory.path()).0.len(), count + 1);
+        }
+        check(&mut listings, "b", &paths[1..3]);
+        check(&mut listings, "b.2x", &[]);
+        settle(&mut listings, directory.path());
+        let [one, other] = [(); 2].map(|()| listings.files_in(directory.path()).0);
+        assert!(Arc::ptr_eq(&one, &other), "as long as nothing changes, nothing is listed");
+        assert_eq!(listings.files_in(&directory.path().join("none")), (Arc::default(), true));
+    }
+}
