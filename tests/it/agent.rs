@@ -247,6 +247,29 @@ fn each_line_is_there_once_after_kill_9_at_any_instant() {
     }
 }
 
+/// The agent looks at a copy while its original is being truncated, often enough to meet each order of the two.
+#[test]
+fn each_line_is_there_once_whenever_logs_are_copied_and_truncated() {
+    let place = Place::new();
+    let names: Vec<String> = (0..100).map(|number| format!("{number}.log")).collect();
+    let agent = place.start();
+    for round in 0..20 {
+        for name in &names {
+            place.append(name, &text(round..round + 1));
+        }
+        for name in &names {
+            assert_eq!(agent.lines(&place, name, round + 1), numbered(0..round + 1), "{name}");
+        }
+        for path in names.iter().map(|name| place.logs().join(name)) {
+            fs::copy(&path, path.with_extension(format!("log.{round}"))).unwrap();
+            fs::write(&path, "").unwrap();
+        }
+    }
+    let answer = agent.get("/loki/api/v1/label/path/values");
+    let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer["data"].as_array().unwrap().len(), names.len(), "a copy is no log of its own: {answer}");
+}
+
 #[test]
 fn a_second_agent_on_the_same_data_names_the_first() {
     let place = Place::new();
