@@ -3,15 +3,23 @@
 //! `clippy.toml` keeps `std::fs` out of every other module.
 #![expect(clippy::disallowed_methods, reason = "this module is where the disallowed methods are wrapped")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, openat};
+use rustix::io::Errno;
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
+/// How a directory is opened in which a file is looked up: Linux asks for no permission to read it.
+#[cfg(target_os = "linux")]
+const SEARCH: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const SEARCH: OFlags = OFlags::RDONLY;
 
 /// The operating system refused; says what was tried and on which path.
 #[derive(Debug, thiserror::Error)]
@@ -123,13 +131,11 @@ impl Metadata {
 }
 
 impl File {
-    /// Opens a file for reading. Does not wait for a FIFO's writer, and does not follow a link in the last component:
-    /// the caller resolves links first.
+    /// Opens a file for reading. Does not wait for a FIFO's writer. The caller resolves links first: one in the file's place
+    /// or on the way to it is an error, even one that was put there a moment ago.
     pub fn open(path: &Path) -> Result<Self> {
-        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY).bits();
-        let flags = i32::try_from(flags).expect("open flags fit the C int they come from");
-        let inner = fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(at("open", path))?;
-        Ok(Self { inner, path: path.to_owned() })
+        let inner = open_without_links(path).map_err(|error| at("open", path)(error.into()))?;
+        Ok(Self { inner: inner.into(), path: path.to_owned() })
     }
 
     /// Creates a file that must not exist yet, for writing and reading.
@@ -233,6 +239,21 @@ impl File {
     }
 }
 
+/// Opens one component of `path` after the other, so that none is a link.
+fn open_without_links(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let common = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory_flags = common | OFlags::DIRECTORY | SEARCH;
+    let (parent, name) = path.parent().zip(path.file_name()).ok_or(Errno::ISDIR)?;
+    let mut directory: Option<OwnedFd> = None;
+    let open = |directory: Option<&OwnedFd>, name: &OsStr, flags: OFlags| {
+        openat(directory.map_or(CWD, AsFd::as_fd), name, flags, Mode::empty())
+    };
+    for component in parent {
+        directory = Some(open(directory.as_ref(), component, directory_flags)?);
+    }
+    open(directory.as_ref(), name, common | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
+}
+
 /// What the file system says of what `path` leads to, links followed.
 pub fn metadata(path: &Path) -> Result<Metadata> {
     fs::metadata(path).map(|metadata| Metadata::from_std(&metadata)).map_err(at("stat", path))
@@ -312,4 +333,28 @@ pub fn total_bytes(path: &Path) -> Result<u64> {
 
 fn file_system(path: &Path) -> Result<rustix::fs::StatVfs> {
     rustix::fs::statvfs(path).map_err(|errno| at("stat the file system of", path)(errno.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_opened_only_where_no_link_leads_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = canonical(directory.path()).unwrap();
+        create_directories(&base.join("a/b")).unwrap();
+        File::create(&base.join("a/b/c.log")).unwrap();
+        symlink("a", base.join("d")).unwrap();
+        symlink("c.log", base.join("a/b/e.log")).unwrap();
+        File::open(&base.join("a/b/c.log")).unwrap();
+        for refused in ["d/b/c.log", "a/b/e.log"] {
+            File::open(&base.join(refused)).unwrap_err();
+        }
+        assert_eq!(File::open(&base.join("a/none/c.log")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(File::open(Path::new("/")).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        File::open(Path::new("Cargo.toml")).unwrap();
+    }
 }

@@ -4,7 +4,9 @@
 //! that leads out of the root is trusted when it belongs to root, to the agent's own user, or to the owner of what it
 //! points to. That is the rule of Linux's `protected_symlinks`.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::file::{self, Kind, Metadata};
@@ -62,30 +64,41 @@ impl Links {
         Resolution { hops, end }
     }
 
+    /// Every component on the way is looked at on its own: a link to a directory is a link like any other.
     fn follow(&self, name: &Path, hops: &mut Vec<PathBuf>) -> Result<End, file::Error> {
         let mut link_owners = Vec::new();
         let mut hop = name.to_owned();
-        while hops.len() <= LINKS_MAX {
+        // What follows the hop, the next component last.
+        let mut rest: Vec<OsString> = Vec::new();
+        loop {
+            let metadata = file::link_metadata(&hop);
+            let is_directory = metadata.as_ref().is_ok_and(|metadata| metadata.kind == Kind::Directory);
+            if let Some(next) = if is_directory { rest.pop() } else { None } {
+                hop = step(&hop, &next);
+                continue;
+            }
             hops.push(hop.clone());
-            let metadata = file::link_metadata(&hop)?;
+            let metadata = metadata?;
             if metadata.kind != Kind::Link {
-                return Ok(self.judge(hop, metadata, &link_owners));
+                let is_end = rest.is_empty();
+                return Ok(if is_end { self.judge(hop, metadata, &link_owners) } else { End::Missing });
+            }
+            if LINKS_MAX < hops.len() {
+                return Ok(End::Refused(format!("it goes through more than {LINKS_MAX} links")));
             }
             link_owners.push(metadata.owner);
-            let directory = hop.parent().unwrap_or(Path::new("/"));
-            let target = directory.join(file::read_link(&hop)?);
-            let (Some(parent), Some(file_name)) = (target.parent(), target.file_name()) else {
-                return Ok(End::Refused("it leads to a directory".into()));
-            };
-            hop = file::canonical(parent)?.join(file_name);
+            rest.extend(file::read_link(&hop)?.iter().rev().map(ToOwned::to_owned));
+            // What a link says begins where the link is, or at the root of all.
+            hop.pop();
         }
-        Ok(End::Refused(format!("it goes through more than {LINKS_MAX} links")))
     }
 
     /// Whether what `link_owners`' links lead to may be read.
     fn judge(&self, path: PathBuf, metadata: Metadata, link_owners: &[u32]) -> End {
-        if metadata.kind != Kind::Regular {
-            return End::Refused("it is no regular file".into());
+        match metadata.kind {
+            Kind::Regular => {}
+            Kind::Directory => return End::Refused("it leads to a directory".into()),
+            Kind::Link | Kind::Other => return End::Refused("it is no regular file".into()),
         }
         if FORBIDDEN.iter().any(|forbidden| path.starts_with(forbidden)) {
             return End::Refused(format!("it leads to {}", path.display()));
@@ -100,9 +113,19 @@ impl Links {
     }
 }
 
+/// Where `component` of a path leads from `directory`, a canonical path.
+fn step(directory: &Path, component: &OsStr) -> PathBuf {
+    match component.as_bytes() {
+        b"." => directory.to_owned(),
+        b".." => directory.parent().unwrap_or(directory).to_owned(),
+        // An absolute path takes the directory's place.
+        _ => directory.join(component),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{lchown, symlink};
 
     use tempfile::TempDir;
 
@@ -158,8 +181,42 @@ mod tests {
         symlink("../root", links.root.join("directory.log")).unwrap();
         check(&links, "dangling.log", "missing", 2);
         check(&links, "loop.log", "it goes through more than 40 links", 41);
-        check(&links, "up.log", "it leads to a directory", 1);
-        check(&links, "directory.log", "it is no regular file", 2);
+        check(&links, "up.log", "it leads to a directory", 2);
+        check(&links, "directory.log", "it leads to a directory", 2);
+    }
+
+    #[test]
+    fn links_to_directories_on_the_way_are_hops() {
+        let (_directory, links) = tree();
+        let base = links.root.parent().unwrap();
+        file::create_directories(&base.join("pods/a")).unwrap();
+        file::File::create(&base.join("pods/a/0.log")).unwrap();
+        symlink("root/../pods/./a", base.join("latest")).unwrap();
+        symlink(base.join("latest/0.log"), links.root.join("pod.log")).unwrap();
+        symlink("../latest/../../outside.log", links.root.join("up.log")).unwrap();
+        symlink("../latest/1.log", links.root.join("dangling.log")).unwrap();
+        symlink("../outside.log/0.log", links.root.join("through.log")).unwrap();
+        check(&links, "pod.log", "pods/a/0.log", 3);
+        check(&links, "up.log", "outside.log", 3);
+        check(&links, "dangling.log", "missing", 3);
+        check(&links, "through.log", "missing", 2);
+        let hops = links.resolve(&links.root.join("pod.log")).hops;
+        assert_eq!(hops, [links.root.join("pod.log"), base.join("latest"), base.join("pods/a/0.log")]);
+    }
+
+    /// As root, the first link is trusted and only the planted one is not; others have no trusted link.
+    #[test]
+    fn a_planted_link_on_the_way_is_refused() {
+        let (_directory, mut links) = tree();
+        let planted = links.root.parent().unwrap().join("logs");
+        symlink("/etc", &planted).unwrap();
+        let nobody = 65534;
+        if lchown(&planted, Some(nobody), None).is_err() {
+            links.own_user = nobody;
+        }
+        symlink(planted.join("passwd"), links.root.join("app.log")).unwrap();
+        let end = links.resolve(&links.root.join("app.log")).end;
+        assert!(matches!(&end, End::Refused(reason) if reason.contains("has to belong to root")), "{end:?}");
     }
 
     #[test]
