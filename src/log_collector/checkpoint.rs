@@ -30,8 +30,8 @@ use crate::model::Timestamp;
 
 /// How many bytes before the offset are remembered, to notice that a file was rewritten.
 pub const TAIL_BYTES_MAX: usize = 64;
-/// Most names of one file that have a stream of their own.
-pub const DELIVERIES_MAX: usize = 256;
+/// Most names of one file that have a stream of their own: each line takes room in a batch for every one.
+pub const DELIVERIES_MAX: usize = 64;
 
 /// How many of a file's first bytes each fingerprint of its head covers.
 pub const HEAD_BYTES: [usize; 6] = [1, 4, 16, 64, 256, 1024];

@@ -39,6 +39,8 @@ use head::Head;
 /// Bytes read in one go. Large enough that system calls and batches cost little per line, small enough that many files
 /// take turns quickly and that batches waiting for their commit stay small.
 pub(super) const CHUNK_BYTES: usize = 256 << 10;
+/// The least that is read in one go of a file with many names, all of which get its lines.
+const CHUNK_BYTES_MIN: usize = 16 << 10;
 /// Room for the longest line with its newline, and for the bytes before it that are compared.
 const BUFFER_BYTES: usize = TAIL_BYTES_MAX + LINE_BYTES_MAX + 1;
 /// How many of a file's first bytes have to be those that were read, so that a file which has become shorter counts as one
@@ -340,6 +342,11 @@ impl Source {
         Ok(Outcome { collected: Some(collected), more: self.offset < size, former: None })
     }
 
+    /// Whether the file can be opened again once it was closed.
+    pub(super) fn may_be_closed(&self) -> bool {
+        !self.content.is_compressed() && self.content.metadata().is_ok_and(|metadata| 0 < metadata.link_count)
+    }
+
     /// Closes the file for now.
     pub(super) fn close(&mut self) {
         self.content = Content::Closed(self.path.clone());
@@ -468,7 +475,8 @@ impl Source {
         let unread = usize::try_from(unread).unwrap_or(usize::MAX);
         let from = self.offset - self.tail.len() as u64;
         let mut count = 0;
-        for wanted in [CHUNK_BYTES, LINE_BYTES_MAX + 1] {
+        let chunk_bytes = (CHUNK_BYTES / self.deliveries.len().max(1)).max(CHUNK_BYTES_MIN);
+        for wanted in [chunk_bytes, LINE_BYTES_MAX + 1] {
             count = self.content.read_at(&mut buffer[..self.tail.len() + unread.min(wanted)], from)?;
             if unread <= wanted || memchr(b'\n', buffer.get(self.tail.len()..count).unwrap_or_default()).is_some() {
                 break;

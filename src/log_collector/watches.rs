@@ -131,6 +131,13 @@ impl<W: Watcher> Watches<W> {
         }
     }
 
+    /// Ends the watches of a directory and of all below it: what is watched has other paths now.
+    fn end_watches_below(&mut self, path: &Path) {
+        for below in self.directories.keys().filter(|below| below.starts_with(path)).cloned().collect::<Vec<_>>() {
+            self.end_watch(&below);
+        }
+    }
+
     /// Ends the watch of a directory that goes on being used.
     fn end_watch(&mut self, path: &Path) {
         let Some(directory) = self.directories.get_mut(path) else { return };
@@ -176,7 +183,7 @@ impl<W: Watcher> Watches<W> {
         let watched = self.watched.get(&descriptor)?.clone();
         // Before anything is looked at, lest the directory be watched a second time under its new path.
         if let (Watched::Directory(path), EventKind::Moved) = (&watched, &event.kind) {
-            self.end_watch(path);
+            self.end_watches_below(path);
         }
         let change = match (watched, event.kind) {
             (_, EventKind::Overflow) => Change::Everything,

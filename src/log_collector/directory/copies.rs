@@ -71,11 +71,13 @@ impl<W: Watcher> Directory<W> {
         // It is taken out for a moment, to look at both.
         let Some(mut copy) = self.sources.remove(&id) else { return };
         let verdict = match self.sources.get(&original) {
-            // Reading it as a file of its own says what is wrong with it.
             Some(original) => {
                 let now = (self.settings.clock)();
                 let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now };
-                verdict(&mut copy, original, &reading).unwrap_or(Verdict::Other)
+                verdict(&mut copy, original, &reading).unwrap_or_else(|error| {
+                    log::debug!("{error}");
+                    Verdict::Undecided
+                })
             }
             None => Verdict::Other,
         };

@@ -145,6 +145,8 @@ impl<W: Watcher> Directory<W> {
             self.enqueue(source);
         }
         self.forget_all_gone();
+        // Whoever had one open may have written to it since it was let go.
+        self.find_renamed();
         self.next_rescan =
             Instant::now() + (started.elapsed() * RESCAN_PAUSE).clamp(RESCAN_INTERVAL, RESCAN_INTERVAL_MAX);
     }
@@ -203,7 +205,12 @@ impl<W: Watcher> Directory<W> {
         let target = match resolution.end {
             End::File(path, metadata) => match self.source_at(&path, metadata.identity, name) {
                 Ok(source) => source,
-                Err(error) => return self.note_problem(name, &error),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => {
+                    // What it led to is another file, since it is open.
+                    self.attach(name, None);
+                    return self.note_problem(name, &error);
+                }
             },
             End::Unreadable(error) => return self.note_problem(name, &error),
             End::Refused(reason) => {
@@ -275,10 +282,12 @@ impl<W: Watcher> Directory<W> {
         if before == source {
             return;
         }
+        // A name that led nowhere for a moment goes on with the stream it had.
+        let earlier = before.or_else(|| self.deliverers.get(&self.seen(name))?.last().copied());
         if let Some(before) = before {
             self.remove_name_from(before, name);
-            self.succeeded.extend(source.map(|source| (before, source)));
         }
+        self.succeeded.extend(earlier.filter(|earlier| Some(*earlier) != source).map(|earlier| (earlier, source)));
         if let Some(source) = source {
             self.add_name_to(source, name);
         }

@@ -17,6 +17,9 @@ const LISTINGS_MAX: usize = 3;
 /// the ticks of the clocks that file systems take that from.
 const TICK_NS: i64 = 20_000_000;
 
+/// Some file systems know the time to the second only.
+const NS_PER_SECOND: i64 = 1_000_000_000;
+
 /// Files by identity.
 pub(super) type Files = HashMap<Identity, PathBuf>;
 
@@ -40,7 +43,8 @@ impl Listing {
         let paths = file::read_directory(directory)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
         let now_ns = now.and_then(|now| i64::try_from(now.as_nanos()).ok());
-        let will_show = now_ns.is_some_and(|now_ns| modified_ns.saturating_add(TICK_NS) < now_ns);
+        let is_exact = modified_ns % NS_PER_SECOND != 0;
+        let will_show = is_exact && now_ns.is_some_and(|now_ns| modified_ns.saturating_add(TICK_NS) < now_ns);
         Ok(Self { modified_ns: will_show.then_some(modified_ns), paths, files: None })
     }
 

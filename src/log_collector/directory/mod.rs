@@ -137,8 +137,8 @@ pub struct Directory<W: Watcher> {
     polled: BTreeSet<SourceId>,
     /// Compressed sources that are being read.
     decompressing: BTreeSet<SourceId>,
-    /// Sources that lost a name, and those that have it now: others may have had it in between.
-    succeeded: BTreeSet<(SourceId, SourceId)>,
+    /// Sources that lost a name, and those that have it now, if any: others may have had it in between.
+    succeeded: BTreeSet<(SourceId, Option<SourceId>)>,
     /// Sources whose file was truncated a moment ago, so that a copy may be found.
     truncated: BTreeSet<SourceId>,
     /// Sources that may be copies of others, and of which.

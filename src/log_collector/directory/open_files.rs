@@ -1,7 +1,7 @@
 //! More files than may be open: those that were read longest ago are closed, and opened again when there is something to
 //! read.
 //!
-//! A file without a name stays open, because nothing leads to it any more; a compressed one does, because what is
+//! A file that is deleted stays open, because nothing leads to it any more; a compressed one does, because what is
 //! remembered of it is dear.
 
 use crate::file;
@@ -62,8 +62,7 @@ impl<W: Watcher> Directory<W> {
         self.open_files.insert(self.uses, id);
         while self.settings.open_files_max < self.open_files.len() {
             let may_close = |(_, other): &(&u64, &SourceId)| {
-                **other != id
-                    && self.sources.get(other).is_some_and(|it| !it.names.is_empty() && !it.source.is_compressed())
+                **other != id && self.sources.get(other).is_some_and(|it| it.source.may_be_closed())
             };
             let Some((_, &oldest)) = self.open_files.iter().find(may_close) else { return };
             self.forget_use(oldest);

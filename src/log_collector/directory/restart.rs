@@ -119,8 +119,8 @@ impl<W: Watcher> Directory<W> {
         self.order_resumed(&turns);
     }
 
-    /// Finds files that were renamed out of the names that are collected, to be read to their end.
-    fn find_renamed(&mut self) {
+    /// Finds files that were renamed out of the names that are collected and hold more than was read, to be read to their end.
+    pub(super) fn find_renamed(&mut self) {
         let mut found_in: HashMap<PathBuf, Arc<Files>> = HashMap::new();
         for (identity, position) in self.restored.clone() {
             let (Some(directory), Some(delivery)) = (position.path.parent(), position.deliveries.first()) else {

@@ -22,7 +22,7 @@ impl<W: Watcher> Directory<W> {
     /// Finds the files that were rotated in between where one source has lost its name to another.
     pub(super) fn find_all_between(&mut self) {
         let succeeded = std::mem::take(&mut self.succeeded);
-        let ids = succeeded.iter().flat_map(|(earlier, later)| [earlier, later]);
+        let ids = succeeded.iter().flat_map(|(earlier, later)| [Some(earlier), later.as_ref()]).flatten();
         let paths = ids.filter_map(|id| Some(self.sources.get(id)?.source.path.as_path()));
         let directories: BTreeSet<PathBuf> = paths.filter_map(Path::parent).map(Path::to_owned).collect();
         self.forget_gone(&directories);
@@ -31,9 +31,9 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// Finds the files that were rotated after `earlier`, which had the name that `later` has now, without ever having
-    /// been seen under that name.
-    fn find_between(&mut self, earlier: SourceId, later: SourceId) {
+    /// Finds the files that were rotated after `earlier`, which had the name that `later` or nobody has now, without ever
+    /// having been seen under that name.
+    fn find_between(&mut self, earlier: SourceId, later: Option<SourceId>) {
         let Some(before) = self.sources.get(&earlier) else { return };
         if before.source.delivery_paths().next().is_none() {
             // It lost its name as soon as it was seen.
@@ -46,7 +46,8 @@ impl<W: Watcher> Directory<W> {
                 self.outbox.push_front(collected);
             }
         }
-        let (Some(before), Some(after)) = (self.sources.get(&earlier), self.sources.get(&later)) else { return };
+        let Some(before) = self.sources.get(&earlier) else { return };
+        let after = later.and_then(|later| self.sources.get(&later)).unwrap_or(before);
         let paths: Vec<PathBuf> = before.source.delivery_paths().map(Path::to_owned).collect();
         let identity = before.source.identity;
         let (from, to) = (before.source.path.clone(), after.source.path.clone());

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::Collector;
+use crate::log_collector::checkpoint::DELIVERIES_MAX;
 use crate::log_collector::source::CHUNK_BYTES;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::status::SourceState;
@@ -18,6 +19,8 @@ on_mock_and_platform! {
     more_files_than_may_be_open_are_closed_and_opened_again
     a_closed_file_that_is_compressed_is_read_to_its_end
     a_closed_file_is_opened_when_it_loses_its_name
+    renamed_files_are_closed_where_too_many_are_open
+    a_batch_is_bounded_however_many_names_a_file_has
 }
 
 fn deleted_files_over_the_budget_are_let_go<W: Stage>() {
@@ -201,4 +204,37 @@ fn a_file_that_cannot_be_opened_shows_in_the_status() {
     let unreadable: Vec<_> = sources.iter().filter(|source| source.state().0 == SourceState::Unreadable).collect();
     assert_eq!(unreadable.len(), 1);
     assert!(unreadable[0].path.ends_with("a.log"));
+}
+
+fn renamed_files_are_closed_where_too_many_are_open<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.open_files_max = 2;
+    story.settings.quiet_before_letting_go = Duration::from_secs(5);
+    let names = ["a", "b", "c", "d"];
+    names.iter().for_each(|name| story.append(&format!("{name}.log"), "one\n"));
+    story.start();
+    story.collect();
+    for name in names {
+        story.rename(&format!("{name}.log"), &format!("{name}.gz"));
+        story.collect();
+    }
+    assert_eq!(story.collector.as_ref().unwrap().open_files.len(), 2);
+    names.iter().for_each(|name| story.append(&format!("{name}.gz"), "two\n"));
+    story.check(&["a.log: one two", "b.log: one two", "c.log: one two", "d.log: one two"]);
+}
+
+fn a_batch_is_bounded_however_many_names_a_file_has<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("0.log", "\n".repeat(2 * CHUNK_BYTES));
+    for number in 1..2 * DELIVERIES_MAX {
+        fs::hard_link(story.path("0.log"), story.path(&format!("{number}.log"))).unwrap();
+    }
+    story.start();
+    let mut line_count = 0;
+    while let Some(collected) = story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap() {
+        let lines: usize = collected.batch.streams.iter().map(|stream| stream.lines.len()).sum();
+        assert!(lines <= 4 * CHUNK_BYTES, "{lines} lines in one batch");
+        line_count += lines;
+    }
+    assert_eq!(line_count, 2 * CHUNK_BYTES * DELIVERIES_MAX);
 }

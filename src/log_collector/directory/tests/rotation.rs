@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::file::WITHOUT_BIRTHS;
+use crate::log_collector::directory::copies::COPY_PATIENCE;
 use crate::log_collector::source::CHUNK_BYTES;
 
 on_mock_and_platform! {
@@ -28,6 +29,8 @@ on_mock_and_platform! {
     a_file_that_loses_its_name_as_soon_as_it_was_seen_is_read
     files_rotated_right_after_one_was_seen_are_read_in_their_order
     a_file_with_the_inode_of_a_finished_one_has_its_own_stream
+    a_log_that_is_missing_for_a_moment_goes_on_with_its_stream
+    a_file_that_is_written_to_after_it_was_let_go_is_read
 }
 
 fn truncation_starts_over<W: Stage>() {
@@ -277,4 +280,34 @@ fn a_file_with_the_inode_of_a_finished_one_has_its_own_stream<W: Stage>() {
         story.start();
     }
     WITHOUT_BIRTHS.set(false);
+}
+
+fn a_log_that_is_missing_for_a_moment_goes_on_with_its_stream<W: Stage>() {
+    for looked_at in 0..2 {
+        let mut story = Story::<W>::after_one_behind_a_link();
+        story.settings.quiet_before_letting_go = COPY_PATIENCE;
+        story.start();
+        let texts = ["one", "two", "three", "four"];
+        for (round, text) in texts.iter().enumerate().skip(1) {
+            story.rename("../0.log", &format!("../0.log.2026112{round}-130405"));
+            if round % 2 == looked_at {
+                story.collect();
+            }
+            story.append("../0.log", format!("{text}\n"));
+        }
+        story.check(&["a.log: one two three four"]);
+    }
+}
+
+fn a_file_that_is_written_to_after_it_was_let_go_is_read<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.rename("a.log", "moved.gz");
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+    assert_eq!(story.open_file_count(), 1);
+    story.append("moved.gz", "late\n");
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one two late"]);
+    story.start();
+    story.check(&["a.log: one two late"]);
 }

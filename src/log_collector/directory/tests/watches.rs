@@ -3,9 +3,13 @@
 use std::fs;
 use std::time::Instant;
 
-use super::{Stage, Story};
+use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::watcher::Limit;
 use crate::log_collector::watcher::mock::MockWatcher;
+
+on_mock_and_platform! {
+    a_directory_in_a_replaced_one_is_watched
+}
 
 #[test]
 fn one_file_is_watched_once_however_many_names_it_has() {
@@ -123,4 +127,21 @@ fn events_without_names_will_do() {
     fs::write(story.path("a.log"), "two\n").unwrap();
     mock.any_entry(story.path("a.log").parent().unwrap());
     story.check(&["a.log: one two"]);
+}
+
+fn a_directory_in_a_replaced_one_is_watched<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir_all(story.path("app/sub")).unwrap();
+    story.append("app/sub/x.log", "one\n");
+    story.start();
+    story.check(&["app/sub/x.log: one"]);
+    fs::create_dir_all(story.path("new/sub")).unwrap();
+    fs::rename(story.path("app"), story.path("../app.1")).unwrap();
+    fs::rename(story.path("new"), story.path("app")).unwrap();
+    ["app", "new"].iter().for_each(|name| story.happened(name));
+    story.collect();
+    story.append("app/sub/x.log", "two\n");
+    story.check(&["app/sub/x.log: one two"]);
+    story.append("app/sub/y.log", "three\n");
+    story.check(&["app/sub/x.log: one two", "app/sub/y.log: three"]);
 }
