@@ -155,6 +155,9 @@ impl World {
         if self.logs[log].scheme != Scheme::Copy {
             self.rename(&path, &rotated);
             self.logs[log].current().path = rotated;
+            if look_between {
+                self.look(1000)?;
+            }
             self.create(log);
             return Ok(());
         }

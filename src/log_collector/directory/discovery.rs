@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::file::{self, Kind};
+use crate::log_collector::directory::copies::originals;
+use crate::log_collector::directory::succession::Succession;
 use crate::log_collector::directory::{Directory, RESCAN_INTERVAL, SourceId};
 use crate::log_collector::links::{End, Resolution};
 use crate::log_collector::watcher::Watcher;
@@ -202,13 +204,14 @@ impl<W: Watcher> Directory<W> {
         }
         let resolution = self.resolve(name);
         let missing = matches!(resolution.end, End::Missing);
+        let to = resolution.hops.last().map_or(name, PathBuf::as_path);
         let target = match resolution.end {
             End::File(path, metadata) => match self.source_at(&path, metadata.identity, name) {
                 Ok(source) => source,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => {
                     // What it led to is another file, since it is open.
-                    self.attach(name, None);
+                    self.attach(name, None, to);
                     return self.note_problem(name, &error);
                 }
             },
@@ -220,7 +223,7 @@ impl<W: Watcher> Directory<W> {
             End::Missing => None,
         };
         self.clear_problem(name);
-        self.attach(name, target);
+        self.attach(name, target, to);
         // A link that dangles may be mended; a path that is gone is forgotten.
         if missing && resolution.hops.len() == 1 {
             self.set_hops(name, &[]);
@@ -275,22 +278,50 @@ impl<W: Watcher> Directory<W> {
         unwatched_before
     }
 
-    /// Makes `source` the file that `name` leads to.
-    fn attach(&mut self, name: &Path, source: Option<SourceId>) {
+    /// Makes `source` the file that `name` leads to, which is or would be at `to`.
+    fn attach(&mut self, name: &Path, source: Option<SourceId>, to: &Path) {
         let Some(entry) = self.names.get_mut(name) else { return };
         let before = std::mem::replace(&mut entry.source, source);
         if before == source {
             return;
         }
-        // A name that led nowhere for a moment goes on with the stream it had.
-        let earlier = before.or_else(|| self.deliverers.get(&self.seen(name))?.last().copied());
+        self.note_succession(name, before, source, to);
         if let Some(before) = before {
             self.remove_name_from(before, name);
         }
-        self.succeeded.extend(earlier.filter(|earlier| Some(*earlier) != source).map(|earlier| (earlier, source)));
         if let Some(source) = source {
             self.add_name_to(source, name);
         }
+    }
+
+    /// Notes where files may be found that had a name in between, when it no longer leads to `before`.
+    fn note_succession(&mut self, name: &Path, before: Option<SourceId>, after: Option<SourceId>, to: &Path) {
+        let latest = |stream: &Path| self.deliverers.get(stream)?.last().copied();
+        let stream = self.seen(name);
+        // A name that led nowhere for a moment goes on with the stream it had.
+        let earlier = before.or_else(|| latest(&stream));
+        let delivers = |id: SourceId| self.deliverers.get(&stream).is_some_and(|deliverers| deliverers.contains(&id));
+        let is_news = match (earlier, after) {
+            (Some(earlier), None) => delivers(earlier),
+            // At the start all that was rotated is looked for.
+            (None, _) => !self.starting,
+            (Some(_), Some(_)) => earlier != after,
+        };
+        let mut successions = Vec::new();
+        if is_news {
+            successions.push(Succession { stream, earlier, to: to.to_owned() });
+        }
+        if after.is_some() && !self.starting {
+            // What was rotated out of a log that is missing right now.
+            let file_name = name.file_name().and_then(|file_name| file_name.to_str()).unwrap_or_default();
+            let missing = originals(file_name).into_iter().map(|original| name.with_file_name(original));
+            for original in missing.filter(|original| !self.names.contains_key(original)) {
+                let stream = self.seen(&original);
+                let earlier = latest(&stream);
+                successions.push(Succession { stream, earlier, to: original });
+            }
+        }
+        self.succeeded.extend(successions);
     }
 
     /// Shows in the status, and says once, that a name or a directory cannot be read. A name keeps the file that it had.

@@ -19,6 +19,7 @@ use jiff::tz::TimeZone;
 use crate::file::{self, Identity, Kind};
 use crate::log_collector::checkpoint::{self, Position};
 use crate::log_collector::directory::listings::Listings;
+use crate::log_collector::directory::succession::Succession;
 use crate::log_collector::links::Links;
 use crate::log_collector::naming::Naming;
 use crate::log_collector::patterns::Patterns;
@@ -137,8 +138,8 @@ pub struct Directory<W: Watcher> {
     polled: BTreeSet<SourceId>,
     /// Compressed sources that are being read.
     decompressing: BTreeSet<SourceId>,
-    /// Sources that lost a name, and those that have it now, if any: others may have had it in between.
-    succeeded: BTreeSet<(SourceId, Option<SourceId>)>,
+    /// Names that have come to lead elsewhere since they were settled.
+    succeeded: BTreeSet<Succession>,
     /// Sources whose file was truncated a moment ago, so that a copy may be found.
     truncated: BTreeSet<SourceId>,
     /// Sources that may be copies of others, and of which.

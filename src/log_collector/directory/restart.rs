@@ -94,15 +94,18 @@ impl<W: Watcher> Directory<W> {
         self.restored.values().map(|position| position.path.as_path()).collect()
     }
 
-    /// The path that the file of a position had before it was rotated, which is there or among `known_paths`.
+    /// The path that the file of a position had before it was rotated: it has that one's stream, or the path is among
+    /// `known_paths`, or there.
     pub(super) fn rotated_from(&self, position: &Position, known_paths: &HashSet<&Path>) -> PathBuf {
         let path = &position.path;
         let has_own_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(path));
         let name = path.file_name().and_then(|name| name.to_str()).filter(|_| !has_own_stream).unwrap_or_default();
         let name = name.strip_suffix(COMPRESSED).unwrap_or(name);
         let candidates = originals(name).into_iter().map(|original| path.with_file_name(original));
-        let is_known =
-            |candidate: &PathBuf| known_paths.contains(candidate.as_path()) || file::link_metadata(candidate).is_ok();
+        let is_known = |candidate: &PathBuf| {
+            let has_its_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(candidate));
+            has_its_stream || known_paths.contains(candidate.as_path()) || file::link_metadata(candidate).is_ok()
+        };
         candidates.into_iter().find(is_known).unwrap_or_else(|| path.clone())
     }
 
@@ -189,9 +192,8 @@ impl<W: Watcher> Directory<W> {
 
     /// Reads the files that came after those that are `known`.
     fn read_later(&mut self, lineage: &Lineage<'_>, known: &[Known], found: &Found) {
-        // The birth of a compressed file is when it was compressed, and so may be the time at which it was written to.
-        let age = |(identity, position): &&Known| (!position.compressed, identity.born_ns, position.saved);
-        let Some((latest_identity, latest)) = known.iter().max_by_key(age) else { return };
+        let latest = known.iter().max_by_key(|(identity, position)| position.age(*identity));
+        let Some((latest_identity, latest)) = latest else { return };
         let plain = known.iter().filter(|(_, position)| !position.compressed);
         let modified_ns = plain.map(|(_, position)| position.modified_ns).max().unwrap_or(i64::MIN);
         let first_later = found.newest.map_or(0, |newest| newest + 1);

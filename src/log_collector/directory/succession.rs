@@ -4,14 +4,42 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::file::Identity;
 use crate::log_collector::checkpoint::Position;
+use crate::log_collector::directory::copies::originals;
 use crate::log_collector::directory::rotated::{Rotated, rotated_out_of};
 use crate::log_collector::directory::{Directory, SourceId};
 use crate::log_collector::source::{Former, Reading, Source};
 use crate::log_collector::watcher::Watcher;
+use crate::model::Timestamp;
 use crate::status::SkipReason;
 
+/// A name has come to lead elsewhere: others may have had it in between.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Succession {
+    /// The name, as seen under the root.
+    pub(super) stream: PathBuf,
+    /// The source that delivered to its stream, if it is still there.
+    pub(super) earlier: Option<SourceId>,
+    /// Where it leads now, be there a file or none.
+    pub(super) to: PathBuf,
+}
+
+/// A file whose stream goes on with another.
+struct Earlier {
+    identity: Identity,
+    path: PathBuf,
+    modified_ns: i64,
+    streams: Vec<PathBuf>,
+}
+
 impl Position {
+    /// What is greater the later a file was read: the birth of a compressed one is when it was compressed, and so may be
+    /// the time at which it was written to.
+    pub(super) fn age(&self, identity: Identity) -> (bool, i64, Timestamp) {
+        (!self.compressed, identity.born_ns, self.saved)
+    }
+
     /// Whether the file was read for one of the streams of `paths`.
     pub(super) fn delivers_to_any(&self, paths: &[PathBuf]) -> bool {
         self.deliveries.iter().any(|delivery| paths.contains(&delivery.path))
@@ -19,46 +47,93 @@ impl Position {
 }
 
 impl<W: Watcher> Directory<W> {
-    /// Finds the files that were rotated in between where one source has lost its name to another.
+    /// Finds the files that were rotated in between where a name has come to lead elsewhere.
     pub(super) fn find_all_between(&mut self) {
         let succeeded = std::mem::take(&mut self.succeeded);
-        let ids = succeeded.iter().flat_map(|(earlier, later)| [Some(earlier), later.as_ref()]).flatten();
-        let paths = ids.filter_map(|id| Some(self.sources.get(id)?.source.path.as_path()));
+        let earlier_paths =
+            succeeded.iter().filter_map(|it| Some(self.sources.get(&it.earlier?)?.source.path.as_path()));
+        let paths = earlier_paths.chain(succeeded.iter().map(|it| it.to.as_path()));
         let directories: BTreeSet<PathBuf> = paths.filter_map(Path::parent).map(Path::to_owned).collect();
+        // Before those are forgotten that are gone.
+        let finished = |it: &Succession| if it.earlier.is_none() { self.earlier_position(&it.stream) } else { None };
+        let finished: Vec<Option<Earlier>> = succeeded.iter().map(finished).collect();
         self.forget_gone(&directories);
-        for (earlier, later) in succeeded {
-            self.find_between(earlier, later);
+        for (Succession { earlier, to, .. }, finished) in succeeded.into_iter().zip(finished) {
+            let earlier = earlier.and_then(|id| self.earlier_source(id, &to)).or(finished);
+            if let Some(earlier) = earlier {
+                self.find_between(&earlier, &to);
+            }
         }
     }
 
-    /// Finds the files that were rotated after `earlier`, which had the name that `later` or nobody has now, without ever
-    /// having been seen under that name.
-    fn find_between(&mut self, earlier: SourceId, later: Option<SourceId>) {
-        let Some(before) = self.sources.get(&earlier) else { return };
+    /// What a source was, once it is known whose streams it delivers to and whether it was truncated; a copy beside where it
+    /// was or beside `to` is read on.
+    fn earlier_source(&mut self, id: SourceId, to: &Path) -> Option<Earlier> {
+        let before = self.sources.get(&id)?;
         if before.source.delivery_paths().next().is_none() {
             // It lost its name as soon as it was seen.
-            self.settle_source(earlier);
+            self.settle_source(id);
         }
-        let Some(before) = self.sources.get(&earlier) else { return };
-        if !before.source.is_intact().unwrap_or(true) {
+        if !self.sources.get(&id)?.source.is_intact().unwrap_or(true) {
             // It was truncated before it lost its name: that is found by reading it.
-            if let Some(collected) = self.read(earlier) {
+            if let Some(collected) = self.read(id) {
                 self.outbox.push_front(collected);
             }
         }
-        let Some(before) = self.sources.get(&earlier) else { return };
-        let after = later.and_then(|later| self.sources.get(&later)).unwrap_or(before);
-        let paths: Vec<PathBuf> = before.source.delivery_paths().map(Path::to_owned).collect();
-        let identity = before.source.identity;
-        let (from, to) = (before.source.path.clone(), after.source.path.clone());
-        let modified_ns = before.source.modified_ns;
+        let source = &self.sources.get(&id)?.source;
+        let earlier = Earlier {
+            identity: source.identity,
+            path: self.path_before_rotation(&source.position((self.settings.clock)())),
+            modified_ns: source.modified_ns,
+            streams: source.delivery_paths().map(Path::to_owned).collect(),
+        };
+        if self.truncated.contains(&id) {
+            let rotated = self.rotated_between(&earlier, to);
+            self.find_copy_of(id, &rotated);
+        }
+        Some(earlier)
+    }
+
+    /// The latest file that was read for a stream, read to its end and let go.
+    fn earlier_position(&self, stream: &Path) -> Option<Earlier> {
+        let is_of_stream =
+            |position: &Position| position.deliveries.iter().any(|delivery| delivery.path.as_path() == stream);
+        let known = self.restored.iter().filter(|(_, position)| position.finished && is_of_stream(position));
+        let (identity, position) = known.max_by_key(|(identity, position)| position.age(**identity))?;
+        Some(Earlier {
+            identity: *identity,
+            path: self.path_before_rotation(position),
+            modified_ns: position.modified_ns,
+            streams: vec![stream.to_owned()],
+        })
+    }
+
+    /// Where the file of a position was before it was rotated, if it was.
+    fn path_before_rotation(&self, position: &Position) -> PathBuf {
+        let name = position.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if originals(name).is_empty() {
+            return position.path.clone();
+        }
+        self.rotated_from(position, &self.known_paths())
+    }
+
+    /// The files that were rotated out of where a stream's log was and out of where it is now, the earliest first.
+    fn rotated_between(&mut self, earlier: &Earlier, to: &Path) -> Vec<Rotated> {
+        let from = &earlier.path;
         // A file that a link led to may have been replaced before the link was.
         let is_relinked = from != to && !from.starts_with(&self.root);
-        let mut rotated = if is_relinked { rotated_out_of(&from, &mut self.listings) } else { Vec::new() };
-        rotated.extend(Rotated::current(&from).filter(|it| is_relinked && it.metadata.identity != identity));
-        rotated.extend(rotated_out_of(&to, &mut self.listings));
-        self.find_copy_of(earlier, &rotated);
-        let newest = rotated.iter().rposition(|it| self.is_read_for(it, &paths));
+        let mut rotated = if is_relinked { rotated_out_of(from, &mut self.listings) } else { Vec::new() };
+        rotated.extend(Rotated::current(from).filter(|it| is_relinked && it.metadata.identity != earlier.identity));
+        rotated.extend(rotated_out_of(to, &mut self.listings));
+        rotated
+    }
+
+    /// Finds the files that were rotated after `earlier`, which was where `to` is now or will be, without ever having been
+    /// seen there.
+    fn find_between(&mut self, earlier: &Earlier, to: &Path) {
+        let Earlier { identity, modified_ns, ref streams, .. } = *earlier;
+        let rotated = self.rotated_between(earlier, to);
+        let newest = rotated.iter().rposition(|it| self.is_read_for(it, streams));
         // Where all that is known is gone, what came into being or was written to later is new.
         let is_younger = |it: &Rotated| match newest {
             Some(_) => it.may_be_younger_than(identity),
@@ -66,7 +141,7 @@ impl<W: Watcher> Directory<W> {
             None => identity.born_ns < it.metadata.identity.born_ns,
         };
         for it in rotated.iter().skip(newest.map_or(0, |newest| newest + 1)).filter(|it| is_younger(it)) {
-            self.read_for(it, &paths);
+            self.read_for(it, streams);
         }
     }
 

@@ -31,6 +31,9 @@ on_mock_and_platform! {
     a_file_with_the_inode_of_a_finished_one_has_its_own_stream
     a_log_that_is_missing_for_a_moment_goes_on_with_its_stream
     a_file_that_is_written_to_after_it_was_let_go_is_read
+    what_was_rotated_before_a_log_was_missing_is_read
+    what_was_rotated_after_a_log_was_missing_is_read
+    a_file_compressed_where_an_older_one_was_is_read_once
 }
 
 fn truncation_starts_over<W: Stage>() {
@@ -310,4 +313,41 @@ fn a_file_that_is_written_to_after_it_was_let_go_is_read<W: Stage>() {
     story.check(&["a.log: one two late"]);
     story.start();
     story.check(&["a.log: one two late"]);
+}
+
+fn what_was_rotated_before_a_log_was_missing_is_read<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "");
+    story.start();
+    story.check(&[]);
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "one\n");
+    story.rename("a.log.1", "a.log.2");
+    story.rename("a.log", "a.log.1");
+    story.check(&["a.log: one"]);
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+}
+
+fn what_was_rotated_after_a_log_was_missing_is_read<W: Stage>() {
+    let mut story = Story::<W>::after_one_behind_a_link();
+    story.rename("../0.log", "../0.log.20261122-130405");
+    story.check(&["a.log: one"]);
+    assert_eq!(story.open_file_count(), 0);
+    story.append("../0.log", "two\n");
+    story.rename("../0.log", "../0.log.20261122-130406");
+    story.append("../0.log", "three\n");
+    story.check(&["a.log: one two three"]);
+}
+
+fn a_file_compressed_where_an_older_one_was_is_read_once<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+    story.rename("a.log.1", "a.log.2");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "");
+    story.compress("a.log.1", "a.log.1.gz");
+    story.check(&["a.log: one two"]);
 }
