@@ -1,7 +1,7 @@
 //! A directory of the file system.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::IoSlice;
+use std::io::{ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,7 +83,10 @@ impl Storage for DiskStorage {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        file::remove(&self.root.join(name))
+        match file::remove(&self.root.join(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     fn sync_directory(&self, directory: &str) -> Result<()> {

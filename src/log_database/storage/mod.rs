@@ -42,7 +42,7 @@ pub trait Storage: Debug + Send + Sync {
     /// Renames a file inside its directory. Other processes see the old name or the new one, never both or none.
     fn rename(&self, from: &str, to: &str) -> Result<()>;
 
-    /// Removes a name. Who has the file open can still read it.
+    /// Removes a name; that it is gone already is fine. Who has the file open can still read it.
     fn remove(&self, name: &str) -> Result<()>;
 
     /// Waits until the names in `directory` are on stable storage.

@@ -365,7 +365,10 @@ impl Storage for SimulatedStorage {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        self.change("remove", Change::Unlink { name: name.to_owned() }, name)
+        match self.change("remove", Change::Unlink { name: name.to_owned() }, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     fn sync_directory(&self, directory: &str) -> Result<()> {
