@@ -5,7 +5,7 @@ use std::io::{ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::file::{self, File};
+use crate::file::{self, File, Kind};
 use crate::log_database::Error;
 use crate::log_database::storage::{Result, Storage, StoredFile};
 
@@ -66,6 +66,10 @@ impl Storage for DiskStorage {
         let paths = file::read_directory(&self.root.join(directory))?;
         let names = paths.iter().filter_map(|path| path.file_name()?.to_str());
         Ok(names.map(|name| format!("{directory}/{name}")).collect())
+    }
+
+    fn kind(&self, name: &str) -> Result<Kind> {
+        Ok(file::metadata(&self.root.join(name))?.kind)
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn StoredFile>> {

@@ -10,7 +10,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::log_database::storage::{IoError, Result, Storage, StoredFile};
+use crate::log_database::storage::{IoError, Kind, Result, Storage, StoredFile};
 
 /// What a disk writes as a whole or not at all, in bytes.
 const SECTOR_BYTES: usize = 512;
@@ -334,6 +334,11 @@ impl Storage for SimulatedStorage {
         let directories = world.directories.keys().filter(|name| directory_of(name) == directory);
         let names: BTreeSet<&String> = files.chain(directories).collect();
         Ok(names.into_iter().cloned().collect())
+    }
+
+    fn kind(&self, name: &str) -> Result<Kind> {
+        let world = self.call("stat", Path::new(name))?;
+        Ok(if world.directories.contains_key(name) { Kind::Directory } else { Kind::Regular })
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn StoredFile>> {
