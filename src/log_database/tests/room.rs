@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::log_database::storage::{CrashMode, DiskStorage, Failure, SimulatedStorage, Storage};
+use crate::log_database::storage::{CrashMode, DiskStorage, Failure, Random, SimulatedStorage, Storage};
 use crate::log_database::tests::crash::{limits, open, open_with};
 use crate::log_database::tests::{Model, batch, content, in_time_order};
-use crate::log_database::{Database, Options, RetentionLimits};
-use crate::model::{Batch, Timestamp};
+use crate::log_database::{Database, Options, RetentionLimits, Statistics};
+use crate::model::{Batch, Checkpoint, Timestamp};
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 
@@ -82,6 +82,50 @@ fn the_oldest_segments_are_dropped_where_all_are_too_long() {
     assert!(statistics.segment_bytes <= bytes && 0 < statistics.segments, "{statistics:?} of {all:?}");
     let held = lines_held(&database);
     assert_eq!(content(&database).streams, in_time_order(Model::after(&batches[72 - held..])).streams);
+}
+
+#[test]
+fn what_is_dropped_at_a_time_is_a_small_part_of_what_is_kept() {
+    const LIMIT: u64 = 4 << 20;
+    /// Text that is committed at once; it does not compress.
+    const COMMIT_BYTES: usize = 64 << 10;
+    // A journal file, and so a segment, with the commit that filled it and what describes them.
+    const FILE_BYTES: u64 = (1 << 20) + 2 * COMMIT_BYTES as u64;
+    let retention = RetentionLimits { age: None, bytes: Some(LIMIT) };
+    let database = Database::open_with(Arc::new(SimulatedStorage::default()), Options { retention }).unwrap();
+    let mut random = Random(1);
+    let mut line_count = 0;
+    for number in 0..2 * LIMIT / COMMIT_BYTES as u64 {
+        let mut batch = batch("a", &[], 1);
+        for _ in 0..COMMIT_BYTES >> 10 {
+            let line: Vec<u8> = (0..128).flat_map(|_| random.next().to_le_bytes()).collect();
+            batch.streams[0].lines.push(Timestamp::from_ns(i64::try_from(number).unwrap()), &line);
+        }
+        line_count += batch.line_count() as u64;
+        database.append(batch).unwrap();
+        database.commit().unwrap();
+        while database.maintain(after_hours(0)).unwrap() {}
+        let Statistics { segment_bytes, lines, .. } = database.statistics();
+        assert!(segment_bytes <= LIMIT, "{segment_bytes} bytes are too much");
+        assert!(lines == line_count || LIMIT - FILE_BYTES <= segment_bytes, "{segment_bytes} bytes are left");
+    }
+    assert!(database.statistics().lines < line_count, "some are dropped");
+}
+
+#[test]
+fn a_journal_file_takes_lines_however_many_checkpoints_it_starts_with() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    for source in 0..100 {
+        let position = Some(vec![0; 100]);
+        let checkpoint = Some(Checkpoint { source: format!("{source}").into(), position });
+        database.append(Batch { checkpoint, streams: Vec::new() }).unwrap();
+    }
+    for number in 0..4 {
+        database.append(batch("a", &[(number, &"x".repeat(2 << 10))], 1)).unwrap();
+        database.commit().unwrap();
+    }
+    assert_eq!(database.statistics().files, 2, "the checkpoints alone are longer than a file may become");
 }
 
 #[test]
