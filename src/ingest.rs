@@ -28,6 +28,9 @@ const FOLLOW_INTERVAL: Duration = Duration::from_millis(100);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a failure that lasts is named in the log.
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
+/// How long housekeeping may fail, or reading wait for it, before that is a problem: a medium that was away for a
+/// moment is none, nor is a large backlog of logs that is read faster than housekeeping follows.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the database is left alone once there is nothing to maintain.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it is checked at most that every byte is accounted for: that walks all sources.
@@ -80,7 +83,7 @@ impl Stop {
 ///
 /// See [`Error`]; whatever it is, what the database holds is consistent and the next start reads on from there.
 pub fn run(collector: &mut impl Collector, database: &Database, status: &Status, stop: &Stop) -> Result<(), Error> {
-    let mut pump = Pump { database, status, stop, uncommitted_since: None, unsynced_since: None, balanced: None };
+    let mut pump = Pump::new(database, status, stop);
     while !stop.is_set() {
         if let Some(collected) = pump.next_batch(collector)? {
             pump.append(collected)?;
@@ -106,32 +109,55 @@ pub fn run(collector: &mut impl Collector, database: &Database, status: &Status,
 
 /// Moves what is stored to where it takes less room, and drops what is not to be kept, until `stop`. `clock` says what
 /// time it is.
-pub fn maintain(database: &Database, stop: &Stop, clock: fn() -> Timestamp) {
-    let mut complaint = Complaint::default();
+pub fn maintain(database: &Database, status: &Status, stop: &Stop, clock: fn() -> Timestamp) {
+    let mut trouble = Trouble::default();
     while !stop.is_set() {
-        match database.maintain(clock()) {
-            Ok(true) => {}
-            Ok(false) => stop.wait(MAINTENANCE_INTERVAL),
-            Err(error) => {
-                complaint.say(&format!("stored lines take more room than they should: {error}"));
-                stop.wait(RETRY_INTERVAL);
+        stop.wait(maintain_once(database, status, &mut trouble, clock()));
+    }
+}
+
+/// Returns how long to wait before the next time. `trouble` is what housekeeping had so far.
+fn maintain_once(database: &Database, status: &Status, trouble: &mut Trouble, now: Timestamp) -> Duration {
+    match database.maintain(now) {
+        Ok(is_more) => {
+            if trouble.end() {
+                log::info!("housekeeping works again");
+                status.set_housekeeping_problem(None);
             }
+            if is_more { Duration::ZERO } else { MAINTENANCE_INTERVAL }
+        }
+        Err(error) => {
+            let text = format!("stored lines take more room than they should: {error}");
+            if PATIENCE <= trouble.say(&text) {
+                status.set_housekeeping_problem(Some(text));
+            }
+            RETRY_INTERVAL
         }
     }
 }
 
-/// Names a failure that lasts in the log, but not each time it is met.
+/// Something that may be wrong for a while: named in the log, but not each time it is met.
 #[derive(Debug, Default)]
-struct Complaint {
+struct Trouble {
+    /// When it began; `None` while all is well.
+    since: Option<Instant>,
+    /// When it was named last.
     said: Option<Instant>,
 }
 
-impl Complaint {
-    fn say(&mut self, text: &str) {
+impl Trouble {
+    /// Names it in the log, and returns for how long it has lasted.
+    fn say(&mut self, text: &str) -> Duration {
         if self.said.is_none_or(|when| COMPLAINT_INTERVAL <= when.elapsed()) {
             log::error!("{text}");
             self.said = Some(Instant::now());
         }
+        self.since.get_or_insert_with(Instant::now).elapsed()
+    }
+
+    /// Says that it is over; whether there was any.
+    fn end(&mut self) -> bool {
+        self.since.take().is_some()
     }
 }
 
@@ -145,15 +171,40 @@ struct Pump<'a> {
     unsynced_since: Option<Instant>,
     /// When it was checked last that every byte is accounted for.
     balanced: Option<Instant>,
+    /// How much may wait for maintenance, in bytes; and that more does.
+    backlog_bytes_max: u64,
+    backlog: Trouble,
 }
 
-impl Pump<'_> {
+impl<'a> Pump<'a> {
+    fn new(database: &'a Database, status: &'a Status, stop: &'a Stop) -> Self {
+        Self {
+            database,
+            status,
+            stop,
+            uncommitted_since: None,
+            unsynced_since: None,
+            balanced: None,
+            backlog_bytes_max: BACKLOG_BYTES_MAX,
+            backlog: Trouble::default(),
+        }
+    }
+
     /// What was read next; nothing is while too much waits for maintenance.
-    fn next_batch(&self, collector: &mut impl Collector) -> Result<Option<Collected>, Error> {
+    fn next_batch(&mut self, collector: &mut impl Collector) -> Result<Option<Collected>, Error> {
         let timeout = self.wait_at_most();
-        if BACKLOG_BYTES_MAX < self.database.backlog_bytes() {
+        let backlog_bytes = self.database.backlog_bytes();
+        if self.backlog_bytes_max < backlog_bytes {
+            let mib = backlog_bytes >> 20;
+            let text = format!("{mib} MiB wait to be moved to segments; nothing more is read until they are fewer");
+            if PATIENCE <= self.backlog.say(&text) {
+                self.status.set_problem(Some(text));
+            }
             self.follow_only(collector)?;
             return Ok(None);
+        }
+        if self.backlog.end() {
+            self.status.set_problem(None);
         }
         Ok(collector.next_batch(timeout)?)
     }
@@ -207,11 +258,11 @@ impl Pump<'_> {
         collector: &mut impl Collector,
         operation: impl Fn(&Database) -> Result<(), log_database::Error>,
     ) -> Result<(), Error> {
-        let mut complaint = Complaint::default();
+        let mut trouble = Trouble::default();
         loop {
             match operation(self.database) {
                 Ok(()) => {
-                    if complaint.said.is_some() {
+                    if trouble.end() {
                         log::info!("the database takes lines again");
                         self.status.set_problem(None);
                     }
@@ -219,7 +270,7 @@ impl Pump<'_> {
                 }
                 Err(error) if self.stop.is_set() => return Err(error.into()),
                 Err(error) => {
-                    complaint.say(&format!("{error}; nothing more is read until it works again"));
+                    trouble.say(&format!("{error}; nothing more is read until it works again"));
                     self.status.set_problem(Some(error.to_string()));
                     let tried = Instant::now();
                     while !self.stop.is_set() && tried.elapsed() < RETRY_INTERVAL {

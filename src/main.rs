@@ -106,7 +106,8 @@ fn run(config: &Config) -> anyhow::Result<()> {
     let (stop_serving, stopped) = channel::bounded::<()>(1);
     let (pumping, pump_ended) = channel::bounded::<()>(1);
     listen_to_signals(Arc::clone(&stop), stop_serving)?;
-    maintain(database.clone(), Arc::clone(&status), &stop)?;
+    let maintained = maintain(database.clone(), Arc::clone(&status), Arc::clone(&stop), now)?;
+    give_back_memory(Arc::clone(&status), Arc::clone(&stop))?;
     task::block_on(async {
         let listener = api::bind(&config.listen).await.context("cannot serve")?;
         log::info!("serving http://{}/", listener.local_address());
@@ -132,10 +133,14 @@ fn run(config: &Config) -> anyhow::Result<()> {
             ingest::run(&mut collector, &database, &status, &pump_stop)
         });
         let pump = task::spawn(pump);
-        let end = future::race(stopped.recv(), pump_ended.recv());
+        let end = future::race(future::race(stopped.recv(), pump_ended.recv()), maintained.recv());
         listener.serve(state, settings, async { end.await.unwrap_or_default() }).await;
+        // Without a stop, only a panic ends housekeeping; what was read is stored all the same.
+        let is_panic = maintained.is_closed() && !stop.is_set();
+        stop.set();
         let result = async_std::future::timeout(DRAIN_TIMEOUT, pump).await;
         result.context("gave up on storing the last lines; they are read again at the next start")??;
+        anyhow::ensure!(!is_panic, "housekeeping ended with the panic above; please report it");
         log::info!("stopped");
         Ok(())
     })
@@ -150,13 +155,26 @@ fn retention(config: &Config, storage: &DiskStorage) -> anyhow::Result<Retention
     Ok(RetentionLimits { age: config.retention_age, bytes: Some(bytes) })
 }
 
-/// Starts the threads of housekeeping, in the database and in memory. Nothing waits for their end: whatever they do may be
-/// cut short.
-fn maintain(database: Database, status: Arc<Status>, stop: &Arc<Stop>) -> anyhow::Result<()> {
-    let [stop, other_stop] = [Arc::clone(stop), Arc::clone(stop)];
-    let maintain = move || ingest::maintain(&database, &stop, now);
+/// Starts the database's housekeeping. What is returned is closed at its end, be it a panic: an agent that drops
+/// nothing fills the disk. Nothing waits for that: whatever is done may be cut short.
+fn maintain(
+    database: Database,
+    status: Arc<Status>,
+    stop: Arc<Stop>,
+    clock: fn() -> Timestamp,
+) -> anyhow::Result<channel::Receiver<()>> {
+    let (maintaining, maintained) = channel::bounded(1);
+    let maintain = move || {
+        let _maintaining = maintaining;
+        ingest::maintain(&database, &status, &stop, clock);
+    };
     thread::Builder::new().name("maintenance".into()).spawn(maintain).context("cannot start a thread")?;
-    let give_back = move || memory::give_back(&status, &other_stop);
+    Ok(maintained)
+}
+
+/// Starts the thread that has memory given back until `stop`. Nothing waits for its end.
+fn give_back_memory(status: Arc<Status>, stop: Arc<Stop>) -> anyhow::Result<()> {
+    let give_back = move || memory::give_back(&status, &stop);
     thread::Builder::new().name("memory".into()).spawn(give_back).context("cannot start a thread")?;
     Ok(())
 }
@@ -265,4 +283,19 @@ fn listen_to_signals(stop: Arc<Stop>, stop_serving: channel::Sender<()>) -> anyh
     };
     thread::Builder::new().name("signals".into()).spawn(listen).context("cannot listen to signals")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use monitoring_rs::log_database::storage::SimulatedStorage;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_of_housekeeping_is_noticed() {
+        let database = Database::open(Arc::new(SimulatedStorage::default())).unwrap();
+        let maintained = maintain(database, Arc::default(), Arc::default(), || panic!("a defect")).unwrap();
+        assert!(task::block_on(maintained.recv()).is_err());
+        assert!(maintained.is_closed());
+    }
 }

@@ -294,6 +294,8 @@ pub struct Status {
     pub queries: Counter,
     /// Why nothing is being stored, where that is so.
     problem: Mutex<Option<String>>,
+    /// Why what is stored is not looked after, where that is so.
+    housekeeping_problem: Mutex<Option<String>>,
     sources: Mutex<BTreeMap<u64, Arc<SourceStatus>>>,
     next_source: Counter,
 }
@@ -365,14 +367,20 @@ impl Status {
         lock(&self.sources).values().cloned().collect()
     }
 
-    /// Why nothing is being stored at the moment; `None` while all is well.
+    /// Why nothing is being stored at the moment, or what is stored is not looked after; `None` while all is well.
     pub fn problem(&self) -> Option<String> {
-        lock(&self.problem).clone()
+        let problems = [lock(&self.problem).clone(), lock(&self.housekeeping_problem).clone()];
+        problems.into_iter().flatten().reduce(|first, second| format!("{first}; {second}"))
     }
 
-    /// Says why nothing is being stored, or that all is well again.
+    /// Says why nothing is being stored, or that it is again. For the thread that stores.
     pub fn set_problem(&self, problem: Option<String>) {
         *lock(&self.problem) = problem;
+    }
+
+    /// Says why what is stored is not looked after, or that it is again. For the thread that does the housekeeping.
+    pub fn set_housekeeping_problem(&self, problem: Option<String>) {
+        *lock(&self.housekeeping_problem) = problem;
     }
 
     /// The time of the least recently read source that has unread bytes; `None` where all are read.

@@ -203,7 +203,6 @@ impl Snapshot {
             segment_bytes,
             unreadable_parts: journal.values().map(|file| file.unreadable_count()).sum::<usize>() as u64,
             unreadable_blocks: segments.values().map(|segment| segment.unreadable_count()).sum::<usize>() as u64,
-            oldest_stored: segments.values().next().map(|segment| segment.stored()),
             ..Statistics::default()
         };
         for view in self.views().values() {

@@ -21,8 +21,6 @@ pub struct Statistics {
     pub blocks: usize,
     /// Bytes of all segments.
     pub segment_bytes: u64,
-    /// When the newest line of the oldest segment was moved there from the journal; `None` where there is no segment.
-    pub oldest_stored: Option<Timestamp>,
     /// The earliest time of all lines; `None` where there is no line.
     pub oldest: Option<Timestamp>,
     /// Bytes that a crash left behind the last valid record, when the database was opened.

@@ -28,6 +28,7 @@ mod agent;
 mod check;
 mod logs;
 mod programs;
+mod trouble;
 mod world;
 
 use actions::{Defect, action};

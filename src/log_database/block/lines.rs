@@ -11,7 +11,7 @@ use super::sections::Source;
 use super::structure::{Column, Template};
 use crate::model::LINES_BYTES_MAX;
 
-/// The lines of a block, one at a time; keep it for many lines.
+/// The lines of a block, one at a time and each at most once; keep it for many lines.
 ///
 /// Making the view of a template reads and checks its columns; after that its lines cannot fail.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct LineReader<'b, S> {
     ranks: &'b [u32],
     timestamps_ns: &'b [i64],
     views: Vec<Option<TemplateView<'b>>>,
+    /// How many bytes the lines that are to come have at most.
+    rest_bytes: usize,
 }
 
 impl<'b, S: Source> LineReader<'b, S> {
@@ -28,14 +30,15 @@ impl<'b, S: Source> LineReader<'b, S> {
         let root = block.root()?;
         let (ids, ranks) = (root.ids(&block.sections)?, root.ranks(&block.sections)?);
         let views = std::iter::repeat_with(|| None).take(root.by_id.len()).collect();
-        Ok(Self { block, ids, ranks, timestamps_ns: block.timestamps_ns()?, views })
+        Ok(Self { block, ids, ranks, timestamps_ns: block.timestamps_ns()?, views, rest_bytes: block.byte_count() })
     }
 
     /// Appends the line at `row`; panics past the last line.
     ///
     /// # Errors
     ///
-    /// What reading and checking its columns says; [`Error::Corrupt`] where the line has more bytes than the block.
+    /// What reading and checking its columns says; [`Error::Corrupt`] where this line and those before it
+    /// have more bytes than the block, which only a forged one has.
     pub fn append(&mut self, row: u32, out: &mut Vec<u8>) -> Result<(), Error> {
         let id = self.ids[row as usize] as usize;
         let view = match &self.views[id] {
@@ -44,9 +47,8 @@ impl<'b, S: Source> LineReader<'b, S> {
         };
         let start = out.len();
         view.append(self.ranks[row as usize], self.timestamps_ns[row as usize], out);
-        if self.block.byte_count() < out.len() - start {
-            return Err(Error::Corrupt { what: "bytes of a line", offset: row as usize });
-        }
+        let rest_bytes = self.rest_bytes.checked_sub(out.len() - start);
+        self.rest_bytes = rest_bytes.ok_or(Error::Corrupt { what: "bytes of text", offset: row as usize })?;
         Ok(())
     }
 }

@@ -93,15 +93,12 @@ impl<S: Source> Block<S> {
         let mut lines = Lines::with_capacity(self.summary.line_count as usize, self.summary.byte_count);
         let mut reader = self.lines()?;
         let mut line = Vec::new();
-        let mut rest = self.summary.byte_count;
         for (row, timestamp_ns) in (0..).zip(self.timestamps_ns()?) {
             line.clear();
             reader.append(row, &mut line)?;
-            rest =
-                rest.checked_sub(line.len()).ok_or(Error::Corrupt { what: "bytes of text", offset: row as usize })?;
             lines.push(Timestamp::from_ns(*timestamp_ns), &line);
         }
-        if rest != 0 {
+        if lines.byte_count() != self.summary.byte_count {
             return Err(Error::Corrupt { what: "bytes of text", offset: lines.len() });
         }
         Ok(lines)

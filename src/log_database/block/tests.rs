@@ -330,10 +330,10 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
 }
 
 /// A block of the same sections but for `change`, with the checksums that fit them.
-fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
-    let (sections, summary) = Sections::open(block, Summary::read).unwrap();
+fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>, &mut Summary)) -> Vec<u8> {
+    let (sections, mut summary) = Sections::open(block, Summary::read).unwrap();
     let mut contents: Vec<Vec<u8>> = (0..sections.count()).map(|index| sections.get(index).unwrap().to_vec()).collect();
-    change(&mut contents);
+    change(&mut contents, &mut summary);
     let mut header = Vec::new();
     summary.put(&mut header);
     write_frame(&mut zstd::bulk::Compressor::new(1).unwrap(), sections.version(), &header, &contents).unwrap()
@@ -343,7 +343,7 @@ fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Vec<u8> {
 fn opens(column: &[u8]) -> bool {
     // One template, whose ids take no bytes of section 3; it has the one line, no text before its one column, and none after.
     let structure = [&[1, 3, 1, 1, 0], column, &[0]].concat();
-    let block = forge(&encode(&lines_of(&[b"x"])), |sections| {
+    let block = forge(&encode(&lines_of(&[b"x"])), |sections, _| {
         sections[0] = structure;
         sections.resize(6, Vec::new());
         sections.push(vec![0; 1024]);
@@ -370,6 +370,16 @@ fn strings_are_no_more_than_the_bytes_that_hold_them() {
     assert!(opens(&prose(&[3], 3)));
     assert!(!opens(&prose(&[3], 2)));
     assert!(!opens(&prose(&[0xff, 0xff, 0xff, 0xff, 0x0f], 0)), "as many as there are numbers, in no bytes");
+}
+
+#[test]
+fn lines_have_no_more_bytes_together_than_the_block() {
+    let block = encode(&lines_of(&[b"the first line", b"the second line", b"the third line"]));
+    let block = forge(&block, |_, summary| summary.byte_count = 30);
+    let block = Block::open(&block[..]).unwrap();
+    let mut reader = block.lines().unwrap();
+    let mut read = |row| reader.append(row, &mut Vec::new());
+    assert!(read(0).is_ok() && read(1).is_ok() && read(2).is_err());
 }
 
 #[test]
@@ -526,7 +536,7 @@ proptest! {
         changes in prop::collection::vec((any::<Index>(), any::<Index>(), any::<u8>(), 0..3_u8), 1..4),
     ) {
         let block = [GOLDEN, GOLDEN_1].get(golden).map_or_else(|| encode(&log(seed, 300)), |golden| golden.to_vec());
-        let block = forge(&block, |sections| {
+        let block = forge(&block, |sections, _| {
             for (section, at, byte, kind) in changes {
                 let section = section.get_mut(sections);
                 match kind {

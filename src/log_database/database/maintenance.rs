@@ -1,4 +1,4 @@
-//! Moves lines from the journal to segments, merges segments, and drops the oldest: one step per call.
+//! Moves lines from the journal to segments, merges segments, and drops the oldest: a step of each kind per call.
 //!
 //! No lock that a writer or a reader needs is held while lines are encoded. A step makes its file durable first, then
 //! exchanges it for its inputs in the index at once, so that each snapshot has every line exactly once, and removes the
@@ -32,20 +32,24 @@ pub(super) struct Maintenance {
 }
 
 impl Database {
-    /// Does what is most urgent of: dropping a segment that is not to be kept, closing a journal file that is old, moving
-    /// a closed one to a segment, and merging segments. `false` where there is nothing to do. Takes as long as encoding
-    /// and writing one file does; another call at the same time waits.
+    /// Drops a segment that is not to be kept, and does what is most urgent of: closing a journal file that is old,
+    /// moving a closed one to a segment, and merging segments. `false` where there is nothing to do. Takes as long as
+    /// encoding and writing one file does; another call at the same time waits.
     ///
     /// # Errors
     ///
-    /// The medium failed; what is there stays as it was, and the next call tries again.
+    /// The medium failed in one of the two; what is there stays as it was, and the next call tries again. The other one
+    /// was done all the same.
     pub fn maintain(&self, now: Timestamp) -> Result<bool, Error> {
         let mut maintenance = self.maintenance();
         self.shared.reserve.keep(self.shared.storage.as_ref());
-        if self.retain(&mut maintenance, now)? || self.close_old_journal(&mut maintenance, now)? {
-            return Ok(true);
-        }
-        Ok(self.flush(&mut maintenance, now)? || self.merge(now)?)
+        let retained = self.retain(&mut maintenance, now);
+        let moved = self.move_lines(&mut maintenance, now);
+        Ok(retained? | moved?)
+    }
+
+    fn move_lines(&self, maintenance: &mut Maintenance, now: Timestamp) -> Result<bool, Error> {
+        Ok(self.close_old_journal(maintenance, now)? || self.flush(maintenance, now)? || self.merge(now)?)
     }
 
     /// Bytes of journal files that wait for [`Database::maintain`]. Who appends waits while there are too many.

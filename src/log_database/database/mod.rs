@@ -2,9 +2,10 @@
 //!
 //! # Locks
 //!
-//! `maintenance` is held while the journal becomes segments and segments are merged or dropped; `writer` is held while the journal is written or synced, however long that takes; `state` for a few pointer copies,
-//! and never across I/O. Who needs more than one takes them in this order. So a slow sync blocks neither
-//! [`Database::append`] nor readers, and encoding blocks none of them.
+//! `maintenance` is held while the journal becomes segments and segments are merged or dropped; `writer` while the
+//! journal is written or synced, however long that takes; `state` for a few pointer copies, and never across I/O. Who
+//! needs more than one takes them in this order. So a slow sync blocks neither [`Database::append`] nor readers, and
+//! encoding blocks none of them.
 
 mod maintenance;
 mod reserve;
@@ -33,6 +34,10 @@ pub use retention::RetentionLimits;
 /// Most bytes of memory that batches take before they are committed; the caller commits long before. Bounds memory
 /// while the medium takes no writes, and with it the length of a record, which the format counts in 32 bits.
 pub const PENDING_BYTES_MAX: usize = 256 << 20;
+/// No file is made longer than such a part of what is kept, so that retention drops little more than it has to.
+const RETENTION_SHARE: u64 = 16;
+/// But journal files have as much as is usually committed at once, in bytes: each costs a few syncs.
+const JOURNAL_BYTES_MIN: u64 = 1 << 20;
 /// What a line takes in memory and at most in a record beside its text, in bytes.
 const LINE_COST_BYTES: usize = 16;
 /// What a stream or a checkpoint takes in memory beside its texts, in bytes.
@@ -53,6 +58,18 @@ impl Default for Limits {
     fn default() -> Self {
         let (journal, segment) = (journal::Limits::default(), segment::Limits::default());
         Self { journal, segment, reserve_bytes: 1 << 20, subscription_bytes: QUEUE_BYTES_MAX }
+    }
+}
+
+impl Limits {
+    /// Those for keeping so much: shorter files where that is little.
+    fn of(retention: RetentionLimits) -> Self {
+        let mut limits = Self::default();
+        if let Some(share) = retention.bytes.map(|bytes| bytes / RETENTION_SHARE) {
+            limits.segment.file_bytes_max = limits.segment.file_bytes_max.min(share);
+            limits.journal.file_bytes = limits.journal.file_bytes.min(share.max(JOURNAL_BYTES_MIN));
+        }
+        limits
     }
 }
 
@@ -122,7 +139,7 @@ impl Database {
 
     /// As [`Database::open`], with other options.
     pub fn open_with(storage: Arc<dyn Storage>, options: Options) -> Result<Self, Error> {
-        Self::open_limited(storage, options, Limits::default())
+        Self::open_limited(storage, options, Limits::of(options.retention))
     }
 
     pub(super) fn open_limited(storage: Arc<dyn Storage>, options: Options, limits: Limits) -> Result<Self, Error> {
@@ -421,6 +438,23 @@ fn cost_bytes(batch: &Batch) -> usize {
 mod tests {
     use super::*;
     use crate::log_database::storage::SimulatedStorage;
+
+    /// Limits for keeping so many bytes: of a journal file, and of a segment.
+    #[track_caller]
+    fn check_limits(bytes: Option<u64>, expected: (u64, u64)) {
+        let limits = Limits::of(RetentionLimits { age: None, bytes });
+        assert_eq!((limits.journal.file_bytes, limits.segment.file_bytes_max), expected);
+    }
+
+    #[test]
+    fn files_are_a_small_part_of_what_is_kept() {
+        check_limits(None, (64 << 20, 256 << 20));
+        check_limits(Some(10 << 30), (64 << 20, 256 << 20));
+        check_limits(Some(800 << 20), (50 << 20, 50 << 20));
+        check_limits(Some(20 << 20), (5 << 18, 5 << 18));
+        check_limits(Some(1 << 20), (1 << 20, 64 << 10));
+        check_limits(Some(0), (1 << 20, 0));
+    }
 
     #[test]
     fn neither_appending_nor_reading_waits_for_a_commit_or_sync_in_progress() {

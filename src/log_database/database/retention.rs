@@ -21,7 +21,8 @@ const AGED_INTERVAL: Duration = Duration::from_mins(1);
 pub struct RetentionLimits {
     /// How long lines are kept once they are stored; a segment is dropped when the newest of its lines is older.
     pub age: Option<Duration>,
-    /// How many bytes all segments may have. The journal, whose lines are not yet in segments, comes on top.
+    /// How many bytes all segments may have. The journal, whose lines are not yet in segments, comes on top. The less
+    /// it is, the shorter files are made, so that what is dropped at a time is a small part of it.
     pub bytes: Option<u64>,
 }
 

@@ -7,7 +7,7 @@ use crate::log_database::Error;
 use crate::log_database::header::HeaderState;
 use crate::log_database::journal::record::{HEAD_BYTES, Head, Place, RECORD_MAGIC, Skeleton};
 use crate::log_database::journal::{DIRECTORY, Header, JournalFile, RECORDS_START, VERSION, file_name, sequence_of};
-use crate::log_database::storage::{self, Storage, StoredFile};
+use crate::log_database::storage::{self, Kind, Storage, StoredFile};
 use crate::log_database::window::Window;
 
 /// What was found beside the records.
@@ -69,7 +69,11 @@ pub(in crate::log_database) fn recover(
 
     let mut files = Vec::new();
     for sequence in sequences {
-        let file = storage.open(&file_name(sequence))?;
+        let name = file_name(sequence);
+        if !storage::is_ours(storage, &name, Kind::Regular)? {
+            continue;
+        }
+        let file = storage.open(&name)?;
         let size_bytes = file.size_bytes()?;
         match read_header(file.as_ref(), size_bytes)? {
             HeaderState::Newer(got) => {

@@ -21,8 +21,8 @@ const CHECKPOINTS_PER_RECORD: usize = 4096;
 /// When a file ends; tests make it soon.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::log_database) struct Limits {
-    /// A file takes no more records once it has this length: the unit in which the journal is dropped when its lines
-    /// are in segments.
+    /// A file takes no more records once it has so many bytes beside the checkpoints that it starts with: what becomes
+    /// one segment, and the unit in which the journal is dropped then.
     pub(in crate::log_database) file_bytes: u64,
     /// A file that is left behind with at most this many durable bytes is replaced as a whole, so that an agent that is
     /// killed over and over does not leave a small file each time.
@@ -48,6 +48,8 @@ pub(in crate::log_database) struct Writer {
 #[derive(Debug)]
 struct Current {
     file: Arc<JournalFile>,
+    /// From which length on it takes no more records.
+    full_bytes: u64,
     written_bytes: u64,
     durable_bytes: u64,
     /// Whether there are lines or checkpoints above `durable_bytes`.
@@ -74,6 +76,8 @@ impl Writer {
     pub(in crate::log_database) fn new(storage: Arc<dyn Storage>, limits: Limits, recovered: Recovered) -> Self {
         let current = recovered.newest.map(|newest| Current {
             file: newest.file,
+            // How much of it are checkpoints was not kept; it ends the sooner.
+            full_bytes: limits.file_bytes,
             written_bytes: newest.written_bytes,
             durable_bytes: newest.durable_bytes,
             has_unsynced: newest.has_unsynced,
@@ -85,9 +89,7 @@ impl Writer {
 
     /// Whether [`Writer::append`] has a file to write to; otherwise [`Writer::roll_over`] comes first.
     pub(in crate::log_database) fn is_writable(&self) -> bool {
-        self.current
-            .as_ref()
-            .is_some_and(|current| current.is_trusted && current.written_bytes < self.limits.file_bytes)
+        self.current.as_ref().is_some_and(|current| current.is_trusted && current.written_bytes < current.full_bytes)
     }
 
     /// Whether only [`Writer::roll_over`] can make durable what was written.
@@ -135,15 +137,8 @@ impl Writer {
             // Nobody needs the durable part to be read back; without it the next try may succeed.
             self.current.iter_mut().for_each(|current| current.is_intact = false);
         }
-        let (rollover, written_bytes) = replacement?;
-        let old = self.current.replace(Current {
-            file: Arc::clone(&rollover.file),
-            written_bytes,
-            durable_bytes: written_bytes,
-            has_unsynced: false,
-            is_trusted: true,
-            is_intact: true,
-        });
+        let (rollover, current) = replacement?;
+        let old = self.current.replace(current);
         if let Some(old) = old.filter(|_| rollover.is_replaced_whole)
             && let Err(error) = self.storage.remove(&file_name(old.file.sequence()))
         {
@@ -152,8 +147,8 @@ impl Writer {
         Ok(rollover)
     }
 
-    /// Creates file `sequence`, durable on return; also returns its length.
-    fn create(&self, sequence: u64, checkpoints: &[Checkpoint]) -> Result<(Rollover, u64), Error> {
+    /// Creates file `sequence`, durable on return, to go on with.
+    fn create(&self, sequence: u64, checkpoints: &[Checkpoint]) -> Result<(Rollover, Current), Error> {
         let mut header = Header {
             sequence,
             salt: self.storage.salt(),
@@ -166,6 +161,7 @@ impl Writer {
             let place = Place { salt: header.salt, offset: header.durable_bytes };
             header.durable_bytes = Record::of_checkpoints(some.to_vec()).write(file.as_ref(), place, 0)?.end;
         }
+        let full_bytes = header.durable_bytes + self.limits.file_bytes;
         let mut records = Vec::new();
         let mut replaced = None;
         let mut is_replaced_whole = false;
@@ -187,7 +183,16 @@ impl Writer {
         // Opened again so that messages say its name.
         let file = self.storage.open(&file_name(sequence))?;
         let file = Arc::new(JournalFile::new(header, file, header.durable_bytes));
-        Ok((Rollover { file, replaced, is_replaced_whole, records }, header.durable_bytes))
+        let current = Current {
+            file: Arc::clone(&file),
+            full_bytes,
+            written_bytes: header.durable_bytes,
+            durable_bytes: header.durable_bytes,
+            has_unsynced: false,
+            is_trusted: true,
+            is_intact: true,
+        };
+        Ok((Rollover { file, replaced, is_replaced_whole, records }, current))
     }
 }
 

@@ -84,7 +84,8 @@ pub(super) struct Limits {
     /// As many segments of similar length are merged at a time while their day lasts: fewer would write the same lines
     /// over and over.
     pub(super) merged_count_min: usize,
-    /// A merge makes no longer file, so that retention drops little more than it has to.
+    /// A merge makes no longer file. The database makes it a small part of what is kept, so that retention drops little
+    /// more than it has to.
     pub(super) file_bytes_max: u64,
 }
 

@@ -12,7 +12,7 @@ use crate::log_database::segment::layout::{
     BLOCKS_START, HEAD_BYTES, HEAD_MAGIC, Header, decode_description, decode_head_start, decode_index,
 };
 use crate::log_database::segment::{DIRECTORY, VERSION, is_day_directory, new_name, sequences_of};
-use crate::log_database::storage::{self, Storage, StoredFile};
+use crate::log_database::storage::{self, Kind, Storage, StoredFile};
 use crate::log_database::window::Window;
 use crate::model::{Labels, Lines, Timestamp};
 
@@ -169,6 +169,9 @@ pub(in crate::log_database) fn recover(storage: &dyn Storage) -> Result<Recovere
     let mut recovered = Recovered::default();
     storage.create_directory(DIRECTORY)?;
     for directory in storage.list(DIRECTORY)?.iter().filter(|name| is_day_directory(name)) {
+        if !storage::is_ours(storage, directory, Kind::Directory)? {
+            continue;
+        }
         // The process before may have been killed between giving a file its name and waiting for that to be durable.
         storage.sync_directory(directory)?;
         for name in storage.list(directory)? {
@@ -185,10 +188,14 @@ pub(in crate::log_database) fn recover(storage: &dyn Storage) -> Result<Recovere
 
 impl Recovered {
     fn open(&mut self, storage: &dyn Storage, name: String, sequences: RangeInclusive<u64>) -> Result<(), Error> {
+        // No journal file gets a number that is taken.
+        self.newest = self.newest.max(*sequences.end());
+        if !storage::is_ours(storage, &name, Kind::Regular)? {
+            return Ok(());
+        }
         let file = storage.open(&name)?;
         let path = file.path();
         let size_bytes = file.size_bytes()?;
-        self.newest = self.newest.max(*sequences.end());
         let header = match read_header(file.as_ref(), size_bytes)? {
             HeaderState::Newer(got) => {
                 return Err(Error::UnsupportedVersion { path: path.to_owned(), got, supported: VERSION });

@@ -1,11 +1,11 @@
 //! A directory of the file system.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::IoSlice;
+use std::io::{ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::file::{self, File};
+use crate::file::{self, File, Kind};
 use crate::log_database::Error;
 use crate::log_database::storage::{Result, Storage, StoredFile};
 
@@ -68,6 +68,10 @@ impl Storage for DiskStorage {
         Ok(names.map(|name| format!("{directory}/{name}")).collect())
     }
 
+    fn kind(&self, name: &str) -> Result<Kind> {
+        Ok(file::metadata(&self.root.join(name))?.kind)
+    }
+
     fn create(&self, name: &str) -> Result<Arc<dyn StoredFile>> {
         let file = File::open_or_create(&self.root.join(name))?;
         file.set_len(0)?;
@@ -83,7 +87,10 @@ impl Storage for DiskStorage {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        file::remove(&self.root.join(name))
+        match file::remove(&self.root.join(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     fn sync_directory(&self, directory: &str) -> Result<()> {

@@ -9,11 +9,11 @@ mod disk;
 mod simulated;
 
 use std::fmt::Debug;
-use std::io::IoSlice;
+use std::io::{ErrorKind, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
-pub use crate::file::Error as IoError;
+pub use crate::file::{Error as IoError, Kind};
 pub use disk::DiskStorage;
 #[cfg(test)]
 pub(in crate::log_database) use simulated::Random;
@@ -33,6 +33,9 @@ pub trait Storage: Debug + Send + Sync {
     /// The names in `directory`, each with the directory before it, sorted.
     fn list(&self, directory: &str) -> Result<Vec<String>>;
 
+    /// What `name` leads to.
+    fn kind(&self, name: &str) -> Result<Kind>;
+
     /// Creates a file, or empties the one that is there.
     fn create(&self, name: &str) -> Result<Arc<dyn StoredFile>>;
 
@@ -42,7 +45,7 @@ pub trait Storage: Debug + Send + Sync {
     /// Renames a file inside its directory. Other processes see the old name or the new one, never both or none.
     fn rename(&self, from: &str, to: &str) -> Result<()>;
 
-    /// Removes a name. Who has the file open can still read it.
+    /// Removes a name; that it is gone already is fine. Who has the file open can still read it.
     fn remove(&self, name: &str) -> Result<()>;
 
     /// Waits until the names in `directory` are on stable storage.
@@ -56,6 +59,20 @@ pub trait Storage: Debug + Send + Sync {
 
     /// Bytes that the medium holds in all, for whatever purpose.
     fn total_bytes(&self) -> Result<u64>;
+}
+
+/// Whether `name` leads to what the database makes under that name. Anything else was put there by somebody: it is
+/// logged, and to be left alone.
+pub(in crate::log_database) fn is_ours(storage: &dyn Storage, name: &str, kind: Kind) -> Result<bool> {
+    match storage.kind(name) {
+        Ok(found) if found == kind => return Ok(true),
+        // Nothing: a link that leads nowhere.
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    log::warn!("{name} in the data directory is left alone: it is not what has such a name there");
+    Ok(false)
 }
 
 /// An open file. Reading and writing at the same time is fine.

@@ -10,7 +10,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::log_database::storage::{IoError, Result, Storage, StoredFile};
+use crate::log_database::storage::{IoError, Kind, Result, Storage, StoredFile};
 
 /// What a disk writes as a whole or not at all, in bytes.
 const SECTOR_BYTES: usize = 512;
@@ -336,6 +336,11 @@ impl Storage for SimulatedStorage {
         Ok(names.into_iter().cloned().collect())
     }
 
+    fn kind(&self, name: &str) -> Result<Kind> {
+        let world = self.call("stat", Path::new(name))?;
+        Ok(if world.directories.contains_key(name) { Kind::Directory } else { Kind::Regular })
+    }
+
     fn create(&self, name: &str) -> Result<Arc<dyn StoredFile>> {
         let mut world = self.call("create", Path::new(name))?;
         let next = world.files.len();
@@ -365,7 +370,10 @@ impl Storage for SimulatedStorage {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        self.change("remove", Change::Unlink { name: name.to_owned() }, name)
+        match self.change("remove", Change::Unlink { name: name.to_owned() }, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     fn sync_directory(&self, directory: &str) -> Result<()> {

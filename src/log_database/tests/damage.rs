@@ -1,8 +1,12 @@
 //! Every bit and every length of a small journal; files of other versions; files that are not ours.
+#![expect(clippy::disallowed_methods, reason = "these tests are somebody else who makes files")]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
-use crate::log_database::storage::SimulatedStorage;
+use crate::log_database::storage::{DiskStorage, SimulatedStorage};
 use crate::log_database::tests::{Model, batch, content, entries, in_time_order, open};
 use crate::log_database::{Database, Error};
 use crate::model::{Batch, Selection};
@@ -25,6 +29,29 @@ fn golden_batches() -> [Batch; 5] {
 #[test]
 fn the_golden_journal_of_version_1_is_read_in_full() {
     assert_eq!(content(&open_bytes(GOLDEN.to_vec())), in_time_order(Model::after(&golden_batches())));
+}
+
+#[test]
+fn what_has_a_name_of_ours_and_is_something_else_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let open = || Database::open(Arc::new(DiskStorage::open(root).unwrap()));
+    let database = open().unwrap();
+    database.append(batch("a", &[(1, "one")], 1)).unwrap();
+    database.sync().unwrap();
+    drop(database);
+
+    let segment = |number: u64| format!("segments/2026-01-02/{number:016x}-{number:016x}.segment");
+    fs::write(root.join("segments/2026-01-01"), "").unwrap();
+    fs::create_dir_all(root.join(segment(0xee))).unwrap();
+    symlink("nowhere", root.join(segment(0xef))).unwrap();
+    fs::create_dir(root.join("journal/00000000000000ff.journal")).unwrap();
+    let database = open().unwrap();
+    assert_eq!(content(&database), Model::after(&[batch("a", &[(1, "one")], 1)]));
+    database.append(batch("a", &[(2, "two")], 2)).unwrap();
+    database.sync().unwrap();
+    drop(database);
+    assert_eq!(open().unwrap().statistics().lines, 2);
 }
 
 #[test]

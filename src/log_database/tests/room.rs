@@ -1,12 +1,14 @@
 //! What is dropped, and what happens where there is no room left.
+#![expect(clippy::disallowed_methods, reason = "these tests are somebody else who removes files")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::log_database::storage::{CrashMode, Failure, SimulatedStorage};
-use crate::log_database::tests::crash::{open, open_with};
+use crate::log_database::storage::{CrashMode, DiskStorage, Failure, Random, SimulatedStorage, Storage};
+use crate::log_database::tests::crash::{limits, open, open_with};
 use crate::log_database::tests::{Model, batch, content, in_time_order};
-use crate::log_database::{Database, Options, RetentionLimits};
-use crate::model::{Batch, Timestamp};
+use crate::log_database::{Database, Options, RetentionLimits, Statistics};
+use crate::model::{Batch, Checkpoint, Timestamp};
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 
@@ -80,6 +82,93 @@ fn the_oldest_segments_are_dropped_where_all_are_too_long() {
     assert!(statistics.segment_bytes <= bytes && 0 < statistics.segments, "{statistics:?} of {all:?}");
     let held = lines_held(&database);
     assert_eq!(content(&database).streams, in_time_order(Model::after(&batches[72 - held..])).streams);
+}
+
+#[test]
+fn what_is_dropped_at_a_time_is_a_small_part_of_what_is_kept() {
+    const LIMIT: u64 = 4 << 20;
+    /// Text that is committed at once; it does not compress.
+    const COMMIT_BYTES: usize = 64 << 10;
+    // A journal file, and so a segment, with the commit that filled it and what describes them.
+    const FILE_BYTES: u64 = (1 << 20) + 2 * COMMIT_BYTES as u64;
+    let retention = RetentionLimits { age: None, bytes: Some(LIMIT) };
+    let database = Database::open_with(Arc::new(SimulatedStorage::default()), Options { retention }).unwrap();
+    let mut random = Random(1);
+    let mut line_count = 0;
+    for number in 0..2 * LIMIT / COMMIT_BYTES as u64 {
+        let mut batch = batch("a", &[], 1);
+        for _ in 0..COMMIT_BYTES >> 10 {
+            let line: Vec<u8> = (0..128).flat_map(|_| random.next().to_le_bytes()).collect();
+            batch.streams[0].lines.push(Timestamp::from_ns(i64::try_from(number).unwrap()), &line);
+        }
+        line_count += batch.line_count() as u64;
+        database.append(batch).unwrap();
+        database.commit().unwrap();
+        while database.maintain(after_hours(0)).unwrap() {}
+        let Statistics { segment_bytes, lines, .. } = database.statistics();
+        assert!(segment_bytes <= LIMIT, "{segment_bytes} bytes are too much");
+        assert!(lines == line_count || LIMIT - FILE_BYTES <= segment_bytes, "{segment_bytes} bytes are left");
+    }
+    assert!(database.statistics().lines < line_count, "some are dropped");
+}
+
+#[test]
+fn a_journal_file_takes_lines_however_many_checkpoints_it_starts_with() {
+    let storage = SimulatedStorage::default();
+    let database = open(&storage).unwrap();
+    for source in 0..100 {
+        let position = Some(vec![0; 100]);
+        let checkpoint = Some(Checkpoint { source: format!("{source}").into(), position });
+        database.append(Batch { checkpoint, streams: Vec::new() }).unwrap();
+    }
+    for number in 0..4 {
+        database.append(batch("a", &[(number, &"x".repeat(2 << 10))], 1)).unwrap();
+        database.commit().unwrap();
+    }
+    assert_eq!(database.statistics().files, 2, "the checkpoints alone are longer than a file may become");
+}
+
+#[test]
+fn a_segment_that_somebody_else_removed_is_dropped_as_any_other() {
+    let storage = SimulatedStorage::default();
+    let without_limit = open(&storage).unwrap();
+    fill(&without_limit, 30);
+    drop(without_limit);
+    let database = open_with(&storage, Options { retention: RetentionLimits { age: None, bytes: Some(0) } }).unwrap();
+    for name in storage.files().into_keys().filter(|name| name.starts_with("segments/")) {
+        storage.remove(&name).unwrap();
+    }
+    while database.maintain(after_hours(30)).unwrap() {}
+    assert_eq!(database.statistics().segments, 0);
+}
+
+#[test]
+fn what_cannot_be_dropped_keeps_nothing_else_from_being_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let retention = RetentionLimits { age: None, bytes: Some(0) };
+    let storage = Arc::new(DiskStorage::open(directory.path()).unwrap());
+    let database = Database::open_limited(storage, Options { retention }, limits()).unwrap();
+    let store = |number: i64| {
+        database.append(batch("a", &[(number, "a line")], 1)).unwrap();
+        database.sync().unwrap();
+        // It is seen, its journal file is closed, and becomes a segment.
+        for hours in [2 * number, 2 * number + 1, 2 * number + 1] {
+            database.maintain(after_hours(hours)).unwrap_or_default();
+        }
+    };
+    store(0);
+    // A directory in the place of the file: not even root can remove it as one.
+    let segment = directory.path().join("segments/1970-01-01/0000000000000001-0000000000000001.segment");
+    std::fs::remove_file(&segment).unwrap();
+    std::fs::create_dir(&segment).unwrap();
+    store(1);
+    assert_eq!((database.backlog_bytes(), database.statistics().segments), (0, 2));
+    let failure = database.maintain(after_hours(3)).unwrap_err();
+    assert!(failure.to_string().contains("failed to remove"), "{failure}");
+
+    std::fs::remove_dir(&segment).unwrap();
+    while database.maintain(after_hours(3)).unwrap() {}
+    assert_eq!(database.statistics().segments, 0);
 }
 
 #[test]
