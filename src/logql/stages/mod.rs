@@ -28,10 +28,12 @@ mod wanted;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::logql::Error;
 use crate::logql::ast::{self, Stage};
 use crate::logql::pipeline::{Clock, Entry, LEVEL_LABEL, Needed, NeededLabels, Processed};
+use crate::model::budget::Budget;
 pub(in crate::logql) use labels::EXTRACTED_SUFFIX;
 use labels::LabelSet;
 pub use labels::{LineLabel, LineLabels};
@@ -135,6 +137,11 @@ impl Pipeline {
         })
     }
 
+    /// Makes templates fail once `budget` is cancelled; whoever has the budget tells why.
+    pub fn set_budget(&mut self, budget: &Arc<Budget>) {
+        self.formatter.set_budget(budget);
+    }
+
     /// Whether the level of entries is looked at.
     pub(in crate::logql) fn has_level(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Level))
@@ -143,6 +150,7 @@ impl Pipeline {
     /// Runs the stages over an entry; `None` if one of them drops it.
     pub fn process<'a>(&'a mut self, entry: &Entry<'a>) -> Option<Processed<'a>> {
         self.labels.begin(entry);
+        self.formatter.begin();
         self.line.is_replaced = false;
         let mut number = None;
         let labels = &mut self.labels;
