@@ -3,7 +3,6 @@
 use regex::bytes::{CaptureLocations, Regex};
 
 use crate::logql::stages::labels::LabelSet;
-use crate::logql::stages::values;
 use crate::logql::stages::wanted::Wanted;
 use crate::logql::{Error, regexp};
 use crate::model;
@@ -52,12 +51,13 @@ impl Regexp {
         if self.groups.is_empty() || sink.is_done() {
             return;
         }
-        if self.regex.captures_read(&mut self.locations, line).is_none() {
+        let text = model::text_of(line);
+        if self.regex.captures_read(&mut self.locations, text.as_bytes()).is_none() {
             return;
         }
         for (index, name) in &self.groups {
-            let value = self.locations.get(*index).map_or(&b""[..], |(start, end)| &line[start..end]);
-            sink.put(name, |out| values::push_lossy(out, value));
+            let value = self.locations.get(*index).and_then(|(start, end)| text.get(start..end));
+            sink.put(name, |out| out.push_str(value.unwrap_or_default()));
         }
     }
 }

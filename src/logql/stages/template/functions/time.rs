@@ -8,13 +8,14 @@ use jiff::tz::TimeZone;
 use super::Type::{Any, Text, Time};
 use super::number::to_int;
 use super::{Context, Function, Value, layout, text_at};
+use crate::model;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("__timestamp__", &[], |context, _| {
         let timestamp = instant(i128::from(context.scope.timestamp.as_ns()))?;
         Ok(time_value(timestamp.to_zoned(context.scope.clock.zone.clone())))
     }),
-    Function::new("__line__", &[], |context, _| Ok(Value::Text(String::from_utf8_lossy(context.scope.line)))),
+    Function::new("__line__", &[], |context, _| Ok(Value::Text(model::text_of(context.scope.line)))),
     Function::new("now", &[], |context, _| now(context).map(time_value)),
     Function::new("toDate", &[Text, Text], |context, a| {
         let zone = context.scope.clock.zone.clone();
