@@ -28,7 +28,22 @@ pub(super) const MATCHERS_MAX: usize = 1000;
 
 /// Most series that one expression tells apart on its way to the answer, as for `topk` over addresses.
 pub(super) const SERIES_IN_MEMORY_MAX: usize = 100_000;
+
 /// Holds the time that a query looks at, in nanoseconds, to its limit.
+///
+/// # Errors
+///
+/// [`Error::RangeTooLong`] above [`RANGE_NS_MAX`].
 pub(super) fn check_range(length_ns: i64) -> Result<(), Error> {
     if RANGE_NS_MAX < length_ns { Err(Error::RangeTooLong { length_ns }) } else { Ok(()) }
+}
+
+/// Holds the number of points from one end of a range of `length_ns` nanoseconds to the other, one every `step_ns`, to
+/// [`POINTS_PER_SERIES_MAX`]. A step is more than no time.
+///
+/// # Errors
+///
+/// [`Error::TooManyPoints`] if there are more.
+pub fn check_points(length_ns: i64, step_ns: i64) -> Result<(), Error> {
+    if POINTS_PER_SERIES_MAX < length_ns / step_ns { Err(Error::TooManyPoints) } else { Ok(()) }
 }
