@@ -23,6 +23,10 @@ pub(super) const DEPTH_MAX: usize = 100;
 pub(super) const OPERATIONS_MAX: usize = 250;
 /// Most regular expressions in one query: each may take a mebibyte and tens of milliseconds to compile, several times over.
 pub(super) const EXPRESSIONS_MAX: usize = 64;
+/// Most stages in one pipeline.
+pub(super) const STAGES_MAX: usize = 100;
+/// Most texts and labels that the stages of one query look for, compare, take out or set.
+pub(super) const CONDITIONS_MAX: usize = 1000;
 /// Most matchers in one selector.
 pub(super) const MATCHERS_MAX: usize = 1000;
 

@@ -205,20 +205,22 @@ impl Pipeline {
     }
 }
 
-/// What is looked at after each of `stages`.
-fn wanted_after(stages: &[Stage], needed: &NeededLabels) -> Vec<Wanted> {
-    let mut wanted = Wanted::of(needed);
+/// What is looked at after each of `stages`; shared by those between which nothing is added.
+fn wanted_after(stages: &[Stage], needed: &NeededLabels) -> Vec<Arc<Wanted>> {
+    let mut wanted = Arc::new(Wanted::of(needed));
     let mut after = Vec::with_capacity(stages.len());
     for stage in stages.iter().rev() {
-        after.push(wanted.clone());
-        wanted.add_stage(stage);
+        after.push(Arc::clone(&wanted));
+        if !wanted.has_all_of(stage) {
+            Arc::make_mut(&mut wanted).add_stage(stage);
+        }
     }
     after.reverse();
     after
 }
 
 impl Step {
-    fn new(stage: &Stage, wanted: Wanted) -> Result<Self, Error> {
+    fn new(stage: &Stage, wanted: Arc<Wanted>) -> Result<Self, Error> {
         Ok(match stage {
             Stage::LineFilter(filter) => Self::LineFilter(line_filter::LineFilter::new(filter)?),
             Stage::Json(extractions) if extractions.is_empty() => Self::Json(json::Json::new(wanted)),

@@ -1,5 +1,7 @@
 //! `| regexp "…"`: the named groups of the first match become labels.
 
+use std::sync::Arc;
+
 use regex::bytes::{CaptureLocations, Regex};
 
 use crate::logql::stages::labels::LabelSet;
@@ -15,14 +17,14 @@ pub(super) struct Regexp {
     locations: CaptureLocations,
     /// Index and name of each group that becomes a label.
     groups: Vec<(usize, String)>,
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
 }
 
 impl Regexp {
     /// # Errors
     ///
     /// [`Error::Syntax`] if `text` is no expression, or has no named group, or one that is no name or is there twice.
-    pub(super) fn new(text: &str, wanted: Wanted) -> Result<Self, Error> {
+    pub(super) fn new(text: &str, wanted: Arc<Wanted>) -> Result<Self, Error> {
         let refuse = |reason: &str| Error::meaning(format!("invalid regexp parser: {reason}"));
         // Names that are there twice are no expression to the compiler.
         let regex = regexp::for_lines(text).map_err(|error| match error.to_string() {
