@@ -5,6 +5,7 @@
 
 pub mod budget;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -352,6 +353,19 @@ const PATTERN_BYTES_MAX: usize = 8 << 20;
 /// And most that each thread which uses it keeps for each of two directions: what an expression of a few dozen words needs.
 const PATTERN_CACHE_BYTES_MAX: usize = 1 << 20;
 
+/// The text of a line as Go reads it: each byte that is not UTF-8 is one character, U+FFFD. Borrowed if there is none.
+pub fn text_of(line: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(line) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(line.len() + char::REPLACEMENT_CHARACTER.len_utf8());
+    for chunk in line.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Cow::Owned(text)
+}
+
 /// A regular expression over the bytes of a line, always compiled with the same flags, so that its text says it all.
 #[derive(Clone, Debug)]
 pub struct LinePattern(regex::bytes::Regex);
@@ -372,9 +386,11 @@ impl LinePattern {
         self.0.as_str()
     }
 
-    /// Whether the expression is found in `line`.
+    /// Whether the expression is found in `line`, or in its [text](text_of).
+    ///
+    /// In the bytes, `.` and its like find no byte that is not UTF-8; what they do find is in the text as well.
     pub fn is_match(&self, line: &[u8]) -> bool {
-        self.0.is_match(line)
+        self.0.is_match(line) || matches!(text_of(line), Cow::Owned(text) if self.0.is_match(text.as_bytes()))
     }
 }
 
@@ -493,6 +509,20 @@ mod tests {
         assert_eq!(lines.get(0), (Timestamp::from_ns(2), &b"b\0\xff"[..]));
         assert_eq!(lines.get(1), (Timestamp::from_ns(1), &b""[..]));
         assert_eq!(lines.time_bounds(), Some((Timestamp::from_ns(1), Timestamp::from_ns(2))));
+    }
+
+    #[test]
+    fn each_byte_that_is_not_utf_8_is_one_character() {
+        assert!(matches!(text_of("caf\u{e9}".as_bytes()), Cow::Borrowed("caf\u{e9}")));
+        assert_eq!(text_of(b"\xe9a\xe2\x82b\xff\xff"), "\u{fffd}a\u{fffd}\u{fffd}b\u{fffd}\u{fffd}");
+
+        let line = b"msg=caf\xe9 \xe2\x82 dur=5ms";
+        for pattern in ["msg.*dur=5ms", "caf. ", r"caf\S ", "caf[^x] ", "^[^ ]+ .. dur", "caf\u{fffd} "] {
+            let pattern = LinePattern::new(pattern).unwrap();
+            assert!(LineFilter::Matches(pattern.clone()).accepts(line), "{}", pattern.as_str());
+            assert!(!LineFilter::NotMatches(pattern).accepts(line));
+        }
+        assert!(!LinePattern::new("caf dur|caf.dur").unwrap().is_match(line));
     }
 
     #[test]

@@ -23,12 +23,31 @@ pub(super) const DEPTH_MAX: usize = 100;
 pub(super) const OPERATIONS_MAX: usize = 250;
 /// Most regular expressions in one query: each may take a mebibyte and tens of milliseconds to compile, several times over.
 pub(super) const EXPRESSIONS_MAX: usize = 64;
+/// Most stages in one pipeline.
+pub(super) const STAGES_MAX: usize = 100;
+/// Most texts and labels that the stages of one query look for, compare, take out or set.
+pub(super) const CONDITIONS_MAX: usize = 1000;
 /// Most matchers in one selector.
 pub(super) const MATCHERS_MAX: usize = 1000;
 
 /// Most series that one expression tells apart on its way to the answer, as for `topk` over addresses.
 pub(super) const SERIES_IN_MEMORY_MAX: usize = 100_000;
+
 /// Holds the time that a query looks at, in nanoseconds, to its limit.
+///
+/// # Errors
+///
+/// [`Error::RangeTooLong`] above [`RANGE_NS_MAX`].
 pub(super) fn check_range(length_ns: i64) -> Result<(), Error> {
     if RANGE_NS_MAX < length_ns { Err(Error::RangeTooLong { length_ns }) } else { Ok(()) }
+}
+
+/// Holds the number of points from one end of a range of `length_ns` nanoseconds to the other, one every `step_ns`, to
+/// [`POINTS_PER_SERIES_MAX`]. A step is more than no time.
+///
+/// # Errors
+///
+/// [`Error::TooManyPoints`] if there are more.
+pub fn check_points(length_ns: i64, step_ns: i64) -> Result<(), Error> {
+    if POINTS_PER_SERIES_MAX < length_ns / step_ns { Err(Error::TooManyPoints) } else { Ok(()) }
 }

@@ -4,13 +4,16 @@
 
 use std::fmt::Write as _;
 
-const NS_PER_MICROSECOND: i64 = 1_000;
-const NS_PER_MILLISECOND: i64 = 1_000 * NS_PER_MICROSECOND;
+/// Nanoseconds in a microsecond.
+pub const NS_PER_MICROSECOND: i64 = 1_000;
+/// Nanoseconds in a millisecond.
+pub const NS_PER_MILLISECOND: i64 = 1_000 * NS_PER_MICROSECOND;
 /// Nanoseconds in a second.
 pub const NS_PER_SECOND: i64 = 1_000 * NS_PER_MILLISECOND;
 const NS_PER_MINUTE: i64 = 60 * NS_PER_SECOND;
 const NS_PER_HOUR: i64 = 60 * NS_PER_MINUTE;
-const NS_PER_DAY: i64 = 24 * NS_PER_HOUR;
+/// Nanoseconds in a day of 24 hours.
+pub const NS_PER_DAY: i64 = 24 * NS_PER_HOUR;
 
 /// Prometheus' units in the order in which they have to stand.
 const PROMETHEUS_UNITS: [(&str, i64); 7] = [

@@ -13,20 +13,17 @@ use crate::api::State;
 use crate::api::error::Error;
 use crate::api::parameters::Parameters;
 use crate::api::time;
-use crate::logql;
 use crate::logql::pipeline::Clock;
-use crate::logql::units::{NS_PER_SECOND, parse_prometheus_duration};
+use crate::logql::units::{NS_PER_MILLISECOND, NS_PER_SECOND, parse_prometheus_duration};
+use crate::logql::{self, limits};
 use crate::model::{Direction, Matcher, TimeRange, Timestamp};
 
-const NS_PER_MILLISECOND: i64 = 1_000_000;
 /// Most characters of an integer that counts seconds; a longer one counts nanoseconds.
 const SECONDS_CHARACTERS_MAX: usize = 10;
 /// How far back an answer goes where nothing is said.
 const SINCE_DEFAULT_NS: i64 = 3600 * NS_PER_SECOND;
 /// How many steps a range is divided into where nothing is said.
 const STEPS_DEFAULT: i64 = 250;
-/// Most steps of a range.
-const STEPS_MAX: i64 = 11_000;
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -110,11 +107,7 @@ impl Arguments {
             let message = "zero or negative query resolution step widths are not accepted. Try a positive integer";
             return Err(Error::bad_request(message));
         }
-        if STEPS_MAX < length_ns / step_ns {
-            let message = "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of \
-                           the step parameter";
-            return Err(Error::bad_request(message));
-        }
+        limits::check_points(length_ns, step_ns)?;
         Ok(step_ns)
     }
 

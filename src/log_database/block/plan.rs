@@ -1,5 +1,6 @@
 //! What a regular expression requires: literals that every line it matches contains.
 
+use memchr::memmem;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -7,6 +8,8 @@ use super::needle::Needle;
 
 /// Deepest expression that is looked into; deeper ones require nothing.
 const DEPTH_MAX: usize = 32;
+/// U+FFFD, as lines and expressions have it.
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// What a line must contain to be matched.
 #[derive(Clone, Debug)]
@@ -53,6 +56,8 @@ fn required_of_all(parts: &[&Hir], depth: usize) -> Plan {
     let mut run = Run::default();
     for part in parts {
         match part.kind() {
+            // The character may stand for any byte that is not UTF-8.
+            HirKind::Literal(literal) if memmem::find(&literal.0, REPLACEMENT).is_some() => run.end(&mut plans),
             HirKind::Literal(literal) => run.bytes.extend_from_slice(&literal.0),
             HirKind::Class(class) => match either_case(class) {
                 Some(letter) => {

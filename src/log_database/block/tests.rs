@@ -202,6 +202,21 @@ fn lines_of(texts: &[&[u8]]) -> Lines {
 }
 
 #[test]
+fn expressions_find_bytes_that_are_not_utf_8() {
+    let lines: Vec<Vec<u8>> =
+        (0..40_u8).map(|n| [b"caf", &[0xb0 + n][..], b" dur=", &[b'0' + n % 10]].concat()).collect();
+    let lines = lines_of(&lines.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let block = encode(&lines);
+    for pattern in
+        ["caf.+dur=[1-5]", "[^c]af.", "^[^ ]{4} ", r"f\S d", "caf\u{fffd} d", "f[\u{fffd}]", "\u{fffd}|dur=7"]
+    {
+        let pattern = LinePattern::new(pattern).unwrap();
+        check_select(&lines, &block, &[LineFilter::Matches(pattern.clone())], TimeRange::ALL);
+        check_select(&lines, &block, &[LineFilter::NotMatches(pattern)], TimeRange::ALL);
+    }
+}
+
+#[test]
 fn a_search_that_nobody_waits_for_looks_at_no_line() {
     let block = encode(&lines_of(&[b"one", b"two"]));
     let mut query = Query::new(&[LineFilter::Matches(LinePattern::new("^[^t]").unwrap())]);

@@ -5,6 +5,11 @@ use std::collections::HashMap;
 use crate::logql::ast::LabelReplace;
 use crate::logql::eval::series::{Registry, SeriesId, SeriesLabels};
 use crate::logql::{Error, regexp};
+use crate::model::budget::Budget;
+
+/// How often labels are in memory while they are put together: as a value, as a key that grows by doubling, and as
+/// labels.
+const COPIES: usize = 4;
 
 /// A `label_replace`, and what it has made of each series.
 #[derive(Debug)]
@@ -13,6 +18,8 @@ pub(super) struct Replacer {
     destination: String,
     replacement: String,
     source: String,
+    /// How many groups the replacement may refer to.
+    reference_count: usize,
     replaced: HashMap<SeriesId, SeriesId>,
 }
 
@@ -23,6 +30,7 @@ impl Replacer {
             destination: replace.destination.clone(),
             replacement: replace.replacement.clone(),
             source: replace.source.clone(),
+            reference_count: memchr::memchr_iter(b'$', replace.replacement.as_bytes()).count(),
             replaced: HashMap::new(),
         })
     }
@@ -32,7 +40,7 @@ impl Replacer {
         if let Some(replaced) = self.replaced.get(&series) {
             return Ok(*replaced);
         }
-        let replaced = match self.labels(registry.labels(series)) {
+        let replaced = match self.labels(registry.labels(series), registry.budget())? {
             Some(labels) => registry.id_of(&labels)?,
             None => series,
         };
@@ -41,8 +49,13 @@ impl Replacer {
     }
 
     /// What becomes of labels; `None` if they stay as they are.
-    fn labels(&self, labels: &SeriesLabels) -> Option<SeriesLabels> {
-        let captures = self.regex.captures(labels.get(&self.source).unwrap_or_default())?;
+    fn labels(&self, labels: &SeriesLabels, budget: &Budget) -> Result<Option<SeriesLabels>, Error> {
+        let source = labels.get(&self.source).unwrap_or_default();
+        let Some(captures) = self.regex.captures(source) else { return Ok(None) };
+        // A group is the whole source at most.
+        let value_bytes_max = self.replacement.len().saturating_add(self.reference_count.saturating_mul(source.len()));
+        let bytes = value_bytes_max.saturating_add(labels.byte_count()).saturating_mul(COPIES);
+        budget.take(bytes)?;
         let mut value = String::new();
         captures.expand(&self.replacement, &mut value);
         let mut pairs: Vec<(&str, &str)> = labels.iter().filter(|(name, _)| *name != self.destination).collect();
@@ -50,6 +63,8 @@ impl Replacer {
             pairs.push((&self.destination, &value));
         }
         pairs.sort_unstable();
-        Some(SeriesLabels::from_sorted(pairs))
+        let replaced = SeriesLabels::from_sorted(pairs);
+        budget.give_back(bytes);
+        Ok(Some(replaced))
     }
 }

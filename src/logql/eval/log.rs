@@ -105,10 +105,12 @@ impl LogQuery {
         })
     }
 
-    /// Takes the memory for lines from `budget`.
+    /// Takes the memory for lines from `budget`, and ends where that is cancelled.
     #[must_use]
-    pub fn within(self, budget: Arc<Budget>) -> Self {
-        Self { budget, ..self }
+    pub fn within(mut self, budget: Arc<Budget>) -> Self {
+        self.pipeline.set_budget(&budget);
+        self.budget = budget;
+        self
     }
 
     /// Which entries to fetch, and in which order.

@@ -1,5 +1,7 @@
 //! What an entry counts, and for which series.
 
+use std::sync::Arc;
+
 use crate::logql::Error;
 use crate::logql::ast::{LabelTarget, Stage};
 use crate::logql::eval::range::Context;
@@ -7,6 +9,7 @@ use crate::logql::eval::series::{Key, Projection, Registry, SeriesId, SeriesLabe
 use crate::logql::pipeline::{ERROR_LABEL, Entry, Needed, NeededLabels, Processed};
 use crate::logql::stages::{Pipeline, level_of};
 use crate::model::Labels;
+use crate::model::budget::Budget;
 
 /// What an entry counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,13 @@ impl Meter {
         })
     }
 
+    /// Takes the memory for series from `budget`, and ends where that is cancelled. To be called before anything is
+    /// measured.
+    pub(super) fn set_budget(&mut self, budget: &Arc<Budget>) {
+        self.registry = Registry::within(Arc::clone(budget));
+        self.pipeline.set_budget(budget);
+    }
+
     /// Another one, which has seen no series yet.
     pub(super) fn another(&self) -> Self {
         Self {
@@ -125,6 +135,8 @@ impl Meter {
         if !self.keeps_errors
             && let Some(error) = processed.labels.get(ERROR_LABEL)
         {
+            // A template fails where nobody waits for it any more.
+            self.registry.budget().check()?;
             return Err(pipeline_error(error, &processed));
         }
         let labels = processed.labels.iter().map(|label| (label.name, label.value));

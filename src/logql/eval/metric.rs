@@ -251,9 +251,7 @@ fn context<'a>(expr: &MetricExpr, evaluation: Evaluation, clock: &'a Clock) -> R
         Evaluation::Instant(at) => (at.as_ns(), at.as_ns(), None),
         Evaluation::Range { start, end, step_ns } => (start.as_ns(), end.as_ns(), Some(step_ns)),
     };
-    if step.is_some_and(|step| limits::POINTS_PER_SERIES_MAX < end.saturating_sub(start) / step) {
-        return Err(Error::TooManyPoints);
-    }
+    step.map_or(Ok(()), |step| limits::check_points(end.saturating_sub(start), step))?;
     let needs_level = expr.parts().any(|part| names_label(part, LEVEL_LABEL));
     Ok(Context { start, end, step, needs_level, clock })
 }

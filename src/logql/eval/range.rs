@@ -106,7 +106,7 @@ impl RangeQuery {
 
     /// Takes its memory from `budget`. To be called before anything is pushed.
     pub(super) fn set_budget(&mut self, budget: &Arc<Budget>) {
-        self.meter.registry = Registry::within(Arc::clone(budget));
+        self.meter.set_budget(budget);
         self.budget = Arc::clone(budget);
     }
 

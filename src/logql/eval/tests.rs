@@ -271,6 +271,16 @@ fn label_replace_sets_and_removes() {
 }
 
 #[test]
+fn label_replace_makes_no_value_that_is_too_long() {
+    let long = "x".repeat(4000);
+    let replacement = "$1".repeat(10_000);
+    let query = format!(r#"label_replace(vector(1), "b", "{long}", "c", "")"#);
+    let query = format!(r#"label_replace({query}, "d", "{replacement}", "b", "(.*)")"#);
+    let refusal = evaluate(&query, Evaluation::Instant(at(10)), &[]).map(|_| ()).unwrap_err();
+    assert_eq!(refusal, Error::Refused(Refusal::TooMuch { bytes_max: QUERY_BYTES_MAX }));
+}
+
+#[test]
 fn counts_give_the_same_answer_as_lines() {
     let rows = rows(ENTRIES);
     for (range, offset, step) in [("1s", "0s", 2), ("3s", "1s", 2), ("4s", "-1s", 2), ("7s", "0s", 3), ("20s", "0s", 1)]

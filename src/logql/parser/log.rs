@@ -4,7 +4,7 @@ use crate::logql::ast::{
     CompareOp, Conversion, Extraction, FilterText, LabelFilter, LabelFormat, LabelMatcher, LabelTarget, LineFilter,
     LineFilterOp, LogExpr, MatchOp, Stage, Unwrap,
 };
-use crate::logql::limits::MATCHERS_MAX;
+use crate::logql::limits::{MATCHERS_MAX, STAGES_MAX};
 use crate::logql::parser::{MATCHES_EVERYTHING, Parser, is_name, to_float};
 use crate::logql::token::Token;
 use crate::logql::{Error, regexp};
@@ -71,9 +71,16 @@ impl Parser<'_> {
     /// Stages as long as there are any; without `unwrap`.
     pub(super) fn pipeline(&mut self) -> Result<Vec<Stage>, Error> {
         let mut stages = Vec::new();
+        let mut count = 0;
         while let Token::Symbol(symbol) = self.token {
-            if let Some(op) = LineFilterOp::from_name(symbol) {
-                self.advance()?;
+            let line_filter = LineFilterOp::from_name(symbol);
+            if line_filter.is_none() && (symbol != "|" || self.is_next_unwrap()) {
+                break;
+            }
+            count += 1;
+            self.check_stage_count(count)?;
+            self.advance()?;
+            if let Some(op) = line_filter {
                 let position = self.position;
                 let alternatives = self.filter_texts()?;
                 if let LineFilterOp::Matches | LineFilterOp::NotMatches = op {
@@ -86,14 +93,19 @@ impl Parser<'_> {
                 } else {
                     stages.push(Stage::LineFilter(LineFilter { op, alternatives }));
                 }
-            } else if symbol == "|" && !self.is_next_unwrap() {
-                self.advance()?;
-                stages.push(self.stage()?);
             } else {
-                break;
+                stages.push(self.stage()?);
             }
         }
         Ok(stages)
+    }
+
+    /// Refuses the stage in view if it is one too many as number `count` of its pipeline.
+    fn check_stage_count(&self, count: usize) -> Result<(), Error> {
+        if STAGES_MAX < count {
+            return Err(Error::syntax(self.position, format!("a pipeline has more than {STAGES_MAX} stages")));
+        }
+        Ok(())
     }
 
     fn is_next_unwrap(&self) -> bool {
@@ -110,6 +122,7 @@ impl Parser<'_> {
     }
 
     fn filter_text(&mut self) -> Result<FilterText, Error> {
+        self.count_condition()?;
         match &self.token {
             Token::String(_) => self.string().map(FilterText::Text),
             Token::Function(name) if name == "ip" => self.ip().map(FilterText::Ip),
@@ -171,6 +184,7 @@ impl Parser<'_> {
             return Ok(Vec::new());
         }
         self.list(|parser| {
+            parser.count_condition()?;
             let name = parser.identifier()?;
             let expression = if parser.accept_symbol("=")? { parser.string()? } else { name.clone() };
             Ok(Extraction { name, expression })
@@ -178,6 +192,7 @@ impl Parser<'_> {
     }
 
     fn label_format(&mut self) -> Result<LabelFormat, Error> {
+        self.count_condition()?;
         let name = self.identifier()?;
         self.expect_symbol("=")?;
         match self.token {
@@ -188,6 +203,7 @@ impl Parser<'_> {
     }
 
     fn label_target(&mut self) -> Result<LabelTarget, Error> {
+        self.count_condition()?;
         let name = self.identifier()?;
         let Some(op) = self.match_op() else { return Ok(LabelTarget::Name(name)) };
         self.advance()?;
@@ -225,6 +241,7 @@ impl Parser<'_> {
             self.expect_symbol(")")?;
             return Ok(filter);
         }
+        self.count_condition()?;
         let name = self.identifier()?;
         let Token::Symbol(symbol) = self.token else { return Err(self.unexpected("")) };
         let match_op = MatchOp::from_name(symbol);
@@ -269,6 +286,7 @@ impl Parser<'_> {
         self.advance()?;
         let mut stages = vec![Stage::Unwrap(self.unwrapped()?)];
         while self.accept_symbol("|")? {
+            self.check_stage_count(stages.len() + 1)?;
             stages.push(Stage::LabelFilter(self.label_filter()?));
         }
         Ok(stages)

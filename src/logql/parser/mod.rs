@@ -10,7 +10,7 @@ mod tests;
 
 use crate::logql::ast::{Expr, LabelMatcher, MatchOp};
 use crate::logql::lexer::Lexer;
-use crate::logql::limits::{DEPTH_MAX, EXPRESSIONS_MAX, QUERY_BYTES_MAX};
+use crate::logql::limits::{CONDITIONS_MAX, DEPTH_MAX, EXPRESSIONS_MAX, QUERY_BYTES_MAX};
 use crate::logql::token::Token;
 use crate::logql::{Error, Position, units};
 
@@ -71,6 +71,8 @@ struct Parser<'a> {
     operations: usize,
     /// How many regular expressions there have been.
     expressions: usize,
+    /// How many conditions of stages there have been.
+    conditions: usize,
     /// Set by a selector that needs another matcher; reported only if the query is well-formed.
     selects_everything: Option<Error>,
 }
@@ -86,7 +88,8 @@ impl<'a> Parser<'a> {
             return Err(Error::meaning(format!("input size too long ({length} > {QUERY_BYTES_MAX})")));
         }
         let (token, position) = lexer.next()?;
-        Ok(Self { lexer, token, position, depth: 0, operations: 0, expressions: 0, selects_everything: None })
+        let (depth, operations, expressions, conditions) = (0, 0, 0, 0);
+        Ok(Self { lexer, token, position, depth, operations, expressions, conditions, selects_everything: None })
     }
 
     /// Counts a regular expression at `position`.
@@ -95,6 +98,16 @@ impl<'a> Parser<'a> {
         if EXPRESSIONS_MAX < self.expressions {
             let message = format!("the query has more than {EXPRESSIONS_MAX} regular expressions");
             return Err(Error::syntax(position, message));
+        }
+        Ok(())
+    }
+
+    /// Counts a condition of a stage.
+    fn count_condition(&mut self) -> Result<(), Error> {
+        self.conditions += 1;
+        if CONDITIONS_MAX < self.conditions {
+            let message = format!("the query's stages have more than {CONDITIONS_MAX} conditions and labels");
+            return Err(Error::syntax(self.position, message));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use proptest::sample::select;
 
-use crate::logql::limits::{DEPTH_MAX, EXPRESSIONS_MAX, OPERATIONS_MAX, QUERY_BYTES_MAX};
+use crate::logql::limits::{CONDITIONS_MAX, DEPTH_MAX, EXPRESSIONS_MAX, OPERATIONS_MAX, QUERY_BYTES_MAX, STAGES_MAX};
 use crate::logql::{parse, parse_selector, pretty};
 
 #[track_caller]
@@ -242,6 +242,32 @@ fn what_nests_too_deep_or_is_too_long_is_refused() {
         assert!(parse(&filters(EXPRESSIONS_MAX)).is_ok());
         let error = parse(&filters(EXPRESSIONS_MAX + 1)).unwrap_err().to_string();
         assert!(error.ends_with("the query has more than 64 regular expressions"), "{error}");
+    }
+
+    let error_of = |query: &str| parse(query).unwrap_err().to_string();
+    for stage in [" | json", r#" |= "a""#, " | b=1"] {
+        let stages = |count: usize| format!("{{a=\"b\"}}{}", stage.repeat(count));
+        assert!(parse(&stages(STAGES_MAX)).is_ok());
+        assert!(parse(&format!("rate({}[1m])", stages(STAGES_MAX))).is_ok());
+        let error = error_of(&stages(STAGES_MAX + 1));
+        assert!(error.ends_with("a pipeline has more than 100 stages"), "{error}");
+    }
+    let after_unwrap = format!("rate({{a=\"b\"}} | unwrap c {} [1m])", "| d=1".repeat(STAGES_MAX + 1));
+    assert!(error_of(&after_unwrap).ends_with("a pipeline has more than 100 stages"));
+
+    for [first, more] in [
+        [r#"|= "c""#, r#" or "c""#],
+        [r#"!= "c""#, r#" or "c""#],
+        ["| c=1", " or c=1"],
+        ["| json c", ", c"],
+        ["| logfmt c", ", c"],
+        ["| drop c", ", c"],
+        ["| label_format c=d", ", c=d"],
+    ] {
+        let conditions = |count: usize| format!("{{a=\"b\"}} {first}{}", more.repeat(count - 1));
+        assert!(parse(&conditions(CONDITIONS_MAX)).is_ok());
+        let error = error_of(&conditions(CONDITIONS_MAX + 1));
+        assert!(error.ends_with("the query's stages have more than 1000 conditions and labels"), "{error}");
     }
 
     let matchers = format!("{{{}a=\"b\"}}", "a=\"b\",".repeat(1000));

@@ -1,17 +1,21 @@
 //! `| line_format "…"` and `| label_format a=b, c="…"`.
 
+use std::sync::Arc;
+
 use crate::logql::Error;
 use crate::logql::ast::LabelFormat;
 use crate::logql::pipeline::{Clock, ERROR_DETAILS_LABEL, ERROR_LABEL};
 use crate::logql::stages::labels::{ErrorKind, LabelSet, Snapshot};
-use crate::logql::stages::template::{RegexCache, Scope, Template};
+use crate::logql::stages::template::{Allowance, RegexCache, Scope, Template};
 use crate::model::Timestamp;
+use crate::model::budget::Budget;
 
 /// What templates need beside the labels and the line, and what they keep from line to line.
 #[derive(Clone, Debug)]
 pub(super) struct Formatter {
     clock: Clock,
     regexes: RegexCache,
+    allowance: Allowance,
     snapshot: Snapshot,
     output: String,
 }
@@ -65,9 +69,20 @@ impl Formatter {
         Self {
             clock: clock.clone(),
             regexes: RegexCache::default(),
+            allowance: Allowance::default(),
             snapshot: Snapshot::default(),
             output: String::new(),
         }
+    }
+
+    /// Makes templates fail once `budget` is cancelled.
+    pub(super) fn set_budget(&mut self, budget: &Arc<Budget>) {
+        self.allowance.set_budget(budget);
+    }
+
+    /// Begins with another line.
+    pub(super) fn begin(&mut self) {
+        self.allowance.begin();
     }
 
     /// The text that takes the place of `line`; `None` if the template fails, which is noted as an error.
@@ -111,7 +126,7 @@ impl Formatter {
     fn execute(&mut self, template: &Template, line: &[u8], timestamp: Timestamp, labels: &mut LabelSet) -> bool {
         self.output.clear();
         let scope = Scope { labels, snapshot: &self.snapshot, line, timestamp, clock: &self.clock };
-        match template.execute(scope, &mut self.regexes, &mut self.output) {
+        match template.execute(scope, &mut self.regexes, &mut self.allowance, &mut self.output) {
             Ok(()) => true,
             Err(reason) => {
                 labels.set_error(ErrorKind::TemplateFormat, &reason);

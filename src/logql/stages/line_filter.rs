@@ -1,18 +1,18 @@
 //! `|= "a" or "b"` and its like: conditions on the line.
 
 use memchr::memmem::Finder;
-use regex::bytes::Regex;
 
 use crate::logql::ast::{self, FilterText, LineFilterOp};
 use crate::logql::stages::ip::IpPattern;
 use crate::logql::stages::pattern::LinePattern;
 use crate::logql::{Error, regexp};
+use crate::model;
 
 /// What is looked for in a line.
 #[derive(Clone, Debug)]
 enum Test {
     Contains(Box<Finder<'static>>),
-    Matches(Regex),
+    Matches(model::LinePattern),
     Fits(LinePattern),
     HasAddress(IpPattern),
 }
@@ -35,7 +35,7 @@ impl LineFilter {
                 Ok(Test::Contains(Box::new(Finder::new(text.as_bytes()).into_owned())))
             }
             (LineFilterOp::Matches | LineFilterOp::NotMatches, FilterText::Text(text)) => {
-                Ok(Test::Matches(regexp::for_lines(text)?))
+                Ok(Test::Matches(regexp::any_in_lines(&[text])?))
             }
             (LineFilterOp::Pattern | LineFilterOp::NotPattern, FilterText::Text(text)) => {
                 Ok(Test::Fits(LinePattern::new(text)?))
@@ -54,7 +54,7 @@ impl LineFilter {
     pub(super) fn keeps(&self, line: &[u8]) -> bool {
         let is_accepted = |test: &Test| match test {
             Test::Contains(text) => text.find(line).is_some(),
-            Test::Matches(regex) => regex.is_match(line),
+            Test::Matches(pattern) => pattern.is_match(line),
             Test::Fits(pattern) => pattern.is_match(line),
             Test::HasAddress(pattern) => pattern.is_found_in(line),
         };

@@ -3,6 +3,8 @@
 //! A key is anything without blanks, `=` and `"`; a value is the same, or a string in quotes with the escapes of JSON.
 //! Blanks and control characters separate pairs. A key without a value has an empty one.
 
+use std::sync::Arc;
+
 use crate::logql::Error;
 use crate::logql::ast::Extraction;
 use crate::logql::stages::labels::{ErrorKind, LabelSet, Sink};
@@ -160,7 +162,7 @@ pub(super) struct Options {
 /// `| logfmt`, with or without expressions.
 #[derive(Clone, Debug)]
 pub(super) struct Logfmt {
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
     options: Options,
     extractions: Vec<Extraction>,
 }
@@ -169,7 +171,7 @@ impl Logfmt {
     /// # Errors
     ///
     /// [`Error::Stage`] if an expression is no key.
-    pub(super) fn new(options: Options, extractions: &[Extraction], wanted: Wanted) -> Result<Self, Error> {
+    pub(super) fn new(options: Options, extractions: &[Extraction], wanted: Arc<Wanted>) -> Result<Self, Error> {
         for Extraction { expression, .. } in extractions {
             let reason = match expression.find(|c: char| c <= ' ' || c == '=' || c == '"') {
                 None if expression.is_empty() => "unexpected $end, expecting KEY",

@@ -28,10 +28,12 @@ mod wanted;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::logql::Error;
 use crate::logql::ast::{self, Stage};
 use crate::logql::pipeline::{Clock, Entry, LEVEL_LABEL, Needed, NeededLabels, Processed};
+use crate::model::budget::Budget;
 pub(in crate::logql) use labels::EXTRACTED_SUFFIX;
 use labels::LabelSet;
 pub use labels::{LineLabel, LineLabels};
@@ -135,6 +137,11 @@ impl Pipeline {
         })
     }
 
+    /// Makes templates fail once `budget` is cancelled; whoever has the budget tells why.
+    pub fn set_budget(&mut self, budget: &Arc<Budget>) {
+        self.formatter.set_budget(budget);
+    }
+
     /// Whether the level of entries is looked at.
     pub(in crate::logql) fn has_level(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Level))
@@ -143,6 +150,7 @@ impl Pipeline {
     /// Runs the stages over an entry; `None` if one of them drops it.
     pub fn process<'a>(&'a mut self, entry: &Entry<'a>) -> Option<Processed<'a>> {
         self.labels.begin(entry);
+        self.formatter.begin();
         self.line.is_replaced = false;
         let mut number = None;
         let labels = &mut self.labels;
@@ -197,20 +205,22 @@ impl Pipeline {
     }
 }
 
-/// What is looked at after each of `stages`.
-fn wanted_after(stages: &[Stage], needed: &NeededLabels) -> Vec<Wanted> {
-    let mut wanted = Wanted::of(needed);
+/// What is looked at after each of `stages`; shared by those between which nothing is added.
+fn wanted_after(stages: &[Stage], needed: &NeededLabels) -> Vec<Arc<Wanted>> {
+    let mut wanted = Arc::new(Wanted::of(needed));
     let mut after = Vec::with_capacity(stages.len());
     for stage in stages.iter().rev() {
-        after.push(wanted.clone());
-        wanted.add_stage(stage);
+        after.push(Arc::clone(&wanted));
+        if !wanted.has_all_of(stage) {
+            Arc::make_mut(&mut wanted).add_stage(stage);
+        }
     }
     after.reverse();
     after
 }
 
 impl Step {
-    fn new(stage: &Stage, wanted: Wanted) -> Result<Self, Error> {
+    fn new(stage: &Stage, wanted: Arc<Wanted>) -> Result<Self, Error> {
         Ok(match stage {
             Stage::LineFilter(filter) => Self::LineFilter(line_filter::LineFilter::new(filter)?),
             Stage::Json(extractions) if extractions.is_empty() => Self::Json(json::Json::new(wanted)),

@@ -2,6 +2,8 @@
 //!
 //! Both go from left to right and never back: each literal counts where it is found first.
 
+use std::sync::Arc;
+
 use memchr::memmem::Finder;
 
 use crate::logql::Error;
@@ -62,14 +64,14 @@ pub(super) struct Pattern {
     prefix: Box<[u8]>,
     /// Each placeholder's name, and what follows it; nothing follows the last one of some patterns.
     captures: Vec<(String, Option<Finder<'static>>)>,
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
 }
 
 impl Pattern {
     /// # Errors
     ///
     /// [`Error::Syntax`] if nothing is captured, something is captured twice, or captures follow each other directly.
-    pub(super) fn new(text: &str, wanted: Wanted) -> Result<Self, Error> {
+    pub(super) fn new(text: &str, wanted: Arc<Wanted>) -> Result<Self, Error> {
         let refuse = |reason: String| Error::meaning(format!("invalid pattern parser: {reason}"));
         let parts = parts(text);
         refuse_neighbours(&parts).map_err(refuse)?;
@@ -167,7 +169,7 @@ mod tests {
 
     #[track_caller]
     fn check_refused(pattern: &str, expected: &str) {
-        let error = Pattern::new(pattern, Wanted::All).unwrap_err();
+        let error = Pattern::new(pattern, Arc::new(Wanted::All)).unwrap_err();
         assert_eq!(error.to_string(), format!("parse error : invalid pattern parser: {expected}"));
     }
 

@@ -1,9 +1,10 @@
 //! `| regexp "…"`: the named groups of the first match become labels.
 
+use std::sync::Arc;
+
 use regex::bytes::{CaptureLocations, Regex};
 
 use crate::logql::stages::labels::LabelSet;
-use crate::logql::stages::values;
 use crate::logql::stages::wanted::Wanted;
 use crate::logql::{Error, regexp};
 use crate::model;
@@ -16,14 +17,14 @@ pub(super) struct Regexp {
     locations: CaptureLocations,
     /// Index and name of each group that becomes a label.
     groups: Vec<(usize, String)>,
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
 }
 
 impl Regexp {
     /// # Errors
     ///
     /// [`Error::Syntax`] if `text` is no expression, or has no named group, or one that is no name or is there twice.
-    pub(super) fn new(text: &str, wanted: Wanted) -> Result<Self, Error> {
+    pub(super) fn new(text: &str, wanted: Arc<Wanted>) -> Result<Self, Error> {
         let refuse = |reason: &str| Error::meaning(format!("invalid regexp parser: {reason}"));
         // Names that are there twice are no expression to the compiler.
         let regex = regexp::for_lines(text).map_err(|error| match error.to_string() {
@@ -52,12 +53,13 @@ impl Regexp {
         if self.groups.is_empty() || sink.is_done() {
             return;
         }
-        if self.regex.captures_read(&mut self.locations, line).is_none() {
+        let text = model::text_of(line);
+        if self.regex.captures_read(&mut self.locations, text.as_bytes()).is_none() {
             return;
         }
         for (index, name) in &self.groups {
-            let value = self.locations.get(*index).map_or(&b""[..], |(start, end)| &line[start..end]);
-            sink.put(name, |out| values::push_lossy(out, value));
+            let value = self.locations.get(*index).and_then(|(start, end)| text.get(start..end));
+            sink.put(name, |out| out.push_str(value.unwrap_or_default()));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `| unpack`: takes apart what Promtail's `pack` put together, a JSON object of labels with the line under `_entry`.
 
+use std::sync::Arc;
+
 use crate::logql::stages::json::{self, Fault, Scanner, Text, Value};
 use crate::logql::stages::labels::{ErrorKind, LabelSet};
 use crate::logql::stages::wanted::Wanted;
@@ -10,11 +12,11 @@ const ENTRY_KEY: &[u8] = b"_entry";
 /// `| unpack`.
 #[derive(Clone, Debug)]
 pub(super) struct Unpack {
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
 }
 
 impl Unpack {
-    pub(super) fn new(wanted: Wanted) -> Self {
+    pub(super) fn new(wanted: Arc<Wanted>) -> Self {
         Self { wanted }
     }
 

@@ -66,6 +66,13 @@ impl Wanted {
         }
     }
 
+    /// Whether all that `stage` looks at is looked at later on, too.
+    pub(super) fn has_all_of(&self, stage: &Stage) -> bool {
+        let mut has_all = true;
+        for_each_name(stage, &mut |name| has_all &= name.map_or(*self == Self::All, |name| self.has(name)));
+        has_all
+    }
+
     /// Adds what `stage` looks at.
     pub(super) fn add_stage(&mut self, stage: &Stage) {
         for_each_name(stage, &mut |name| match name {

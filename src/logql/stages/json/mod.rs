@@ -3,6 +3,8 @@
 mod path;
 mod scanner;
 
+use std::sync::Arc;
+
 use crate::logql::Error;
 use crate::logql::ast::Extraction;
 use crate::logql::stages::labels::{ErrorKind, LabelSet, Sink};
@@ -17,11 +19,11 @@ const DEPTH_MAX: usize = 64;
 /// `| json` without expressions.
 #[derive(Clone, Debug)]
 pub(super) struct Json {
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
 }
 
 impl Json {
-    pub(super) fn new(wanted: Wanted) -> Self {
+    pub(super) fn new(wanted: Arc<Wanted>) -> Self {
         Self { wanted }
     }
 
@@ -117,7 +119,7 @@ pub(super) fn push_text(out: &mut String, text: Text<'_>) {
 /// `| json a="x.y", b`.
 #[derive(Clone, Debug)]
 pub(super) struct JsonPaths {
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
     paths: Vec<(String, Path)>,
 }
 
@@ -125,7 +127,7 @@ impl JsonPaths {
     /// # Errors
     ///
     /// [`Error::Stage`] if an expression is no path.
-    pub(super) fn new(extractions: &[Extraction], wanted: Wanted) -> Result<Self, Error> {
+    pub(super) fn new(extractions: &[Extraction], wanted: Arc<Wanted>) -> Result<Self, Error> {
         let mut paths = Vec::new();
         for Extraction { name, expression } in extractions {
             let path = Path::parse(expression)?;

@@ -1,14 +1,11 @@
 //! Runs a template's tree.
 
 use std::borrow::Cow;
+use std::iter;
 
-use super::Scope;
-use super::functions::{Context, Function, RegexCache};
+use super::functions::{Context, Function};
 use super::parser::{Node, Operand, OperandKind, Pipeline};
 use super::value::{self, Value};
-
-/// How often all ranges of a template may go round, together.
-const ITERATIONS_MAX: usize = 100_000;
 
 /// Why a template has no output, and where.
 #[derive(Debug)]
@@ -29,23 +26,17 @@ enum Flow {
 }
 
 /// Appends the output of `nodes` to `out`.
-pub(super) fn execute(
-    nodes: &[Node],
-    scope: Scope<'_>,
-    regexes: &mut RegexCache,
-    out: &mut String,
-) -> Result<(), Failure> {
-    let variables = vec![("$", Value::Labels)];
-    let mut executor = Executor { context: Context { scope, regexes }, variables, iteration_count: 0 };
+pub(super) fn execute(nodes: &[Node], context: Context<'_, '_>, out: &mut String) -> Result<(), Failure> {
+    let mut executor = Executor { context, variables: vec![("$", Value::Labels)] };
     executor.nodes(nodes, &Value::Labels, out)?;
     Ok(())
 }
 
+/// Every value that it makes or copies is charged, so that each of its steps is.
 struct Executor<'a, 'c> {
     context: Context<'a, 'c>,
     /// Innermost last.
     variables: Vec<(&'c str, Value<'a>)>,
-    iteration_count: usize,
 }
 
 impl<'a, 'c> Executor<'a, 'c> {
@@ -53,7 +44,9 @@ impl<'a, 'c> Executor<'a, 'c> {
         for node in nodes {
             let flow = match node {
                 Node::Literal(text) => {
-                    value::push(out, text).map_err(|message| Failure { at: 0, operand: "text".to_owned(), message })?;
+                    let charged = self.context.allowance.charge(text.len());
+                    let printed = charged.and_then(|()| value::push(out, text));
+                    printed.map_err(|message| Failure { at: 0, operand: "text".to_owned(), message })?;
                     Flow::Normal
                 }
                 Node::Action(pipeline) => {
@@ -87,12 +80,14 @@ impl<'a, 'c> Executor<'a, 'c> {
         if !pipeline.variables.is_empty() {
             return Ok(());
         }
+        let length_before = out.len();
         let printed = match value {
             Value::Nil => value::push(out, "<no value>"),
             Value::Labels => self.context.print_labels(out),
             value => value.print(out),
         };
-        printed.map_err(|message| failure_of(&pipeline.commands[0][0], message))
+        let charged = printed.and_then(|()| self.context.allowance.charge(out.len() - length_before));
+        charged.map_err(|message| failure_of(&pipeline.commands[0][0], message))
     }
 
     /// Goes through the elements of a list or of an object; its variables live as long as the range.
@@ -106,22 +101,21 @@ impl<'a, 'c> Executor<'a, 'c> {
     ) -> Result<Flow, Failure> {
         let fail = |message: String| failure_of(&pipeline.commands[0][0], message);
         let variable_count = self.variables.len();
-        let elements: Vec<(Value<'a>, Value<'a>)> = match self.pipeline(pipeline, dot)? {
-            Value::Nil => Vec::new(),
-            Value::List(values) => (0..).map(Value::Int).zip(values.iter().cloned()).collect(),
-            Value::Map(values) => values.iter().map(|(key, value)| (Value::text(key), value.clone())).collect(),
-            Value::Labels => self.context.labels().map(|(name, value)| (text(name), text(value))).collect(),
+        let value = self.pipeline(pipeline, dot)?;
+        let elements: Box<dyn Iterator<Item = (Value<'a>, Value<'a>)> + '_> = match &value {
+            Value::Nil => Box::new(iter::empty()),
+            Value::List(values) => Box::new((0..).map(Value::Int).zip(values.iter().cloned())),
+            Value::Map(values) => Box::new(values.iter().map(|(key, value)| (Value::text(key), value.clone()))),
+            Value::Labels => Box::new(self.context.labels().map(|(name, value)| (text(name), text(value)))),
             value => return Err(fail(format!("range can't iterate over {}", value.type_name()))),
         };
+        let mut elements = elements.peekable();
         self.variables.truncate(variable_count);
-        if elements.is_empty() {
+        if elements.peek().is_none() {
             return self.nodes(otherwise, dot, out);
         }
         for (key, element) in elements {
-            self.iteration_count += 1;
-            if ITERATIONS_MAX < self.iteration_count {
-                return Err(fail(format!("ranges go round more than {ITERATIONS_MAX} times")));
-            }
+            self.context.allowance.charge(key.byte_count() + element.byte_count()).map_err(fail)?;
             match pipeline.variables.as_slice() {
                 [] => {}
                 [element_name] => self.variables.push((element_name, element.clone())),
@@ -204,19 +198,19 @@ impl<'a, 'c> Executor<'a, 'c> {
             function.check_type(values.len(), &value).map_err(|message| failure_of(operand, message))?;
             values.push(value);
         }
-        let called = (function.call)(&mut self.context, &values);
+        let called = (function.call)(&mut self.context, &values).and_then(|value| self.charged(value));
         called.map_err(|message| failure_of(operand, format!("error calling {}: {message}", function.name)))
     }
 
     /// The value of an operand that gets no arguments.
     fn operand(&mut self, operand: &'c Operand, dot: &Value<'a>) -> Result<Value<'a>, Failure> {
-        let (value, fields) = match &operand.kind {
-            OperandKind::Dot => return Ok(dot.clone()),
-            OperandKind::Nil => return Ok(Value::Nil),
-            OperandKind::Bool(truth) => return Ok(Value::Bool(*truth)),
-            OperandKind::Int(number) => return Ok(Value::Int(*number)),
-            OperandKind::Float(number) => return Ok(Value::Float(*number)),
-            OperandKind::Text(text) => return Ok(Value::text(text)),
+        let (value, fields): (_, &[String]) = match &operand.kind {
+            OperandKind::Dot => (dot.clone(), &[]),
+            OperandKind::Nil => (Value::Nil, &[]),
+            OperandKind::Bool(truth) => (Value::Bool(*truth), &[]),
+            OperandKind::Int(number) => (Value::Int(*number), &[]),
+            OperandKind::Float(number) => (Value::Float(*number), &[]),
+            OperandKind::Text(text) => (Value::text(text), &[]),
             OperandKind::Function(function) => return self.call(function, operand, &[], dot, None),
             OperandKind::Fields(fields) => (dot.clone(), fields),
             OperandKind::Variable(name, fields) => {
@@ -226,7 +220,14 @@ impl<'a, 'c> Executor<'a, 'c> {
             OperandKind::Nested(pipeline, fields) => (self.pipeline(pipeline, dot)?, fields),
         };
         let step = |value, field: &String| self.context.field(value, field);
-        fields.iter().try_fold(value, step).map_err(|message| failure_of(operand, message))
+        let found = fields.iter().try_fold(value, step).and_then(|value| self.charged(value));
+        found.map_err(|message| failure_of(operand, message))
+    }
+
+    /// A value that was made or copied.
+    fn charged(&mut self, value: Value<'a>) -> Result<Value<'a>, String> {
+        self.context.allowance.charge(value.byte_count())?;
+        Ok(value)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Templates of `line_format` and `label_format`: Go's `text/template` over the labels of a line.
 //!
 //! A label that is not there is an empty text. What a template may cost is bounded: its depth, the length of each text
-//! that it makes, and how often its ranges go round.
+//! that it makes, and by its [`Allowance`] how much it makes in all, be it kept or not.
 //!
 //! Deliberately not there: named templates (`define`, `template`, `block`), which a single expression has no use for.
 
+mod allowance;
 mod eval;
 mod fields;
 mod functions;
@@ -16,6 +17,8 @@ use crate::logql::Error;
 use crate::logql::pipeline::Clock;
 use crate::logql::stages::labels::{LabelSet, Snapshot};
 use crate::model::Timestamp;
+pub(super) use allowance::Allowance;
+use functions::Context;
 pub(super) use functions::RegexCache;
 
 /// A template, ready to run.
@@ -51,8 +54,15 @@ impl Template {
     }
 
     /// Appends the template's output, or says why there is none; then what `out` holds is of no use.
-    pub(super) fn execute(&self, scope: Scope<'_>, regexes: &mut RegexCache, out: &mut String) -> Result<(), String> {
-        eval::execute(&self.nodes, scope, regexes, out).map_err(|failure| {
+    pub(super) fn execute(
+        &self,
+        scope: Scope<'_>,
+        regexes: &mut RegexCache,
+        allowance: &mut Allowance,
+        out: &mut String,
+    ) -> Result<(), String> {
+        let context = Context { scope, regexes, allowance };
+        eval::execute(&self.nodes, context, out).map_err(|failure| {
             let name = self.name;
             let (line, column) = position(&self.text, failure.at);
             let eval::Failure { operand, message, .. } = failure;

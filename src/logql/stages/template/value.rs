@@ -33,6 +33,11 @@ impl<'a> Value<'a> {
         Self::Text(Cow::Owned(text.into()))
     }
 
+    /// What a copy of it takes in memory, in bytes; copies share what is in a list or an object.
+    pub(super) fn byte_count(&self) -> usize {
+        size_of::<Self>() + if let Self::Text(text) = self { text.len() } else { 0 }
+    }
+
     /// The name of its type in Go.
     pub(super) fn type_name(&self) -> &'static str {
         match self {

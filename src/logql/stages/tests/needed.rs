@@ -1,6 +1,9 @@
 //! What a pipeline leaves out because nobody looks at it: labels, work, and with the work its errors.
 
-use super::{Input, Needed, NeededLabels, line, run};
+use std::sync::Arc;
+
+use super::{Input, Needed, NeededLabels, line, run, stages};
+use crate::logql::stages::wanted_after;
 
 fn only(names: &[&str]) -> Needed {
     Needed { labels: NeededLabels::Only(names.iter().map(|name| (*name).to_owned()).collect()), level: false }
@@ -107,4 +110,17 @@ fn labels_of_another_stream_do_not_stay() {
         })
         .collect();
     assert_eq!(shown, [" a=1 b=3", " b=2 b_extracted=3", " a=1 b=3"]);
+}
+
+#[test]
+fn stages_share_what_is_needed_after_them() {
+    let after = |text: &str| wanted_after(&stages(text).unwrap(), &only(&["a"]).labels);
+    let filters = after("| json | b=1 | json | b=2 | logfmt | json");
+    let is_shared = |left: usize, right: usize| Arc::ptr_eq(&filters[left], &filters[right]);
+    assert!(is_shared(0, 1) && is_shared(1, 2) && is_shared(3, 4) && is_shared(4, 5));
+    assert!(!is_shared(2, 3) && filters[2].has("b") && !filters[3].has("b"));
+
+    let everything = after("| json | __error__=`` | json | line_format `{{.}}` | json");
+    assert!(everything[0].has("z") && everything[2].has("z") && !everything[3].has("z"));
+    assert!(Arc::ptr_eq(&everything[0], &everything[2]));
 }

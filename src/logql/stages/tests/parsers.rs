@@ -1,6 +1,9 @@
 //! What parsers make of a line, and of labels that are there already.
 
-use super::{Input, check_labels, check_line, check_refused, line};
+use super::{Input, NEEDED, TIMESTAMP, check_labels, check_line, check_refused, clock, line, shown, stages};
+use crate::logql::pipeline::Entry;
+use crate::logql::stages::Pipeline;
+use crate::model::Labels;
 
 #[test]
 fn json_leaves_become_labels() {
@@ -117,4 +120,18 @@ fn a_line_of_too_many_labels_is_an_error() {
     let text = pairs.join(" ");
     let stages = "| logfmt | keep k0, k1023, k1024 | drop __error_details__";
     check_labels(stages, line(&text), "__error__=LabelLimitErr k0=v k1023=v");
+}
+
+#[test]
+fn expressions_take_a_byte_that_is_not_utf_8_for_a_character() {
+    let labels = Labels::new([("app", "web")]).unwrap();
+    let found = |query: &str| {
+        let mut pipeline = Pipeline::new(&stages(query).unwrap(), &NEEDED, &clock()).unwrap();
+        let entry = Entry { timestamp: TIMESTAMP, labels: &labels, metadata: &[], line: b"msg=caf\xe9 dur=5ms" };
+        pipeline.process(&entry).map(|processed| shown(processed.labels))
+    };
+    assert_eq!(found(r#"| regexp "caf. (?P<d>dur=\\S+)""#).unwrap(), " app=web d=dur=5ms");
+    assert_eq!(found(r#"| regexp "(?P<all>.*)""#).unwrap(), " all=msg=caf\u{fffd} dur=5ms app=web");
+    assert_eq!(found(r#"| decolorize |~ "msg.*dur=5ms""#).unwrap(), " app=web");
+    assert_eq!(found(r#"| decolorize !~ "caf.+dur""#), None);
 }

@@ -1,6 +1,12 @@
 //! The language of templates and its functions, through `line_format`.
 
-use super::{Input, NEEDED, run};
+use std::sync::Arc;
+
+use super::{Input, NEEDED, TIMESTAMP, clock, run, stages};
+use crate::logql::pipeline::Entry;
+use crate::logql::stages::Pipeline;
+use crate::model::Labels;
+use crate::model::budget::Budget;
 
 const INPUT: Input<'_> = Input {
     stream: &[("app", "Web"), ("n", "20"), ("f", "5.3"), ("utf", "Hello, 世界")],
@@ -190,10 +196,61 @@ fn what_a_template_may_cost_is_limited() {
         r#"{{$x := repeat 2000000 "a"}}{{$x}}{{$x}}"#,
         &format!(r#"1:36: executing "line" at <$x>: {too_long}"#),
     );
-    let list = format!("[{}1]", "1,".repeat(99));
-    let ranges = format!("{}{}", "{{range $l}}".repeat(3), "{{end}}".repeat(3));
-    let failure = run_for_details(&format!(r#"{{{{$l := fromJson "{list}"}}}}{ranges}"#));
-    assert!(failure.ends_with("<$l>: ranges go round more than 100000 times"), "{failure}");
+}
+
+/// What `template` fails with is that it makes too much.
+#[track_caller]
+fn check_too_much(template: &str) {
+    let failure = run_for_details(template);
+    assert!(failure.ends_with("templates make more than 16 MiB of one line"), "{failure}");
+}
+
+#[test]
+fn what_templates_make_of_a_line_is_limited() {
+    // Variables keep what they are set to.
+    let variables: Vec<String> = (0..200).map(|n| format!(r#"{{{{$a{n} := repeat 2000000 "x"}}}}"#)).collect();
+    check_too_much(&variables.concat());
+    // Rounds count even if nothing comes of them, and what is thrown away counts as well.
+    let list = format!(r#"{{{{$l := fromJson "[{}1]"}}}}"#, "1,".repeat(139));
+    let nested = |body: &str, depth| format!("{list}{}{body}{}", "{{range $l}}".repeat(depth), "{{end}}".repeat(depth));
+    check_too_much(&nested("", 3));
+    check_too_much(&nested(r#"{{$x := repeat 2000000 "x"}}"#, 2));
+    check_too_much(&nested("{{if true}}{{end}}", 3));
+    // Copies do.
+    check_too_much(&format!(r#"{{{{$x := repeat 2000000 "x"}}}}{}"#, "{{if $x}}{{end}}".repeat(9)));
+    // So do lists, whose numbers are larger than their text.
+    check_too_much(r#"{{$l := repeat 700000 "1," | printf "[%s1]" | fromJson}}"#);
+    check_too_much(r#"{{$l := repeat 90000 "1," | printf "[%s1]" | fromJson}}{{range $l}}{{$x := slice $l 1}}{{end}}"#);
+    // Each match may look at all of the text, and each expression has to be compiled.
+    check_too_much(r#"{{repeat 2000000 "a" | count "a"}}"#);
+    check_too_much(r#"{{regexReplaceAll "a" (repeat 2000000 "a") ""}}"#);
+    let compiled = r#"{{$x := count (printf "a{%d}" $n) "a"}}"#;
+    check_too_much(&format!("{list}{{{{range $n, $x := $l}}}}{compiled}{{{{end}}}}"));
+}
+
+#[test]
+fn what_templates_make_of_one_line_is_nothing_to_the_next() {
+    let query = r#"| line_format `{{$x := repeat 2000000 "x"}}{{$y := repeat 2000000 "x"}}{{len $x}}`"#;
+    let mut pipeline = Pipeline::new(&stages(query).unwrap(), &NEEDED, &clock()).unwrap();
+    let labels = Labels::new([("app", "web")]).unwrap();
+    let entry = Entry { timestamp: TIMESTAMP, labels: &labels, metadata: &[], line: b"" };
+    for _ in 0..9 {
+        assert_eq!(pipeline.process(&entry).unwrap().line, b"2000000");
+    }
+}
+
+#[test]
+fn templates_end_where_nobody_waits() {
+    let mut pipeline = Pipeline::new(&stages("| line_format `{{.app}}`").unwrap(), &NEEDED, &clock()).unwrap();
+    let labels = Labels::new([("app", "web")]).unwrap();
+    let entry = Entry { timestamp: TIMESTAMP, labels: &labels, metadata: &[], line: b"" };
+    let budget = Arc::new(Budget::default());
+    pipeline.set_budget(&budget);
+    assert_eq!(pipeline.process(&entry).unwrap().labels.get("__error__"), None);
+    budget.cancel();
+    let mut worker = pipeline.clone();
+    let details = worker.process(&entry).unwrap().labels.get("__error_details__").unwrap();
+    assert!(details.ends_with("<.app>: the query was abandoned"), "{details}");
 }
 
 #[test]

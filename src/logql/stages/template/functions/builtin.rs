@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Type::{Any, Text};
-use super::{Function, Value, encoding, printf, text_at};
+use super::{Context, Function, Value, encoding, printf, text_at};
 use crate::logql::stages::template::value::push;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -41,7 +41,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             (other, _) => Err(format!("can't index item of type {}", other.type_name())),
         })
     }),
-    Function::with_rest("slice", &[Any], Any, |_, a| slice(&a[0], &a[1..])),
+    Function::with_rest("slice", &[Any], Any, |context, a| slice(context, &a[0], &a[1..])),
     Function::with_rest("call", &[Any], Any, |_, a| Err(format!("non-function of type {}", a[0].type_name()))),
     Function::with_rest("print", &[], Any, |_, a| Ok(Value::text(printed(a)?))),
     Function::with_rest("println", &[], Any, |_, a| {
@@ -95,7 +95,7 @@ fn position(index: &Value<'_>, length: usize) -> Result<usize, String> {
     position.ok_or_else(|| format!("index out of range: {number}"))
 }
 
-fn slice<'a>(value: &Value<'a>, bounds: &[Value<'_>]) -> Result<Value<'a>, String> {
+fn slice<'a>(context: &mut Context<'a, '_>, value: &Value<'a>, bounds: &[Value<'_>]) -> Result<Value<'a>, String> {
     let length = match value {
         Value::Text(text) => text.len(),
         Value::List(values) => values.len(),
@@ -108,7 +108,11 @@ fn slice<'a>(value: &Value<'a>, bounds: &[Value<'_>]) -> Result<Value<'a>, Strin
             let kept = text.as_bytes().get(start..end).ok_or("invalid slice index")?;
             Ok(Value::text(String::from_utf8_lossy(kept)))
         }
-        Value::List(values) => Ok(Value::List(values.get(start..end).ok_or("invalid slice index")?.to_vec().into())),
+        Value::List(values) => {
+            let kept = values.get(start..end).ok_or("invalid slice index")?;
+            context.allowance.charge(kept.iter().map(Value::byte_count).sum())?;
+            Ok(Value::List(kept.to_vec().into()))
+        }
         _ => Ok(Value::Nil),
     }
 }

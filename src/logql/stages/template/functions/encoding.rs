@@ -10,6 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::Type::Text;
 use super::{Function, Value, text_at};
 use crate::logql::stages::json::{self, Scanner};
+use crate::logql::stages::template::allowance::Allowance;
 use crate::logql::stages::values;
 
 /// How deep a JSON text may nest.
@@ -31,10 +32,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::new("urlencode", &[Text], |_, a| Ok(Value::text(url_encode(text_at(a, 0))))),
     Function::new("urldecode", &[Text], |_, a| url_decode(text_at(a, 0)).map(Value::text)),
-    Function::new("fromJson", &[Text], |_, a| {
+    Function::new("fromJson", &[Text], |context, a| {
         let mut scanner = Scanner::new(text_at(a, 0).as_bytes());
-        // What is no JSON is nothing, as in sprig.
-        Ok(json_value(&mut scanner, 0).unwrap_or(Value::Nil))
+        // What is no JSON is nothing, as in sprig. What is too much is refused after the call: nothing more is granted.
+        Ok(json_value(&mut scanner, 0, context.allowance).unwrap_or(Value::Nil))
     }),
 ];
 
@@ -75,12 +76,12 @@ fn url_decode(text: &str) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// The value that begins here; numbers are floats.
-fn json_value<'a>(scanner: &mut Scanner<'_>, depth: usize) -> Option<Value<'a>> {
+/// The value that begins here; numbers are floats. `None` if there is none, or more than is granted.
+fn json_value<'a>(scanner: &mut Scanner<'_>, depth: usize, allowance: &mut Allowance) -> Option<Value<'a>> {
     if depth == JSON_DEPTH_MAX {
         return None;
     }
-    Some(match scanner.value().ok()? {
+    let value = match scanner.value().ok()? {
         json::Value::Null => Value::Nil,
         json::Value::Text(text) => Value::text(unescaped(text)),
         json::Value::Scalar(b"true") => Value::Bool(true),
@@ -90,7 +91,7 @@ fn json_value<'a>(scanner: &mut Scanner<'_>, depth: usize) -> Option<Value<'a>> 
             let mut elements = Vec::new();
             scanner.enter();
             while scanner.element(elements.is_empty()).ok()? {
-                elements.push(json_value(scanner, depth + 1)?);
+                elements.push(json_value(scanner, depth + 1, allowance)?);
             }
             Value::List(elements.into())
         }
@@ -100,11 +101,15 @@ fn json_value<'a>(scanner: &mut Scanner<'_>, depth: usize) -> Option<Value<'a>> 
             scanner.enter();
             while let Some(key) = scanner.key(is_first).ok()? {
                 is_first = false;
-                members.insert(unescaped(key), json_value(scanner, depth + 1)?);
+                let key = unescaped(key);
+                allowance.charge(size_of::<String>() + key.len()).ok()?;
+                members.insert(key, json_value(scanner, depth + 1, allowance)?);
             }
             Value::Map(members.into())
         }
-    })
+    };
+    allowance.charge(value.byte_count()).ok()?;
+    Some(value)
 }
 
 fn unescaped(text: json::Text<'_>) -> String {

@@ -14,6 +14,7 @@ mod text;
 mod time;
 
 use super::Scope;
+use super::allowance::Allowance;
 use super::value::{self, Value};
 use crate::logql::stages::labels::LineLabel;
 pub(in crate::logql::stages) use regexes::RegexCache;
@@ -110,6 +111,7 @@ pub(super) use number::parse_int;
 pub(super) struct Context<'a, 'c> {
     pub(super) scope: Scope<'a>,
     pub(super) regexes: &'c mut RegexCache,
+    pub(super) allowance: &'c mut Allowance,
 }
 
 impl<'a> Context<'a, '_> {

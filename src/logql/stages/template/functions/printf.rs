@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::logql::stages::template::value::{Value, check_length, format_exponent, format_float, push};
 
+/// Most digits that a float is asked for. Rust writes 65,535 at most, and `%g` may need a few more than asked for.
+const PRECISION_MAX: usize = 65_000;
+
 /// What stands between `%` and its verb.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "flags that go with each other as they like")]
@@ -108,7 +111,7 @@ fn formatted_number(directive: Directive, verb: char, value: &Value<'_>) -> Resu
         ('x', Value::Int(number)) => (*number < 0, format!("{:x}", number.unsigned_abs())),
         ('X', Value::Int(number)) => (*number < 0, format!("{:X}", number.unsigned_abs())),
         ('v' | 'g' | 'G' | 'f' | 'F' | 'e' | 'E', Value::Float(number)) => {
-            (number.is_sign_negative() && !number.is_nan(), float_digits(directive, verb, number.abs()))
+            (number.is_sign_negative() && !number.is_nan(), float_digits(directive, verb, number.abs())?)
         }
         _ => return Ok(padded(directive, &format!("%!{verb}({})", described(value)?))),
     };
@@ -128,12 +131,15 @@ fn formatted_number(directive: Directive, verb: char, value: &Value<'_>) -> Resu
 }
 
 /// The digits of a float that is not negative.
-fn float_digits(directive: Directive, verb: char, number: f64) -> String {
+fn float_digits(directive: Directive, verb: char, number: f64) -> Result<String, String> {
     if !number.is_finite() {
-        return format_float(number);
+        return Ok(format_float(number));
     }
     let precision = directive.precision.unwrap_or(6);
-    match (verb, directive.precision) {
+    if PRECISION_MAX < precision {
+        return Err(format!("a precision of {precision} is over the limit of {PRECISION_MAX}"));
+    }
+    Ok(match (verb, directive.precision) {
         ('f' | 'F', _) => format!("{number:.precision$}"),
         ('e' | 'E', _) => {
             let scientific = format!("{number:.precision$e}");
@@ -143,7 +149,7 @@ fn float_digits(directive: Directive, verb: char, number: f64) -> String {
         }
         (_, None) => format_float(number),
         (_, Some(precision)) => significant(number, precision.max(1)),
-    }
+    })
 }
 
 /// A float with so many significant digits, without zeros at its end.
@@ -223,6 +229,20 @@ mod tests {
             "1.500000|1.00|     2.2|1e+06|1.234500e+03",
         );
         check("%.3g|%g|%.2g", &[1234.5, 0.5, 0.5].map(Value::Float), "1.23e+03|0.5|0.5");
+    }
+
+    #[test]
+    fn a_float_has_no_more_digits_than_can_be_written() {
+        for verb in ['f', 'F', 'e', 'E', 'g', 'G', 'v'] {
+            for number in [1.5, 0.0001, 1e300, 0.0].map(Value::Float) {
+                let formatted = |precision| format(&format!("%.{precision}{verb}"), std::slice::from_ref(&number));
+                assert!(formatted(65_000).is_ok());
+                let refusal = formatted(70_000).unwrap_err();
+                assert_eq!(refusal, "a precision of 70000 is over the limit of 65000");
+            }
+        }
+        assert_eq!(format("%070000d", &[Value::Int(1)]).unwrap().len(), 70_000);
+        check("%.70000s|%.70000d", &[Value::text("x"), Value::Int(1)], "x|1");
     }
 
     #[test]

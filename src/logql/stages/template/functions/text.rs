@@ -1,5 +1,7 @@
 //! Functions on texts. Unless it says otherwise, what counts in them counts bytes.
 
+use std::collections::BTreeSet;
+
 use super::Type::{Any, Int, Text};
 use super::{Function, Value, int_at, text_at};
 use crate::logql::stages::template::value::check_length;
@@ -12,10 +14,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::new("Trim", &[Text, Text], |_, a| Ok(trim_set(text_at(a, 0), text_at(a, 1)))),
     Function::new("TrimLeft", &[Text, Text], |_, a| {
-        Ok(Value::text(text_at(a, 0).trim_start_matches(|c| text_at(a, 1).contains(c))))
+        let set = characters(text_at(a, 1));
+        Ok(Value::text(text_at(a, 0).trim_start_matches(|c| set.contains(&c))))
     }),
     Function::new("TrimRight", &[Text, Text], |_, a| {
-        Ok(Value::text(text_at(a, 0).trim_end_matches(|c| text_at(a, 1).contains(c))))
+        let set = characters(text_at(a, 1));
+        Ok(Value::text(text_at(a, 0).trim_end_matches(|c| set.contains(&c))))
     }),
     Function::new("TrimPrefix", &[Text, Text], |_, a| Ok(trim_prefix(text_at(a, 0), text_at(a, 1)))),
     Function::new("TrimSuffix", &[Text, Text], |_, a| Ok(trim_suffix(text_at(a, 0), text_at(a, 1)))),
@@ -44,8 +48,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-fn trim_set<'a>(text: &str, characters: &str) -> Value<'a> {
-    Value::text(text.trim_matches(|c| characters.contains(c)))
+fn trim_set<'a>(text: &str, set: &str) -> Value<'a> {
+    let set = characters(set);
+    Value::text(text.trim_matches(|c| set.contains(&c)))
+}
+
+/// The characters of a text, each once: a text may have as many as there are to be trimmed by them.
+fn characters(text: &str) -> BTreeSet<char> {
+    text.chars().collect()
 }
 
 fn trim_prefix<'a>(text: &str, prefix: &str) -> Value<'a> {

@@ -8,13 +8,15 @@ use jiff::tz::TimeZone;
 use super::Type::{Any, Text, Time};
 use super::number::to_int;
 use super::{Context, Function, Value, layout, text_at};
+use crate::logql::units::{NS_PER_DAY, NS_PER_MICROSECOND, NS_PER_MILLISECOND, NS_PER_SECOND};
+use crate::model;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("__timestamp__", &[], |context, _| {
         let timestamp = instant(i128::from(context.scope.timestamp.as_ns()))?;
         Ok(time_value(timestamp.to_zoned(context.scope.clock.zone.clone())))
     }),
-    Function::new("__line__", &[], |context, _| Ok(Value::Text(String::from_utf8_lossy(context.scope.line)))),
+    Function::new("__line__", &[], |context, _| Ok(Value::Text(model::text_of(context.scope.line)))),
     Function::new("now", &[], |context, _| now(context).map(time_value)),
     Function::new("toDate", &[Text, Text], |context, a| {
         let zone = context.scope.clock.zone.clone();
@@ -29,7 +31,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let time = match &a[1] {
             Value::Time(time) => time.with_time_zone(context.scope.clock.zone.clone()),
             seconds @ Value::Int(_) => {
-                let ns = i128::from(to_int(seconds)) * NS_PER_SECOND;
+                let ns = i128::from(to_int(seconds)) * i128::from(NS_PER_SECOND);
                 instant(ns)?.to_zoned(context.scope.clock.zone.clone())
             }
             _ => now(context)?,
@@ -41,10 +43,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("unixEpochNanos", &[Time], |_, a| Ok(units_since_epoch(&a[0], 1))),
     Function::new("unixToTime", &[Text], |_, a| unix_to_time(text_at(a, 0))),
 ];
-
-const NS_PER_SECOND: i128 = 1_000_000_000;
-const NS_PER_MILLISECOND: i128 = 1_000_000;
-const NS_PER_DAY: i128 = 86_400 * NS_PER_SECOND;
 
 fn time_value<'a>(time: Zoned) -> Value<'a> {
     Value::Time(Rc::new(time))
@@ -59,9 +57,9 @@ fn now(context: &Context<'_, '_>) -> Result<Zoned, String> {
     Ok(instant(i128::from(clock.now.as_ns()))?.to_zoned(clock.zone.clone()))
 }
 
-fn units_since_epoch<'a>(time: &Value<'_>, unit_ns: i128) -> Value<'a> {
+fn units_since_epoch<'a>(time: &Value<'_>, unit_ns: i64) -> Value<'a> {
     let nanoseconds = if let Value::Time(time) = time { time.timestamp().as_nanosecond() } else { 0 };
-    Value::text(nanoseconds.div_euclid(unit_ns).to_string())
+    Value::text(nanoseconds.div_euclid(unit_ns.into()).to_string())
 }
 
 /// Reads a number of days, seconds, milliseconds, microseconds or nanoseconds, as its length tells.
@@ -70,10 +68,10 @@ fn unix_to_time<'a>(text: &str) -> Result<Value<'a>, String> {
         5 => NS_PER_DAY,
         10 => NS_PER_SECOND,
         13 => NS_PER_MILLISECOND,
-        16 => 1000,
+        16 => NS_PER_MICROSECOND,
         19 => 1,
         _ => return Err(format!("unable to parse time '{text}': unknown number of digits")),
     };
     let number: i64 = text.parse().map_err(|error| format!("unable to parse time '{text}': {error}"))?;
-    Ok(time_value(instant(i128::from(number) * unit_ns)?.to_zoned(TimeZone::UTC)))
+    Ok(time_value(instant(i128::from(number) * i128::from(unit_ns))?.to_zoned(TimeZone::UTC)))
 }
