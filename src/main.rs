@@ -27,7 +27,7 @@ use monitoring_rs::model::Timestamp;
 use monitoring_rs::status::Status;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use structopt::clap::{self, ErrorKind};
+use structopt::clap;
 
 /// Most bytes that are kept without `--retention-size`.
 const RETENTION_BYTES_MAX: u64 = 10 << 30;
@@ -61,9 +61,8 @@ fn say_what_clap_says(error: &clap::Error) -> ExitCode {
         complain(&error.message);
         return ExitCode::from(2);
     }
-    if error.kind != ErrorKind::VersionDisplayed {
-        println!("{}", error.message);
-    }
+    // clap has written the version itself, without the end of its line, and its message is empty.
+    println!("{}", error.message);
     ExitCode::SUCCESS
 }
 

@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use monitoring_rs::config;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -364,6 +365,35 @@ fn flags_come_from_the_environment_as_well() {
     let agent = Agent::start(command);
     assert_eq!(agent.lines(&place, "b.txt", 1), ["two"]);
     assert_eq!(agent.lines(&place, "a.log", 0), Vec::<String>::new());
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let place = Place::new();
+    place.append("a.log", "one\n");
+    let mut command = place.command();
+    command.current_dir(place.0.path());
+    for name in ["RETENTION_AGE", "RETENTION_SIZE", "MULTILINE", "START_FROM", "ALLOWED_HOSTS", "INCLUDE", "EXCLUDE"] {
+        command.env(name, "");
+    }
+    assert_eq!(Agent::start(command).lines(&place, "a.log", 1), ["one"]);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+    command.env_clear().current_dir(place.0.path()).env("LOG_COLLECTOR", "").env("LISTEN", "").env("DATA_DIRECTORY", "");
+    let (code, message) = Place::fail(&mut command);
+    assert_eq!(code, Some(2));
+    assert!(message.contains("required arguments were not provided:\n    --log-collector"), "{message}");
+    // What cannot be found ends it before it serves: the flags were taken then.
+    command.env("LOG_COLLECTOR", "Directory").env("ROOT_PATH", "none");
+    let (code, message) = Place::fail(&mut command);
+    assert_eq!(code, Some(1));
+    assert!(message.contains("cannot collect from"), "{message}");
+}
+
+#[test]
+fn the_version_is_one_line() {
+    let output = Command::new(env!("CARGO_BIN_EXE_monitoring-rs")).arg("--version").output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("monitoring-rs {}\n", config::VERSION));
 }
 
 #[test]
