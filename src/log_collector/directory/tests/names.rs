@@ -71,6 +71,7 @@ fn a_line_is_kept_back_until_it_ends<W: Stage>() {
     story.check(&["a.log: one"]);
     story.append("a.log", "o");
     story.check(&["a.log: one"]);
+    assert_eq!(story.status.oldest_lag(), None, "what only waits for its end is not late");
     story.append("a.log", "\nthree");
     story.check(&["a.log: one two"]);
 }
