@@ -297,6 +297,8 @@ pub struct Status {
     pub queries: Counter,
     /// Why nothing is being stored, where that is so.
     problem: Mutex<Option<String>>,
+    /// Whether the directory to collect from is not there.
+    pub root_missing: AtomicBool,
     sources: Mutex<BTreeMap<u64, Arc<SourceStatus>>>,
     next_source: Counter,
 }
