@@ -13,6 +13,8 @@ use crate::file::{self, Kind, Metadata};
 const LINKS_MAX: usize = 40;
 /// What lies here is no log, whoever links to it.
 const FORBIDDEN: [&str; 3] = ["/proc", "/sys", "/dev"];
+/// Why a link is not followed that would have another tree collected.
+const LEADS_TO_DIRECTORY: &str = "it leads to a directory";
 
 /// Follows names to files.
 #[derive(Debug)]
@@ -75,7 +77,7 @@ impl Links {
             let directory = hop.parent().unwrap_or(Path::new("/"));
             let target = directory.join(file::read_link(&hop)?);
             let (Some(parent), Some(file_name)) = (target.parent(), target.file_name()) else {
-                return Ok(End::Refused("it leads to a directory".into()));
+                return Ok(End::Refused(LEADS_TO_DIRECTORY.into()));
             };
             hop = file::canonical(parent)?.join(file_name);
         }
@@ -84,8 +86,10 @@ impl Links {
 
     /// Whether what `link_owners`' links lead to may be read.
     fn judge(&self, path: PathBuf, metadata: Metadata, link_owners: &[u32]) -> End {
-        if metadata.kind != Kind::Regular {
-            return End::Refused("it is no regular file".into());
+        match metadata.kind {
+            Kind::Regular => {}
+            Kind::Directory => return End::Refused(LEADS_TO_DIRECTORY.into()),
+            _ => return End::Refused("it is no regular file".into()),
         }
         if FORBIDDEN.iter().any(|forbidden| path.starts_with(forbidden)) {
             return End::Refused(format!("it leads to {}", path.display()));
@@ -159,7 +163,7 @@ mod tests {
         check(&links, "dangling.log", "missing", 2);
         check(&links, "loop.log", "it goes through more than 40 links", 41);
         check(&links, "up.log", "it leads to a directory", 1);
-        check(&links, "directory.log", "it is no regular file", 2);
+        check(&links, "directory.log", "it leads to a directory", 2);
     }
 
     #[test]
