@@ -25,7 +25,7 @@ use monitoring_rs::log_database::{Database, Options, RetentionLimits};
 use monitoring_rs::memory;
 use monitoring_rs::model::Timestamp;
 use monitoring_rs::status::Status;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use structopt::clap;
 
@@ -249,9 +249,12 @@ fn raise_open_files_limit() -> usize {
     if cfg!(target_os = "linux") { for_files } else { for_files / 2 }
 }
 
-/// The first SIGTERM or SIGINT asks everything to come to an end, a second one ends the process at once.
+/// The first SIGTERM, SIGINT, SIGQUIT or SIGHUP asks everything to come to an end, a second one ends the process at once.
+/// A SIGHUP that was ignored at the start, as `nohup` has it, stays so.
 fn listen_to_signals(stop: Arc<Stop>, stop_serving: channel::Sender<()>) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot listen to signals")?;
+    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    let signals = [SIGTERM, SIGINT, SIGQUIT].into_iter().chain(hang_up);
+    let mut signals = Signals::new(signals).context("cannot listen to signals")?;
     let listen = move || {
         for (index, signal) in signals.forever().enumerate() {
             if 0 < index {
@@ -264,4 +267,13 @@ fn listen_to_signals(stop: Arc<Stop>, stop_serving: channel::Sender<()>) -> anyh
     };
     thread::Builder::new().name("signals".into()).spawn(listen).context("cannot listen to signals")?;
     Ok(())
+}
+
+/// Whether this process ignores `signal`, as far as Linux says so; elsewhere it counts as not ignored.
+fn is_ignored(signal: i32) -> bool {
+    let mut text = [0; 8 << 10];
+    let count = file::File::open(Path::new("/proc/self/status")).and_then(|status| status.read_at(&mut text, 0));
+    let text = String::from_utf8_lossy(&text[..count.unwrap_or(0)]);
+    let mask = text.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -302,6 +302,32 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 /// Fails to start with `arguments` and expects exit code and message; the last line is the message.
+#[test]
+fn a_terminal_that_closes_has_it_store_what_it_read_unless_it_is_told_to_stay() {
+    for signal in [Signal::HUP, Signal::QUIT] {
+        let place = Place::new();
+        place.append("a.log", &text(0..10));
+        let agent = place.start();
+        assert_eq!(agent.lines(&place, "a.log", 10), numbered(0..10));
+        let (status, _) = agent.end(signal);
+        assert!(status.success(), "{signal:?}: {status}");
+    }
+    if cfg!(target_os = "linux") {
+        let place = Place::new();
+        let bare = place.command();
+        let mut command = Command::new("sh");
+        command
+            .env_clear()
+            .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+            .arg(bare.get_program())
+            .args(bare.get_args());
+        let agent = Agent::start(command);
+        agent.signal(Signal::HUP);
+        place.append("a.log", "one\n");
+        assert_eq!(agent.lines(&place, "a.log", 1), ["one"]);
+    }
+}
+
 #[track_caller]
 fn check_refusal(arguments: &[&str], expected_code: i32, expected: &str) {
     let place = Place::new();
