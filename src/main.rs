@@ -21,7 +21,7 @@ use monitoring_rs::log_collector::naming::ByPath;
 use monitoring_rs::log_collector::patterns::Patterns;
 use monitoring_rs::log_collector::watcher::PlatformWatcher;
 use monitoring_rs::log_database::storage::{DiskStorage, Storage};
-use monitoring_rs::log_database::{Database, Options, RetentionLimits};
+use monitoring_rs::log_database::{self, Database, Options, RetentionLimits};
 use monitoring_rs::memory;
 use monitoring_rs::model::Timestamp;
 use monitoring_rs::status::Status;
@@ -85,9 +85,15 @@ fn run(config: &Config) -> anyhow::Result<()> {
     let started = Instant::now();
     log::info!("monitoring-rs {}", config::VERSION);
     let open_files_max = raise_open_files_limit();
+    // Before the data directory is created: a root that is mistyped leaves nothing behind.
+    let root = root_path(config)?;
+    directory::check_root(&root)?;
 
-    let storage = DiskStorage::open(&config.data_directory);
-    let storage = storage.context("cannot use --data-directory, which has to be a directory that can be written")?;
+    let storage = DiskStorage::open(&config.data_directory).map_err(|error| match error {
+        log_database::Error::InUse { .. } => error.into(),
+        _ => anyhow::Error::new(error)
+            .context("cannot use --data-directory, which has to be a directory that can be written"),
+    })?;
     let options = Options { retention: retention(config, &storage)? };
     let database = Database::open_with(Arc::new(storage), options);
     let database = database.context("cannot open the database in --data-directory")?;
@@ -96,7 +102,6 @@ fn run(config: &Config) -> anyhow::Result<()> {
     log::info!("data directory {}, {free_mib} MiB free", data_directory.display());
 
     let status = Arc::new(Status::default());
-    let root = root_path(config);
     let mut collector =
         collector(config, &root, data_directory.clone(), open_files_max, &database, Arc::clone(&status))?;
     log_what_was_found(config, &root, &collector.summary(), &status);
@@ -160,13 +165,15 @@ fn maintain(database: Database, status: Arc<Status>, stop: &Arc<Stop>) -> anyhow
     Ok(())
 }
 
-/// The directory to collect from.
-fn root_path(config: &Config) -> PathBuf {
-    match (&config.root_path, config.collector) {
-        (Some(root), _) => root.clone(),
-        (None, CollectorKind::Kubernetes) => kubernetes::ROOT_PATH_DEFAULT.into(),
+/// The directory to collect from. Absolute, because labels carry it, and wherever the agent is started a log has to keep
+/// its name; links in it stay as the user gave them.
+fn root_path(config: &Config) -> anyhow::Result<PathBuf> {
+    let root = match (&config.root_path, config.collector) {
+        (Some(root), _) => root,
+        (None, CollectorKind::Kubernetes) => Path::new(kubernetes::ROOT_PATH_DEFAULT),
         (None, CollectorKind::Directory) => unreachable!("the configuration requires a root path"),
-    }
+    };
+    std::path::absolute(root).context("cannot tell where a relative --root-path is")
 }
 
 /// Builds the collector that was asked for, and lets it find its files.
@@ -207,12 +214,13 @@ fn now() -> Timestamp {
 
 fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &Status) {
     log::info!(
-        "{} {}: {} files of {} MiB, {} MiB of them to be read",
+        "{} {}: {} of {} MiB, {} MiB to be read; times without a zone are of {}",
         config.collector.name(),
         root.display(),
-        summary.file_count,
+        directory::files(summary.file_count as u64),
         summary.byte_count >> 20,
         summary.unread_byte_count >> 20,
+        zone_name(&TimeZone::system()),
     );
     let first_problem = status.sources().iter().find_map(|source| source.state().1);
     if let Some(first) = first_problem {
@@ -224,6 +232,12 @@ fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &
             status.links_refused.get()
         );
     }
+}
+
+/// A zone that is known by its file's content has no name.
+fn zone_name(zone: &TimeZone) -> String {
+    zone.iana_name()
+        .map_or_else(|| format!("UTC{}", jiff::Timestamp::now().to_zoned(zone.clone()).offset()), Into::into)
 }
 
 /// Descriptors that are not log files: the database's, connections, and watches where those are open files.
