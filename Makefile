@@ -1,4 +1,4 @@
-# What a person types. `make` lists it, `make check` is exactly what CI runs.
+# What a person types. `make` lists it, `make check` is what CI runs on Linux.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -82,7 +82,7 @@ kubecleanup: ## Remove the agent from minikube; its data stays on the node in /v
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc e2e faults check-bench check-fuzz crash ## Everything that CI runs
+check: check-format check-lint check-test check-doc e2e faults check-bench check-fuzz crash ## Everything that CI runs on Linux
 
 # Each step prints a heading and how long it took.
 define step

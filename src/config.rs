@@ -24,6 +24,12 @@ const EXAMPLES: &str = "EXAMPLES:
     monitoring-rs --log-collector Kubernetes --data-directory /var/lib/monitoring-rs
 ";
 
+/// clap's own would name each flag that has a default as if it had to be given.
+const USAGE: &str = "monitoring-rs --log-collector <log-collector> [--root-path <root-path>] [OPTIONS]";
+
+const ZONE: &str = "TIME ZONE:
+    A time in a line that names no zone is in this process's: that of the variable TZ, or else of /etc/localtime";
+
 /// Where entries come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CollectorKind {
@@ -74,7 +80,7 @@ pub struct Config {
 
 /// Collects, stores and searches the logs of one machine, and serves them over HTTP.
 #[derive(Debug, StructOpt)]
-#[structopt(name = "monitoring-rs", version = VERSION, before_help = EXAMPLES)]
+#[structopt(name = "monitoring-rs", version = VERSION, before_help = EXAMPLES, after_help = ZONE, usage = USAGE)]
 struct Arguments {
     /// Where entries come from: every file in a directory tree, or the containers of a Kubernetes node
     #[structopt(long, env, possible_values = &["Directory", "Kubernetes"], case_insensitive = true)]
@@ -100,8 +106,8 @@ struct Arguments {
     #[structopt(long, env, default_value = "127.0.0.1:8000")]
     listen: String,
 
-    /// A host name that requests may be addressed to, besides addresses, localhost and names without a dot
-    /// [repeatable; separated by colons in the variable]
+    /// A host name that requests may be addressed to, besides addresses, localhost, names without a dot and a cluster's
+    /// names in full, such as monitoring-rs.monitoring.svc [repeatable; separated by colons in the variable]
     #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     allowed_hosts: Vec<String>,
 
@@ -133,19 +139,25 @@ impl Config {
     /// # Errors
     ///
     /// clap's, whose message is ready to be printed: a usage error, or the text of `--help`. That of `--version` is on
-    /// standard output already.
+    /// standard output already, but for the end of its line.
     pub fn parse<I>(arguments: I) -> Result<Self, clap::Error>
     where
         I: IntoIterator,
         I::Item: Into<OsString> + Clone,
     {
-        let arguments = Arguments::from_iter_safe(arguments)?;
+        let mut app = Arguments::clap();
+        // An empty variable is one that is not set, as Compose's `${X:-}` has it; clap would take it for a value.
+        for option in &mut app.p.opts {
+            if let Some((_, value)) = &mut option.v.env {
+                value.take_if(|value| value.is_empty());
+            }
+        }
+        let arguments = Arguments::from_clap(&app.get_matches_from_safe(arguments)?);
         let collector = if arguments.log_collector.eq_ignore_ascii_case(CollectorKind::Kubernetes.name()) {
             CollectorKind::Kubernetes
         } else {
             CollectorKind::Directory
         };
-        // An empty variable is one that is not set.
         let root_path = arguments.root_path.filter(|path| !path.as_os_str().is_empty());
         if collector == CollectorKind::Directory && root_path.is_none() {
             return Err(clap::Error::with_description(
@@ -276,6 +288,18 @@ mod tests {
         check_refused("--log-collector Kubernetes --listen :port", "no host:port");
         check_refused("--log-collector Kubernetes --start-from middle", "middle");
         check_refused("--log-collector Kubernetes --frobnicate", "--frobnicate");
+    }
+
+    #[test]
+    fn usage_names_no_flag_that_has_a_default() {
+        let usage = format!("USAGE:\n    {USAGE}\n");
+        check_refused("--log-collector Kubernetes --frobnicate", &usage);
+        assert!(parse("--help").unwrap_err().message.contains(&usage));
+    }
+
+    #[test]
+    fn a_flag_that_is_nearly_right_is_named() {
+        check_refused("--log-collector Directory --rot-path /var/log", "Did you mean --root-path?");
     }
 
     #[test]

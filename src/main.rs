@@ -21,13 +21,13 @@ use monitoring_rs::log_collector::naming::ByPath;
 use monitoring_rs::log_collector::patterns::Patterns;
 use monitoring_rs::log_collector::watcher::PlatformWatcher;
 use monitoring_rs::log_database::storage::{DiskStorage, Storage};
-use monitoring_rs::log_database::{Database, Options, RetentionLimits};
+use monitoring_rs::log_database::{self, Database, Options, RetentionLimits};
 use monitoring_rs::memory;
 use monitoring_rs::model::Timestamp;
 use monitoring_rs::status::Status;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
-use structopt::clap::{self, ErrorKind};
+use structopt::clap;
 
 /// Most bytes that are kept without `--retention-size`.
 const RETENTION_BYTES_MAX: u64 = 10 << 30;
@@ -61,9 +61,8 @@ fn say_what_clap_says(error: &clap::Error) -> ExitCode {
         complain(&error.message);
         return ExitCode::from(2);
     }
-    if error.kind != ErrorKind::VersionDisplayed {
-        println!("{}", error.message);
-    }
+    // clap has written the version itself, without the end of its line, and its message is empty.
+    println!("{}", error.message);
     ExitCode::SUCCESS
 }
 
@@ -86,9 +85,15 @@ fn run(config: &Config) -> anyhow::Result<()> {
     let started = Instant::now();
     log::info!("monitoring-rs {}", config::VERSION);
     let open_files_max = raise_open_files_limit();
+    // Before the data directory is created: a root that is mistyped leaves nothing behind.
+    let root = root_path(config)?;
+    directory::check_root(&root)?;
 
-    let storage = DiskStorage::open(&config.data_directory);
-    let storage = storage.context("cannot use --data-directory, which has to be a directory that can be written")?;
+    let storage = DiskStorage::open(&config.data_directory).map_err(|error| match error {
+        log_database::Error::InUse { .. } => error.into(),
+        _ => anyhow::Error::new(error)
+            .context("cannot use --data-directory, which has to be a directory that can be written"),
+    })?;
     let options = Options { retention: retention(config, &storage)? };
     let database = Database::open_with(Arc::new(storage), options);
     let database = database.context("cannot open the database in --data-directory")?;
@@ -97,7 +102,6 @@ fn run(config: &Config) -> anyhow::Result<()> {
     log::info!("data directory {}, {free_mib} MiB free", data_directory.display());
 
     let status = Arc::new(Status::default());
-    let root = root_path(config);
     let mut collector =
         collector(config, &root, data_directory.clone(), open_files_max, &database, Arc::clone(&status))?;
     log_what_was_found(config, &root, &collector.summary(), &status);
@@ -179,13 +183,15 @@ fn give_back_memory(status: Arc<Status>, stop: Arc<Stop>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The directory to collect from.
-fn root_path(config: &Config) -> PathBuf {
-    match (&config.root_path, config.collector) {
-        (Some(root), _) => root.clone(),
-        (None, CollectorKind::Kubernetes) => kubernetes::ROOT_PATH_DEFAULT.into(),
+/// The directory to collect from. Absolute, because labels carry it, and wherever the agent is started a log has to keep
+/// its name; links in it stay as the user gave them.
+fn root_path(config: &Config) -> anyhow::Result<PathBuf> {
+    let root = match (&config.root_path, config.collector) {
+        (Some(root), _) => root,
+        (None, CollectorKind::Kubernetes) => Path::new(kubernetes::ROOT_PATH_DEFAULT),
         (None, CollectorKind::Directory) => unreachable!("the configuration requires a root path"),
-    }
+    };
+    std::path::absolute(root).context("cannot tell where a relative --root-path is")
 }
 
 /// Builds the collector that was asked for, and lets it find its files.
@@ -226,12 +232,13 @@ fn now() -> Timestamp {
 
 fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &Status) {
     log::info!(
-        "{} {}: {} files of {} MiB, {} MiB of them to be read",
+        "{} {}: {} of {} MiB, {} MiB to be read; times without a zone are of {}",
         config.collector.name(),
         root.display(),
-        summary.file_count,
+        directory::files(summary.file_count as u64),
         summary.byte_count >> 20,
         summary.unread_byte_count >> 20,
+        zone_name(&TimeZone::system()),
     );
     let first_problem = status.sources().iter().find_map(|source| source.state().1);
     if let Some(first) = first_problem {
@@ -243,6 +250,12 @@ fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &
             status.links_refused.get()
         );
     }
+}
+
+/// A zone that is known by its file's content has no name.
+fn zone_name(zone: &TimeZone) -> String {
+    zone.iana_name()
+        .map_or_else(|| format!("UTC{}", jiff::Timestamp::now().to_zoned(zone.clone()).offset()), Into::into)
 }
 
 /// Descriptors that are not log files: the database's, connections, and watches where those are open files.
@@ -268,9 +281,12 @@ fn raise_open_files_limit() -> usize {
     if cfg!(target_os = "linux") { for_files } else { for_files / 2 }
 }
 
-/// The first SIGTERM or SIGINT asks everything to come to an end, a second one ends the process at once.
+/// The first SIGTERM, SIGINT, SIGQUIT or SIGHUP asks everything to come to an end, a second one ends the process at once.
+/// A SIGHUP that was ignored at the start, as `nohup` has it, stays so.
 fn listen_to_signals(stop: Arc<Stop>, stop_serving: channel::Sender<()>) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot listen to signals")?;
+    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    let signals = [SIGTERM, SIGINT, SIGQUIT].into_iter().chain(hang_up);
+    let mut signals = Signals::new(signals).context("cannot listen to signals")?;
     let listen = move || {
         for (index, signal) in signals.forever().enumerate() {
             if 0 < index {
@@ -283,6 +299,17 @@ fn listen_to_signals(stop: Arc<Stop>, stop_serving: channel::Sender<()>) -> anyh
     };
     thread::Builder::new().name("signals".into()).spawn(listen).context("cannot listen to signals")?;
     Ok(())
+}
+
+/// Whether this process ignores `signal`, as far as Linux says so; elsewhere it counts as not ignored.
+fn is_ignored(signal: i32) -> bool {
+    let mut text = [0; 8 << 10];
+    // By its number: `self` is a link.
+    let path = format!("/proc/{}/status", std::process::id());
+    let count = file::File::open(Path::new(&path)).and_then(|status| status.read_at(&mut text, 0));
+    let text = String::from_utf8_lossy(&text[..count.unwrap_or(0)]);
+    let mask = text.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(test)]

@@ -188,6 +188,8 @@ pub struct SourceStatus {
     pub read_bytes: Gauge,
     /// How long the file was when it was last looked at, in bytes.
     pub size_bytes: Gauge,
+    /// Bytes behind what was read that were looked at and wait for the end of their line.
+    pub unended_bytes: Gauge,
     /// When it was last read, in nanoseconds since the Unix epoch; 0 for never.
     pub last_read_ns: Gauge,
     /// Its state, and for an unreadable source what the operating system said.
@@ -203,6 +205,7 @@ impl SourceStatus {
             path,
             read_bytes: Gauge::default(),
             size_bytes: Gauge::default(),
+            unended_bytes: Gauge::default(),
             last_read_ns: Gauge::default(),
             state: Mutex::new((SourceState::Active, None)),
             polled: AtomicBool::new(false),
@@ -296,6 +299,8 @@ pub struct Status {
     problem: Mutex<Option<String>>,
     /// Why what is stored is not looked after, where that is so.
     housekeeping_problem: Mutex<Option<String>>,
+    /// Whether the directory to collect from is not there.
+    pub root_missing: AtomicBool,
     sources: Mutex<BTreeMap<u64, Arc<SourceStatus>>>,
     next_source: Counter,
 }
@@ -383,9 +388,10 @@ impl Status {
         *lock(&self.housekeeping_problem) = problem;
     }
 
-    /// The time of the least recently read source that has unread bytes; `None` where all are read.
+    /// The time of the least recently read source that has unread bytes; `None` where all are read. A line without its
+    /// end, with which a file may stay for ever, is not late.
     pub fn oldest_lag(&self) -> Option<Timestamp> {
-        let lagging = self.sources().into_iter().filter(|source| 0 < source.lag_bytes());
+        let lagging = self.sources().into_iter().filter(|source| source.unended_bytes.get() < source.lag_bytes());
         lagging.map(|source| Timestamp::from_ns(source.last_read_ns.get().cast_signed())).min()
     }
 }

@@ -89,6 +89,10 @@ pub(super) async fn explain(response: Response) -> tide::Result {
     match response.status() {
         StatusCode::NotFound => Ok(Response::from(&Error::not_found("there is nothing here; GET / lists what is"))),
         StatusCode::MethodNotAllowed => {
+            // A route that explains itself says what it takes.
+            if response.header("Allow").is_some() {
+                return Ok(response);
+            }
             let error = Error::new(StatusCode::MethodNotAllowed, "only GET and HEAD are answered here");
             let mut response = Response::from(&error);
             response.insert_header("Allow", "GET, HEAD");

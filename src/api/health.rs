@@ -1,10 +1,12 @@
 //! What the agent says of itself: `/`, `/status`, and the probes.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use tide::{Request, Response, StatusCode};
 
 use crate::api::{State, wire};
+use crate::status::SourceState;
 
 /// What `/` answers until there is a page.
 const INDEX: &str = "\
@@ -37,7 +39,7 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         collector: &about.collector,
         root: &about.root_path,
         data_directory: &about.data_directory,
-        problem: status.problem(),
+        problem: problem(request.state()),
         streams: statistics.streams,
         lines: statistics.lines,
         bytes: statistics.bytes,
@@ -61,21 +63,31 @@ pub(super) async fn live(_: Request<State>) -> tide::Result {
     Ok(Response::from("ok\n"))
 }
 
-/// Says whether lines are being stored; 503 and the reason where they are not.
+/// What is wrong; `None` while all is well.
+fn problem(State { status, about, .. }: &State) -> Option<String> {
+    let root_missing = || {
+        let is_missing = status.root_missing.load(Ordering::Relaxed);
+        is_missing.then(|| format!("{} is no directory any more", about.root_path))
+    };
+    status.problem().or_else(root_missing)
+}
+
+/// Says whether lines are being stored and looked after; 503 and the reason where they are not.
 pub(super) async fn ready(request: Request<State>) -> tide::Result {
     let State { status, about, .. } = request.state();
-    let problem = status.problem();
+    let problem = problem(request.state());
     let mut text = match &problem {
         None => "ready\n".to_owned(),
-        Some(problem) => format!("lines are not being stored: {problem}\n"),
+        Some(problem) => format!("not ready: {problem}\n"),
     };
     if request.url().query().is_some_and(|query| query.starts_with("verbose")) {
         let statistics = request.state().statistics().await;
         let sources = status.sources();
         let lag_bytes: u64 = sources.iter().map(|source| source.lag_bytes()).sum();
+        let unreadable = sources.iter().filter(|source| source.state().0 == SourceState::Unreadable).count();
         let lines = [
             format!("collector: {} of {}", about.collector, about.root_path),
-            format!("sources: {}, with {lag_bytes} bytes to be read", sources.len()),
+            format!("sources: {}, {unreadable} unreadable, with {lag_bytes} bytes to be read", sources.len()),
             format!("database: {} lines in {} streams", statistics.lines, statistics.streams),
             format!("syncs that failed: {}", statistics.sync_failures),
         ];

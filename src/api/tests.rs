@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -202,6 +203,22 @@ fn the_probes_tell_whether_lines_are_stored() {
     assert_eq!(status, 503);
     assert!(body.starts_with("lines are not being stored: no space left on device\ncollector: Directory of"), "{body}");
     assert_eq!(get(&state, "livez").0, 200);
+}
+
+#[test]
+fn a_root_that_is_missing_and_what_is_unreadable_are_told() {
+    let state = state(entries());
+    let source = Arc::new(SourceStatus::new("/var/log/a.log".to_owned()));
+    source.set_state(SourceState::Unreadable, Some("permission denied".to_owned()));
+    state.status.add_source(source);
+    state.status.root_missing.store(true, Ordering::Relaxed);
+    let (status, body) = get(&state, "readyz?verbose");
+    assert_eq!(status, 503);
+    assert!(body.starts_with("lines are not being stored: /var/log is no directory any more\n"), "{body}");
+    assert!(body.contains("\nsources: 1, 1 unreadable, with 0 bytes"), "{body}");
+    assert!(get(&state, "status").1.contains(r#""problem":"/var/log is no directory any more""#));
+    state.status.root_missing.store(false, Ordering::Relaxed);
+    assert_eq!(get(&state, "readyz").0, 200);
 }
 
 #[test]

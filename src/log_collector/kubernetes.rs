@@ -2,7 +2,7 @@
 //!
 //! Finding, following and reading files is [`Directory`]'s work, decoding the runtime's lines is `format`'s. What is
 //! Kubernetes about it is here: the labels. They come from the file's name alone, so that collection never waits for
-//! the API server; labels that the API knows will be added in `PodNames::labels`.
+//! the API server and needs no rights there.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -337,7 +337,10 @@ impl Source {
             Some(newline) => self.take_lines(&text[..=newline], reading),
             None if self.skipping => self.skip(text, reading),
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
-            None => return Ok(Outcome::default()),
+            None => {
+                self.state.unended_bytes.set(text.len() as u64);
+                return Ok(Outcome::default());
+            }
         };
         Ok(Outcome { collected: Some(collected), more: self.offset < size, former: None })
     }
@@ -572,6 +575,7 @@ impl Source {
             delivery.delivered = delivery.delivered.max(self.offset);
         }
         self.state.read_bytes.set(self.offset);
+        self.state.unended_bytes.set(0);
         self.state.last_read_ns.set(reading.now.as_ns().cast_unsigned());
         reading.status.bytes_read.add(text.len() as u64);
     }
@@ -624,6 +628,7 @@ impl Source {
         self.head.extend(&start[..usize::try_from(offset).unwrap_or(usize::MAX).min(start.len())]);
         self.offset = offset;
         self.state.read_bytes.set(offset);
+        self.state.unended_bytes.set(0);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use monitoring_rs::config;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -165,7 +166,8 @@ fn it_says_in_a_few_lines_what_it_does() {
     for fact in [
         "monitoring-rs 0.",
         "MiB free",
-        "1 files",
+        "1 file of",
+        "times without a zone are of ",
         "10 files or directories cannot be read",
         "10 links are not followed",
         &place.logs().display().to_string(),
@@ -276,7 +278,7 @@ fn a_second_agent_on_the_same_data_names_the_first() {
     let agent = place.start();
     let (code, message) = Place::fail(&mut place.command());
     assert_eq!(code, Some(1));
-    assert!(message.contains(&agent.child.id().to_string()), "{message}");
+    assert!(message.contains(&agent.child.id().to_string()) && !message.contains("can be written"), "{message}");
     assert!(message.contains(&place.data().display().to_string()), "{message}");
     place.append("a.log", "one\n");
     assert_eq!(agent.lines(&place, "a.log", 1), ["one"]);
@@ -298,6 +300,58 @@ fn a_second_signal_ends_it_at_once() {
     // The first may have ended it already.
     assert!([Some(0), Some(128 + Signal::TERM.as_raw())].contains(&status.code()), "{status}");
     assert!(time < Duration::from_secs(5), "it took {time:?}");
+}
+
+#[test]
+fn a_terminal_that_closes_has_it_store_what_it_read_unless_it_is_told_to_stay() {
+    for signal in [Signal::HUP, Signal::QUIT] {
+        let place = Place::new();
+        place.append("a.log", &text(0..10));
+        let agent = place.start();
+        assert_eq!(agent.lines(&place, "a.log", 10), numbered(0..10));
+        let (status, _) = agent.end(signal);
+        assert!(status.success(), "{signal:?}: {status}");
+    }
+    if cfg!(target_os = "linux") {
+        let place = Place::new();
+        let bare = place.command();
+        let mut command = Command::new("sh");
+        command
+            .env_clear()
+            .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+            .arg(bare.get_program())
+            .args(bare.get_args());
+        let agent = Agent::start(command);
+        agent.signal(Signal::HUP);
+        place.append("a.log", "one\n");
+        assert_eq!(agent.lines(&place, "a.log", 1), ["one"]);
+    }
+}
+
+#[test]
+fn a_relative_root_gives_the_same_labels_from_wherever_it_is_started() {
+    let place = Place::new();
+    place.append("a.log", "one\n");
+    let base = fs::canonicalize(place.0.path()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+    command.env_clear().current_dir(&base).args(["--log-collector", "Directory", "--listen", ":0"]);
+    command.args(["--root-path", "logs", "--data-directory", "data"]);
+    let agent = Agent::start(command);
+    let target = format!("/logs/path/{}", base.join("logs/a.log").display());
+    let start = Instant::now();
+    while agent.get(&target).status != 200 {
+        assert!(start.elapsed() < PATIENCE, "no line has the label {target}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_root_that_is_mistyped_leaves_nothing_behind() {
+    let place = Place::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+    command.env_clear().current_dir(place.0.path()).args(["--log-collector", "Directory", "--root-path", "none"]);
+    assert_eq!(Place::fail(&mut command).0, Some(1));
+    assert!(!place.0.path().join(".data").exists());
 }
 
 /// Fails to start with `arguments` and expects exit code and message; the last line is the message.
@@ -333,7 +387,7 @@ fn usage_errors_exit_with_2() {
 fn what_cannot_be_used_is_named_with_the_fix_and_exits_with_1() {
     let directory = ["only", "--log-collector", "Directory", "--listen", ":0", "--root-path"];
     let refusal = |more: &[&str], expected: &str| check_refusal(&[&directory, more].concat(), 1, expected);
-    refusal(&["none"], "cannot collect from none");
+    refusal(&["none"], "/none: ");
     refusal(&["file"], "it is no directory; give an existing, readable directory with --root-path");
     refusal(&[".", "--data-directory", "file"], "--data-directory");
     refusal(&[".", "--data-directory", "/proc/none"], "/proc/none");
@@ -364,6 +418,40 @@ fn flags_come_from_the_environment_as_well() {
     let agent = Agent::start(command);
     assert_eq!(agent.lines(&place, "b.txt", 1), ["two"]);
     assert_eq!(agent.lines(&place, "a.log", 0), Vec::<String>::new());
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let place = Place::new();
+    place.append("a.log", "one\n");
+    let mut command = place.command();
+    command.current_dir(place.0.path());
+    for name in ["RETENTION_AGE", "RETENTION_SIZE", "MULTILINE", "START_FROM", "ALLOWED_HOSTS", "INCLUDE", "EXCLUDE"] {
+        command.env(name, "");
+    }
+    assert_eq!(Agent::start(command).lines(&place, "a.log", 1), ["one"]);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+    command
+        .env_clear()
+        .current_dir(place.0.path())
+        .env("LOG_COLLECTOR", "")
+        .env("LISTEN", "")
+        .env("DATA_DIRECTORY", "");
+    let (code, message) = Place::fail(&mut command);
+    assert_eq!(code, Some(2));
+    assert!(message.contains("required arguments were not provided:\n    --log-collector"), "{message}");
+    // What cannot be found ends it before it serves: the flags were taken then.
+    command.env("LOG_COLLECTOR", "Directory").env("ROOT_PATH", "none");
+    let (code, message) = Place::fail(&mut command);
+    assert_eq!(code, Some(1));
+    assert!(message.contains("cannot collect from"), "{message}");
+}
+
+#[test]
+fn the_version_is_one_line() {
+    let output = Command::new(env!("CARGO_BIN_EXE_monitoring-rs")).arg("--version").output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("monitoring-rs {}\n", config::VERSION));
 }
 
 #[test]

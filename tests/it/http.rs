@@ -76,6 +76,18 @@ fn other_methods_are_told_which_are_answered() {
     }
 }
 
+#[test]
+fn where_entries_are_pushed_to_takes_post() {
+    for method in ["GET", "PUT", "DELETE"] {
+        let server = server();
+        let mut client = server.connect();
+        client.send(format!("{method} /loki/api/v1/push HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let answer = client.read_answer().unwrap();
+        assert_eq!(answer.status, 405, "method: {method}");
+        assert!(answer.head.contains("allow: post\r\n"), "{}", answer.head);
+    }
+}
+
 #[track_caller]
 fn check_host(host: &str, status: u16) {
     let settings = Settings { allowed_hosts: vec!["logs.example.com".to_owned()], ..Settings::default() };

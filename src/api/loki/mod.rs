@@ -51,7 +51,7 @@ pub(super) fn add_routes(app: &mut tide::Server<State>) {
     add_query(app, "/loki/api/v1/patterns", patterns::patterns);
 
     add_query(app, "/loki/api/v1/format_query", about::format_query);
-    app.at(PUSH_PATH).post(plain(push::push)).get(plain(push::explain));
+    app.at(PUSH_PATH).post(plain(push::push)).all(plain(push::explain));
     app.at("/loki/api/v1/status/buildinfo").get(plain(about::build));
     app.at("/loki/api/v1/drilldown-limits").get(plain(about::drilldown_limits));
     app.at("/loki/api/v1/rules").get(plain(about::rules));

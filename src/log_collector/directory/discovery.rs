@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -75,8 +76,15 @@ impl<W: Watcher> Directory<W> {
     }
 
     fn enter_root(&mut self) {
-        if file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory) {
+        let is_there = file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory);
+        let was_missing = self.status.root_missing.swap(!is_there, Ordering::Relaxed);
+        if is_there {
+            if was_missing {
+                log::info!("{} is there again", self.settings.root.display());
+            }
             self.enter(&self.root.clone());
+        } else if !was_missing {
+            log::warn!("{} is no directory any more; nothing is collected until it is", self.settings.root.display());
         }
     }
 

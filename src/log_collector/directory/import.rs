@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::log_collector::directory::Directory;
 use crate::log_collector::directory::sources::Tracked;
+use crate::log_collector::directory::{Directory, files};
 use crate::log_collector::watcher::Watcher;
 
 /// How often the log says how far it is.
@@ -50,12 +50,15 @@ impl<W: Watcher> Directory<W> {
         status.read_bytes.set(read_bytes);
         status.files_read.set(files_read);
         status.bytes_per_second.set(bytes_per_second);
-        let (files, mib_per_second) = (import.file_count, bytes_per_second >> 20);
+        let (files, mib_per_second) = (files(import.file_count), bytes_per_second >> 20);
         if bytes_left == 0 {
             let (total_mib, seconds) = (import.total_bytes >> 20, elapsed.as_secs_f64());
-            log::info!(
-                "read what was there at the start: {files} files, {total_mib} MiB in {seconds:.1} s, {mib_per_second} MiB/s"
-            );
+            // The few lines that were written between two starts are no news.
+            if 0 < total_mib {
+                log::info!(
+                    "read what was there at the start: {files}, {total_mib} MiB in {seconds:.1} s, {mib_per_second} MiB/s"
+                );
+            }
             self.import = None;
         } else if REPORT_INTERVAL <= import.reported.elapsed() {
             import.reported = Instant::now();
@@ -63,7 +66,7 @@ impl<W: Watcher> Directory<W> {
             let seconds_left = bytes_left / bytes_per_second.max(1);
             log::info!(
                 "reading what was there at the start, the newest first: {read_mib} of {total_mib} MiB, {files_read} of \
-                 {files} files, {mib_per_second} MiB/s, about {seconds_left} s left"
+                 {files}, {mib_per_second} MiB/s, about {seconds_left} s left"
             );
         }
     }

@@ -190,7 +190,7 @@ impl<W: Watcher> Directory<W> {
         checkpoints: &[Checkpoint],
         status: Arc<Status>,
     ) -> Result<Self, Error> {
-        let root = canonical_root(&settings.root)?;
+        let root = check_root(&settings.root)?;
         let restored: HashMap<Identity, Position> = checkpoints.iter().filter_map(decode).collect();
         let mut directory = Self {
             starting: true,
@@ -357,8 +357,17 @@ impl<W: Watcher> Collector for Directory<W> {
     }
 }
 
-/// The canonical path of a directory that can be read.
-fn canonical_root(root: &Path) -> Result<PathBuf, Error> {
+/// Says in the log how many files there are.
+pub fn files(count: u64) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+/// The canonical path of a directory that can be collected from.
+///
+/// # Errors
+///
+/// [`Error::Root`] where it is no directory that can be read.
+pub fn check_root(root: &Path) -> Result<PathBuf, Error> {
     let error = |reason: String| Error::Root { path: root.to_owned(), reason };
     let canonical = file::canonical(root).map_err(|refused| error(refused.source.to_string()))?;
     let metadata = file::metadata(&canonical).map_err(|refused| error(refused.source.to_string()))?;

@@ -88,7 +88,9 @@ fn store(state: &State, format: Format, body: Vec<u8>, turn: SemaphoreGuard<'sta
 
 /// Answers a GET.
 pub(super) async fn explain(_: Request<State>) -> Result<Response, Error> {
-    Err(Error::new(StatusCode::MethodNotAllowed, "entries are pushed with POST"))
+    let mut response = Error::new(StatusCode::MethodNotAllowed, "entries are pushed with POST").into_text();
+    response.insert_header("Allow", "POST");
+    Ok(response)
 }
 
 /// Decodes the body of a push as its route does; for fuzzing.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::Ordering;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::patterns::Patterns;
@@ -12,6 +13,7 @@ on_mock_and_platform! {
     several_files_give_each_line_once
     a_line_is_kept_back_until_it_ends
     the_root_may_be_a_link
+    a_root_that_goes_away_is_missed_until_it_is_back
     a_link_to_a_file_elsewhere_carries_the_links_path
     a_link_in_the_root_gives_two_streams_of_one_file
     links_of_both_kinds_under_a_linked_root
@@ -71,6 +73,7 @@ fn a_line_is_kept_back_until_it_ends<W: Stage>() {
     story.check(&["a.log: one"]);
     story.append("a.log", "o");
     story.check(&["a.log: one"]);
+    assert_eq!(story.status.oldest_lag(), None, "what only waits for its end is not late");
     story.append("a.log", "\nthree");
     story.check(&["a.log: one two"]);
 }
@@ -280,4 +283,19 @@ fn what_is_no_regular_file_is_left_out<W: Stage>() {
     story.start();
     story.check(&["directory.log/a.log: one"]);
     assert_eq!(story.status.links_refused.get(), 4);
+}
+
+fn a_root_that_goes_away_is_missed_until_it_is_back<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    let is_missing = |story: &Story<W>| story.status.root_missing.load(Ordering::Relaxed);
+    assert!(!is_missing(&story));
+    let (root, away) = (story.settings.root.clone(), story.settings.root.with_file_name("away"));
+    fs::rename(&root, &away).unwrap();
+    story.collector.as_mut().unwrap().rescan();
+    assert!(is_missing(&story));
+    fs::rename(&away, &root).unwrap();
+    story.collector.as_mut().unwrap().rescan();
+    assert!(!is_missing(&story));
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
 }
