@@ -201,7 +201,7 @@ fn the_probes_tell_whether_lines_are_stored() {
     state.status.set_problem(Some("no space left on device".to_owned()));
     let (status, body) = get(&state, "readyz?verbose");
     assert_eq!(status, 503);
-    assert!(body.starts_with("lines are not being stored: no space left on device\ncollector: Directory of"), "{body}");
+    assert!(body.starts_with("not ready: no space left on device\ncollector: Directory of"), "{body}");
     assert_eq!(get(&state, "livez").0, 200);
 }
 
@@ -214,7 +214,7 @@ fn a_root_that_is_missing_and_what_is_unreadable_are_told() {
     state.status.root_missing.store(true, Ordering::Relaxed);
     let (status, body) = get(&state, "readyz?verbose");
     assert_eq!(status, 503);
-    assert!(body.starts_with("lines are not being stored: /var/log is no directory any more\n"), "{body}");
+    assert!(body.starts_with("not ready: /var/log is no directory any more\n"), "{body}");
     assert!(body.contains("\nsources: 1, 1 unreadable, with 0 bytes"), "{body}");
     assert!(get(&state, "status").1.contains(r#""problem":"/var/log is no directory any more""#));
     state.status.root_missing.store(false, Ordering::Relaxed);
