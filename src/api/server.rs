@@ -21,7 +21,6 @@ use hyper::service::service_fn;
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use crate::api::connection::{Connection, Phase};
-use crate::api::queries::{Queries, QueryLimits};
 use crate::api::{State, bridge, routes};
 
 /// Most bytes of a request's head; paths and queries are the long part of it.
@@ -50,8 +49,6 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// How long open answers may go on after the signal to stop.
     pub drain_timeout: Duration,
-    /// What queries may take.
-    pub queries: QueryLimits,
 }
 
 impl Default for Settings {
@@ -63,7 +60,6 @@ impl Default for Settings {
             idle_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(3),
-            queries: QueryLimits::default(),
         }
     }
 }
@@ -117,8 +113,6 @@ impl Listener {
     /// Serves until `stop` is ready; then takes no more connections, and returns once the open answers are sent, or cut
     /// off after [`Settings::drain_timeout`].
     pub async fn serve(self, state: State, settings: Settings, stop: impl Future<Output = ()>) {
-        let queries = Arc::new(Queries::new(settings.queries, Arc::clone(&state.status)));
-        let state = State { queries, ..state };
         self.serve_app(routes(state), settings, stop).await;
     }
 

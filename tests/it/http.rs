@@ -362,8 +362,9 @@ const SLOW_QUERY: &str = "/loki/api/v1/query?time=1&query=sum(count_over_time(%7
 
 #[test]
 fn a_client_that_goes_away_ends_its_query_and_makes_room() {
-    let queries = QueryLimits { at_once_max: 1, queue_time_max: Duration::from_millis(10), ..QueryLimits::default() };
-    let server = server_with_long_answer(Settings { queries, ..Settings::default() });
+    let limits = QueryLimits { at_once_max: 1, queue_time_max: Duration::from_millis(10), ..QueryLimits::default() };
+    let database = database("app", "x", long_lines().map(Vec::from));
+    let server = Server::start_limited(database, Settings::default(), limits);
     let status = || server.get("/loki/api/v1/query?time=1&query=vector(1)").status;
     let begun = Instant::now();
     let mut client = server.connect();
