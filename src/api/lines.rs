@@ -76,3 +76,22 @@ impl Pieces for LineArray {
         &self.budget
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_held_are_given_back_as_they_are_sent() {
+        let budget = Arc::new(Budget::default());
+        let lines = vec![vec![b'x'; PIECE_BYTES]; 3];
+        budget.take(lines.iter().map(|line| held_bytes(line)).sum()).unwrap();
+        let mut array = LineArray::new(Entries::Reversed(lines), Arc::clone(&budget));
+        let line_bytes = budget.taken_bytes() / 3;
+        for left in [2, 1, 0] {
+            assert!(PIECE_BYTES < array.next_piece().unwrap().len());
+            assert_eq!(budget.taken_bytes(), left * line_bytes);
+        }
+        assert_eq!(array.next_piece().unwrap(), b"]\n");
+    }
+}

@@ -189,6 +189,17 @@ impl Client {
         }
     }
 
+    /// Reads until the server closes the connection, so many bytes at a time with a pause after each.
+    pub(crate) fn read_slowly(&mut self, byte_count: usize, pause: Duration) -> Vec<u8> {
+        let (mut all, mut bytes) = (Vec::new(), vec![0; byte_count]);
+        // An error is a close, too: the server had not read everything.
+        while let Ok(count @ 1..) = self.0.get_mut().read(&mut bytes) {
+            all.extend_from_slice(&bytes[..count]);
+            std::thread::sleep(pause);
+        }
+        all
+    }
+
     fn read_line(&mut self) -> Option<String> {
         let mut line = String::new();
         match self.0.read_line(&mut line) {
