@@ -15,12 +15,12 @@ use tide::{Request, Response, StatusCode};
 
 use crate::api::body;
 use crate::api::error::Error;
-use crate::api::lines::{Entries, LineArray};
+use crate::api::lines::{Entries, LineArray, held_bytes};
 use crate::api::parameters::{Parameters, decode_text};
 use crate::api::{State, time};
 use crate::log_database::Snapshot;
 use crate::model::budget::Budget;
-use crate::model::{Direction, LineFilter, Lines, Matcher, Selection, TimeRange, Timestamp};
+use crate::model::{Direction, LineFilter, Matcher, Selection, TimeRange, Timestamp};
 
 /// Most lines that `limit` takes. The newest lines are found last to first and sent first to last, so they are held.
 const LIMIT_MAX: usize = 10_000;
@@ -95,9 +95,10 @@ impl Query {
 fn newest(snapshot: &Snapshot, selection: Selection, limit: usize, budget: &Arc<Budget>) -> Result<Entries, Error> {
     let selection = Selection { direction: Direction::Backward, limit: Some(limit), ..selection };
     let mut scan = snapshot.scan(&selection).within(Arc::clone(budget));
-    let mut lines = Lines::default();
+    let (mut lines, mut byte_count) = (Vec::new(), 0);
     while let Some(entry) = scan.next()? {
-        if LIMIT_BYTES_MAX < lines.byte_count() + entry.line.len() {
+        byte_count += entry.line.len();
+        if LIMIT_BYTES_MAX < byte_count {
             let message = format!(
                 "the newest {limit} lines hold more than {LIMIT_BYTES_MAX} bytes, the newest {} do not; ask for that \
                  many, or leave limit out to be sent all lines",
@@ -105,9 +106,8 @@ fn newest(snapshot: &Snapshot, selection: Selection, limit: usize, budget: &Arc<
             );
             return Err(Error::new(StatusCode::PayloadTooLarge, message));
         }
-        lines.push(entry.timestamp, entry.line);
+        budget.take(held_bytes(entry.line))?;
+        lines.push(entry.line.to_vec());
     }
-    drop(scan);
-    budget.take(lines.byte_count())?;
-    Ok(Entries::Reversed { left: lines.len(), lines })
+    Ok(Entries::Reversed(lines))
 }

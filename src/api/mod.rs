@@ -50,17 +50,23 @@ pub struct State {
     pub status: Arc<Status>,
     /// What does not change while the agent runs.
     pub about: Arc<About>,
-    /// The queries that are being answered; those of the server that serves.
+    /// The queries that are being answered.
     queries: Arc<Queries>,
     /// The entries that were pushed last.
     repeats: Arc<Mutex<Repeats>>,
 }
 
 impl State {
-    /// What a server answers from.
+    /// What a server answers from. Queries may take what [`QueryLimits::default`] says.
     pub fn new(database: Database, status: Arc<Status>, about: About) -> Self {
         let queries = Arc::new(Queries::new(QueryLimits::default(), Arc::clone(&status)));
         Self { database, status, about: Arc::new(about), queries, repeats: Arc::default() }
+    }
+
+    /// The same with other limits for queries.
+    #[must_use]
+    pub fn with_limits(self, limits: QueryLimits) -> Self {
+        Self { queries: Arc::new(Queries::new(limits, Arc::clone(&self.status))), ..self }
     }
 
     /// What the database says of itself; counted on a blocking thread, because it looks at every stream.

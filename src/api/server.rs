@@ -20,8 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
-use crate::api::connection::{Connection, Phase};
-use crate::api::queries::{Queries, QueryLimits};
+use crate::api::connection::{Connection, Patience, Phase};
 use crate::api::{State, bridge, routes};
 
 /// Most bytes of a request's head; paths and queries are the long part of it.
@@ -46,12 +45,14 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// How long a connection may stay open between two requests.
     pub idle_timeout: Duration,
-    /// How long a client may take nothing of what is written to it.
+    /// How long what is written of one answer may wait for the client, beyond what it takes at
+    /// `write_bytes_per_second_min`; of a WebSocket, how long a client may take nothing.
     pub write_timeout: Duration,
+    /// Fewest bytes of an answer that a client takes in each second that it keeps it waiting: until it has taken all of it,
+    /// nobody else has the memory. Half of what a slow link takes.
+    pub write_bytes_per_second_min: u64,
     /// How long open answers may go on after the signal to stop.
     pub drain_timeout: Duration,
-    /// What queries may take.
-    pub queries: QueryLimits,
 }
 
 impl Default for Settings {
@@ -62,8 +63,8 @@ impl Default for Settings {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_secs(30),
+            write_bytes_per_second_min: 32 << 10,
             drain_timeout: Duration::from_secs(3),
-            queries: QueryLimits::default(),
         }
     }
 }
@@ -117,8 +118,6 @@ impl Listener {
     /// Serves until `stop` is ready; then takes no more connections, and returns once the open answers are sent, or cut
     /// off after [`Settings::drain_timeout`].
     pub async fn serve(self, state: State, settings: Settings, stop: impl Future<Output = ()>) {
-        let queries = Arc::new(Queries::new(settings.queries, Arc::clone(&state.status)));
-        let state = State { queries, ..state };
         self.serve_app(routes(state), settings, stop).await;
     }
 
@@ -170,7 +169,8 @@ async fn serve_connection(stream: TcpStream, app: tide::Server<State>, settings:
         return;
     }
     let phase = Arc::new(Phase::default());
-    let socket = Connection::new(stream, Arc::clone(&phase), settings.head_timeout, settings.write_timeout);
+    let patience = Patience::new(settings.write_timeout, settings.write_bytes_per_second_min);
+    let socket = Connection::new(stream, Arc::clone(&phase), settings.head_timeout, patience);
     let drain_timeout = settings.drain_timeout;
     let mut http = http1::Builder::new();
     http.timer(SmolTimer::new())

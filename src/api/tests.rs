@@ -258,6 +258,48 @@ fn every_metric_has_its_help_its_type_and_a_number() {
     }
 }
 
+/// Every route of Loki's API whose work grows with what is asked or with what there is.
+const QUERIES: [&str; 14] = [
+    "query_range?query={app=~`x.*`}",
+    "query?query=count_over_time({app=~`x.*`}[1m])",
+    "labels?query={app=~`x.*`}",
+    "label?query={app=~`x.*`}",
+    "label/app/values?query={app=~`x.*`}",
+    "series?match={app=~`x.*`}",
+    "index/stats?query={app=~`x.*`}",
+    "index/volume?query={app=~`x.*`}",
+    "index/volume_range?query={app=~`x.*`}",
+    "detected_labels?query={app=~`x.*`}",
+    "detected_fields?query={app=~`x.*`}",
+    "detected_field/x/values?query={app=~`x.*`}",
+    "patterns?query={app=~`x.*`}",
+    "format_query?query={app=~`x.*`}",
+];
+
+#[test]
+fn every_query_waits_for_its_turn_before_it_compiles_anything() {
+    let limits = QueryLimits { at_once_max: 0, queue_time_max: Duration::ZERO, ..QueryLimits::default() };
+    let idle = state(entries());
+    let busy = idle.clone().with_limits(limits);
+    for query in QUERIES.into_iter().chain(["tail?query={app=~`x.*`}"]) {
+        for query in [query.to_owned(), query.replace("x.*", "(")] {
+            assert_eq!(get(&busy, &format!("loki/api/v1/{query}")).0, 429, "{query}");
+        }
+    }
+    for query in QUERIES {
+        assert_eq!(get(&idle, &format!("loki/api/v1/{query}&start=10&end=60")).0, 200, "{query}");
+    }
+}
+
+#[test]
+fn every_query_takes_its_memory_of_the_pool() {
+    let poor = state(entries()).with_limits(QueryLimits { bytes_max: 10, ..QueryLimits::default() });
+    for query in QUERIES.into_iter().filter(|query| !query.starts_with("format_query")) {
+        let (status, body) = get(&poor, &format!("loki/api/v1/{query}&start=10&end=60&time=60"));
+        assert_eq!((status, body.contains("more than 0 MiB of memory")), (400, true), "{query}: {body}");
+    }
+}
+
 fn target() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
         "/logs/",

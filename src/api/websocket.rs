@@ -69,7 +69,7 @@ impl Upgrade {
     pub(super) fn begin(self, upgraded: OnUpgrade, exchange: Exchange) {
         let talk = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         task::spawn(async move {
-            let _exchange = exchange;
+            exchange.converse();
             let connection = match upgraded.await {
                 Ok(upgraded) => upgraded.downcast::<FuturesIo<Connection>>(),
                 Err(error) => return log::debug!("a connection broke off before it became a WebSocket: {error}"),
@@ -86,6 +86,7 @@ impl Upgrade {
             if let Some(talk) = talk {
                 talk(socket).await;
             }
+            drop(exchange);
         });
     }
 }

@@ -271,6 +271,22 @@ fn a_client_that_does_not_read_is_cut_off_after_the_write_timeout() {
     check_cut_off(Settings { drain_timeout: Duration::from_mins(1), ..impatient() });
 }
 
+/// The last bytes of a long answer that is taken at a few MiB per second, where so many are the least.
+fn end_of_slow_answer(write_bytes_per_second_min: u64) -> Vec<u8> {
+    let write_timeout = Duration::from_secs(1);
+    let server = server_with_long_answer(Settings { write_timeout, write_bytes_per_second_min, ..Settings::default() });
+    let mut client = server.connect();
+    client.send(LONG_REQUEST.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    let answer = client.read_slowly(64 << 10, Duration::from_millis(10));
+    answer[answer.len().saturating_sub(5)..].to_vec()
+}
+
+#[test]
+fn a_client_that_takes_too_little_is_cut_off_and_one_that_takes_enough_is_not() {
+    assert_ne!(end_of_slow_answer(1 << 40), b"0\r\n\r\n", "an answer is not sent for ever");
+    assert_eq!(end_of_slow_answer(32 << 10), b"0\r\n\r\n", "a slow client gets the whole answer");
+}
+
 #[test]
 fn a_client_that_does_not_read_is_cut_off_after_the_drain_timeout() {
     check_cut_off(Settings { drain_timeout: Duration::from_millis(100), ..Settings::default() });
@@ -374,8 +390,9 @@ const SLOW_QUERY: &str = "/loki/api/v1/query?time=1&query=sum(count_over_time(%7
 
 #[test]
 fn a_client_that_goes_away_ends_its_query_and_makes_room() {
-    let queries = QueryLimits { at_once_max: 1, queue_time_max: Duration::from_millis(10), ..QueryLimits::default() };
-    let server = server_with_long_answer(Settings { queries, ..Settings::default() });
+    let limits = QueryLimits { at_once_max: 1, queue_time_max: Duration::from_millis(10), ..QueryLimits::default() };
+    let database = database("app", "x", long_lines().map(Vec::from));
+    let server = Server::start_limited(database, Settings::default(), limits);
     let status = || server.get("/loki/api/v1/query?time=1&query=vector(1)").status;
     let begun = Instant::now();
     let mut client = server.connect();

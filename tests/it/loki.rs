@@ -97,6 +97,19 @@ fn series_takes_matchers_by_both_names() {
 }
 
 #[test]
+fn selectors_are_counted_over_the_whole_request() {
+    let message =
+        "the selectors have more than 64 regular expressions or 1000 matchers in all; ask for fewer at a time";
+    let series = |count, selector: &str| format!("series?{RANGE}{}", format!("&match={selector}").repeat(count));
+    assert_eq!(ask(&series(64, "{a=~`x+`}")).status, 200);
+    check_refused(&series(65, "{a=~`x+`}"), message);
+    check_refused(&format!("{}&match[]={{a!~`x+`}}", series(64, "{a=~`x+`}")), message);
+    assert_eq!(ask(&series(1000, "{}")).status, 200);
+    check_refused(&series(1001, "{}"), message);
+    check_refused(&series(501, "{a=`1`,b=`2`}"), message);
+}
+
+#[test]
 fn a_form_is_as_good_as_a_url() {
     let server = server();
     let mut client = server.connect();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_std::channel::{self, Sender};
 use async_std::task::block_on;
-use monitoring_rs::api::{self, About, Settings, State};
+use monitoring_rs::api::{self, About, QueryLimits, Settings, State};
 use monitoring_rs::log_database::Database;
 use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
@@ -37,6 +37,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(database: Database, settings: Settings) -> Self {
+        Self::start_limited(database, settings, QueryLimits::default())
+    }
+
+    /// One whose queries may take no more than `limits`.
+    pub(crate) fn start_limited(database: Database, settings: Settings, limits: QueryLimits) -> Self {
         let about = About {
             version: "0.0.0".to_owned(),
             commit: String::new(),
@@ -45,7 +50,7 @@ impl Server {
             data_directory: ".data".to_owned(),
             started: Instant::now(),
         };
-        let state = State::new(database, Arc::default(), about);
+        let state = State::new(database, Arc::default(), about).with_limits(limits);
         let listener = block_on(api::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_address();
         let (stop, stopped) = channel::bounded::<()>(1);
@@ -182,6 +187,17 @@ impl Client {
             // Closed, or reset because the server had not read everything.
             Ok(_) | Err(_) => bytes,
         }
+    }
+
+    /// Reads until the server closes the connection, so many bytes at a time with a pause after each.
+    pub(crate) fn read_slowly(&mut self, byte_count: usize, pause: Duration) -> Vec<u8> {
+        let (mut all, mut bytes) = (Vec::new(), vec![0; byte_count]);
+        // An error is a close, too: the server had not read everything.
+        while let Ok(count @ 1..) = self.0.get_mut().read(&mut bytes) {
+            all.extend_from_slice(&bytes[..count]);
+            std::thread::sleep(pause);
+        }
+        all
     }
 
     fn read_line(&mut self) -> Option<String> {

@@ -95,14 +95,14 @@ fn at(ns: i64) -> String {
 }
 
 /// A server with three lines, and what it answers from.
-fn server_with(settings: Settings) -> (Server, Database) {
+fn server_with(settings: Settings, limits: QueryLimits) -> (Server, Database) {
     let database = Database::open(Arc::new(SimulatedStorage::default())).expect("memory takes a database");
     append(&database, "web", &[(0, "one"), (1, "two"), (2, "three")]);
-    (Server::start(database.clone(), settings), database)
+    (Server::start_limited(database.clone(), settings, limits), database)
 }
 
 fn server() -> (Server, Database) {
-    server_with(Settings::default())
+    server_with(Settings::default(), QueryLimits::default())
 }
 
 fn append(database: &Database, app: &str, lines: &[(i64, &str)]) {
@@ -195,8 +195,8 @@ fn pages_of_other_sites_may_not_tail() {
     check_refused("tail?query={app=\"web\"}", &[("Origin", "https://evil.example")], 403, "https://evil.example");
     check_refused("tail?query={app=\"web\"}", &[("Origin", "http://localhost:3000")], 403, "--allowed-hosts");
     check_refused("tail?query={app=\"web\"}", &[("Origin", "null")], 403, "null");
-    let (server, _) =
-        server_with(Settings { allowed_hosts: vec!["logs.example.com".to_owned()], ..Settings::default() });
+    let settings = Settings { allowed_hosts: vec!["logs.example.com".to_owned()], ..Settings::default() };
+    let (server, _) = server_with(settings, QueryLimits::default());
     let own = format!("http://{}", server.address);
     for origin in [own.as_str(), "https://logs.example.com"] {
         assert!(try_follow(&server, "tail?query={app=\"web\"}", &[("Origin", origin)]).is_ok(), "{origin}");
@@ -205,8 +205,7 @@ fn pages_of_other_sites_may_not_tail() {
 
 #[test]
 fn one_tail_too_many_is_told_so_and_one_that_ends_makes_room() {
-    let queries = QueryLimits { tails_max: 1, ..QueryLimits::default() };
-    let (server, _) = server_with(Settings { queries, ..Settings::default() });
+    let (server, _) = server_with(Settings::default(), QueryLimits { tails_max: 1, ..QueryLimits::default() });
     let query = "tail?query={app=\"web\"}";
     let mut first = follow(&server, query);
     assert_eq!(first.next_texts(3), ["one", "two", "three"]);

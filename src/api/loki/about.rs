@@ -55,12 +55,13 @@ pub(super) async fn alerts(_: Request<State>) -> Result<Response, Error> {
 /// Answers the query as it is best read.
 pub(super) async fn format_query(mut request: Request<State>) -> Result<Response, Error> {
     let query = Arguments::of(&mut request).await?.query()?;
-    match logql::parse(&query) {
+    let work = move |_| match logql::parse(&query) {
         Ok(expr) => Ok(wire::success(logql::pretty(&expr))),
         Err(error) => {
             let mut response = wire::json(&json!({"status": "invalid-query", "error": error.to_string()}));
             response.set_status(StatusCode::BadRequest);
             Ok(response)
         }
-    }
+    };
+    request.state().queries.run(None, work).await
 }

@@ -16,7 +16,7 @@ use crate::api::time;
 use crate::logql::pipeline::Clock;
 use crate::logql::units::{NS_PER_MILLISECOND, NS_PER_SECOND, parse_prometheus_duration};
 use crate::logql::{self, limits};
-use crate::model::{Direction, Matcher, TimeRange, Timestamp};
+use crate::model::{Condition, Direction, Matcher, TimeRange, Timestamp};
 
 /// Most characters of an integer that counts seconds; a longer one counts nanoseconds.
 const SECONDS_CHARACTERS_MAX: usize = 10;
@@ -24,6 +24,10 @@ const SECONDS_CHARACTERS_MAX: usize = 10;
 const SINCE_DEFAULT_NS: i64 = 3600 * NS_PER_SECOND;
 /// How many steps a range is divided into where nothing is said.
 const STEPS_DEFAULT: i64 = 250;
+/// Most regular expressions in all selectors of a request: as many as one query may have, because they take as long.
+const EXPRESSIONS_MAX: usize = 64;
+/// Most matchers in all of them, one without any counting as one: each is tried on every stream.
+const MATCHERS_MAX: usize = 1000;
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -55,14 +59,32 @@ impl Arguments {
         Ok(self.text("query")?.unwrap_or_default())
     }
 
-    /// The selector in parameter `query`; `None` where it is not given.
+    /// The selector in parameter `query`; `None` where it is not given. Blocks, as expressions are compiled.
     pub(super) fn selector(&self) -> Result<Option<Vec<Matcher>>, Error> {
         self.read("query", selector)
     }
 
-    /// The selectors in all parameters called `name`.
-    pub(super) fn selectors(&self, name: &str) -> Result<Vec<Vec<Matcher>>, Error> {
-        self.parameters.all(name).map(|bytes| selector(&String::from_utf8_lossy(bytes))).collect()
+    /// The selectors in all parameters that have one of these names. Each is compiled when it is asked for, so that those
+    /// before it need not be kept. Blocks.
+    ///
+    /// Yields an error for a text that is no selector, and where the request has more than [`EXPRESSIONS_MAX`] expressions
+    /// or [`MATCHERS_MAX`] matchers.
+    pub(super) fn selectors(&self, names: &'static [&str]) -> impl Iterator<Item = Result<Vec<Matcher>, Error>> {
+        let (mut expression_count, mut matcher_count) = (0, 0);
+        let texts = names.iter().flat_map(|name| self.parameters.all(name));
+        texts.map(move |bytes| {
+            let matchers = selector(&String::from_utf8_lossy(bytes))?;
+            expression_count += matchers.iter().filter(|matcher| is_expression(matcher)).count();
+            matcher_count += matchers.len().max(1);
+            if EXPRESSIONS_MAX < expression_count || MATCHERS_MAX < matcher_count {
+                let message = format!(
+                    "the selectors have more than {EXPRESSIONS_MAX} regular expressions or {MATCHERS_MAX} matchers in all; \
+                     ask for fewer at a time"
+                );
+                return Err(Error::bad_request(message));
+            }
+            Ok(matchers)
+        })
     }
 
     /// The instant in parameter `name`.
@@ -169,6 +191,10 @@ impl Arguments {
         let text = std::str::from_utf8(value).map_err(|_| Error::bad_request(format!("{name} is not valid UTF-8")))?;
         read(text).map(Some)
     }
+}
+
+fn is_expression(matcher: &Matcher) -> bool {
+    matches!(matcher.condition, Condition::Matches(_) | Condition::NotMatches(_))
 }
 
 /// A selector without a pipeline.

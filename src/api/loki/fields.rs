@@ -34,9 +34,12 @@ const LIMIT_DEFAULT: usize = 1000;
 pub(super) async fn fields(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
     let limit = limit(&arguments)?;
-    let fields = find(&request, &arguments).await?;
-    let fields: Vec<Value> = fields.iter().take(limit).map(|(name, field)| field.json(name)).collect();
-    Ok(wire::json(&json!({"fields": fields, "limit": limit})))
+    let work = move |arguments: &Arguments, source: &Source| {
+        let fields = find(arguments, source)?;
+        let fields: Vec<Value> = fields.iter().take(limit).map(|(name, field)| field.json(name)).collect();
+        wire::held_json(&json!({"fields": fields, "limit": limit}), source.budget())
+    };
+    running::run(request.state(), arguments, work).await
 }
 
 /// Answers the values of one field.
@@ -45,9 +48,12 @@ pub(super) async fn values(mut request: Request<State>) -> Result<Response, Erro
     let name = request.param("name").map_err(|error| Error::bad_request(error.to_string()))?;
     let name = decode_text("the field's name", name)?;
     let limit = limit(&arguments)?;
-    let fields = find(&request, &arguments).await?;
-    let values: Vec<&String> = fields.get(&name).into_iter().flat_map(|field| &field.values).take(limit).collect();
-    Ok(wire::json(&json!({"values": values, "limit": limit})))
+    let work = move |arguments: &Arguments, source: &Source| {
+        let fields = find(arguments, source)?;
+        let values: Vec<&String> = fields.get(&name).into_iter().flat_map(|field| &field.values).take(limit).collect();
+        wire::held_json(&json!({"values": values, "limit": limit}), source.budget())
+    };
+    running::run(request.state(), arguments, work).await
 }
 
 fn limit(arguments: &Arguments) -> Result<usize, Error> {
@@ -79,14 +85,14 @@ impl Field {
 }
 
 /// The fields of the newest lines of the query, by name.
-async fn find(request: &Request<State>, arguments: &Arguments) -> Result<BTreeMap<String, Field>, Error> {
+fn find(arguments: &Arguments, source: &Source) -> Result<BTreeMap<String, Field>, Error> {
     let Expr::Log(expr) = logql::parse(&arguments.query()?)? else {
         return Err(Error::bad_request("only log queries have fields"));
     };
     let limit = arguments.count("line_limit", LINES_DEFAULT)?.min(ENTRIES_MAX);
     let clock = arguments.clock();
     let query = LogQuery::new(&expr, options(arguments.range()?, limit), &clock)?;
-    running::run(request.state(), arguments, move |source| collect(query, source, &clock)).await
+    collect(query, source, &clock)
 }
 
 /// Lines with labels by category, the newest first.

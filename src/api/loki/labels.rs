@@ -2,28 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use blocking::unblock;
 use serde_json::{Value, json};
 use tide::{Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::arguments::Arguments;
+use crate::api::loki::running::{self, Source};
 use crate::api::loki::service;
 use crate::api::loki::wire::{self, LabelObject};
 use crate::api::parameters::decode_text;
-use crate::model::{Labels, Matcher, TimeRange};
+use crate::model::{Labels, Matcher};
 
 /// Labels that are answered as detected whatever their values are.
 const ALWAYS_DETECTED: [&str; 4] = ["cluster", "namespace", "instance", "pod"];
+/// What a label takes in memory beside its texts, in bytes: two texts' handles, and a place in a set for each.
+const LABEL_COST_BYTES: usize = 96;
+
+/// The parameters that give `series` its selectors.
+const SELECTORS: &[&str] = &["match", "match[]"];
 
 /// Answers the names of all labels.
 pub(super) async fn names(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
-    let selector = arguments.selector()?.unwrap_or_default();
-    let streams = streams(&request, vec![selector], arguments.range()?).await?;
-    let names: BTreeSet<&str> = streams.iter().flat_map(Labels::iter).map(|(name, _)| name).collect();
-    Ok(wire::success(names))
+    let work = |arguments: &Arguments, source: &Source| {
+        let streams = selected(arguments, source)?;
+        let names: BTreeSet<&str> = streams.iter().flat_map(Labels::iter).map(|(name, _)| name).collect();
+        wire::held_success(names, source.budget())
+    };
+    running::run(request.state(), arguments, work).await
 }
 
 /// Answers the values of one label.
@@ -31,40 +38,50 @@ pub(super) async fn values(mut request: Request<State>) -> Result<Response, Erro
     let arguments = Arguments::of(&mut request).await?;
     let name = request.param("name").map_err(|error| Error::bad_request(error.to_string()))?;
     let name = decode_text("the label's name", name)?;
-    let selector = arguments.selector()?.unwrap_or_default();
-    let streams = streams(&request, vec![selector], arguments.range()?).await?;
-    let values: BTreeSet<&str> = streams.iter().filter_map(|labels| labels.get(&name)).collect();
-    Ok(wire::success(values))
+    let work = move |arguments: &Arguments, source: &Source| {
+        let streams = selected(arguments, source)?;
+        let values: BTreeSet<&str> = streams.iter().filter_map(|labels| labels.get(&name)).collect();
+        wire::held_success(values, source.budget())
+    };
+    running::run(request.state(), arguments, work).await
 }
 
 /// Answers the labels of each stream that one of the selectors accepts; of all streams where there is none.
 pub(super) async fn series(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
-    let mut selectors = arguments.selectors("match")?;
-    selectors.extend(arguments.selectors("match[]")?);
-    if selectors.is_empty() {
-        selectors.push(Vec::new());
-    }
-    let streams = streams(&request, selectors, arguments.range()?).await?;
-    Ok(wire::success(streams.iter().map(LabelObject).collect::<Vec<_>>()))
+    let work = |arguments: &Arguments, source: &Source| {
+        let streams = streams(arguments, source)?;
+        let mut selectors = arguments.selectors(SELECTORS).peekable();
+        let accepts_all = selectors.peek().is_none();
+        let mut found: BTreeSet<&Labels> = streams.iter().filter(|_| accepts_all).collect();
+        for matchers in selectors {
+            let matchers = matchers?;
+            source.budget.check()?;
+            found.extend(streams.iter().filter(|labels| accept(&matchers, labels)));
+        }
+        wire::held_success(found.into_iter().map(LabelObject).collect::<Vec<_>>(), source.budget())
+    };
+    running::run(request.state(), arguments, work).await
 }
 
 /// Answers each label's name with the count of its values, without those whose values are ids.
 pub(super) async fn detected(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
-    let selector = arguments.selector()?.unwrap_or_default();
-    let streams = streams(&request, vec![selector], arguments.range()?).await?;
-    let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (name, value) in streams.iter().flat_map(Labels::iter) {
-        values.entry(name).or_default().insert(value);
-    }
-    let is_telling = |name: &str, values: &BTreeSet<&str>| {
-        ALWAYS_DETECTED.contains(&name) || !values.iter().all(|value| is_id(value))
+    let work = |arguments: &Arguments, source: &Source| {
+        let streams = selected(arguments, source)?;
+        let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (name, value) in streams.iter().flat_map(Labels::iter) {
+            values.entry(name).or_default().insert(value);
+        }
+        let is_telling = |name: &str, values: &BTreeSet<&str>| {
+            ALWAYS_DETECTED.contains(&name) || !values.iter().all(|value| is_id(value))
+        };
+        let detected = values.iter().filter(|(name, values)| is_telling(name, values));
+        let detected: Vec<Value> =
+            detected.map(|(name, values)| json!({"label": name, "cardinality": values.len()})).collect();
+        wire::held_json(&json!({"detectedLabels": detected}), source.budget())
     };
-    let detected = values.iter().filter(|(name, values)| is_telling(name, values));
-    let detected: Vec<Value> =
-        detected.map(|(name, values)| json!({"label": name, "cardinality": values.len()})).collect();
-    Ok(wire::json(&json!({"detectedLabels": detected})))
+    running::run(request.state(), arguments, work).await
 }
 
 /// Whether a value tells nothing but what it is the id of: a UUID, or a number other than 0 and 1.
@@ -77,17 +94,30 @@ fn is_id(value: &str) -> bool {
     is_uuid || (value.parse::<f64>().is_ok() && value != "0" && value != "1")
 }
 
-/// The labels of the streams that may have lines in `range` and that one of the selectors accepts.
-async fn streams(
-    request: &Request<State>,
-    selectors: Vec<Vec<Matcher>>,
-    range: TimeRange,
-) -> Result<BTreeSet<Labels>, Error> {
-    let database = request.state().database.clone();
-    let find = move || {
-        let snapshot = database.snapshot();
-        let found = selectors.iter().flat_map(|matchers| service::streams(&snapshot, matchers, range));
-        found.collect()
-    };
-    Ok(unblock(find).await)
+/// The streams that the selector in `query` accepts; all where there is none.
+fn selected(arguments: &Arguments, source: &Source) -> Result<Vec<Labels>, Error> {
+    let matchers = arguments.selector()?.unwrap_or_default();
+    let mut streams = streams(arguments, source)?;
+    streams.retain(|labels| accept(&matchers, labels));
+    Ok(streams)
+}
+
+/// The labels of the streams that may have lines in the range asked for, which take of the source's budget.
+fn streams(arguments: &Arguments, source: &Source) -> Result<Vec<Labels>, Error> {
+    let stored = source.snapshot.streams(&[], arguments.range()?);
+    let shown = stored.iter().map(|stored| {
+        let labels = service::with_service(stored);
+        source.budget.take(cost_bytes(&labels))?;
+        Ok(labels)
+    });
+    shown.collect()
+}
+
+/// What a stream's labels take in memory and once more where they are sorted, in bytes.
+fn cost_bytes(labels: &Labels) -> usize {
+    labels.iter().map(|(name, value)| LABEL_COST_BYTES + name.len() + value.len()).sum()
+}
+
+fn accept(matchers: &[Matcher], labels: &Labels) -> bool {
+    matchers.iter().all(|matcher| matcher.accepts(labels))
 }

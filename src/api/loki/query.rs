@@ -13,7 +13,7 @@ use crate::api::loki::running::{self, Source};
 use crate::api::loki::service;
 use crate::api::loki::wire::{self, Answer, Cost};
 use crate::logql;
-use crate::logql::ast::{Expr, MetricExpr};
+use crate::logql::ast::Expr;
 use crate::logql::eval::{Evaluation, LogOptions, LogQuery, MetricAnswer, MetricQuery, TooManySeries};
 use crate::logql::limits::ENTRIES_MAX;
 use crate::model::budget::Budget;
@@ -29,19 +29,21 @@ pub(super) async fn range(mut request: Request<State>) -> Result<Response, Error
     let range = arguments.range()?;
     let (step_ns, interval_ns) = (arguments.step_ns(range)?, arguments.interval_ns()?);
     let (limit, direction) = (arguments.count("limit", LIMIT_DEFAULT)?, arguments.direction()?);
-    match logql::parse(&arguments.query()?)? {
+    let categorizes = asks_for(&request, "X-Loki-Response-Encoding-Flags", wire::CATEGORIZE_LABELS);
+    let too_many_series = too_many_series(&request);
+    let work = move |arguments: &Arguments, source: &Source| match logql::parse(&arguments.query()?)? {
         Expr::Log(expr) => {
             check_limit(limit)?;
-            let categorizes = asks_for(&request, "X-Loki-Response-Encoding-Flags", wire::CATEGORIZE_LABELS);
             let options = LogOptions { range, direction, limit, interval_ns, categorizes };
-            let query = LogQuery::new(&expr, options, &arguments.clock())?;
-            running::run(request.state(), &arguments, move |source| lines(query, source, categorizes)).await
+            lines(LogQuery::new(&expr, options, &arguments.clock())?, source, categorizes)
         }
         Expr::Metric(expr) => {
             let evaluation = Evaluation::Range { start: range.start, end: range.end, step_ns };
-            numbers(&request, &arguments, &expr, evaluation).await
+            let query = MetricQuery::new(&expr, evaluation, too_many_series, &arguments.clock())?;
+            numbers(query, evaluation, &source.showing(service::Shown::to(&expr)))
         }
-    }
+    };
+    running::run(request.state(), arguments, work).await
 }
 
 /// Answers a query for numbers at one time.
@@ -50,10 +52,16 @@ pub(super) async fn instant(mut request: Request<State>) -> Result<Response, Err
     let time = arguments.time()?;
     arguments.count("limit", LIMIT_DEFAULT)?;
     arguments.direction()?;
-    match logql::parse(&arguments.query()?)? {
+    let too_many_series = too_many_series(&request);
+    let work = move |arguments: &Arguments, source: &Source| match logql::parse(&arguments.query()?)? {
         Expr::Log(_) => Err(logql::Error::LogInstant.into()),
-        Expr::Metric(expr) => numbers(&request, &arguments, &expr, Evaluation::Instant(time)).await,
-    }
+        Expr::Metric(expr) => {
+            let evaluation = Evaluation::Instant(time);
+            let query = MetricQuery::new(&expr, evaluation, too_many_series, &arguments.clock())?;
+            numbers(query, evaluation, &source.showing(service::Shown::to(&expr)))
+        }
+    };
+    running::run(request.state(), arguments, work).await
 }
 
 /// Refuses to answer more lines than a log query may ask for.
@@ -78,32 +86,26 @@ fn lines(query: LogQuery, source: &Source, categorizes: bool) -> Result<Response
     streams.sort_by_cached_key(|stream| stream.labels.to_string());
     cost.set_entries_returned(streams.iter().map(|stream| stream.lines.len()).sum());
     let answer = Answer::new("streams", []).with_categories(categorizes).with_cost(&cost);
-    answer.with_elements(pieces::streams(streams, categorizes), source.budget())
+    let weight = pieces::weight_of_streams(&streams);
+    answer.with_elements(pieces::streams(streams, categorizes), weight, source.budget())
 }
 
-/// The numbers that `expr` makes of lines.
-async fn numbers(
-    request: &Request<State>,
-    arguments: &Arguments,
-    expr: &MetricExpr,
-    evaluation: Evaluation,
-) -> Result<Response, Error> {
+/// What becomes of an answer with too many series: Logs Drilldown takes a part of it.
+fn too_many_series(request: &Request<State>) -> TooManySeries {
     let is_drilldown = asks_for(request, "X-Query-Tags", "Source=grafana-lokiexplore-app");
-    let too_many_series = if is_drilldown { TooManySeries::Truncate } else { TooManySeries::Refuse };
-    let query = MetricQuery::new(expr, evaluation, too_many_series, &arguments.clock())?;
-    let service = service::Shown::to(expr);
-    running::run(request.state(), arguments, move |source| {
-        let source = source.showing(service);
-        let mut query = query.within(source.budget());
-        let mut cost = Cost::new();
-        for range in query.ranges() {
-            adding::add_up(range, &source, &mut cost)?;
-        }
-        let (answer, is_truncated) = query.finish()?;
-        let warnings: &[&str] = if is_truncated { &[TRUNCATED] } else { &[] };
-        number_answer(answer, evaluation, warnings, &cost, source.budget())
-    })
-    .await
+    if is_drilldown { TooManySeries::Truncate } else { TooManySeries::Refuse }
+}
+
+/// The numbers that `query` makes of lines.
+fn numbers(query: MetricQuery, evaluation: Evaluation, source: &Source) -> Result<Response, Error> {
+    let mut query = query.within(source.budget());
+    let mut cost = Cost::new();
+    for range in query.ranges() {
+        adding::add_up(range, source, &mut cost)?;
+    }
+    let (answer, is_truncated) = query.finish()?;
+    let warnings: &[&str] = if is_truncated { &[TRUNCATED] } else { &[] };
+    number_answer(answer, evaluation, warnings, &cost, source.budget())
 }
 
 fn number_answer(
@@ -122,7 +124,13 @@ fn number_answer(
         MetricAnswer::Scalar(value) => {
             Ok(Answer::new("scalar", wire::point(&(time, value))).with_cost(cost).into_response())
         }
-        MetricAnswer::Vector(series) => of("vector").with_elements(pieces::vector(series), budget),
-        MetricAnswer::Matrix(series) => of("matrix").with_elements(pieces::matrix(series), budget),
+        MetricAnswer::Vector(series) => {
+            let weight = pieces::weight_of_series(&series);
+            of("vector").with_elements(pieces::vector(series), weight, budget)
+        }
+        MetricAnswer::Matrix(series) => {
+            let weight = pieces::weight_of_series(&series);
+            of("matrix").with_elements(pieces::matrix(series), weight, budget)
+        }
     }
 }

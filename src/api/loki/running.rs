@@ -139,13 +139,15 @@ impl Folder for Worker {
     }
 }
 
-/// The answer that `work` makes of what there is when its turn comes.
+/// The answer that `work` makes of the arguments and of what there is when its turn comes. Whatever takes long or much
+/// memory belongs into it, compiling expressions included.
 pub(super) async fn run<T: Send + 'static>(
     state: &State,
-    arguments: &Arguments,
-    work: impl FnOnce(&Source) -> Result<T, Error> + Send + 'static,
+    arguments: Arguments,
+    work: impl FnOnce(&Arguments, &Source) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let database = state.database.clone();
-    let work = move |budget| work(&Source::new(database.snapshot(), budget));
-    state.queries.run(arguments.time_max()?, work).await
+    let time_max = arguments.time_max()?;
+    let work = move |budget| work(&arguments, &Source::new(database.snapshot(), budget));
+    state.queries.run(time_max, work).await
 }

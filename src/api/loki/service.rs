@@ -10,9 +10,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::log_database::Snapshot;
 use crate::logql::ast::MetricExpr;
-use crate::model::{Labels, Matcher, TimeRange};
+use crate::model::{Labels, Matcher};
 
 /// The label's name.
 pub(super) const SERVICE_LABEL: &str = "service_name";
@@ -46,15 +45,18 @@ static ROTATION: LazyLock<Regex> = LazyLock::new(|| {
 static EXTENSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\.[A-Za-z][A-Za-z0-9]*$").expect("the expression is well-formed"));
 
-/// The labels of the streams that all `matchers` accept and that may have lines in `range`.
-pub(super) fn streams(snapshot: &Snapshot, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
-    let streams = snapshot.streams(&[], range);
-    streams.iter().filter_map(|stored| shown_as(stored, matchers)).collect()
-}
-
 /// The labels that a stream has here, if all `matchers` accept them.
 pub(super) fn shown_as(stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
     Some(with_service(stored)).filter(|labels| matchers.iter().all(|matcher| matcher.accepts(labels)))
+}
+
+/// The labels that a stream has here. One that has as many as a stream may have stays as it is.
+pub(super) fn with_service(stored: &Labels) -> Labels {
+    if stored.get(SERVICE_LABEL).is_some() {
+        return stored.clone();
+    }
+    let service = (SERVICE_LABEL, service_of(stored));
+    Labels::new(stored.iter().chain([service])).unwrap_or_else(|_| stored.clone())
 }
 
 /// Whether streams have the label.
@@ -77,15 +79,6 @@ impl Shown {
         let labels = shown_as(stored, matchers)?;
         Some(if self == Self::Everywhere { labels } else { stored.clone() })
     }
-}
-
-/// The labels that a stream has here. One that has as many as a stream may have stays as it is.
-fn with_service(stored: &Labels) -> Labels {
-    if stored.get(SERVICE_LABEL).is_some() {
-        return stored.clone();
-    }
-    let service = (SERVICE_LABEL, service_of(stored));
-    Labels::new(stored.iter().chain([service])).unwrap_or_else(|_| stored.clone())
 }
 
 fn service_of(labels: &Labels) -> &str {

@@ -4,18 +4,19 @@
 //! borders of a range is an estimate.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
-use blocking::unblock;
 use serde_json::json;
 use tide::{Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::arguments::Arguments;
-use crate::api::loki::service;
-use crate::api::loki::wire::{self, Answer, Sample, Samples, Seconds};
-use crate::log_database::{Database, Extent};
+use crate::api::loki::pieces::{separated, text};
+use crate::api::loki::running::{self, Source};
+use crate::api::loki::wire::{self, Answer, Point, Sample, Samples, Seconds};
+use crate::log_database::Extent;
 use crate::model::{Labels, Matcher, TimeRange, Timestamp};
 
 /// How many groups are answered where nothing is said.
@@ -33,37 +34,62 @@ type Group = (Key, Vec<u64>);
 /// Answers how much a selector selects.
 pub(super) async fn stats(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
-    let (matchers, range) = (arguments.selector()?.unwrap_or_default(), arguments.range()?);
-    let streams = extents(&request.state().database, matchers, range).await;
-    let (mut chunks, mut bytes, mut entries) = (0, 0, 0);
-    for extent in streams.iter().flat_map(|(_, extents)| extents) {
-        chunks += 1;
-        bytes += share(extent, extent.bytes, range);
-        entries += share(extent, extent.lines, range);
-    }
-    Ok(wire::json(&json!({"streams": streams.len(), "chunks": chunks, "bytes": bytes, "entries": entries})))
+    let range = arguments.range()?;
+    let work = move |arguments: &Arguments, source: &Source| {
+        let streams = extents(source, &arguments.selector()?.unwrap_or_default(), range)?;
+        let (mut chunks, mut bytes, mut entries) = (0, 0, 0);
+        for extent in streams.iter().flat_map(|(_, extents)| extents) {
+            chunks += 1;
+            bytes += share(extent, extent.bytes, range);
+            entries += share(extent, extent.lines, range);
+        }
+        Ok(wire::json(&json!({"streams": streams.len(), "chunks": chunks, "bytes": bytes, "entries": entries})))
+    };
+    running::run(request.state(), arguments, work).await
 }
 
 /// Answers the bytes of each group of streams.
 pub(super) async fn volume(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
-    let (query, range) = (Query::of(&arguments)?, arguments.range()?);
-    let groups = query.run(&request.state().database, range, &[range]).await?;
-    let sample = |(metric, bytes): Group| Sample { metric, value: (Seconds(range.end), bytes[0].to_string()) };
-    Ok(Answer::new("vector", groups.into_iter().map(sample).collect::<Vec<_>>()).into_response())
+    let range = arguments.range()?;
+    let work = move |arguments: &Arguments, source: &Source| {
+        let groups = Query::of(arguments)?.run(source, range, &[range])?;
+        let sample = move |(metric, bytes): &Group| text(&Sample { metric, value: point(range.end, bytes[0]) });
+        answer("vector", groups, sample, source)
+    };
+    running::run(request.state(), arguments, work).await
 }
 
 /// Answers the bytes of each group of streams, step by step.
 pub(super) async fn volume_range(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
-    let (query, range) = (Query::of(&arguments)?, arguments.range()?);
+    let range = arguments.range()?;
     let steps = steps(range, arguments.step_ns(range)?);
-    let groups = query.run(&request.state().database, range, &steps).await?;
-    let series = |(metric, bytes): Group| {
-        let points = steps.iter().zip(bytes).filter(|(_, bytes)| 0 < *bytes);
-        Samples { metric, values: points.map(|(step, bytes)| (Seconds(step.start), bytes.to_string())).collect() }
+    let work = move |arguments: &Arguments, source: &Source| {
+        let groups = Query::of(arguments)?.run(source, range, &steps)?;
+        let series = move |(metric, bytes): &Group| {
+            let points = steps.iter().zip(bytes).filter(|(_, bytes)| 0 < **bytes);
+            text(&Samples { metric, values: points.map(|(step, bytes)| point(step.start, *bytes)).collect() })
+        };
+        answer("matrix", groups, series, source)
     };
-    Ok(Answer::new("matrix", groups.into_iter().map(series).collect::<Vec<_>>()).into_response())
+    running::run(request.state(), arguments, work).await
+}
+
+fn point(time: Timestamp, bytes: u64) -> Point {
+    (Seconds(time), bytes.to_string())
+}
+
+/// The answer whose result is what `to_text` makes of each group.
+fn answer(
+    result_type: &'static str,
+    groups: Vec<Group>,
+    to_text: impl Fn(&Group) -> Vec<u8> + Send + 'static,
+    source: &Source,
+) -> Result<Response, Error> {
+    let weight = groups.len();
+    let groups = groups.into_iter().enumerate().map(move |(index, group)| (separated(index, to_text(&group)), 1));
+    Answer::new(result_type, []).with_elements(groups, weight, source.budget())
 }
 
 /// What a request for volumes asks.
@@ -98,17 +124,22 @@ impl Query {
         })
     }
 
-    /// The largest groups and their bytes in each of `ranges`, which lie in `range`; the largest first.
-    async fn run(self, database: &Database, range: TimeRange, ranges: &[TimeRange]) -> Result<Vec<Group>, Error> {
+    /// The largest groups and their bytes in each of `steps`, which `range` is made of; the largest first.
+    fn run(self, source: &Source, range: TimeRange, steps: &[TimeRange]) -> Result<Vec<Group>, Error> {
         let mut groups: BTreeMap<Key, Vec<u64>> = BTreeMap::new();
-        for (labels, extents) in extents(database, self.matchers.clone(), range).await {
+        for (labels, extents) in extents(source, &self.matchers, range)? {
+            source.budget.check()?;
             for key in self.keys(&labels) {
-                let bytes = groups.entry(key).or_insert_with(|| vec![0; ranges.len()]);
-                for (bytes, range) in bytes.iter_mut().zip(ranges) {
-                    *bytes += extents.iter().map(|extent| share(extent, extent.bytes, *range)).sum::<u64>();
-                }
+                let changes = match groups.entry(key) {
+                    Entry::Occupied(group) => group.into_mut(),
+                    Entry::Vacant(place) => {
+                        source.budget.take(cost_bytes(place.key(), steps.len()))?;
+                        place.insert(vec![0; steps.len()])
+                    }
+                };
+                extents.iter().for_each(|extent| add(changes, steps, extent));
             }
-            if GROUPS_MAX < groups.len() || POINTS_MAX < groups.len() * ranges.len() {
+            if GROUPS_MAX < groups.len() || POINTS_MAX < groups.len() * steps.len() {
                 let message = format!(
                     "the volume query has more than {GROUPS_MAX} series or {POINTS_MAX} points; select fewer streams, \
                      name fewer targetLabels, or ask for longer steps"
@@ -116,6 +147,7 @@ impl Query {
                 return Err(Error::bad_request(message));
             }
         }
+        groups.values_mut().for_each(|changes| add_up(changes));
         let mut groups: Vec<Group> =
             groups.into_iter().filter(|(_, bytes)| bytes.iter().any(|bytes| 0 < *bytes)).collect();
         groups.sort_by_key(|(_, bytes)| Reverse(bytes.iter().copied().find(|bytes| 0 < *bytes)));
@@ -145,14 +177,50 @@ impl Query {
     }
 }
 
-/// The streams that all `matchers` accept, and what the index knows of their lines in `range`.
-async fn extents(database: &Database, matchers: Vec<Matcher>, range: TimeRange) -> Vec<(Labels, Vec<Extent>)> {
-    let database = database.clone();
-    let find = move || {
-        let streams = database.snapshot().extents(range).into_iter();
-        streams.filter_map(|(stored, extents)| Some((service::shown_as(&stored, &matchers)?, extents))).collect()
-    };
-    unblock(find).await
+/// What a group takes in memory, in bytes.
+fn cost_bytes(key: &Key, step_count: usize) -> usize {
+    let labels = key.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + value.len());
+    labels.sum::<usize>() + step_count * size_of::<u64>()
+}
+
+/// The streams that all `matchers` accept, and what the index knows of their lines in `range`; taken of the budget.
+fn extents(source: &Source, matchers: &[Matcher], range: TimeRange) -> Result<Vec<(Labels, Vec<Extent>)>, Error> {
+    let streams = source.snapshot.extents(range).into_iter();
+    let streams = streams.filter_map(|(stored, extents)| Some((source.shown_as(&stored, matchers)?, extents)));
+    let taken = streams.map(|stream| {
+        source.budget.take(size_of_val(&stream) + size_of_val(stream.1.as_slice()))?;
+        Ok(stream)
+    });
+    taken.collect()
+}
+
+/// Adds the bytes of `extent` to the steps that it reaches into, as changes from one step to the next: all but the first
+/// and the last of them have the same share, so that however many they are, it takes no longer.
+fn add(changes: &mut [u64], steps: &[TimeRange], extent: &Extent) {
+    let first = steps.partition_point(|step| step.end <= extent.earliest);
+    let end = steps.partition_point(|step| step.start <= extent.latest);
+    if end <= first {
+        return;
+    }
+    let (second, last) = (first + 1, end - 1);
+    for same in [first..second, second..last, last.max(second)..end] {
+        if !same.is_empty() {
+            let bytes = share(extent, extent.bytes, steps[same.start]);
+            changes[same.start] = changes[same.start].wrapping_add(bytes);
+            if let Some(change) = changes.get_mut(same.end) {
+                *change = change.wrapping_sub(bytes);
+            }
+        }
+    }
+}
+
+/// Turns changes from one step to the next into what there is in each. Changes wrap below nothing, what there is does not.
+fn add_up(changes: &mut [u64]) {
+    let mut bytes: u64 = 0;
+    for change in changes {
+        bytes = bytes.wrapping_add(*change);
+        *change = bytes;
+    }
 }
 
 /// How many of the `count` things in `extent` lie in `range`, if they are spread evenly.
@@ -178,6 +246,8 @@ fn steps(range: TimeRange, step_ns: i64) -> Vec<TimeRange> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[track_caller]
@@ -195,6 +265,54 @@ mod tests {
         check_share(0, 11, 10);
         check_share(0, 10, 0);
         check_share(20, 20, 0);
+    }
+
+    /// Each part counts in every step by [`share`], however many steps it reaches into.
+    #[track_caller]
+    fn check_added(parts: &[(i64, i64, u64)], steps: &[TimeRange]) {
+        let at = Timestamp::from_ns;
+        let extents = parts.iter().map(|(earliest, latest, bytes)| Extent {
+            earliest: at(*earliest),
+            latest: at(*latest),
+            lines: 0,
+            bytes: *bytes,
+        });
+        let extents: Vec<Extent> = extents.collect();
+        let mut actual = vec![0; steps.len()];
+        extents.iter().for_each(|extent| add(&mut actual, steps, extent));
+        add_up(&mut actual);
+        let expected = steps.iter().map(|step| extents.iter().map(|extent| share(extent, extent.bytes, *step)).sum());
+        assert_eq!(actual, expected.collect::<Vec<u64>>(), "parts: {parts:?}");
+    }
+
+    #[test]
+    fn parts_are_added_to_every_step_that_they_reach_into() {
+        let range = TimeRange { start: Timestamp::from_ns(0), end: Timestamp::from_ns(95) };
+        let steps = steps(range, 10);
+        for first in [-20, 0, 3, 9, 10, 85, 90, 94] {
+            for last in [0, 9, 10, 19, 20, 55, 89, 90, 94, 95, 200] {
+                if first <= last {
+                    check_added(&[(first, last, 1000)], &steps);
+                }
+            }
+        }
+        check_added(&[(0, 94, 777), (5, 5, 3), (10, 29, 100), (-50, -1, 9), (95, 99, 9)], &steps);
+        check_added(&[(0, 94, 777)], &[]);
+    }
+
+    /// Fifty thousand parts over all steps took half a billion shares one by one.
+    #[test]
+    fn long_parts_take_no_longer_than_short_ones() {
+        let range = TimeRange { start: Timestamp::from_ns(0), end: Timestamp::from_ns(11_000) };
+        let steps = steps(range, 1);
+        let (earliest, latest) = (Timestamp::from_ns(0), Timestamp::from_ns(10_999));
+        let extent = Extent { earliest, latest, lines: 0, bytes: 11_000 };
+        let mut changes = vec![0; steps.len()];
+        let begun = Instant::now();
+        (0..50_000).for_each(|_| add(&mut changes, &steps, &extent));
+        assert!(begun.elapsed() < Duration::from_secs(2), "it took {:?}", begun.elapsed());
+        add_up(&mut changes);
+        assert!(changes.iter().all(|bytes| *bytes == 50_000));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Grafana reads an answer while it comes, so the order of its keys matters: what the result is comes before the result.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,10 +11,10 @@ use serde::ser::Serializer;
 use tide::Response;
 
 use crate::api::error::Error;
-use crate::api::loki::pieces::Elements;
+use crate::api::loki::pieces::{Element, Elements, Text};
 use crate::api::{body, wire};
 use crate::logql::eval::{self, Line, SeriesLabels};
-use crate::model::budget::Budget;
+use crate::model::budget::{Budget, Refusal};
 use crate::model::{Labels, Timestamp};
 
 const NS_PER_MILLISECOND: i64 = 1_000_000;
@@ -85,19 +86,20 @@ impl<'a, R: Serialize> Answer<'a, R> {
 }
 
 impl Answer<'_, [(); 0]> {
-    /// The answer with `elements` for its result, which is empty so far; they are separated already. Blocks.
+    /// The answer with `elements` for its result, which is empty so far; they are separated already. They weigh `weight`
+    /// in all, and what they are made of is all that is taken of `budget`. Blocks.
     pub(super) fn with_elements(
         self,
-        elements: impl Iterator<Item = Vec<u8>> + Send + 'static,
+        elements: impl Iterator<Item = Element> + Send + 'static,
+        weight: usize,
         budget: Arc<Budget>,
     ) -> Result<Response, Error> {
         let success = Success { status: "success", warnings: self.warnings, data: self };
         let text = serde_json::to_string(&success).expect("wire structs hold no map with keys that are not text");
         let (before, after) = text.split_once(r#""result":[]"#).expect("the result is empty");
         let (before, after) = (format!(r#"{before}"result":["#).into(), format!("]{after}\n").into());
-        let mut response = body::response(Elements { before, result: elements.fuse(), after, budget })?;
-        response.insert_header("Content-Type", CONTENT_TYPE);
-        Ok(response)
+        let elements = Elements::new(before, elements.fuse(), after, weight, budget);
+        Ok(as_json(body::response(elements)?))
     }
 }
 
@@ -308,9 +310,27 @@ fn number(value: f64) -> String {
 
 /// An answer of JSON.
 pub(super) fn json(value: &impl Serialize) -> Response {
-    let mut response = wire::json(value);
+    as_json(wire::json(value))
+}
+
+fn as_json(mut response: Response) -> Response {
     response.insert_header("Content-Type", CONTENT_TYPE);
     response
+}
+
+/// An answer of JSON that may be long: its text is taken of `budget` until it is sent. Blocks.
+pub(super) fn held_json(value: &impl Serialize, budget: Arc<Budget>) -> Result<Response, Error> {
+    let mut text = Text::within(budget);
+    let written = serde_json::to_writer(&mut text, value).map_err(io::Error::from);
+    written
+        .and_then(|()| text.write_all(b"\n"))
+        .map_err(|error| error.downcast::<Refusal>().expect("wire structs hold no map with keys that are not text"))?;
+    Ok(as_json(body::response(text)?))
+}
+
+/// As [`held_json`], and says that all is well.
+pub(super) fn held_success(data: impl Serialize, budget: Arc<Budget>) -> Result<Response, Error> {
+    held_json(&Success { status: "success", warnings: &[], data }, budget)
 }
 
 /// An answer of JSON that says that all is well.

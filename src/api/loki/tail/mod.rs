@@ -56,21 +56,29 @@ struct Ask {
 /// Answers the request.
 pub(super) async fn tail(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
-    let Expr::Log(expr) = logql::parse(&arguments.query()?)? else {
-        return Err(Error::bad_request("only log queries can be tailed"));
-    };
-    let limit = arguments.count("limit", LIMIT_DEFAULT)?;
-    check_limit(limit)?;
-    let TimeRange { start, .. } = arguments.range()?;
-    let delay = Duration::from_secs(arguments.whole("delay_for")?.unwrap_or_default());
-    if Duration::from_secs(DELAY_SECONDS_MAX) < delay {
-        return Err(Error::bad_request(format!("delay_for can't be greater than {DELAY_SECONDS_MAX}")));
-    }
     let categorizes = asks_for(&request, "X-Loki-Response-Encoding-Flags", CATEGORIZE_LABELS);
-    let ask = Ask { expr, limit, start, delay, categorizes, clock: arguments.clock() };
-    ask.check()?;
     let state = request.state().clone();
+    let ask = state.queries.run(None, move |_| Ask::of(&arguments, categorizes)).await?;
     websocket::accept(&request, move |socket| converse(socket, state, ask))
+}
+
+impl Ask {
+    /// What the parameters ask for, if it can be answered. Blocks, as expressions are compiled.
+    fn of(arguments: &Arguments, categorizes: bool) -> Result<Self, Error> {
+        let Expr::Log(expr) = logql::parse(&arguments.query()?)? else {
+            return Err(Error::bad_request("only log queries can be tailed"));
+        };
+        let limit = arguments.count("limit", LIMIT_DEFAULT)?;
+        check_limit(limit)?;
+        let TimeRange { start, .. } = arguments.range()?;
+        let delay = Duration::from_secs(arguments.whole("delay_for")?.unwrap_or_default());
+        if Duration::from_secs(DELAY_SECONDS_MAX) < delay {
+            return Err(Error::bad_request(format!("delay_for can't be greater than {DELAY_SECONDS_MAX}")));
+        }
+        let ask = Self { expr, limit, start, delay, categorizes, clock: arguments.clock() };
+        ask.check()?;
+        Ok(ask)
+    }
 }
 
 /// Talks to a client until either side has enough.
