@@ -203,7 +203,9 @@ impl<W: Watcher> Directory<W> {
         match tracked.source.resume_copy(former, &reading) {
             Ok(true) => {
                 log::info!("{} is read on from byte {}", it.path.display(), former.offset());
-                id.into_iter().for_each(|id| self.note_deliveries(id));
+                if let Some(id) = id {
+                    self.note_deliveries(id);
+                }
             }
             Ok(false) => self.give_up(former, SkipReason::Damaged),
             Err(error) => {

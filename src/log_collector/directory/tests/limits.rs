@@ -211,7 +211,9 @@ fn renamed_files_are_closed_where_too_many_are_open<W: Stage>() {
     story.settings.open_files_max = 2;
     story.settings.quiet_before_letting_go = Duration::from_secs(5);
     let names = ["a", "b", "c", "d"];
-    names.iter().for_each(|name| story.append(&format!("{name}.log"), "one\n"));
+    for name in names {
+        story.append(&format!("{name}.log"), "one\n");
+    }
     story.start();
     story.collect();
     for name in names {
@@ -219,7 +221,9 @@ fn renamed_files_are_closed_where_too_many_are_open<W: Stage>() {
         story.collect();
     }
     assert_eq!(story.collector.as_ref().unwrap().open_files.len(), 2);
-    names.iter().for_each(|name| story.append(&format!("{name}.gz"), "two\n"));
+    for name in names {
+        story.append(&format!("{name}.gz"), "two\n");
+    }
     story.check(&["a.log: one two", "b.log: one two", "c.log: one two", "d.log: one two"]);
 }
 

@@ -138,7 +138,9 @@ fn a_directory_in_a_replaced_one_is_watched<W: Stage>() {
     fs::create_dir_all(story.path("new/sub")).unwrap();
     fs::rename(story.path("app"), story.path("../app.1")).unwrap();
     fs::rename(story.path("new"), story.path("app")).unwrap();
-    ["app", "new"].iter().for_each(|name| story.happened(name));
+    for name in ["app", "new"] {
+        story.happened(name);
+    }
     story.collect();
     story.append("app/sub/x.log", "two\n");
     story.check(&["app/sub/x.log: one two"]);
