@@ -10,6 +10,7 @@
 //! A source delivers to one stream per name. A name that is found later gets its entries from the first byte on: the
 //! source is read again from there, and each name takes only what ends after the byte it has already been given.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,8 +111,8 @@ pub(super) struct Source {
     zone: TimeZone,
     /// Joins lines that belong together, where that is asked for.
     multiline: Option<Multiline>,
-    /// Where entries end that are being joined, because they did when this was read before.
-    cut_at: Option<u64>,
+    /// Where entries end that are being joined, whatever comes next, because they did when this was read before.
+    cuts: BTreeSet<u64>,
     offset: u64,
     /// The bytes just before `offset`.
     tail: Vec<u8>,
@@ -188,7 +189,7 @@ impl Source {
             decoder: Decoder::new(zone.clone()),
             zone,
             multiline: None,
-            cut_at: None,
+            cuts: BTreeSet::new(),
             offset: 0,
             tail: Vec::new(),
             head: Head::default(),
@@ -251,7 +252,9 @@ impl Source {
     /// Delivers to the stream of `path` as well, from the first byte on.
     pub(super) fn deliver_to(&mut self, path: PathBuf) {
         if 0 < self.offset {
-            self.cut_at = self.multiline.as_ref().and_then(Multiline::pending_from);
+            // What is not being joined any more has ended, although no line may have ended it.
+            let joining = self.multiline.as_ref().and_then(Multiline::pending_from);
+            self.cuts.insert(joining.unwrap_or(self.offset));
             self.rewind();
         }
         self.deliveries.push(Delivery::new(path, 0));
@@ -306,6 +309,14 @@ impl Source {
         let mut gathered = self.gather(0);
         self.gather_joined(&mut gathered, u64::MAX);
         self.collected(gathered.columns, reading)
+    }
+
+    /// Ends what is being joined at the cuts up to byte `at`, where reading has come to.
+    fn cut_joined(&mut self, gathered: &mut Gathered, at: u64) {
+        while let Some(cut) = self.cuts.first().copied().filter(|cut| *cut <= at) {
+            self.cuts.remove(&cut);
+            self.gather_joined(gathered, cut);
+        }
     }
 
     /// Gathers all entries that are being joined, as ones that end at byte `end`.
@@ -452,12 +463,12 @@ impl Source {
         } else if !text.is_empty() {
             self.take_line(text, 0..text.len(), &mut gathered, reading);
         }
+        self.advance(text, &mut gathered, reading);
         self.gather_joined(&mut gathered, u64::MAX);
         // Parts of a container's line whose end will never come; they lie before what counts as delivered.
         while let Some(decoded) = self.decoder.finish() {
             gathered.push(&self.deliveries, &decoded, u64::MAX);
         }
-        self.advance(text, reading);
         let nothing = text.is_empty() && gathered.columns.iter().flatten().all(Lines::is_empty);
         if self.content.is_damaged() {
             let (path, bytes) = (self.state.path.clone(), self.offset..self.offset);
@@ -515,7 +526,7 @@ impl Source {
             }
             start = newline + 1;
         }
-        self.advance(text, reading);
+        self.advance(text, &mut gathered, reading);
         self.collected(gathered.columns, reading)
     }
 
@@ -523,25 +534,23 @@ impl Source {
     fn take_beginning(&mut self, text: &[u8], reading: &Reading<'_>) -> Collected {
         let mut gathered = self.gather(text.len());
         self.take_line(text, 0..text.len(), &mut gathered, reading);
-        self.advance(text, reading);
+        self.advance(text, &mut gathered, reading);
         self.skipping = true;
         self.collected(gathered.columns, reading)
     }
 
     /// Goes on behind `text`, more of a line over the limit.
     fn skip(&mut self, text: &[u8], reading: &Reading<'_>) -> Collected {
+        let mut gathered = self.gather(0);
         self.account(&(0..text.len()), text.len() as u64, reading);
-        self.advance(text, reading);
-        self.collected(Vec::new(), reading)
+        self.advance(text, &mut gathered, reading);
+        self.collected(gathered.columns, reading)
     }
 
     /// Decodes the line at bytes `span` after the offset, newline included, and gathers what it completes.
     fn take_line(&mut self, line: &[u8], span: Range<usize>, gathered: &mut Gathered, reading: &Reading<'_>) {
         let (start, end) = (self.offset + span.start as u64, self.offset + span.end as u64);
-        if self.cut_at == Some(start) {
-            self.gather_joined(gathered, start);
-            self.cut_at = None;
-        }
+        self.cut_joined(gathered, start);
         if let Some(decoded) = self.decoder.decode(line, start, reading.now) {
             match &mut self.multiline {
                 None => gathered.push(&self.deliveries, &decoded, end),
@@ -564,10 +573,11 @@ impl Source {
         }
     }
 
-    /// Moves the offset behind `text`, which starts at it.
-    fn advance(&mut self, text: &[u8], reading: &Reading<'_>) {
+    /// Moves the offset behind `text`, which starts at it and whose lines are `gathered`.
+    fn advance(&mut self, text: &[u8], gathered: &mut Gathered, reading: &Reading<'_>) {
         self.head.extend(text);
         self.offset += text.len() as u64;
+        self.cut_joined(gathered, self.offset);
         let kept = TAIL_BYTES_MAX.saturating_sub(text.len()).min(self.tail.len());
         self.tail.drain(..self.tail.len() - kept);
         self.tail.extend_from_slice(&text[text.len().saturating_sub(TAIL_BYTES_MAX)..]);
@@ -614,6 +624,7 @@ impl Source {
     /// Goes back to the first byte of what is a new file in all but name.
     fn restart(&mut self) {
         self.rewind();
+        self.cuts.clear();
         (self.seen, self.accounted) = (0, 0);
         for delivery in &mut self.deliveries {
             delivery.delivered = 0;

@@ -18,6 +18,7 @@ on_mock_and_platform! {
     a_line_over_the_limit_is_cut
     lines_that_belong_together_become_one_entry
     a_trace_split_over_a_restart_is_one_entry
+    a_late_name_doubles_no_entry_that_time_has_ended
     any_bytes_are_kept
     holes_are_skipped
     a_line_with_a_hole_in_it_ends
@@ -127,6 +128,35 @@ fn a_trace_split_over_a_restart_is_one_entry<W: Stage>() {
     story.start();
     story.append("a.log", " six\nseven\n");
     story.check(&["a.log: one\n two three\n four\n five  six", "b.log: one\n two three\n four\n five  six"]);
+}
+
+fn a_late_name_doubles_no_entry_that_time_has_ended<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.multiline = true;
+    story.append("a.log", "one\n two\nthree\n");
+    story.start();
+    story.collect();
+    end_joining(&mut story);
+    story.check(&["a.log: one\n two three"]);
+    fs::hard_link(story.path("a.log"), story.path("b.log")).unwrap();
+    story.happened("b.log");
+    story.collect();
+    end_joining(&mut story);
+    story.check(&["a.log: one\n two three", "b.log: one\n two three"]);
+    // What time has split for the streams there were is whole in the one that comes later.
+    story.append("a.log", " four\n");
+    story.collect();
+    end_joining(&mut story);
+    story.collect();
+    story.link("a.log", "c.log");
+    story.append("a.log", " five\n");
+    story.collect();
+    end_joining(&mut story);
+    story.check(&[
+        "a.log: one\n two three  four  five",
+        "b.log: one\n two three  four  five",
+        "c.log: one\n two three\n four  five",
+    ]);
 }
 
 fn any_bytes_are_kept<W: Stage>() {
