@@ -45,6 +45,8 @@ pub(super) struct Tracked<Descriptor> {
     pub(super) used: u64,
     /// While it has no name: when it was found so, or last read. While it may be a copy: when it was seen to grow.
     pub(super) quiet_since: Instant,
+    /// Since when an entry waits for its next line.
+    pub(super) joining_since: Option<Instant>,
     /// Where it stood when its file was truncated, and when that was found.
     pub(super) former: Option<(Former, Instant)>,
     watch: Option<Descriptor>,
@@ -164,6 +166,7 @@ impl<W: Watcher> Directory<W> {
             failing: false,
             used: 0,
             quiet_since,
+            joining_since: None,
             former: None,
             watch,
             handle,
@@ -518,24 +521,27 @@ impl<W: Watcher> Directory<W> {
 
     /// Remembers whether a source has an entry that is complete as soon as no further line comes for a while.
     fn note_joining(&mut self, id: SourceId) {
-        if self.sources.get(&id).is_some_and(|tracked| tracked.source.is_joining()) {
-            self.joining.insert(id, Instant::now());
-        } else {
-            self.joining.remove(&id);
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let since = tracked.source.is_joining().then(Instant::now);
+        if let Some(before) = std::mem::replace(&mut tracked.joining_since, since) {
+            self.joining.remove(&(before, id));
         }
+        self.joining.extend(since.map(|since| (since, id)));
     }
 
     /// Takes the entries that have been complete for a while, as it seems.
     pub(super) fn end_joining(&mut self) {
-        let is_due = |(id, since): (&SourceId, &Instant)| {
-            let is_queued = self.sources.get(id).is_some_and(|tracked| tracked.queued);
-            (!is_queued && JOINING_TIME_MAX <= since.elapsed()).then_some(*id)
-        };
-        for id in self.joining.iter().filter_map(is_due).collect::<Vec<_>>() {
-            self.joining.remove(&id);
+        // Only the first ones are looked at: this is done for each batch, and every file may have such an entry.
+        while let Some(&(_, id)) = self.joining.first().filter(|(since, _)| JOINING_TIME_MAX <= since.elapsed()) {
+            self.joining.pop_first();
             let Some(tracked) = self.sources.get_mut(&id) else { continue };
-            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-            self.outbox.push_back(tracked.source.end_joining(&reading));
+            // The next line may be there already where one waits for its turn.
+            if !tracked.queued {
+                let reading =
+                    Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+                self.outbox.push_back(tracked.source.end_joining(&reading));
+            }
+            self.note_joining(id);
         }
     }
 
@@ -585,7 +591,9 @@ impl<W: Watcher> Directory<W> {
         }
         self.polled.remove(&id);
         self.copies.remove(&id);
-        self.joining.remove(&id);
+        if let Some(since) = tracked.joining_since {
+            self.joining.remove(&(since, id));
+        }
         self.sources_by_identity.remove(&tracked.source.identity);
         for path in tracked.source.delivery_paths() {
             let Some(deliverers) = self.deliverers.get_mut(path) else { continue };
