@@ -79,7 +79,7 @@ pub struct Position {
 pub struct DeliveryPosition {
     /// The name, as seen under the root path.
     pub path: PathBuf,
-    /// Entries that end at or before this byte are in the stream.
+    /// Entries that end at or before this byte are in the stream. Where this is before the offset, the stream ends here.
     pub delivered: u64,
 }
 

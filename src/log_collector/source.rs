@@ -8,7 +8,8 @@
 //! were cut out of it and from what was skipped. What is between the two waits, or is lost with the file.
 //!
 //! A source delivers to one stream per name. A name that is found later gets its entries from the first byte on: the
-//! source is read again from there, and each name takes only what ends after the byte it has already been given.
+//! source is read again from there, and each name takes only what ends after the byte it has already been given. The
+//! stream of a name that leads elsewhere by now may end at a byte: it takes what begins before that.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -62,6 +63,8 @@ const BINARY_MAGIC: [&[u8]; 8] = [
 ];
 /// A file is binary where one byte in so many is NUL: more than any text has, fewer than `utmp`'s records do.
 const NUL_SHARE_OF_BINARY: usize = 4;
+/// The end of a stream that has none yet.
+const ENDLESS: u64 = u64::MAX;
 /// Typical bytes per line, to size the columns of a batch.
 const LINE_BYTES_TYPICAL: usize = 96;
 
@@ -111,7 +114,8 @@ pub(super) struct Source {
     zone: TimeZone,
     /// Joins lines that belong together, where that is asked for.
     multiline: Option<Multiline>,
-    /// Where entries end that are being joined, whatever comes next, because they did when this was read before.
+    /// Where entries end that are being joined, whatever comes next, because they did when this was read before or
+    /// because a stream ends there.
     cuts: BTreeSet<u64>,
     offset: u64,
     /// The bytes just before `offset`.
@@ -137,13 +141,38 @@ struct Delivery {
     path: PathBuf,
     /// Entries that end at or before this byte are delivered.
     delivered: u64,
+    /// Entries that begin at or after this byte are not for this stream; [`ENDLESS`] while the name leads here.
+    end: u64,
     /// The labels of each channel, once it was written to.
     labels: [Option<Labels>; CHANNELS.len()],
 }
 
 impl Delivery {
     fn new(path: PathBuf, delivered: u64) -> Self {
-        Self { path, delivered, labels: Default::default() }
+        Self { path, delivered, end: ENDLESS, labels: Default::default() }
+    }
+
+    /// As a position says: what was read and not delivered came after the stream's end.
+    fn restored(known: &DeliveryPosition, offset: u64) -> Self {
+        let end = if known.delivered < offset { known.delivered } else { ENDLESS };
+        Self { end, ..Self::new(known.path.clone(), known.delivered) }
+    }
+
+    /// Whether it takes nothing any more.
+    fn is_complete(&self) -> bool {
+        self.end <= self.delivered
+    }
+
+    /// Whether an entry that ends at byte `end` is still to be delivered, if it begins before the stream's end.
+    fn lacks(&self, end: u64) -> bool {
+        self.delivered < end.min(self.end)
+    }
+
+    /// Everything before byte `offset` is delivered, if it was to be.
+    fn reach(&mut self, offset: u64) {
+        if !self.is_complete() {
+            self.delivered = self.delivered.max(offset);
+        }
     }
 }
 
@@ -160,7 +189,7 @@ impl Gathered {
     /// Adds an entry that ends at byte `end` of the file to each of `deliveries` that lacks it.
     fn push(&mut self, deliveries: &[Delivery], decoded: &Decoded<'_>, end: u64) {
         for (columns, delivery) in self.columns.iter_mut().zip(deliveries) {
-            if end <= delivery.delivered {
+            if !delivery.lacks(end) {
                 continue;
             }
             let lines = &mut columns[decoded.channel as usize];
@@ -212,7 +241,7 @@ impl Source {
     pub(super) fn resume(&mut self, position: &Position) -> Result<Resumed, file::Error> {
         self.modified_ns = position.modified_ns;
         let deliveries = position.deliveries.iter();
-        self.deliveries = deliveries.map(|known| Delivery::new(known.path.clone(), known.delivered)).collect();
+        self.deliveries = deliveries.map(|known| Delivery::restored(known, position.offset)).collect();
         if self.content.holds(position)? {
             self.seek(position.resume)?;
             self.skipping = position.skipping && position.resume == position.offset;
@@ -249,20 +278,46 @@ impl Source {
         Ok(mostly_nul || BINARY_MAGIC.iter().any(|magic| start.starts_with(magic)))
     }
 
-    /// Delivers to the stream of `path` as well, from the first byte on.
+    /// Delivers to the stream of `path` as well, from the first byte on or, if that had ended, from there on.
     pub(super) fn deliver_to(&mut self, path: PathBuf) {
-        if 0 < self.offset {
+        let ended = self.deliveries.iter_mut().find(|delivery| delivery.path == path);
+        let delivered = ended.as_ref().map_or(0, |delivery| delivery.delivered);
+        match ended {
+            Some(delivery) => delivery.end = ENDLESS,
+            None => self.deliveries.push(Delivery::new(path, 0)),
+        }
+        if delivered < self.offset {
             // What is not being joined any more has ended, although no line may have ended it.
             let joining = self.multiline.as_ref().and_then(Multiline::pending_from);
             self.cuts.insert(joining.unwrap_or(self.offset));
             self.rewind();
         }
-        self.deliveries.push(Delivery::new(path, 0));
     }
 
-    /// The names whose streams it delivers to, as seen under the root path.
+    /// Ends the stream of `path` with what the file holds now, the line included that has not ended.
+    pub(super) fn end_delivery(&mut self, path: &Path, reading: &Reading<'_>) -> Result<Collected, file::Error> {
+        let size = self.content.size_bytes(self.offset)?;
+        let mut gathered = self.gather(0);
+        if size <= self.offset {
+            // What is being joined belongs to the stream, but the line that would end it does not.
+            self.gather_joined(&mut gathered, u64::MAX);
+        } else {
+            self.cuts.insert(size);
+        }
+        let ending = self.deliveries.iter_mut().filter(|delivery| delivery.path == path);
+        ending.for_each(|delivery| delivery.end = size);
+        Ok(self.collected(gathered.columns, reading))
+    }
+
+    /// The names whose streams it delivers to, as seen under the root path; not those whose streams have an end.
     pub(super) fn delivery_paths(&self) -> impl Iterator<Item = &Path> {
-        self.deliveries.iter().map(|delivery| delivery.path.as_path())
+        let endless = self.deliveries.iter().filter(|delivery| delivery.end == ENDLESS);
+        endless.map(|delivery| delivery.path.as_path())
+    }
+
+    /// How many names it delivers or delivered to.
+    pub(super) fn delivery_count(&self) -> usize {
+        self.deliveries.len()
     }
 
     /// Where it stands, for the database to keep.
@@ -311,11 +366,13 @@ impl Source {
         self.collected(gathered.columns, reading)
     }
 
-    /// Ends what is being joined at the cuts up to byte `at`, where reading has come to.
+    /// Ends what is being joined at the cuts up to byte `at`, where reading has come to, and the streams that end there.
     fn cut_joined(&mut self, gathered: &mut Gathered, at: u64) {
         while let Some(cut) = self.cuts.first().copied().filter(|cut| *cut <= at) {
             self.cuts.remove(&cut);
             self.gather_joined(gathered, cut);
+            let ending = self.deliveries.iter_mut().filter(|delivery| delivery.end <= cut);
+            ending.for_each(|delivery| delivery.reach(at));
         }
     }
 
@@ -582,7 +639,7 @@ impl Source {
         self.tail.drain(..self.tail.len() - kept);
         self.tail.extend_from_slice(&text[text.len().saturating_sub(TAIL_BYTES_MAX)..]);
         for delivery in &mut self.deliveries {
-            delivery.delivered = delivery.delivered.max(self.offset);
+            delivery.reach(self.offset);
         }
         self.state.read_bytes.set(self.offset);
         self.state.unended_bytes.set(0);
@@ -628,6 +685,9 @@ impl Source {
         (self.seen, self.accounted) = (0, 0);
         for delivery in &mut self.deliveries {
             delivery.delivered = 0;
+            if delivery.end != ENDLESS {
+                delivery.end = 0;
+            }
         }
     }
 
@@ -647,7 +707,7 @@ impl Source {
     fn seek_as_read(&mut self, offset: u64) -> Result<(), file::Error> {
         self.seek(offset)?;
         (self.seen, self.accounted) = (offset, offset);
-        for delivery in &mut self.deliveries {
+        for delivery in self.deliveries.iter_mut().filter(|delivery| !delivery.is_complete()) {
             delivery.delivered = offset;
         }
         Ok(())

@@ -144,8 +144,8 @@ pub struct Directory<W: Watcher> {
     truncated: BTreeSet<SourceId>,
     /// Sources that may be copies of others, and of which.
     copies: BTreeMap<SourceId, SourceId>,
-    /// Sources with an entry that waits for its next line, and since when.
-    joining: BTreeMap<SourceId, Instant>,
+    /// Sources with an entry that waits for its next line, by since when.
+    joining: BTreeSet<(Instant, SourceId)>,
     /// Positions that are stored of files without a source: those that have not been found yet, and those that are finished.
     restored: HashMap<Identity, Position>,
     /// Files whose positions are to be forgotten, once those are stored that come in their place.
@@ -222,7 +222,7 @@ impl<W: Watcher> Directory<W> {
             succeeded: BTreeSet::new(),
             truncated: BTreeSet::new(),
             copies: BTreeMap::new(),
-            joining: BTreeMap::new(),
+            joining: BTreeSet::new(),
             restored,
             forgotten: BTreeSet::new(),
             listings: Listings::default(),

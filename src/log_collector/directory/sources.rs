@@ -45,6 +45,8 @@ pub(super) struct Tracked<Descriptor> {
     pub(super) used: u64,
     /// While it has no name: when it was found so, or last read. While it may be a copy: when it was seen to grow.
     pub(super) quiet_since: Instant,
+    /// Since when an entry waits for its next line.
+    pub(super) joining_since: Option<Instant>,
     /// Where it stood when its file was truncated, and when that was found.
     pub(super) former: Option<(Former, Instant)>,
     watch: Option<Descriptor>,
@@ -164,6 +166,7 @@ impl<W: Watcher> Directory<W> {
             failing: false,
             used: 0,
             quiet_since,
+            joining_since: None,
             former: None,
             watch,
             handle,
@@ -325,15 +328,65 @@ impl<W: Watcher> Directory<W> {
 
     /// As [`Directory::settle`], for one source.
     pub(super) fn settle_source(&mut self, id: SourceId) {
-        if !self.touched.remove(&id) || self.surplus_names(id).is_empty() {
+        if !self.touched.remove(&id) {
             return;
         }
-        // A rename seen half-way looks like a second name: make sure that the others are still there.
-        self.look_at_names_of(id);
-        self.touched.remove(&id);
-        if !self.may_be_copy(id) {
-            self.deliver_to_names(id);
+        if !self.surplus_names(id).is_empty() {
+            // A rename seen half-way looks like a second name: make sure that the others are still there.
+            self.look_at_names_of(id);
+            self.touched.remove(&id);
+            if !self.may_be_copy(id) {
+                self.deliver_to_names(id);
+            }
         }
+        self.end_other_deliveries(id);
+    }
+
+    /// Ends the deliveries of other sources to the streams of a source's names, as far as they were switched away from
+    /// them.
+    fn end_other_deliveries(&mut self, id: SourceId) {
+        let Some(tracked) = self.sources.get(&id) else { return };
+        // Links first: in the place of a file that was renamed is no link, and the stream of one goes on.
+        let (own, links): (Vec<_>, Vec<_>) = tracked.names.iter().partition(|name| **name == tracked.source.path);
+        for path in links.into_iter().chain(own).map(|name| self.seen(name)).collect::<Vec<_>>() {
+            let others = self.deliverers.get(&path).into_iter().flatten().filter(|other| **other != id);
+            for other in others.copied().collect::<Vec<_>>() {
+                if self.is_switched_away(other, &path) {
+                    // A rename seen half-way looks like that, too.
+                    self.look_at_names_of(other);
+                    if self.is_switched_away(other, &path) {
+                        self.end_delivery(other, &path);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the name `path`, whose stream a source delivers to, leads elsewhere while the file stays where it is: it
+    /// has a name with a stream of its own, and none that takes the place of the one that is gone.
+    fn is_switched_away(&self, id: SourceId, path: &Path) -> bool {
+        let Some(tracked) = self.sources.get(&id) else { return false };
+        let streams: Vec<&Path> = tracked.source.delivery_paths().collect();
+        let names: Vec<PathBuf> = tracked.names.iter().map(|name| self.seen(name)).collect();
+        let leads_here = names.iter().any(|name| name == path);
+        let has_own_stream = names.iter().any(|name| streams.contains(&name.as_path()));
+        // Nobody writes to a compressed file.
+        !leads_here && has_own_stream && names.len() < streams.len() && !tracked.source.is_compressed()
+    }
+
+    /// Ends the stream of `path` in a source with what its file holds now.
+    fn end_delivery(&mut self, id: SourceId, path: &Path) {
+        let opened = self.open_again(id);
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+        match opened.and_then(|()| tracked.source.end_delivery(path, &reading)) {
+            Ok(collected) => self.outbox.push_back(collected),
+            Err(error) => return log::warn!("{error}; it goes on as {}", path.display()),
+        }
+        if let Some(deliverers) = self.deliverers.get_mut(path) {
+            deliverers.retain(|deliverer| *deliverer != id);
+        }
+        self.note_joining(id);
     }
 
     /// Delivers to a stream for each name that makes more than there are streams.
@@ -350,7 +403,7 @@ impl<W: Watcher> Directory<W> {
         let names: Vec<PathBuf> = tracked.known_names().map(|name| self.seen(name)).collect();
         let vacant = tracked.source.delivery_paths().filter(|path| !names.iter().any(|name| name == path)).count();
         let streams: Vec<&Path> = tracked.source.delivery_paths().collect();
-        let room = DELIVERIES_MAX.saturating_sub(streams.len());
+        let room = DELIVERIES_MAX.saturating_sub(tracked.source.delivery_count());
         names.iter().filter(|name| !streams.contains(&name.as_path())).skip(vacant).take(room).cloned().collect()
     }
 
@@ -518,24 +571,27 @@ impl<W: Watcher> Directory<W> {
 
     /// Remembers whether a source has an entry that is complete as soon as no further line comes for a while.
     fn note_joining(&mut self, id: SourceId) {
-        if self.sources.get(&id).is_some_and(|tracked| tracked.source.is_joining()) {
-            self.joining.insert(id, Instant::now());
-        } else {
-            self.joining.remove(&id);
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let since = tracked.source.is_joining().then(Instant::now);
+        if let Some(before) = std::mem::replace(&mut tracked.joining_since, since) {
+            self.joining.remove(&(before, id));
         }
+        self.joining.extend(since.map(|since| (since, id)));
     }
 
     /// Takes the entries that have been complete for a while, as it seems.
     pub(super) fn end_joining(&mut self) {
-        let is_due = |(id, since): (&SourceId, &Instant)| {
-            let is_queued = self.sources.get(id).is_some_and(|tracked| tracked.queued);
-            (!is_queued && JOINING_TIME_MAX <= since.elapsed()).then_some(*id)
-        };
-        for id in self.joining.iter().filter_map(is_due).collect::<Vec<_>>() {
-            self.joining.remove(&id);
+        // Only the first ones are looked at: this is done for each batch, and every file may have such an entry.
+        while let Some(&(_, id)) = self.joining.first().filter(|(since, _)| JOINING_TIME_MAX <= since.elapsed()) {
+            self.joining.pop_first();
             let Some(tracked) = self.sources.get_mut(&id) else { continue };
-            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-            self.outbox.push_back(tracked.source.end_joining(&reading));
+            // The next line may be there already where one waits for its turn.
+            if !tracked.queued {
+                let reading =
+                    Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+                self.outbox.push_back(tracked.source.end_joining(&reading));
+            }
+            self.note_joining(id);
         }
     }
 
@@ -585,7 +641,9 @@ impl<W: Watcher> Directory<W> {
         }
         self.polled.remove(&id);
         self.copies.remove(&id);
-        self.joining.remove(&id);
+        if let Some(since) = tracked.joining_since {
+            self.joining.remove(&(since, id));
+        }
         self.sources_by_identity.remove(&tracked.source.identity);
         for path in tracked.source.delivery_paths() {
             let Some(deliverers) = self.deliverers.get_mut(path) else { continue };

@@ -30,7 +30,7 @@ impl Source {
         self.skipping = skipping;
         self.account_hole(before, reading);
         for delivery in &mut self.deliveries {
-            delivery.delivered = delivery.delivered.max(end);
+            delivery.reach(end);
         }
         Ok(Some(Outcome { collected: Some(self.collected(gathered.columns, reading)), more: true, former: None }))
     }

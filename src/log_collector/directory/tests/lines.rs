@@ -3,7 +3,7 @@
 use std::fs;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::Collector;
@@ -85,9 +85,28 @@ fn a_line_over_the_limit_is_cut<W: Stage>() {
 
 /// Lets the time pass after which entries of several lines end.
 fn end_joining<W: Stage>(story: &mut Story<W>) {
-    for since in story.collector.as_mut().unwrap().joining.values_mut() {
-        *since -= super::super::JOINING_TIME_MAX;
+    let long_ago = Instant::now() - super::super::JOINING_TIME_MAX;
+    story.collector.as_mut().unwrap().let_entries_wait_since(long_ago);
+}
+
+/// To look at all of them for each batch takes much longer than this test may.
+#[test]
+fn many_files_that_wait_for_a_line_cost_a_batch_nothing() {
+    let mut story = Story::<MockWatcher>::new();
+    story.settings.multiline = true;
+    for number in 0..1000 {
+        fs::write(story.path(&format!("{number}.log")), "one\n").unwrap();
     }
+    story.start();
+    story.collect_batches(2000);
+    let collector = story.collector.as_mut().unwrap();
+    let before = Instant::now();
+    collector.let_entries_wait_since(before + Duration::from_hours(1));
+    assert_eq!(collector.joining.len(), 1000);
+    for _ in 0..200_000 {
+        collector.end_joining();
+    }
+    assert!(before.elapsed() < Duration::from_secs(5));
 }
 
 fn lines_that_belong_together_become_one_entry<W: Stage>() {

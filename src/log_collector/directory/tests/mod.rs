@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -97,6 +97,14 @@ impl<W: Watcher> Directory<W> {
             if let Some((_, since)) = &mut tracked.former {
                 *since -= super::copies::COPY_PATIENCE;
             }
+        }
+    }
+
+    /// Makes it believe that all entries that wait for their next line have done so since then.
+    fn let_entries_wait_since(&mut self, since: Instant) {
+        for (_, id) in std::mem::take(&mut self.joining) {
+            self.sources.get_mut(&id).unwrap().joining_since = Some(since);
+            self.joining.insert((since, id));
         }
     }
 }

@@ -25,6 +25,11 @@ on_mock_and_platform! {
     a_replaced_directory_behind_a_link_is_another
     a_removed_subdirectory_is_let_go
     a_link_switched_to_another_file_goes_on_there
+    a_link_switched_away_from_a_file_with_its_own_name_has_no_more_of_it
+    a_link_switched_while_nobody_looked_has_no_more_of_the_old_file
+    a_link_switched_back_has_each_line_once
+    a_link_has_what_was_begun_when_it_was_switched
+    a_file_renamed_beside_its_other_names_goes_on_under_the_old_ones
     a_dangling_link_is_followed_once_there_is_a_file
     binary_files_archives_and_own_data_are_left_out
     what_is_no_regular_file_is_left_out
@@ -239,6 +244,128 @@ fn a_link_switched_to_another_file_goes_on_there<W: Stage>() {
     story.append("../second", "three\n");
     story.check(&["a.log: one last two three"]);
     assert_eq!(story.open_file_count(), 1);
+}
+
+/// `old.log` and `new.log`, of which `latest.log` is the first and is switched to the other; both have been read.
+fn after_a_switch<W: Stage>() -> Story<W> {
+    let mut story = Story::<W>::new();
+    story.append("old.log", "one\n");
+    story.append("new.log", "1\n");
+    story.link("old.log", "latest.log");
+    story.start();
+    story.check(&["latest.log: one", "new.log: 1", "old.log: one"]);
+    story.append("old.log", "two\n");
+    story.relink("new.log", "latest.log");
+    story.check(&["latest.log: one two 1", "new.log: 1", "old.log: one two"]);
+    story
+}
+
+fn a_link_switched_away_from_a_file_with_its_own_name_has_no_more_of_it<W: Stage>() {
+    let mut story = after_a_switch::<W>();
+    story.append("old.log", "three\n");
+    story.append("new.log", "2\n");
+    story.check(&["latest.log: one two 1 2", "new.log: 1 2", "old.log: one two three"]);
+    for _ in 0..2 {
+        story.append("old.log", "late\n");
+        story.start();
+        story.collect();
+    }
+    // Not even where all of it is read again.
+    story.link("old.log", "again.log");
+    story.check(&[
+        "again.log: one two three late late",
+        "latest.log: one two 1 2",
+        "new.log: 1 2",
+        "old.log: one two three late late",
+    ]);
+    // It is rotated as any other.
+    story.rename("old.log", "old.log.1");
+    story.append("old.log", "next\n");
+    story.append("old.log.1", "last\n");
+    story.relink("new.log", "again.log");
+    story.collect();
+    assert_eq!(story.lines["latest.log"], ["one", "two", "1", "2"]);
+    assert_eq!(story.lines["old.log"].join(" "), "one two three late late last next");
+}
+
+fn a_link_switched_while_nobody_looked_has_no_more_of_the_old_file<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("old.log", "one\n");
+    story.append("new.log", "1\n");
+    story.link("old.log", "latest.log");
+    story.start();
+    story.collect();
+    story.append("old.log", "two\n");
+    story.relink("new.log", "latest.log");
+    story.start();
+    story.check(&["latest.log: one two 1", "new.log: 1", "old.log: one two"]);
+    for _ in 0..2 {
+        story.append("old.log", "late\n");
+        story.check(&[
+            "latest.log: one two 1",
+            "new.log: 1",
+            &format!("old.log: {}", story.lines["old.log"].join(" ") + " late"),
+        ]);
+        story.start();
+    }
+}
+
+fn a_link_switched_back_has_each_line_once<W: Stage>() {
+    let mut story = after_a_switch::<W>();
+    story.append("old.log", "three\n");
+    story.collect();
+    story.start();
+    story.collect();
+    story.relink("old.log", "latest.log");
+    story.check(&["latest.log: one two 1 three", "new.log: 1", "old.log: one two three"]);
+    story.append("new.log", "2\n");
+    story.append("old.log", "four\n");
+    story.check(&["latest.log: one two 1 three four", "new.log: 1 2", "old.log: one two three four"]);
+}
+
+/// Lines that had not ended, and entries that waited for their next line.
+fn a_link_has_what_was_begun_when_it_was_switched<W: Stage>() {
+    for multiline in [false, true] {
+        let mut story = Story::<W>::new();
+        story.settings.multiline = multiline;
+        story.append("old.log", "one\n");
+        story.append("new.log", "1\n");
+        story.link("old.log", "latest.log");
+        story.start();
+        story.collect();
+        story.append("old.log", "beg");
+        story.collect();
+        story.relink("new.log", "latest.log");
+        story.collect();
+        story.append("old.log", "un\nthree\nfour\n");
+        story.append("new.log", "2\n3\n");
+        story.collect();
+        // Each file's last line waits where lines are joined.
+        let (of_old, of_latest): (&[&str], &[&str]) = if multiline {
+            (&["one", "begun", "three"], &["1", "2", "begun", "one"])
+        } else {
+            (&["one", "begun", "three", "four"], &["1", "2", "3", "begun", "one"])
+        };
+        assert_eq!(story.lines["old.log"], of_old);
+        // Whose turn comes first is left open once both files are active.
+        story.lines.get_mut("latest.log").unwrap().sort();
+        assert_eq!(story.lines["latest.log"], of_latest);
+    }
+}
+
+fn a_file_renamed_beside_its_other_names_goes_on_under_the_old_ones<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\n");
+    fs::hard_link(story.path("a.log"), story.path("b.log")).unwrap();
+    story.link("a.log", "latest.log");
+    story.start();
+    story.check(&["a.log: one", "b.log: one", "latest.log: one"]);
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "1\n");
+    story.happened("latest.log");
+    story.collect();
+    story.append("a.log.1", "late\n");
+    story.check(&["a.log: one 1 late", "b.log: one late", "latest.log: one 1"]);
 }
 
 fn a_dangling_link_is_followed_once_there_is_a_file<W: Stage>() {
