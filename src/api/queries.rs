@@ -28,10 +28,13 @@ pub struct QueryLimits {
     /// Most bytes that one query keeps in memory.
     pub bytes_max: usize,
     /// Most bytes that all queries keep in memory, those included whose answers are still being read: what one takes that
-    /// takes all it may, and half of that for the others. Most take a few MiB.
+    /// takes all it may, and half of that for the others. Most take a few MiB. Tails take of the half only.
     pub all_bytes_max: usize,
     /// Most live tails.
     pub tails_max: usize,
+    /// Most bytes that one live tail keeps in memory: what comes while its client takes nothing, 8 MiB of which the
+    /// database hands over at a time, and what is made of it to be sent. One whose client keeps up takes next to nothing.
+    pub tail_bytes_max: usize,
 }
 
 impl Default for QueryLimits {
@@ -44,6 +47,7 @@ impl Default for QueryLimits {
             bytes_max: QUERY_BYTES_MAX,
             all_bytes_max: QUERY_BYTES_MAX + QUERY_BYTES_MAX / 2,
             tails_max: 32,
+            tail_bytes_max: 12 << 20,
         }
     }
 }
@@ -55,13 +59,18 @@ pub(super) struct Queries {
     turns: Arc<Semaphore>,
     tails: Arc<Semaphore>,
     pool: Arc<Budget>,
+    /// The part of the pool that is for tails.
+    tail_pool: Arc<Budget>,
     status: Arc<Status>,
 }
 
 impl Queries {
     pub(super) fn new(limits: QueryLimits, status: Arc<Status>) -> Self {
         let [turns, tails] = [limits.at_once_max, limits.tails_max].map(|count| Arc::new(Semaphore::new(count)));
-        Self { limits, turns, tails, pool: Arc::new(Budget::new(limits.all_bytes_max)), status }
+        let pool = Arc::new(Budget::new(limits.all_bytes_max));
+        let tail_bytes_max = limits.all_bytes_max.saturating_sub(limits.bytes_max);
+        let tail_pool = Arc::new(Budget::within(Arc::clone(&pool), tail_bytes_max));
+        Self { limits, turns, tails, pool, tail_pool, status }
     }
 
     /// What `work` makes, on a blocking thread, for no longer than `time_max` where that is less than the limit.
@@ -93,13 +102,14 @@ impl Queries {
         answer
     }
 
-    /// One of the live tails there may be, for as long as what is returned lives.
-    pub(super) fn tail(&self) -> Result<SemaphoreGuardArc, Error> {
-        self.tails.try_acquire_arc().ok_or_else(|| {
+    /// One of the live tails there may be, for as long as the guard lives, and what it may take.
+    pub(super) fn tail(&self) -> Result<(SemaphoreGuardArc, Budget), Error> {
+        let turn = self.tails.try_acquire_arc().ok_or_else(|| {
             let max = self.limits.tails_max;
             let message = format!("max concurrent tail requests limit exceeded, count > limit ({} > {max})", max + 1);
             Error::new(StatusCode::TooManyRequests, message)
-        })
+        })?;
+        Ok((turn, Budget::within(Arc::clone(&self.tail_pool), self.limits.tail_bytes_max)))
     }
 
     /// Waits for a turn.
@@ -200,6 +210,17 @@ mod tests {
         let _only_turn = block_on(queries.turn()).unwrap();
         let error = block_on(queries.run(None, |_| Ok(()))).unwrap_err().to_string();
         assert!(error.starts_with("too many outstanding requests: 1 queries"), "{error}");
+    }
+
+    #[test]
+    fn tails_leave_a_query_all_that_it_may_take() {
+        let queries = Queries::new(QueryLimits::default(), Arc::default());
+        let tails: Vec<_> = (0..32).map(|_| queries.tail().unwrap().1).collect();
+        let refused = tails.iter().filter(|tail| tail.take(queries.limits.tail_bytes_max).is_err()).count();
+        assert_eq!(refused, 30);
+        block_on(queries.run(None, |budget| Ok(budget.take(QUERY_BYTES_MAX)?))).unwrap();
+        drop(tails);
+        assert_eq!(queries.pool.taken_bytes(), 0);
     }
 
     #[test]

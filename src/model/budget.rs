@@ -55,7 +55,7 @@ impl Budget {
         Self::of(bytes_max, None)
     }
 
-    /// So many bytes, which are taken from `pool` as well.
+    /// So many bytes, which are taken from `pool` as well, and from the one that this may take from itself.
     pub fn within(pool: Arc<Self>, bytes_max: usize) -> Self {
         Self::of(bytes_max, Some(pool))
     }
@@ -84,20 +84,21 @@ impl Budget {
         if !self.try_take(bytes) {
             return Err(Refusal::TooMuch { bytes_max: self.bytes_max });
         }
-        if let Some(pool) = &self.pool
-            && !pool.try_take(bytes)
-        {
+        let Some(pool) = &self.pool else { return Ok(()) };
+        pool.take(bytes).map_err(|refusal| {
             self.taken.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(Refusal::TooMuchTogether { bytes_max: pool.bytes_max });
-        }
-        Ok(())
+            match refusal {
+                Refusal::TooMuch { bytes_max } => Refusal::TooMuchTogether { bytes_max },
+                other => other,
+            }
+        })
     }
 
     /// Gives back `bytes` that were taken.
     pub fn give_back(&self, bytes: usize) {
         self.taken.fetch_sub(bytes, Ordering::Relaxed);
         if let Some(pool) = &self.pool {
-            pool.taken.fetch_sub(bytes, Ordering::Relaxed);
+            pool.give_back(bytes);
         }
     }
 
@@ -127,7 +128,7 @@ impl Budget {
 impl Drop for Budget {
     fn drop(&mut self) {
         if let Some(pool) = &self.pool {
-            pool.taken.fetch_sub(self.taken_bytes(), Ordering::Relaxed);
+            pool.give_back(self.taken_bytes());
         }
     }
 }
@@ -205,6 +206,21 @@ mod tests {
         assert_eq!((other.take(5), pool.taken_bytes()), (Ok(()), 8));
         drop(other);
         assert_eq!(pool.taken_bytes(), 0);
+    }
+
+    #[test]
+    fn a_pool_may_be_part_of_another() {
+        let all = Arc::new(Budget::new(10));
+        let some = Arc::new(Budget::within(Arc::clone(&all), 6));
+        let one = Budget::within(Arc::clone(&some), 8);
+        assert_eq!(one.take(7), Err(Refusal::TooMuchTogether { bytes_max: 6 }));
+        assert_eq!((one.take(5), some.taken_bytes(), all.taken_bytes()), (Ok(()), 5, 5));
+        assert_eq!(all.take(5), Ok(()));
+        assert_eq!(one.take(1), Err(Refusal::TooMuchTogether { bytes_max: 10 }));
+        assert_eq!((one.taken_bytes(), some.taken_bytes(), all.taken_bytes()), (5, 5, 10));
+        one.give_back(1);
+        drop(one);
+        assert_eq!((some.taken_bytes(), all.taken_bytes()), (0, 5));
     }
 
     #[test]

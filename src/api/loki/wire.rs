@@ -205,6 +205,27 @@ impl<'a> Frame<'a> {
     pub(super) fn to_text(&self) -> String {
         serde_json::to_string(self).expect("wire structs hold no map with keys that are not text")
     }
+
+    /// How many bytes the text has, which is not made for it.
+    pub(super) fn text_bytes(&self) -> usize {
+        let mut count = ByteCount(0);
+        serde_json::to_writer(&mut count, self).expect("wire structs hold no map with keys that are not text");
+        count.0
+    }
+}
+
+/// Counts what is written.
+struct ByteCount(usize);
+
+impl io::Write for ByteCount {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<'a> Dropped<'a> {

@@ -1,29 +1,40 @@
 //! The lines of a tail, in the order they are sent: the newest of those there are, then those that come.
+//!
+//! Everything that waits is taken of the tail's budget. What does not fit is left out, and the client is told so.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::error::Error;
 use crate::api::loki::running::{self, Source};
-use crate::api::loki::service;
 use crate::api::loki::tail::Ask;
+use crate::api::loki::tail::followed::{FOLLOWED_BYTES_MAX, Followed, Streams, cost_bytes};
 use crate::api::loki::wire::{Cost, Dropped, Frame};
 use crate::api::time;
 use crate::log_database::metadata::{self, Metadata};
-use crate::log_database::{EntryRef, Missed, Snapshot, Subscription};
+use crate::log_database::{EntryRef, Snapshot, Subscription};
+use crate::logql;
 use crate::logql::eval::{Line, LogOptions, LogQuery, SeriesLabels, Stream};
-use crate::model::budget::Budget;
+use crate::model::budget::{Budget, Refusal};
 use crate::model::{Batch, Direction, Labels, TimeRange, Timestamp};
 
 /// Most lines of one frame.
 const FRAME_LINES_MAX: usize = 100;
 /// Most bytes of text in one frame, but for its last line.
 const FRAME_BYTES_MAX: usize = 256 << 10;
-/// Most bytes of lines that wait to be sent; what comes after them waits in the subscription.
-const HELD_BYTES_MAX: usize = 4 << 20;
-/// Of how many streams it is remembered what they are shown as.
-const SHOWN_MAX: usize = 10_000;
+/// Bytes of lines that wait to be sent above which no further ones are looked for; what comes after them waits as it came.
+const HELD_BYTES_MAX: usize = 1 << 20;
+/// As much of the lines there are when a tail begins.
+const HISTORY_BYTES_MAX: usize = 8 << 20;
+/// Room for a frame that there always is, in bytes: more than a hundred lines usually take.
+const FRAME_ROOM_BYTES: usize = 128 << 10;
+/// Most bytes of labels of streams that lines were left out of; of further streams, it is not told.
+const MISSED_BYTES_MAX: usize = 64 << 10;
+/// What a tail takes for as long as it lasts, in bytes.
+const STANDING_BYTES: usize = FRAME_ROOM_BYTES + MISSED_BYTES_MAX + FOLLOWED_BYTES_MAX;
+/// What a line takes in a batch beside its text, in bytes: its time, and where it ends.
+const RECEIVED_LINE_COST_BYTES: usize = 12;
 
 /// The lines of one tail.
 pub(super) struct Feed {
@@ -32,35 +43,46 @@ pub(super) struct Feed {
     query: LogQuery,
     categorizes: bool,
     delay: Duration,
-    /// What the streams seen so far are shown as; `None` for those that are not asked for.
-    shown: HashMap<Labels, Option<Shown>>,
+    streams: Streams,
+    /// What all that follows is taken of.
+    budget: Arc<Budget>,
     /// Batches that have not been looked at.
     received: VecDeque<Arc<Batch>>,
+    /// What is taken for them, in bytes.
+    received_bytes: usize,
+    /// How many lines of the first of them have been looked at.
+    looked_at: usize,
     /// Lines to be sent, by time and then in the order they came.
     held: BTreeMap<Place, Found>,
+    /// What is taken for them, in bytes.
     held_bytes: usize,
     /// When lines were found, the earliest first, and the last place that they take.
     arrivals: VecDeque<(Instant, Place)>,
     /// Everything up to here may be sent.
     released: Option<Place>,
     found_count: u64,
+    /// Streams that lines were left out of, with the time of the last one.
     missed: BTreeMap<Labels, Timestamp>,
+    /// Bytes of their labels.
+    missed_bytes: usize,
+    /// What is taken for the frame that is being sent, in bytes: as many as the largest so far, as the socket keeps that
+    /// much room.
+    frame_bytes: usize,
 }
 
 type Place = (Timestamp, u64);
-
-/// What a stream is shown as.
-#[derive(Clone)]
-struct Shown {
-    labels: Labels,
-    /// Whether each line is followed by metadata.
-    has_metadata: bool,
-}
 
 /// A line to be sent.
 struct Found {
     labels: SeriesLabels,
     line: Line,
+}
+
+impl Found {
+    /// What it takes in memory, in bytes.
+    fn cost_bytes(&self) -> usize {
+        cost_bytes(self.labels.iter()) + self.line.byte_count()
+    }
 }
 
 impl Ask {
@@ -89,33 +111,38 @@ impl Ask {
 }
 
 impl Feed {
-    /// Finds the lines there are in `snapshot`; those of `subscription` come after them.
+    /// Finds the lines there are in `snapshot`, within `search`; those of `subscription` come after them. What waits to be
+    /// sent is taken of `budget`: of the lines there are, the newest that fit.
     pub(super) fn open(
         ask: &Ask,
         snapshot: &Snapshot,
         subscription: Subscription,
-        budget: &Arc<Budget>,
+        search: &Arc<Budget>,
+        budget: Budget,
     ) -> Result<Self, Error> {
+        let budget = Arc::new(budget);
+        budget.take(STANDING_BYTES)?;
         let mut feed = Self {
             subscription,
-            query: ask.query()?,
+            query: ask.query()?.within(Arc::clone(&budget)),
             categorizes: ask.categorizes,
             delay: ask.delay,
-            shown: HashMap::new(),
+            streams: Streams::default(),
+            budget,
             received: VecDeque::new(),
+            received_bytes: 0,
+            looked_at: 0,
             held: BTreeMap::new(),
             held_bytes: 0,
             arrivals: VecDeque::new(),
             released: None,
             found_count: 0,
             missed: BTreeMap::new(),
+            missed_bytes: 0,
+            frame_bytes: FRAME_ROOM_BYTES,
         };
-        let source = Source::new(snapshot.clone(), Arc::clone(budget));
-        let mut streams = running::read(ask.history(time::now())?, &source, &mut Cost::new())?;
-        for stream in &mut streams {
-            stream.lines.reverse();
-        }
-        feed.hold(streams, Instant::now());
+        let source = Source::new(snapshot.clone(), Arc::clone(search));
+        feed.hold_newest(running::read(ask.history(time::now())?, &source, &mut Cost::new())?);
         Ok(feed)
     }
 
@@ -123,35 +150,57 @@ impl Feed {
     ///
     /// # Errors
     ///
-    /// A batch became too many bytes.
+    /// The query cannot be evaluated.
     pub(super) fn advance(&mut self, now: Instant) -> Result<(), Error> {
-        while self.held_bytes < HELD_BYTES_MAX {
+        self.budget.give_back(std::mem::take(&mut self.received_bytes));
+        let mut last = None;
+        loop {
             if self.received.is_empty() {
-                let received = self.subscription.take();
-                self.miss(received.missed);
-                self.received = received.batches.into();
+                self.receive();
             }
-            let Some(batch) = self.received.pop_front() else { break };
-            self.look_at(&batch, now)?;
+            let Some(batch) = self.received.front().cloned() else { break };
+            let is_done = self.look_at(&batch, &mut last)?;
+            if !is_done {
+                break;
+            }
+            self.received.pop_front();
+            self.looked_at = 0;
         }
+        self.arrivals.extend(last.map(|place| (now + self.delay, place)));
+        self.keep_received();
         Ok(())
     }
 
-    /// The next frame; `None` where nothing is to be sent yet.
+    /// The next frame; `None` where nothing is to be sent yet. The one before it has been sent.
     pub(super) fn next_frame(&mut self, now: Instant) -> Option<String> {
         while let Some((_, place)) = self.arrivals.pop_front_if(|(due, _)| *due <= now) {
             self.released = self.released.max(Some(place));
         }
-        if HELD_BYTES_MAX <= self.held_bytes {
+        if !self.received.is_empty() {
+            // What is ahead of it has to make room for it.
             self.released = self.held.last_key_value().map(|(place, _)| *place);
         }
-        let streams = self.released_streams();
-        let missed = std::mem::take(&mut self.missed);
-        if streams.is_empty() && missed.is_empty() {
-            return None;
+        loop {
+            let (streams, bytes) = self.released_streams();
+            if streams.is_empty() && self.missed.is_empty() {
+                return None;
+            }
+            let missed = std::mem::take(&mut self.missed);
+            let dropped = missed.iter().map(|(labels, timestamp)| Dropped::new(labels, *timestamp)).collect();
+            let frame = Frame::new(&streams, dropped, self.categorizes);
+            // What tells of missed lines alone has its room.
+            let is_taken = streams.is_empty() || self.take_frame(frame.text_bytes()).is_ok();
+            let text = is_taken.then(|| frame.to_text());
+            self.budget.give_back(bytes);
+            if text.is_some() {
+                self.missed_bytes = 0;
+                return text;
+            }
+            self.missed = missed;
+            for Stream { labels, lines } in streams {
+                lines.iter().for_each(|line| self.miss_line(&labels, line.timestamp));
+            }
         }
-        let dropped = missed.iter().map(|(labels, timestamp)| Dropped::new(labels, *timestamp)).collect();
-        Some(Frame::new(&streams, dropped, self.categorizes).to_text())
     }
 
     /// When the next of the lines that are held back may be sent.
@@ -159,79 +208,177 @@ impl Feed {
         self.arrivals.front().map(|(due, _)| *due)
     }
 
-    /// Takes the next released lines, those of one stream that follow each other together.
-    fn released_streams(&mut self) -> Vec<Stream> {
-        let (mut streams, mut line_count, mut byte_count) = (Vec::<Stream>::new(), 0, 0);
-        while line_count < FRAME_LINES_MAX && byte_count < FRAME_BYTES_MAX {
+    /// Takes what the database has for the tail.
+    fn receive(&mut self) {
+        let received = self.subscription.take();
+        for (stored, timestamp) in received.missed.streams {
+            self.miss_stream(&stored, timestamp);
+        }
+        self.received = received.batches.into();
+    }
+
+    /// Takes the memory for batches that wait for the client to take what is ahead of them. Where it is too much, the oldest
+    /// are left out.
+    fn keep_received(&mut self) {
+        let mut kept_count = 0;
+        for batch in self.received.iter().rev() {
+            let bytes = batch.byte_count() + batch.line_count() * RECEIVED_LINE_COST_BYTES;
+            if self.budget.take(bytes).is_err() {
+                break;
+            }
+            self.received_bytes += bytes;
+            kept_count += 1;
+        }
+        while kept_count < self.received.len()
+            && let Some(batch) = self.received.pop_front()
+        {
+            self.looked_at = 0;
+            for stream in &batch.streams {
+                if let Some(last) = stream.lines.timestamps().last() {
+                    self.miss_stream(&stream.labels, *last);
+                }
+            }
+        }
+    }
+
+    /// Looks at the lines of a batch from where it was left; `last` is the last place that one of them takes. Returns
+    /// whether there was room for all of them.
+    fn look_at(&mut self, batch: &Batch, last: &mut Option<Place>) -> Result<bool, Error> {
+        let mut room = Vec::new();
+        let mut end = 0;
+        for stream in &batch.streams {
+            let start = end;
+            end += stream.lines.len();
+            let followed = self.streams.followed(&stream.labels, self.query.fetch().streams().0);
+            let Some(Followed { labels, has_metadata }) = followed.filter(|_| self.looked_at < end) else {
+                self.looked_at = self.looked_at.max(end);
+                continue;
+            };
+            while self.looked_at < end {
+                if HELD_BYTES_MAX <= self.held_bytes {
+                    return Ok(false);
+                }
+                let (timestamp, line) = stream.lines.get(self.looked_at - start);
+                let (line, metadata) = if has_metadata { metadata::split(line) } else { (line, Metadata::default()) };
+                let found = EntryRef { timestamp, labels: &labels, line, metadata };
+                if self.query.fetch().accepts(line) {
+                    match self.find(found, &mut room, last) {
+                        Ok(()) => {}
+                        Err(logql::Error::Refused(_)) => self.miss(labels.clone(), timestamp),
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                self.looked_at += 1;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Holds what the query makes of an entry.
+    fn find(
+        &mut self,
+        found: EntryRef<'_>,
+        room: &mut Vec<(String, String)>,
+        last: &mut Option<Place>,
+    ) -> Result<(), logql::Error> {
+        // Breaks never: no line is too many.
+        let _ = self.query.push(&running::entry(found, room))?;
+        for Stream { labels, lines } in self.query.take() {
+            for line in lines {
+                let place = (line.timestamp, self.found_count);
+                self.hold(place, Found { labels: labels.clone(), line })?;
+                self.found_count += 1;
+                *last = (*last).max(Some(place));
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds the newest of the lines there are, which may be sent at once, and misses those that there is no room for.
+    fn hold_newest(&mut self, streams: Vec<Stream>) {
+        let lines = streams.into_iter().flat_map(|Stream { labels, lines }| {
+            // They come newest first.
+            lines.into_iter().rev().map(move |line| Found { labels: labels.clone(), line })
+        });
+        let mut lines: Vec<Found> = lines.collect();
+        lines.sort_by_key(|found| found.line.timestamp);
+        self.found_count = lines.len() as u64;
+        let (mut number, mut is_full) = (self.found_count, false);
+        while let Some(found) = lines.pop() {
+            number -= 1;
+            let (labels, place) = (found.labels.clone(), (found.line.timestamp, number));
+            is_full = is_full || HISTORY_BYTES_MAX <= self.held_bytes || self.hold(place, found).is_err();
+            if is_full {
+                self.miss_line(&labels, place.0);
+            }
+        }
+        self.released = self.held.last_key_value().map(|(place, _)| *place);
+    }
+
+    fn hold(&mut self, place: Place, found: Found) -> Result<(), Refusal> {
+        let bytes = found.cost_bytes();
+        self.budget.take(bytes)?;
+        self.held_bytes += bytes;
+        self.held.insert(place, found);
+        Ok(())
+    }
+
+    /// Takes the next released lines, those of one stream that follow each other together, and says how many bytes are
+    /// taken for them still.
+    fn released_streams(&mut self) -> (Vec<Stream>, usize) {
+        let (mut streams, mut line_count, mut text_bytes) = (Vec::<Stream>::new(), 0, 0);
+        let mut bytes = 0;
+        while line_count < FRAME_LINES_MAX && text_bytes < FRAME_BYTES_MAX {
             let Some(first) = self.held.first_entry().filter(|first| Some(*first.key()) <= self.released) else {
                 break;
             };
-            let Found { labels, line } = first.remove();
+            let found = first.remove();
+            bytes += found.cost_bytes();
+            let Found { labels, line } = found;
             line_count += 1;
-            byte_count += line.text.len();
-            self.held_bytes -= line.byte_count();
+            text_bytes += line.text.len();
             match streams.last_mut().filter(|last| last.labels == labels) {
                 Some(last) => last.lines.push(line),
                 None => streams.push(Stream { labels, lines: vec![line] }),
             }
         }
-        streams
+        self.held_bytes -= bytes;
+        (streams, bytes)
     }
 
-    fn look_at(&mut self, batch: &Batch, now: Instant) -> Result<(), Error> {
-        let mut room = Vec::new();
-        for stream in &batch.streams {
-            let Some(Shown { labels, has_metadata }) = self.shown(&stream.labels) else { continue };
-            for (timestamp, line) in stream.lines.iter() {
-                let (line, metadata) = if has_metadata { metadata::split(line) } else { (line, Metadata::default()) };
-                if self.query.fetch().accepts(line) {
-                    let found = EntryRef { timestamp, labels: &labels, line, metadata };
-                    // Breaks never: no line is too many.
-                    let _ = self.query.push(&running::entry(found, &mut room))?;
-                }
-            }
-        }
-        let streams = self.query.take();
-        self.hold(streams, now + self.delay);
+    /// Takes the memory for a frame, in the place of those before it.
+    fn take_frame(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.budget.take(bytes.saturating_sub(self.frame_bytes))?;
+        self.frame_bytes = self.frame_bytes.max(bytes);
         Ok(())
     }
 
-    /// Holds lines until they are `due`.
-    fn hold(&mut self, streams: Vec<Stream>, due: Instant) {
-        let mut last = None;
-        for Stream { labels, lines } in streams {
-            for line in lines {
-                let place = (line.timestamp, self.found_count);
-                self.found_count += 1;
-                self.held_bytes += line.byte_count();
-                last = last.max(Some(place));
-                self.held.insert(place, Found { labels: labels.clone(), line });
-            }
-        }
-        self.arrivals.extend(last.map(|place| (due, place)));
-    }
-
-    fn miss(&mut self, missed: Missed) {
-        for (stored, timestamp) in missed.streams {
-            if let Some(Shown { labels, .. }) = self.shown(&stored) {
-                self.missed.insert(labels, timestamp);
-            }
+    /// Tells of a line that was left out, and whose labels may be those of its stream and others.
+    fn miss_line(&mut self, labels: &SeriesLabels, timestamp: Timestamp) {
+        if let Ok(labels) = Labels::new(labels.iter()) {
+            self.miss(labels, timestamp);
         }
     }
 
-    /// What a stream is shown as, if it is asked for.
-    fn shown(&mut self, stored: &Labels) -> Option<Shown> {
-        if let Some(shown) = self.shown.get(stored) {
-            return shown.clone();
+    /// Tells of lines that were left out of a stream, if it is followed.
+    fn miss_stream(&mut self, stored: &Labels, timestamp: Timestamp) {
+        if let Some(followed) = self.streams.followed(stored, self.query.fetch().streams().0) {
+            self.miss(followed.labels, timestamp);
         }
-        if SHOWN_MAX <= self.shown.len() {
-            self.shown.clear();
+    }
+
+    fn miss(&mut self, labels: Labels, timestamp: Timestamp) {
+        if let Some(latest) = self.missed.get_mut(&labels) {
+            *latest = timestamp.max(*latest);
+            return;
         }
-        let unmarked = metadata::unmark(stored);
-        let has_metadata = unmarked.is_some();
-        let labels = service::shown_as(&unmarked.unwrap_or_else(|| stored.clone()), self.query.fetch().streams().0);
-        let shown = labels.map(|labels| Shown { labels, has_metadata });
-        self.shown.insert(stored.clone(), shown.clone());
-        shown
+        let bytes = cost_bytes(labels.iter());
+        if self.missed_bytes + bytes <= MISSED_BYTES_MAX {
+            self.missed_bytes += bytes;
+            self.missed.insert(labels, timestamp);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,15 @@
 //! `tail`: the newest lines of a log query and then each line as it comes, on a WebSocket.
 //!
 //! What comes is looked at when the client has taken what came before. Until then it waits in the database's
-//! subscription, which is bounded: a client that is too slow is told which streams it missed lines of.
+//! subscription, which is bounded, as is what waits here: a client that is too slow is told which streams it missed lines
+//! of.
 
 mod feed;
+mod followed;
 
 use std::future::{Future, pending};
 use std::time::{Duration, Instant};
 
-use async_lock::SemaphoreGuardArc;
 use async_std::channel::{self, Receiver};
 use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -30,6 +31,7 @@ use crate::api::websocket::{self, Socket};
 use crate::logql;
 use crate::logql::ast::{Expr, LogExpr};
 use crate::logql::pipeline::Clock;
+use crate::model::budget::Budget;
 use crate::model::{TimeRange, Timestamp};
 
 /// Longest time that lines may be held back for others to be sorted in, in seconds.
@@ -84,7 +86,7 @@ impl Ask {
 /// Talks to a client until either side has enough.
 async fn converse(mut socket: Socket, state: State, ask: Ask) {
     let ended = match state.queries.tail() {
-        Ok(turn) => follow(&mut socket, &state, ask, turn).await,
+        Ok((_turn, budget)) => follow(&mut socket, &state, ask, budget).await,
         Err(refusal) => Err(End::Fault(refusal)),
     };
     match ended {
@@ -129,16 +131,16 @@ enum Event {
     Message(Option<Result<Message, tungstenite::Error>>),
 }
 
-/// Sends what there is, and then what comes, until the client closes.
-async fn follow(socket: &mut Socket, state: &State, ask: Ask, _turn: SemaphoreGuardArc) -> Result<(), End> {
+/// Sends what there is, and then what comes, until the client closes. What waits to be sent is within `budget`.
+async fn follow(socket: &mut Socket, state: &State, ask: Ask, budget: Budget) -> Result<(), End> {
     let (wake, woken) = channel::bounded(1);
     let database = state.database.clone();
-    let open = move |budget| {
+    let open = move |search| {
         // Where it is full, the feed is about to be looked at anyway.
         let (snapshot, subscription) = database.subscribe(move || {
             let _ = wake.try_send(());
         });
-        Feed::open(&ask, &snapshot, subscription, &budget)
+        Feed::open(&ask, &snapshot, subscription, &search, budget)
     };
     let mut feed = state.queries.run(None, open).await?;
     let mut heard = Instant::now();
