@@ -198,7 +198,9 @@ impl Feed {
             }
             self.missed = missed;
             for Stream { labels, lines } in streams {
-                lines.iter().for_each(|line| self.miss_line(&labels, line.timestamp));
+                for line in &lines {
+                    self.miss_line(&labels, line.timestamp);
+                }
             }
         }
     }

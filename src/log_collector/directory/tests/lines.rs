@@ -85,7 +85,7 @@ fn a_line_over_the_limit_is_cut<W: Stage>() {
 
 /// Lets the time pass after which entries of several lines end.
 fn end_joining<W: Stage>(story: &mut Story<W>) {
-    let long_ago = Instant::now() - super::super::JOINING_TIME_MAX;
+    let long_ago = Instant::now().checked_sub(super::super::JOINING_TIME_MAX).unwrap();
     story.collector.as_mut().unwrap().let_entries_wait_since(long_ago);
 }
 
