@@ -11,7 +11,7 @@ use crate::model::budget::Budget;
 /// The lines of an answer, in the order they are sent.
 pub(super) enum Entries {
     /// As the database yields them.
-    Scan(Scan),
+    Scan(Box<Scan>),
     /// Held from a backward scan, newest first; the last one is sent first. [`held_bytes`] of each are taken.
     Reversed(Vec<Vec<u8>>),
 }
@@ -27,9 +27,9 @@ impl Entries {
         match self {
             Self::Scan(scan) => Ok(scan.next()?.map(|entry| Cow::Borrowed(entry.line))),
             Self::Reversed(lines) => {
-                let line = lines.pop();
-                line.iter().for_each(|line| budget.give_back(held_bytes(line)));
-                Ok(line.map(Cow::Owned))
+                let Some(line) = lines.pop() else { return Ok(None) };
+                budget.give_back(held_bytes(&line));
+                Ok(Some(Cow::Owned(line)))
             }
         }
     }

@@ -82,7 +82,7 @@ impl Query {
         let filters = contains.into_iter().map(LineFilter::Contains).collect();
         let selection = Selection { matchers, range, filters, direction: Direction::Forward, limit: None };
         let entries = match limit {
-            None => Entries::Scan(snapshot.scan(&selection).within(Arc::clone(&budget))),
+            None => Entries::Scan(Box::new(snapshot.scan(&selection).within(Arc::clone(&budget)))),
             Some(limit) => newest(snapshot, selection, limit, &budget)?,
         };
         let mut response = body::response(LineArray::new(entries, budget))?;

@@ -137,7 +137,9 @@ impl Query {
                         place.insert(vec![0; steps.len()])
                     }
                 };
-                extents.iter().for_each(|extent| add(changes, steps, extent));
+                for extent in &extents {
+                    add(changes, steps, extent);
+                }
             }
             if GROUPS_MAX < groups.len() || POINTS_MAX < groups.len() * steps.len() {
                 let message = format!(
@@ -147,7 +149,9 @@ impl Query {
                 return Err(Error::bad_request(message));
             }
         }
-        groups.values_mut().for_each(|changes| add_up(changes));
+        for changes in groups.values_mut() {
+            add_up(changes);
+        }
         let mut groups: Vec<Group> =
             groups.into_iter().filter(|(_, bytes)| bytes.iter().any(|bytes| 0 < *bytes)).collect();
         groups.sort_by_key(|(_, bytes)| Reverse(bytes.iter().copied().find(|bytes| 0 < *bytes)));
@@ -194,8 +198,8 @@ fn extents(source: &Source, matchers: &[Matcher], range: TimeRange) -> Result<Ve
     taken.collect()
 }
 
-/// Adds the bytes of `extent` to the steps that it reaches into, as changes from one step to the next: all but the first
-/// and the last of them have the same share, so that however many they are, it takes no longer.
+/// Adds the bytes of `extent` to the steps that it reaches into, as changes from one step to the next: all but the
+/// first and the last of them have the same share, so that however many they are, it takes no longer.
 fn add(changes: &mut [u64], steps: &[TimeRange], extent: &Extent) {
     let first = steps.partition_point(|step| step.end <= extent.earliest);
     let end = steps.partition_point(|step| step.start <= extent.latest);
@@ -214,7 +218,8 @@ fn add(changes: &mut [u64], steps: &[TimeRange], extent: &Extent) {
     }
 }
 
-/// Turns changes from one step to the next into what there is in each. Changes wrap below nothing, what there is does not.
+/// Turns changes from one step to the next into what there is in each. Changes wrap below nothing, what there is does
+/// not.
 fn add_up(changes: &mut [u64]) {
     let mut bytes: u64 = 0;
     for change in changes {
@@ -279,7 +284,9 @@ mod tests {
         });
         let extents: Vec<Extent> = extents.collect();
         let mut actual = vec![0; steps.len()];
-        extents.iter().for_each(|extent| add(&mut actual, steps, extent));
+        for extent in &extents {
+            add(&mut actual, steps, extent);
+        }
         add_up(&mut actual);
         let expected = steps.iter().map(|step| extents.iter().map(|extent| share(extent, extent.bytes, *step)).sum());
         assert_eq!(actual, expected.collect::<Vec<u64>>(), "parts: {parts:?}");

@@ -54,7 +54,7 @@ fn read(feed: &mut Feed) -> (Vec<usize>, bool) {
                 has_missed = true;
             }
             let values =
-                frame["streams"].as_array().into_iter().flatten().flat_map(|stream| stream["values"].as_array());
+                frame["streams"].as_array().into_iter().flatten().filter_map(|stream| stream["values"].as_array());
             numbers
                 .extend(values.flatten().map(|value| value[1].as_str().unwrap().trim_end().parse::<usize>().unwrap()));
             next = feed.next_frame(Instant::now());
