@@ -2,8 +2,8 @@
 //!
 //! hyper bounds how long it waits for a request's head, but does not tell a client that keeps an idle connection from
 //! one that sends a head byte by byte, and waits for ever for one that does not read its answer. This socket knows when
-//! an exchange (a request and its answer) is open, and bounds both. An answer takes memory for as long as it is sent, so
-//! a client that takes it drop by drop is given up on as well.
+//! an exchange (a request and its answer) is open, and bounds both. An answer takes memory for as long as it is sent,
+//! so a client that takes it drop by drop is given up on as well.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -49,8 +49,8 @@ impl Exchange {
         Self(Arc::clone(phase))
     }
 
-    /// Becomes a conversation, which has no answer to come to the end of: it goes on however little the client takes at a
-    /// time.
+    /// Becomes a conversation, which has no answer to come to the end of: it goes on however little the client takes at
+    /// a time.
     pub(super) fn converse(&self) {
         self.0.set(Phase::CONVERSATION);
     }
@@ -103,7 +103,8 @@ impl Patience {
     fn take(&mut self, byte_count: usize, now: Instant) {
         let left = self.wait(now);
         self.since = None;
-        let gained_ns = byte_count as u128 * 1_000_000_000 / u128::from(self.bytes_per_second_min.max(1));
+        let gained_ns =
+            byte_count as u128 * Duration::from_secs(1).as_nanos() / u128::from(self.bytes_per_second_min.max(1));
         let gained = Duration::from_nanos(u64::try_from(gained_ns).unwrap_or(u64::MAX));
         self.left = left.saturating_add(gained).min(self.max);
     }

@@ -46,6 +46,7 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         disk_bytes: statistics.disk_bytes,
         oldest: statistics.oldest.map(wire::rfc3339),
         quarantined_bytes: statistics.quarantined_bytes,
+        unreadable_parts: wire::unreadable_parts(&statistics),
         seen_bytes: status.bytes_seen.get(),
         stored_bytes: status.bytes_stored.get(),
         waiting_bytes: status.bytes_waiting.get(),

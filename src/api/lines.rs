@@ -27,11 +27,9 @@ impl Entries {
         match self {
             Self::Scan(scan) => Ok(scan.next()?.map(|entry| Cow::Borrowed(entry.line))),
             Self::Reversed(lines) => {
-                let line = lines.pop();
-                if let Some(line) = &line {
-                    budget.give_back(held_bytes(line));
-                }
-                Ok(line.map(Cow::Owned))
+                let Some(line) = lines.pop() else { return Ok(None) };
+                budget.give_back(held_bytes(&line));
+                Ok(Some(Cow::Owned(line)))
             }
         }
     }

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use tide::{Request, Response};
 
-use crate::api::{State, time};
+use crate::api::{State, time, wire};
 use crate::log_database::Statistics;
+use crate::logql::units::NS_PER_SECOND;
 use crate::model::Timestamp;
 use crate::status::{PushRefusal, SkipReason, SourceState, SourceStatus, Status};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Answers the request.
 pub(super) async fn get(request: Request<State>) -> tide::Result {
@@ -91,7 +91,8 @@ fn store_metrics(page: &mut Page, statistics: &Statistics, is_read_only: bool) {
     page.single("monitoring_store_fsync_failures_total", "Syncs that failed.", statistics.sync_failures);
     page.single("monitoring_store_cut_bytes", "Unfinished bytes a crash left behind.", statistics.cut_bytes);
     page.single("monitoring_store_quarantined_bytes", "Durable bytes found damaged.", statistics.quarantined_bytes);
-    page.single("monitoring_store_unreadable_parts", "Parts queries left out.", statistics.unreadable_parts);
+    let unreadable = wire::unreadable_parts(statistics);
+    page.single("monitoring_store_unreadable_parts", "Parts and blocks that could not be read.", unreadable);
     if let Some(oldest) = statistics.oldest {
         let seconds = oldest.as_ns().div_euclid(NS_PER_SECOND);
         page.single("monitoring_store_oldest_timestamp_seconds", "Time of the oldest line.", seconds);
@@ -151,4 +152,17 @@ impl Page {
 /// A label's value as the format wants it.
 fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_cannot_be_read_is_counted() {
+        let statistics = Statistics { unreadable_parts: 1, unreadable_blocks: 2, ..Statistics::default() };
+        let mut page = Page::default();
+        store_metrics(&mut page, &statistics, false);
+        assert!(page.text.contains("\nmonitoring_store_unreadable_parts 3\n"), "{}", page.text);
+    }
 }

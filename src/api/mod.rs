@@ -3,8 +3,10 @@
 //! Owns everything that is HTTP: the listener, the wire types, the parameters' texts. Deliberately knows nothing of
 //! collectors and of the file system: what it says of them it reads from [`Status`].
 //!
-//! Invariants: no request panics the process, and none grows its memory by more than the limits in [`Settings`] and
-//! beside the constants of this module; log lines leave as data, never as markup.
+//! Invariants: no request panics the process. What grows with a question or with what there is, is read, kept and sent
+//! within [`QueryLimits`], which hold for all queries and tails together. What is compiled for them is bounded by
+//! LogQL's own limits, and what connections and pushes take by [`Settings`] and by constants beside their code. Log
+//! lines leave as data, never as markup.
 
 mod body;
 mod bridge;

@@ -33,7 +33,8 @@ pub struct QueryLimits {
     /// Most live tails.
     pub tails_max: usize,
     /// Most bytes that one live tail keeps in memory: what comes while its client takes nothing, 8 MiB of which the
-    /// database hands over at a time, and what is made of it to be sent. One whose client keeps up takes next to nothing.
+    /// database hands over at a time, and what is made of it to be sent. One whose client keeps up takes next to
+    /// nothing.
     pub tail_bytes_max: usize,
 }
 
@@ -71,6 +72,11 @@ impl Queries {
         let tail_bytes_max = limits.all_bytes_max.saturating_sub(limits.bytes_max);
         let tail_pool = Arc::new(Budget::within(Arc::clone(&pool), tail_bytes_max));
         Self { limits, turns, tails, pool, tail_pool, status }
+    }
+
+    /// What queries may take.
+    pub(super) fn limits(&self) -> QueryLimits {
+        self.limits
     }
 
     /// What `work` makes, on a blocking thread, for no longer than `time_max` where that is less than the limit.

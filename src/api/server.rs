@@ -48,8 +48,8 @@ pub struct Settings {
     /// How long what is written of one answer may wait for the client, beyond what it takes at
     /// `write_bytes_per_second_min`; of a WebSocket, how long a client may take nothing.
     pub write_timeout: Duration,
-    /// Fewest bytes of an answer that a client takes in each second that it keeps it waiting: until it has taken all of it,
-    /// nobody else has the memory. Half of what a slow link takes.
+    /// Fewest bytes of an answer that a client takes in each second that it keeps it waiting: until it has taken all of
+    /// it, nobody else has the memory. Half of what a slow link takes.
     pub write_bytes_per_second_min: u64,
     /// How long open answers may go on after the signal to stop.
     pub drain_timeout: Duration,

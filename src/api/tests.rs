@@ -21,7 +21,7 @@ use crate::log_database::storage::SimulatedStorage;
 use crate::model::{Batch, Labels, Lines, LogEntry, StreamLines, Timestamp};
 use crate::status::{SkipReason, SourceState, SourceStatus};
 
-const SECOND: i64 = 1_000_000_000;
+const SECOND: i64 = crate::logql::units::NS_PER_SECOND;
 
 fn entry(seconds: i64, labels: &[(&str, &str)], line: &[u8]) -> LogEntry {
     let labels = Labels::new(labels.iter().copied()).unwrap();
@@ -255,6 +255,17 @@ fn every_metric_has_its_help_its_type_and_a_number() {
             assert_eq!(name.split('{').next().unwrap(), family);
             assert!(value.parse::<f64>().is_ok(), "{line}");
         }
+    }
+}
+
+#[test]
+fn the_limits_that_are_told_are_those_that_hold() {
+    for (seconds, told) in [(30, "30s"), (90, "90s")] {
+        let limits = QueryLimits { time_max: Duration::from_secs(seconds), ..QueryLimits::default() };
+        let (_, body) = get(&state(entries()).with_limits(limits), "loki/api/v1/drilldown-limits");
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let names = ["query_timeout", "max_query_series", "max_entries_limit_per_query"];
+        assert_eq!(names.map(|name| body["limits"][name].to_string()), [&format!("\"{told}\""), "500", "5000"]);
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use jiff::{Span, SpanRelativeTo};
 
+use crate::logql::units::NS_PER_SECOND;
 use crate::model::Timestamp;
 
 /// What [`instant`] reads, for error messages.
@@ -17,7 +18,7 @@ const SECONDS_DIGITS_MAX: usize = 10;
 pub(super) fn instant(text: &str, now: Timestamp) -> Option<Timestamp> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         let number: i64 = text.parse().ok()?;
-        let scale = if text.len() <= SECONDS_DIGITS_MAX { 1_000_000_000 } else { 1 };
+        let scale = if text.len() <= SECONDS_DIGITS_MAX { NS_PER_SECOND } else { 1 };
         return number.checked_mul(scale).map(Timestamp::from_ns);
     }
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
@@ -38,7 +39,7 @@ pub(super) fn now() -> Timestamp {
 mod tests {
     use super::*;
 
-    const SECOND: i64 = 1_000_000_000;
+    const SECOND: i64 = NS_PER_SECOND;
     const NOW: i64 = 1_000_000 * SECOND;
 
     #[track_caller]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tide::http::mime;
 use tide::{Body, Response, StatusCode};
 
+use crate::log_database::Statistics;
 use crate::model::Timestamp;
 use crate::status::{SkipReason, SourceStatus};
 
@@ -38,6 +39,8 @@ pub(super) struct Status<'a> {
     pub(super) oldest: Option<String>,
     /// Stored bytes that turned out to be damaged.
     pub(super) quarantined_bytes: u64,
+    /// What could not be read and was left out.
+    pub(super) unreadable_parts: u64,
     /// Bytes found in sources: what is stored, skipped and waiting makes them up.
     pub(super) seen_bytes: u64,
     pub(super) stored_bytes: u64,
@@ -128,6 +131,11 @@ impl From<crate::status::Gap> for Gap {
         let (from, to) = (gap.bytes.start, gap.bytes.end);
         Self { path: gap.path, from, to, reason: gap.reason.name(), found: rfc3339(gap.found) }
     }
+}
+
+/// How much could no longer be read and is left out, wherever it is stored: parts of the journal, blocks of segments.
+pub(super) fn unreadable_parts(statistics: &Statistics) -> u64 {
+    statistics.unreadable_parts + statistics.unreadable_blocks
 }
 
 /// Bytes that were not stored, by the name of the reason.

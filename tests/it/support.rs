@@ -190,7 +190,7 @@ impl Client {
     }
 
     /// Reads until the server closes the connection, so many bytes at a time with a pause after each.
-    #[expect(clippy::disallowed_methods, reason = "a client that is slow is what is tested")]
+    #[expect(clippy::disallowed_methods, reason = "a client that takes its time is what is wanted")]
     pub(crate) fn read_slowly(&mut self, byte_count: usize, pause: Duration) -> Vec<u8> {
         let (mut all, mut bytes) = (Vec::new(), vec![0; byte_count]);
         // An error is a close, too: the server had not read everything.

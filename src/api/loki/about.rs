@@ -8,6 +8,7 @@ use crate::api::error::Error;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::wire;
 use crate::logql;
+use crate::logql::limits::{ENTRIES_MAX, SERIES_MAX};
 
 /// The version of Loki whose API this is; clients choose by it what they ask for.
 const LOKI_VERSION: &str = "3.7.0";
@@ -26,16 +27,17 @@ pub(super) async fn build(request: Request<State>) -> Result<Response, Error> {
 }
 
 /// Answers what Logs Drilldown may ask for.
-pub(super) async fn drilldown_limits(_: Request<State>) -> Result<Response, Error> {
+pub(super) async fn drilldown_limits(request: Request<State>) -> Result<Response, Error> {
+    let timeout = request.state().queries.limits().time_max;
     Ok(wire::json(&json!({
         "limits": {
             "retention_period": "0s",
             "max_query_length": "721h",
             "volume_enabled": true,
             "discover_log_levels": true,
-            "max_query_series": 500,
-            "max_entries_limit_per_query": 5000,
-            "query_timeout": "1m",
+            "max_query_series": SERIES_MAX,
+            "max_entries_limit_per_query": ENTRIES_MAX,
+            "query_timeout": format!("{timeout:?}"),
         },
         "pattern_ingester_enabled": true,
         "version": LOKI_VERSION,

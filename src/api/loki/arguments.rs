@@ -64,11 +64,11 @@ impl Arguments {
         self.read("query", selector)
     }
 
-    /// The selectors in all parameters that have one of these names. Each is compiled when it is asked for, so that those
-    /// before it need not be kept. Blocks.
+    /// The selectors in all parameters that have one of these names. Each is compiled when it is asked for, so that
+    /// those before it need not be kept. Blocks.
     ///
-    /// Yields an error for a text that is no selector, and where the request has more than [`EXPRESSIONS_MAX`] expressions
-    /// or [`MATCHERS_MAX`] matchers.
+    /// Yields an error for a text that is no selector, and where the request has more than [`EXPRESSIONS_MAX`]
+    /// expressions or [`MATCHERS_MAX`] matchers.
     pub(super) fn selectors(&self, names: &'static [&str]) -> impl Iterator<Item = Result<Vec<Matcher>, Error>> {
         let (mut expression_count, mut matcher_count) = (0, 0);
         let texts = names.iter().flat_map(|name| self.parameters.all(name));
@@ -78,8 +78,8 @@ impl Arguments {
             matcher_count += matchers.len().max(1);
             if EXPRESSIONS_MAX < expression_count || MATCHERS_MAX < matcher_count {
                 let message = format!(
-                    "the selectors have more than {EXPRESSIONS_MAX} regular expressions or {MATCHERS_MAX} matchers in all; \
-                     ask for fewer at a time"
+                    "the selectors have more than {EXPRESSIONS_MAX} regular expressions or {MATCHERS_MAX} matchers in \
+                     all; ask for fewer at a time"
                 );
                 return Err(Error::bad_request(message));
             }

@@ -21,8 +21,8 @@ pub(super) struct Elements<I> {
     held: Held,
 }
 
-/// Some text of a result, and how much of the answer goes with it once it is sent: bytes, or anything that is as good for
-/// comparing one with another.
+/// Some text of a result, and how much of the answer goes with it once it is sent: bytes, or anything that is as good
+/// for comparing one with another.
 pub(super) type Element = (Vec<u8>, usize);
 
 impl<I: Iterator<Item = Element> + Send + 'static> Elements<I> {

@@ -198,8 +198,8 @@ fn extents(source: &Source, matchers: &[Matcher], range: TimeRange) -> Result<Ve
     taken.collect()
 }
 
-/// Adds the bytes of `extent` to the steps that it reaches into, as changes from one step to the next: all but the first
-/// and the last of them have the same share, so that however many they are, it takes no longer.
+/// Adds the bytes of `extent` to the steps that it reaches into, as changes from one step to the next: all but the
+/// first and the last of them have the same share, so that however many they are, it takes no longer.
 fn add(changes: &mut [u64], steps: &[TimeRange], extent: &Extent) {
     let first = steps.partition_point(|step| step.end <= extent.earliest);
     let end = steps.partition_point(|step| step.start <= extent.latest);
@@ -218,7 +218,8 @@ fn add(changes: &mut [u64], steps: &[TimeRange], extent: &Extent) {
     }
 }
 
-/// Turns changes from one step to the next into what there is in each. Changes wrap below nothing, what there is does not.
+/// Turns changes from one step to the next into what there is in each. Changes wrap below nothing, what there is does
+/// not.
 fn add_up(changes: &mut [u64]) {
     let mut bytes: u64 = 0;
     for change in changes {

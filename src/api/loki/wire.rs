@@ -4,7 +4,7 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::ser::Serializer;
@@ -14,10 +14,10 @@ use crate::api::error::Error;
 use crate::api::loki::pieces::{Element, Elements, Text};
 use crate::api::{body, wire};
 use crate::logql::eval::{self, Line, SeriesLabels};
+use crate::logql::units::NS_PER_MILLISECOND;
 use crate::model::budget::{Budget, Refusal};
 use crate::model::{Labels, Timestamp};
 
-const NS_PER_MILLISECOND: i64 = 1_000_000;
 const CONTENT_TYPE: &str = "application/json; charset=UTF-8";
 
 /// The flag by which a client asks for labels by category, and the answer says that they are.
@@ -86,8 +86,8 @@ impl<'a, R: Serialize> Answer<'a, R> {
 }
 
 impl Answer<'_, [(); 0]> {
-    /// The answer with `elements` for its result, which is empty so far; they are separated already. They weigh `weight`
-    /// in all, and what they are made of is all that is taken of `budget`. Blocks.
+    /// The answer with `elements` for its result, which is empty so far; they are separated already. They weigh
+    /// `weight` in all, and what they are made of is all that is taken of `budget`. Blocks.
     pub(super) fn with_elements(
         self,
         elements: impl Iterator<Item = Element> + Send + 'static,
@@ -148,8 +148,9 @@ impl Cost {
     fn summary(&self) -> StatsSummary {
         let elapsed = self.started.elapsed();
         let nanoseconds = elapsed.as_nanos().max(1);
-        let per_second =
-            |count: u64| u64::try_from(u128::from(count) * 1_000_000_000 / nanoseconds).unwrap_or(u64::MAX);
+        let per_second = |count: u64| {
+            u64::try_from(u128::from(count) * Duration::from_secs(1).as_nanos() / nanoseconds).unwrap_or(u64::MAX)
+        };
         let Seen { lines, bytes } = self.seen;
         StatsSummary {
             bytes_processed_per_second: per_second(bytes),

@@ -110,7 +110,7 @@ seed! { Stream<'s, 'p> -> (), deserialize_map, "an object with stream and values
             }
         }
         pairs.sort();
-        let text = Shown(&pairs).to_string();
+        let text = LabelsText(&pairs).to_string();
         let labels = Labels::new(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
         pushed.add(labels.map_err(|error| entries::labels_refusal(&error, &text)), &text, entries);
         Ok(())
@@ -193,9 +193,9 @@ seed! { Time<> -> Option<Timestamp>, deserialize_any, "nanoseconds since the epo
 }
 
 /// Pairs as labels are written.
-struct Shown<'a, 'b>(&'a EntryMetadata<'b>);
+struct LabelsText<'a, 'b>(&'a EntryMetadata<'b>);
 
-impl fmt::Display for Shown<'_, '_> {
+impl fmt::Display for LabelsText<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_labels(f, self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref())))
     }
@@ -213,11 +213,11 @@ mod tests {
     }
 
     /// A stream's labels, and its lines with their times.
-    type Shown<'a> = (&'a str, &'a [(i64, &'a [u8])]);
+    type Decoded<'a> = (&'a str, &'a [(i64, &'a [u8])]);
 
     /// The streams, and the refusal.
     #[track_caller]
-    fn check(body: &[u8], expected: &[Shown<'_>], refusal: Option<&str>) {
+    fn check(body: &[u8], expected: &[Decoded<'_>], refusal: Option<&str>) {
         let (batch, refused) = decode_text(body).unwrap();
         let labels: Vec<String> = batch.streams.iter().map(|stream| stream.labels.to_string()).collect();
         let lines =
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_does_not_keep_others_out() {
-        let good: &[Shown<'_>] = &[(r#"{a="1"}"#, &[(i64::MAX, b"x")])];
+        let good: &[Decoded<'_>] = &[(r#"{a="1"}"#, &[(i64::MAX, b"x")])];
         let values = r#""values":[["9223372036854775807","x"]]"#;
         for (stream, message) in [
             ("{}", "error at least one label pair is required per stream"),

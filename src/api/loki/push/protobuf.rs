@@ -14,10 +14,8 @@
 use std::borrow::Cow;
 
 use crate::api::loki::push::entries::{self, Entries, EntryMetadata, Fault, METADATA_MAX, Pushed};
-use crate::logql;
+use crate::logql::{self, units::NS_PER_SECOND};
 use crate::model::{Labels, Timestamp};
-
-const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Adds what `body` holds to `pushed`.
 pub(super) fn decode(body: &[u8], pushed: &mut Pushed) -> Result<(), Fault> {

@@ -23,7 +23,8 @@ use crate::model::{Batch, Direction, Labels, TimeRange, Timestamp};
 const FRAME_LINES_MAX: usize = 100;
 /// Most bytes of text in one frame, but for its last line.
 const FRAME_BYTES_MAX: usize = 256 << 10;
-/// Bytes of lines that wait to be sent above which no further ones are looked for; what comes after them waits as it came.
+/// Bytes of lines that wait to be sent above which no further ones are looked for; what comes after them waits as it
+/// came.
 const HELD_BYTES_MAX: usize = 1 << 20;
 /// As much of the lines there are when a tail begins.
 const HISTORY_BYTES_MAX: usize = 8 << 20;
@@ -65,8 +66,8 @@ pub(super) struct Feed {
     missed: BTreeMap<Labels, Timestamp>,
     /// Bytes of their labels.
     missed_bytes: usize,
-    /// What is taken for the frame that is being sent, in bytes: as many as the largest so far, as the socket keeps that
-    /// much room.
+    /// What is taken for the frame that is being sent, in bytes: as many as the largest so far, as the socket keeps
+    /// that much room.
     frame_bytes: usize,
 }
 
@@ -111,8 +112,8 @@ impl Ask {
 }
 
 impl Feed {
-    /// Finds the lines there are in `snapshot`, within `search`; those of `subscription` come after them. What waits to be
-    /// sent is taken of `budget`: of the lines there are, the newest that fit.
+    /// Finds the lines there are in `snapshot`, within `search`; those of `subscription` come after them. What waits to
+    /// be sent is taken of `budget`: of the lines there are, the newest that fit.
     pub(super) fn open(
         ask: &Ask,
         snapshot: &Snapshot,
@@ -198,7 +199,7 @@ impl Feed {
             }
             self.missed = missed;
             for Stream { labels, lines } in streams {
-                for line in &lines {
+                for line in lines {
                     self.miss_line(&labels, line.timestamp);
                 }
             }
@@ -219,8 +220,8 @@ impl Feed {
         self.received = received.batches.into();
     }
 
-    /// Takes the memory for batches that wait for the client to take what is ahead of them. Where it is too much, the oldest
-    /// are left out.
+    /// Takes the memory for batches that wait for the client to take what is ahead of them. Where it is too much, the
+    /// oldest are left out.
     fn keep_received(&mut self) {
         let mut kept_count = 0;
         for batch in self.received.iter().rev() {

@@ -1,8 +1,8 @@
 //! `tail`: the newest lines of a log query and then each line as it comes, on a WebSocket.
 //!
 //! What comes is looked at when the client has taken what came before. Until then it waits in the database's
-//! subscription, which is bounded, as is what waits here: a client that is too slow is told which streams it missed lines
-//! of.
+//! subscription, which is bounded, as is what waits here: a client that is too slow is told which streams it missed
+//! lines of.
 
 mod feed;
 mod followed;
