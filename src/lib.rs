@@ -9,6 +9,7 @@ pub mod file;
 pub mod log_collector;
 pub mod log_database;
 pub mod logql;
+pub mod query;
 
 pub mod api;
 pub mod ingest;

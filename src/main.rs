@@ -121,6 +121,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
             collector: config.collector.name().into(),
             root_path: root.display().to_string(),
             data_directory: data_directory.display().to_string(),
+            instance: instance(&data_directory),
             started,
         };
         let state = api::State::new(database.clone(), Arc::clone(&status), about);
@@ -192,6 +193,13 @@ fn root_path(config: &Config) -> anyhow::Result<PathBuf> {
         (None, CollectorKind::Directory) => unreachable!("the configuration requires a root path"),
     };
     std::path::absolute(root).context("cannot tell where a relative --root-path is")
+}
+
+/// What tells this agent apart from others, on other machines or with other data, through restarts.
+fn instance(data_directory: &Path) -> String {
+    let machine = rustix::system::uname();
+    let digest = md5::compute(format!("{:?} {}", machine.nodename(), data_directory.display()));
+    format!("{digest:x}")[..16].to_owned()
 }
 
 /// Builds the collector that was asked for, and lets it find its files.

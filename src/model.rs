@@ -77,7 +77,7 @@ struct Label {
 /// Cloning shares the pairs. Names match `[a-zA-Z_][a-zA-Z0-9_]*` and are unique; an empty value means the label is
 /// absent, so none is stored. [`fmt::Display`] gives the canonical text `{a="x", b="y"}`, which is the same for equal
 /// labels and different for different ones.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(Arc<[Label]>);
 
 /// Why pairs are no [`Labels`].

@@ -71,6 +71,14 @@ pub(super) fn response(mut pieces: impl Pieces) -> Result<Response, log_database
     Ok(response)
 }
 
+/// The answer whose body is `pieces`, each of which is sent as soon as it is made; the first is made here. Blocks.
+pub(super) fn streamed(mut pieces: impl Pieces) -> Result<Response, log_database::Error> {
+    let first = pieces.next_piece()?;
+    let mut response = Response::new(StatusCode::Ok);
+    response.insert_ext(Mutex::new(Unfinished { first, pieces: Box::new(pieces) }));
+    Ok(response)
+}
+
 /// Gives answers their body in the form that the client takes.
 pub(super) fn finish(
     request: Request<State>,
@@ -83,6 +91,7 @@ pub(super) fn finish(
         let unfinished = answer.ext_mut().remove::<Mutex<Unfinished>>();
         let body = match unfinished.map(|body| body.into_inner().unwrap_or_else(PoisonError::into_inner)) {
             Some(unfinished) => unfinished.body(takes_gzip),
+            None if answer.header("Content-Encoding").is_some() => return Ok(response),
             None if takes_gzip && answer.len().is_some_and(|length| GZIP_BYTES_MIN <= length) => {
                 let bytes = answer.take_body().into_bytes().await?;
                 Body::from(unblock(move || gzip(&bytes)).await)
@@ -93,7 +102,7 @@ pub(super) fn finish(
         if takes_gzip {
             answer.insert_header("Content-Encoding", "gzip");
         }
-        answer.insert_header("Vary", "Accept-Encoding");
+        answer.append_header("Vary", "Accept-Encoding");
         Ok(response)
     })
 }
@@ -120,7 +129,7 @@ fn set_body(answer: &mut tide::http::Response, body: Body) {
 }
 
 /// Whether a request says that it takes gzip.
-fn takes_gzip(request: &Request<State>) -> bool {
+pub(super) fn takes_gzip(request: &Request<State>) -> bool {
     let accepted = request.header("Accept-Encoding").into_iter().flatten().flat_map(|value| value.as_str().split(','));
     accepted.map(|coding| coding.split_once(';').unwrap_or((coding, ""))).any(|(coding, quality)| {
         let is_refused = quality.trim().strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0));
@@ -145,20 +154,17 @@ impl Gzip {
 
 impl Pieces for Gzip {
     fn next_piece(&mut self) -> Result<Vec<u8>, log_database::Error> {
-        while let Some(encoder) = &mut self.encoder {
-            let mut piece = std::mem::take(&mut self.first);
-            if piece.is_empty() {
-                piece = self.pieces.next_piece()?;
-            }
-            if piece.is_empty() {
-                return Ok(self.encoder.take().map(ended).unwrap_or_default());
-            }
-            encoder.write_all(&piece).expect(INTO_MEMORY);
-            if PIECE_BYTES <= encoder.get_ref().len() {
-                return Ok(std::mem::take(encoder.get_mut()));
-            }
+        let Some(encoder) = &mut self.encoder else { return Ok(Vec::new()) };
+        let mut piece = std::mem::take(&mut self.first);
+        if piece.is_empty() {
+            piece = self.pieces.next_piece()?;
         }
-        Ok(Vec::new())
+        if piece.is_empty() {
+            return Ok(self.encoder.take().map(ended).unwrap_or_default());
+        }
+        // What was found is not held back until the compressed bytes fill a piece.
+        encoder.write_all(&piece).and_then(|()| encoder.flush()).expect(INTO_MEMORY);
+        Ok(std::mem::take(encoder.get_mut()))
     }
 
     fn budget(&self) -> &Arc<Budget> {
@@ -167,7 +173,7 @@ impl Pieces for Gzip {
 }
 
 /// Why compressing cannot fail.
-const INTO_MEMORY: &str = "writing to a vector cannot fail";
+pub(super) const INTO_MEMORY: &str = "writing to a vector cannot fail";
 
 fn encoder() -> GzEncoder<Vec<u8>> {
     GzEncoder::new(Vec::new(), Compression::fast())

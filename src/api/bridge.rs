@@ -33,7 +33,8 @@ const LARGE_BODIES_MAX: usize = 4;
 
 static LARGE_BODIES: Semaphore = Semaphore::new(LARGE_BODIES_MAX);
 
-/// What every answer carries: browsers neither guess at types, nor run or embed anything, nor keep what they were sent.
+/// What every answer carries, unless its route says otherwise: browsers neither guess at types, nor run or embed anything,
+/// nor keep what they were sent.
 const HEADERS: [(&str, &str); 3] = [
     ("x-content-type-options", "nosniff"),
     ("cache-control", "no-store"),
@@ -192,7 +193,7 @@ fn leave(mut response: tide::http::Response, exchange: Option<Exchange>) -> hype
         }
     }
     for (name, value) in HEADERS {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     left
 }

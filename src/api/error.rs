@@ -3,7 +3,9 @@
 use tide::{Response, StatusCode};
 
 use crate::api::wire;
+use crate::logql::Position;
 use crate::model::budget::Refusal;
+use crate::query;
 use crate::{log_database, logql};
 
 /// Why a request is not answered as asked; the message says how to ask better.
@@ -12,11 +14,13 @@ use crate::{log_database, logql};
 pub(super) struct Error {
     status: StatusCode,
     message: String,
+    /// Where in the text of the query, if it is that.
+    at: Option<Position>,
 }
 
 impl Error {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), at: None }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -69,13 +73,23 @@ impl From<logql::Error> for Error {
         if let logql::Error::Refused(refusal) = error {
             return refusal.into();
         }
-        Self::bad_request(error.to_string())
+        Self { at: error.position(), ..Self::bad_request(error.to_string()) }
+    }
+}
+
+impl From<query::Error> for Error {
+    fn from(error: query::Error) -> Self {
+        match error {
+            query::Error::Query(error) => error.into(),
+            query::Error::Database(error) => error.into(),
+        }
     }
 }
 
 impl From<&Error> for Response {
     fn from(error: &Error) -> Self {
-        let mut response = wire::json(&wire::Error { error: &error.message });
+        let at = error.at.map(|Position { line, column }| wire::Position { line, column });
+        let mut response = wire::json(&wire::Error { error: &error.message, at });
         response.set_status(error.status);
         response
     }

@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 
 use tide::{Request, Response, StatusCode};
 
-use crate::api::{State, wire};
+use crate::api::{State, page, wire};
 use crate::status::SourceState;
 
-/// What `/` answers until there is a page.
+/// What `/` answers to whoever is no browser.
 const INDEX: &str = "\
 monitoring-rs: the logs of this machine
 
+GET /ui/                     the page: see, search and follow every log in a browser
 GET /logs/<label>/<value>    the lines of all streams with that label, a JSON array in time order;
                              ?limit= the newest so many, ?since= and ?until= a time (RFC 3339, Unix, or 15m, 2d ago),
                              ?contains= a text
@@ -23,9 +24,12 @@ GET /livez, /readyz          for probes; /readyz?verbose says more
 curl 'http://localhost:8000/logs/path//var/log/syslog?limit=10'
 ";
 
-/// Says what can be asked.
-pub(super) async fn index(_: Request<State>) -> tide::Result {
-    Ok(Response::from(INDEX))
+/// Says what can be asked, and sends browsers to the page.
+pub(super) async fn index(request: Request<State>) -> tide::Result {
+    let is_browser = page::is_wanted(&request);
+    let mut response = if is_browser { page::redirect(StatusCode::SeeOther) } else { Response::from(INDEX) };
+    response.append_header("Vary", "Accept");
+    Ok(response)
 }
 
 /// Says how the agent, its sources and its database are.

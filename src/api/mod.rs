@@ -18,10 +18,12 @@ mod lines;
 mod logs;
 mod loki;
 mod metrics;
+mod page;
 mod parameters;
 mod queries;
 mod server;
 mod time;
+mod v1;
 mod websocket;
 mod wire;
 
@@ -91,6 +93,8 @@ pub struct About {
     pub root_path: String,
     /// Where the database keeps its files.
     pub data_directory: String,
+    /// Tells this agent apart from others; the same after a restart.
+    pub instance: String,
     /// When the agent was started.
     pub started: Instant,
 }
@@ -104,6 +108,8 @@ fn routes(state: State) -> tide::Server<State> {
     app.at("/").get(health::index);
     app.at("/logs/:key/*value").get(logs::get);
 
+    page::add_routes(&mut app);
+    v1::add_routes(&mut app);
     loki::add_routes(&mut app);
 
     app.at("/status").get(health::status);

@@ -1,5 +1,9 @@
 //! Percent-encoded text from the request line, decoded strictly: what is wrong is refused, never guessed at.
 
+use tide::Request;
+use tide::http::Method;
+
+use crate::api::State;
 use crate::api::error::Error;
 
 /// The parameters of a query string, decoded, in the order they came.
@@ -9,6 +13,16 @@ use crate::api::error::Error;
 pub(super) struct Parameters(Vec<(String, Vec<u8>)>);
 
 impl Parameters {
+    /// Those of `request`: in its URL, and in the form that is its body, which is taken.
+    pub(super) async fn of(request: &mut Request<State>) -> Result<Self, Error> {
+        let parameters = Self::parse(request.url().query().unwrap_or_default())?;
+        if request.method() != Method::Post {
+            return Ok(parameters);
+        }
+        let failed = |error: tide::Error| Error::bad_request(format!("the form cannot be read: {error}"));
+        Ok(parameters.merge(Self::parse(&request.body_string().await.map_err(failed)?)?))
+    }
+
     /// Decodes a query string: `name=value` pairs joined by `&`, `+` for a space.
     pub(super) fn parse(query: &str) -> Result<Self, Error> {
         let mut parameters = Vec::new();
@@ -24,7 +38,7 @@ impl Parameters {
     }
 
     /// Adds those of a request's other part; where both give a name, these come first.
-    pub(super) fn merge(self, mut first: Self) -> Self {
+    fn merge(self, mut first: Self) -> Self {
         first.0.extend(self.0);
         first
     }

@@ -15,6 +15,17 @@ use crate::status::{SkipReason, SourceStatus};
 #[derive(Serialize)]
 pub(super) struct Error<'a> {
     pub(super) error: &'a str,
+    /// Where in the text of a query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<Position>,
+}
+
+/// A place in the text of a query, counted from 1.
+#[derive(Serialize)]
+pub(super) struct Position {
+    pub(super) line: usize,
+    /// In characters.
+    pub(super) column: usize,
 }
 
 /// The body of `/status`.
@@ -157,6 +168,11 @@ pub(super) fn json(value: &impl Serialize) -> Response {
     response.set_body(Body::from(text));
     response.set_content_type(mime::JSON);
     response
+}
+
+/// Appends a value as JSON.
+pub(super) fn push_json(json: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(json, value).expect("wire structs hold no map with keys that are not text");
 }
 
 /// Appends `line` as a JSON string: bytes that are no UTF-8 become U+FFFD, control characters are escaped.

@@ -52,7 +52,9 @@ mod window;
 
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
-pub use scan::{Count, EntryRef, Fold, Folder, Overview, Pattern, PatternCount, Scan, StreamCounts};
+pub use scan::{
+    Bounds, Count, EntryRef, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan, StreamCounts, stream_id,
+};
 pub use snapshot::{Extent, Snapshot};
 pub use statistics::Statistics;
 pub use subscription::{Missed, Received, Subscription};

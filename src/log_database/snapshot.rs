@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::log_database::index::{Index, Stream};
 use crate::log_database::metadata;
-use crate::log_database::scan::{Count, Fold, PatternCount, Scan};
+use crate::log_database::scan::{Bounds, Count, Fold, PatternCount, Scan, stream_id};
 use crate::log_database::statistics::Statistics;
 use crate::model::{Batch, Labels, Lines, Matcher, Selection, TimeRange, Timestamp};
 
@@ -25,6 +25,10 @@ pub(super) struct StreamView {
     pub(super) stored: Option<Arc<Stream>>,
     /// What was appended after that.
     pub(super) pending: Vec<PendingLines>,
+    /// The labels that it is stored with, a mark included.
+    pub(super) stored_labels: Labels,
+    /// The same without a mark.
+    pub(super) own_labels: Labels,
     /// Whether each line is followed by metadata.
     pub(super) has_metadata: bool,
 }
@@ -57,6 +61,32 @@ pub struct Extent {
 }
 
 impl StreamView {
+    /// Its place among all streams, which depends on nothing but the labels that are stored.
+    pub(super) fn rank(&self) -> (&Labels, bool) {
+        (&self.own_labels, self.has_metadata)
+    }
+
+    /// The part number `part`, committed ones first, if it is not committed.
+    pub(super) fn pending_part(&self, part: usize) -> Option<&PendingLines> {
+        self.pending.get(part.checked_sub(self.stored.as_ref().map_or(0, |stored| stored.len()))?)
+    }
+
+    /// The earliest and latest time in part number `part`.
+    pub(super) fn part_times(&self, part: u32) -> Option<(Timestamp, Timestamp)> {
+        let part = part as usize;
+        match self.stored.as_ref().and_then(|stored| stored.get(part)) {
+            Some((_, part)) => Some((part.earliest, part.latest)),
+            None => self.pending_part(part)?.lines().time_bounds(),
+        }
+    }
+
+    /// The numbers of the parts before `part` that may have a time from `first` to `last`, both inclusive.
+    pub(super) fn parts_before(&self, part: u32, (first, last): (Timestamp, Timestamp)) -> Vec<u32> {
+        let earlier = (0..part).zip(self.time_bounds());
+        let may_have = earlier.filter(|(_, (earliest, latest))| *earliest <= last && first <= *latest);
+        may_have.map(|(part, _)| part).collect()
+    }
+
     /// Each part and each pending batch, in the order of appending.
     pub(super) fn extents(&self) -> impl Iterator<Item = Extent> {
         let stored = self.stored.iter().flat_map(|stream| stream.iter()).map(|part| Extent {
@@ -121,7 +151,22 @@ impl Snapshot {
     /// As [`Snapshot::scan`], of the streams that `shown_as` gives labels, and with these instead of those that are
     /// stored; the selection's matchers play no part.
     pub fn scan_as(&self, selection: &Selection, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Scan {
-        Scan::new(self.shown(shown_as), selection)
+        Scan::new(self.shown(shown_as), selection, &Bounds::default())
+    }
+
+    /// As [`Snapshot::scan_as`], of the entries within `bounds`, each of which has a [`Place`].
+    pub fn scan_within(
+        &self,
+        selection: &Selection,
+        bounds: &Bounds,
+        shown_as: impl Fn(&Labels) -> Option<Labels>,
+    ) -> Scan {
+        Scan::new(self.shown(shown_as), selection, bounds).numbered()
+    }
+
+    /// The labels that the stream with this [`stream_id`] is stored with; `None` where there is none.
+    pub fn find_stream(&self, id: u64) -> Option<Labels> {
+        self.views().into_keys().find(|labels| stream_id(labels) == id).cloned()
     }
 
     /// Prepares to count the lines that `selection` asks for, by stream and by step of `step_ns` nanoseconds from the
@@ -161,15 +206,18 @@ impl Snapshot {
         PatternCount::new(self.shown(shown_as), range, step_ns)
     }
 
-    /// The streams that `shown_as` gives labels. One whose entries have metadata follows the one whose entries have none.
+    /// The streams that `shown_as` gives labels, by the labels that are stored. One whose entries have metadata follows
+    /// the one whose entries have none.
     fn shown(&self, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Vec<(Labels, StreamView)> {
         let views = self.views().into_iter().map(|(stored, mut view)| {
             let unmarked = metadata::unmark(stored);
             view.has_metadata = unmarked.is_some();
-            (shown_as(unmarked.as_ref().unwrap_or(stored)), view)
+            view.own_labels = unmarked.unwrap_or_else(|| stored.clone());
+            view.stored_labels = stored.clone();
+            (shown_as(&view.own_labels), view)
         });
         let mut shown: Vec<_> = views.filter_map(|(labels, view)| Some((labels?, view))).collect();
-        shown.sort_by(|(left, one), (right, other)| (left, one.has_metadata).cmp(&(right, other.has_metadata)));
+        shown.sort_by(|(_, one), (_, other)| one.rank().cmp(&other.rank()));
         shown
     }
 
@@ -188,6 +236,18 @@ impl Snapshot {
             }
         }
         views
+    }
+
+    /// The time of the earliest line; `None` where there is no line. Looks at no line that is committed.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.views().values().flat_map(StreamView::time_bounds).map(|(earliest, _)| earliest).min()
+    }
+
+    /// How many parts have turned out to be unreadable so far, and are left out.
+    pub fn unreadable_count(&self) -> usize {
+        let journal: usize = self.index.journal.values().map(|file| file.unreadable_count()).sum();
+        let segments: usize = self.index.segments.values().map(|segment| segment.unreadable_count()).sum();
+        journal + segments
     }
 
     /// What can be told from the snapshot; the rest is 0.

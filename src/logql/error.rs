@@ -112,6 +112,14 @@ impl Error {
         Self::Syntax { position: None, message: message.into() }
     }
 
+    /// Where the text that is wrong starts; `None` where that is not known, or it is not the text that is wrong.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Syntax { position, .. } => *position,
+            _ => None,
+        }
+    }
+
     /// A stage cannot be built.
     pub fn stage(message: impl Into<String>) -> Self {
         Self::Stage { message: message.into() }

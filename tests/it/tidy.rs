@@ -27,7 +27,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("ingest", &["log_collector", "log_database", "model", "status"]),
     ("memory", &["ingest", "status"]),
     ("logql", &["model"]),
-    ("api", &["log_database", "logql", "model", "status"]),
+    ("query", &["log_database", "logql", "model"]),
+    ("api", &["log_database", "logql", "model", "query", "status"]),
 ];
 
 /// The crates that are named in some modules only: runtimes and HTTP at the edge, wire formats where there is a wire.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use jiff::Timestamp as Instant;
 use jiff::tz::TimeZone;
 use tide::Request;
-use tide::http::Method;
 
 use crate::api::State;
 use crate::api::error::Error;
@@ -39,13 +38,7 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Those of `request`, whose body is taken.
     pub(super) async fn of(request: &mut Request<State>) -> Result<Self, Error> {
-        let parameters = Parameters::parse(request.url().query().unwrap_or_default())?;
-        let parameters = if request.method() == Method::Post {
-            let failed = |error: tide::Error| Error::bad_request(format!("the form cannot be read: {error}"));
-            parameters.merge(Parameters::parse(&request.body_string().await.map_err(failed)?)?)
-        } else {
-            parameters
-        };
+        let parameters = Parameters::of(request).await?;
         Ok(Self { parameters, now: time::now() })
     }
 

@@ -10,9 +10,9 @@ use tide::{Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
+use crate::api::loki;
 use crate::api::loki::arguments::Arguments;
-use crate::api::loki::running::{self, Source};
-use crate::api::loki::wire::{self, Cost};
+use crate::api::loki::wire;
 use crate::api::parameters::decode_text;
 use crate::logql::ast::{Expr, LogExpr, Stage};
 use crate::logql::eval::{Line, LogOptions, LogQuery, SeriesLabels};
@@ -20,6 +20,7 @@ use crate::logql::limits::ENTRIES_MAX;
 use crate::logql::pipeline::{Clock, ERROR_DETAILS_LABEL, ERROR_LABEL, Entry};
 use crate::logql::{self, units};
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::query::{Seen, Source, logs};
 
 /// The parser of JSON.
 const JSON: &str = "json";
@@ -39,7 +40,7 @@ pub(super) async fn fields(mut request: Request<State>) -> Result<Response, Erro
         let fields: Vec<Value> = fields.iter().take(limit).map(|(name, field)| field.json(name)).collect();
         wire::held_json(&json!({"fields": fields, "limit": limit}), source.budget())
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Answers the values of one field.
@@ -53,7 +54,7 @@ pub(super) async fn values(mut request: Request<State>) -> Result<Response, Erro
         let values: Vec<&String> = fields.get(&name).into_iter().flat_map(|field| &field.values).take(limit).collect();
         wire::held_json(&json!({"values": values, "limit": limit}), source.budget())
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 fn limit(arguments: &Arguments) -> Result<usize, Error> {
@@ -106,7 +107,7 @@ fn collect(query: LogQuery, source: &Source, clock: &Clock) -> Result<BTreeMap<S
         Parser::new(JSON, Stage::Json(Vec::new()), clock)?,
         Parser::new("logfmt", Stage::Logfmt { strict: false, keep_empty: false, extractions: Vec::new() }, clock)?,
     ];
-    for stream in running::read(query, source, &mut Cost::new())? {
+    for stream in logs::read(query, source, &mut Seen::default())? {
         // The parsers name fields differently where the stream has a label of that name.
         let labels = Labels::new(stream.labels.iter()).map_err(|error| Error::bad_request(error.to_string()))?;
         for line in &stream.lines {

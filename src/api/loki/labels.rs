@@ -7,12 +7,13 @@ use tide::{Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
+use crate::api::loki;
 use crate::api::loki::arguments::Arguments;
-use crate::api::loki::running::{self, Source};
-use crate::api::loki::service;
 use crate::api::loki::wire::{self, LabelObject};
 use crate::api::parameters::decode_text;
 use crate::model::{Labels, Matcher};
+use crate::query::Source;
+use crate::query::service;
 
 /// Labels that are answered as detected whatever their values are.
 const ALWAYS_DETECTED: [&str; 4] = ["cluster", "namespace", "instance", "pod"];
@@ -30,7 +31,7 @@ pub(super) async fn names(mut request: Request<State>) -> Result<Response, Error
         let names: BTreeSet<&str> = streams.iter().flat_map(Labels::iter).map(|(name, _)| name).collect();
         wire::held_success(names, source.budget())
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Answers the values of one label.
@@ -43,7 +44,7 @@ pub(super) async fn values(mut request: Request<State>) -> Result<Response, Erro
         let values: BTreeSet<&str> = streams.iter().filter_map(|labels| labels.get(&name)).collect();
         wire::held_success(values, source.budget())
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Answers the labels of each stream that one of the selectors accepts; of all streams where there is none.
@@ -61,7 +62,7 @@ pub(super) async fn series(mut request: Request<State>) -> Result<Response, Erro
         }
         wire::held_success(found.into_iter().map(LabelObject).collect::<Vec<_>>(), source.budget())
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Answers each label's name with the count of its values, without those whose values are ids.
@@ -81,7 +82,7 @@ pub(super) async fn detected(mut request: Request<State>) -> Result<Response, Er
             detected.map(|(name, values)| json!({"label": name, "cardinality": values.len()})).collect();
         wire::held_json(&json!({"detectedLabels": detected}), source.budget())
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Whether a value tells nothing but what it is the id of: a UUID, or a number other than 0 and 1.

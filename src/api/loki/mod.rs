@@ -3,10 +3,9 @@
 //! Each file answers a few routes: it reads their parameters, has the database and LogQL work on a blocking thread, and
 //! puts the answer into Loki's JSON. Errors are plain text, because that is what these clients show.
 //!
-//! Every stream has a label `service_name` here, which is not stored; see [`service`].
+//! Every stream has a label `service_name` here, which is not stored; see [`crate::query::service`].
 
 mod about;
-mod adding;
 mod arguments;
 mod fields;
 mod labels;
@@ -14,8 +13,6 @@ mod patterns;
 mod pieces;
 pub(super) mod push;
 mod query;
-mod running;
-mod service;
 mod tail;
 mod volume;
 mod wire;
@@ -26,6 +23,8 @@ use tide::{Endpoint, Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
+use crate::api::loki::arguments::Arguments;
+use crate::query::Source;
 
 /// Where entries are pushed to.
 pub(super) const PUSH_PATH: &str = "/loki/api/v1/push";
@@ -66,6 +65,19 @@ where
     A: Future<Output = Result<Response, Error>> + Send + 'static,
 {
     app.at(path).get(plain(handler)).post(plain(handler));
+}
+
+/// The answer that `work` makes of the arguments and of what there is when its turn comes. Whatever takes long or much
+/// memory belongs into it, compiling expressions included.
+async fn run<T: Send + 'static>(
+    state: &State,
+    arguments: Arguments,
+    work: impl FnOnce(&Arguments, &Source) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let database = state.database.clone();
+    let time_max = arguments.time_max()?;
+    let work = move |budget| work(&arguments, &Source::new(database.snapshot(), budget));
+    state.queries.run(time_max, work).await
 }
 
 /// A handler whose errors are answered as plain text.

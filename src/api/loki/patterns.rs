@@ -9,13 +9,14 @@ use tide::{Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
+use crate::api::loki;
 use crate::api::loki::arguments::Arguments;
-use crate::api::loki::running::{self, Source};
 use crate::api::loki::wire;
 use crate::log_database::Pattern;
 use crate::logql::stages::level_of_text;
 use crate::logql::units::NS_PER_SECOND;
 use crate::model::{TimeRange, Timestamp};
+use crate::query::Source;
 
 /// Most patterns of an answer: those of most lines.
 const PATTERNS_MAX: usize = 300;
@@ -45,7 +46,7 @@ pub(super) async fn patterns(mut request: Request<State>) -> Result<Response, Er
         let objects: Vec<PatternObject> = telling.map(|pattern| object(pattern, start, step_ns)).collect();
         wire::held_success(objects, source.budget())
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Whether a pattern says anything: it has a word beside the `_` that stands for what varies.

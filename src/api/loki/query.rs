@@ -6,17 +6,16 @@ use tide::{Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
-use crate::api::loki::adding;
+use crate::api::loki;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::pieces;
-use crate::api::loki::running::{self, Source};
-use crate::api::loki::service;
 use crate::api::loki::wire::{self, Answer, Cost};
 use crate::logql;
 use crate::logql::ast::Expr;
 use crate::logql::eval::{Evaluation, LogOptions, LogQuery, MetricAnswer, MetricQuery, TooManySeries};
 use crate::logql::limits::ENTRIES_MAX;
 use crate::model::budget::Budget;
+use crate::query::{Source, logs, numbers, service};
 
 /// How many lines are answered where nothing is said.
 pub(super) const LIMIT_DEFAULT: usize = 100;
@@ -40,10 +39,10 @@ pub(super) async fn range(mut request: Request<State>) -> Result<Response, Error
         Expr::Metric(expr) => {
             let evaluation = Evaluation::Range { start: range.start, end: range.end, step_ns };
             let query = MetricQuery::new(&expr, evaluation, too_many_series, &arguments.clock())?;
-            numbers(query, evaluation, &source.showing(service::Shown::to(&expr)))
+            numbers_of(query, evaluation, &source.showing(service::Shown::to(&expr)))
         }
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Answers a query for numbers at one time.
@@ -58,10 +57,10 @@ pub(super) async fn instant(mut request: Request<State>) -> Result<Response, Err
         Expr::Metric(expr) => {
             let evaluation = Evaluation::Instant(time);
             let query = MetricQuery::new(&expr, evaluation, too_many_series, &arguments.clock())?;
-            numbers(query, evaluation, &source.showing(service::Shown::to(&expr)))
+            numbers_of(query, evaluation, &source.showing(service::Shown::to(&expr)))
         }
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Refuses to answer more lines than a log query may ask for.
@@ -82,7 +81,7 @@ pub(super) fn asks_for(request: &Request<State>, name: &str, value: &str) -> boo
 /// The lines that `query` selects.
 fn lines(query: LogQuery, source: &Source, categorizes: bool) -> Result<Response, Error> {
     let mut cost = Cost::new();
-    let mut streams = running::read(query, source, &mut cost)?;
+    let mut streams = logs::read(query, source, &mut cost.seen)?;
     streams.sort_by_cached_key(|stream| stream.labels.to_string());
     cost.set_entries_returned(streams.iter().map(|stream| stream.lines.len()).sum());
     let answer = Answer::new("streams", []).with_categories(categorizes).with_cost(&cost);
@@ -97,11 +96,11 @@ fn too_many_series(request: &Request<State>) -> TooManySeries {
 }
 
 /// The numbers that `query` makes of lines.
-fn numbers(query: MetricQuery, evaluation: Evaluation, source: &Source) -> Result<Response, Error> {
+fn numbers_of(query: MetricQuery, evaluation: Evaluation, source: &Source) -> Result<Response, Error> {
     let mut query = query.within(source.budget());
     let mut cost = Cost::new();
     for range in query.ranges() {
-        adding::add_up(range, source, &mut cost)?;
+        numbers::add_up(range, source, &mut cost.seen)?;
     }
     let (answer, is_truncated) = query.finish()?;
     let warnings: &[&str] = if is_truncated { &[TRUNCATED] } else { &[] };

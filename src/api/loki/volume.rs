@@ -12,12 +12,13 @@ use tide::{Request, Response};
 
 use crate::api::State;
 use crate::api::error::Error;
+use crate::api::loki;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::pieces::{separated, text};
-use crate::api::loki::running::{self, Source};
 use crate::api::loki::wire::{self, Answer, Point, Sample, Samples, Seconds};
 use crate::log_database::Extent;
 use crate::model::{Labels, Matcher, TimeRange, Timestamp};
+use crate::query::Source;
 
 /// How many groups are answered where nothing is said.
 const LIMIT_DEFAULT: usize = 100;
@@ -45,7 +46,7 @@ pub(super) async fn stats(mut request: Request<State>) -> Result<Response, Error
         }
         Ok(wire::json(&json!({"streams": streams.len(), "chunks": chunks, "bytes": bytes, "entries": entries})))
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Answers the bytes of each group of streams.
@@ -57,7 +58,7 @@ pub(super) async fn volume(mut request: Request<State>) -> Result<Response, Erro
         let sample = move |(metric, bytes): &Group| text(&Sample { metric, value: point(range.end, bytes[0]) });
         answer("vector", groups, sample, source)
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 /// Answers the bytes of each group of streams, step by step.
@@ -73,7 +74,7 @@ pub(super) async fn volume_range(mut request: Request<State>) -> Result<Response
         };
         answer("matrix", groups, series, source)
     };
-    running::run(request.state(), arguments, work).await
+    loki::run(request.state(), arguments, work).await
 }
 
 fn point(time: Timestamp, bytes: u64) -> Point {

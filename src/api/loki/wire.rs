@@ -17,6 +17,7 @@ use crate::logql::eval::{self, Line, SeriesLabels};
 use crate::logql::units::NS_PER_MILLISECOND;
 use crate::model::budget::{Budget, Refusal};
 use crate::model::{Labels, Timestamp};
+use crate::query::Seen;
 
 const CONTENT_TYPE: &str = "application/json; charset=UTF-8";
 
@@ -108,31 +109,6 @@ pub(super) struct Cost {
     started: Instant,
     pub(super) seen: Seen,
     entries_returned: usize,
-}
-
-/// Lines that were looked at, or counted without that.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
-    lines: u64,
-    bytes: u64,
-}
-
-impl Seen {
-    /// Adds a line.
-    pub(super) fn add(&mut self, line: &[u8]) {
-        self.add_many(1, line.len() as u64);
-    }
-
-    /// Adds lines.
-    pub(super) fn add_many(&mut self, lines: u64, bytes: u64) {
-        self.lines += lines;
-        self.bytes += bytes;
-    }
-
-    /// Adds what somebody else has seen.
-    pub(super) fn merge(&mut self, other: Self) {
-        self.add_many(other.lines, other.bytes);
-    }
 }
 
 impl Cost {

@@ -16,6 +16,7 @@ use crate::log_database::block;
 use crate::log_database::index::StoredIn;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window, select};
+use crate::log_database::scan::place::Trim;
 use crate::log_database::scan::{EntryRef, parallel, while_reading};
 use crate::log_database::segment::Segment;
 use crate::log_database::snapshot::{Extent, PendingLines, StreamView};
@@ -234,12 +235,13 @@ impl Fold {
             };
             match item.stored {
                 Stored::Pending(pending) => {
-                    each_of(OpenLines::of_pending(pending.clone(), question), question, &mut push)?;
+                    each_of(OpenLines::of_pending(pending.clone(), question, Trim::default()), question, &mut push)?;
                 }
                 Stored::In(file, part) => {
                     let read = || match file {
                         StoredIn::Journal(_) => {
-                            each_of(OpenLines::of_part(file, part, question, Window::WHOLE), question, &mut push)
+                            let lines = OpenLines::of_part(file, part, question, Window::WHOLE, Trim::default());
+                            each_of(lines, question, &mut push)
                         }
                         StoredIn::Segment(segment) => each_in_block(segment, part, question, &mut push),
                     };

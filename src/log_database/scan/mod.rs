@@ -15,6 +15,7 @@ mod fold;
 mod parallel;
 mod part;
 mod patterns;
+mod place;
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -26,13 +27,15 @@ use crate::log_database::index::StoredIn;
 use crate::log_database::metadata::Metadata;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window};
-use crate::log_database::snapshot::StreamView;
+use crate::log_database::scan::place::{StreamBounds, TimeCounter};
+use crate::log_database::snapshot::{PendingLines, StreamView};
 use crate::model::budget::{Budget, Refusal};
-use crate::model::{Direction, Labels, Selection, Timestamp};
+use crate::model::{Direction, Labels, Selection, TimeRange, Timestamp};
 
 pub use count::{Count, StreamCounts};
 pub use fold::{Fold, Folder, Overview};
 pub use patterns::{Pattern, PatternCount};
+pub use place::{Bounds, Place, stream_id};
 
 /// Most text of a block that is put together at once, in bytes; less where many streams are read.
 const WINDOW_BYTES_MAX: usize = 4 << 20;
@@ -57,11 +60,28 @@ pub struct EntryRef<'a> {
     pub metadata: Metadata<'a>,
 }
 
+/// How far a scan has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There is an entry: [`Scan::entry`].
+    Entry,
+    /// There was no time to look on; the next call does.
+    Paused,
+    /// There is no further entry.
+    End,
+}
+
 /// The entries that a selection asks for, read as they are asked for.
 #[derive(Debug)]
 pub struct Scan {
-    /// Sorted by labels.
+    /// Sorted by labels as they are stored.
     streams: Vec<(Labels, StreamView)>,
+    /// Which part of the order is asked for, as each stream sees it.
+    bounds: Vec<StreamBounds>,
+    /// Counts what entries are numbered by.
+    times: TimeCounter,
+    /// Lines and bytes in the parts that were looked at.
+    seen: (u64, u64),
     /// What is asked of lines.
     question: Question,
     /// What is asked of lines that are followed by metadata.
@@ -106,14 +126,17 @@ struct OpenPart {
     /// Of the next line.
     key: Key,
     lines: OpenLines,
+    /// The parts of its stream before it that may have a time that it has; where entries are numbered.
+    earlier: Vec<u32>,
     /// What it takes of the budget.
     bytes: usize,
 }
 
 impl OpenPart {
     /// `key` is the part's own; its time becomes that of the next line.
-    fn new(key: Key, direction: Direction, lines: OpenLines) -> Self {
-        let mut part = Self { key, bytes: lines.cost_bytes(), lines };
+    fn new(key: Key, direction: Direction, lines: OpenLines, earlier: Vec<u32>) -> Self {
+        let bytes = lines.cost_bytes() + size_of_val(earlier.as_slice());
+        let mut part = Self { key, bytes, lines, earlier };
         part.update_key(direction);
         part
     }
@@ -146,11 +169,18 @@ impl Ord for OpenPart {
 }
 
 impl Scan {
-    pub(super) fn new(streams: Vec<(Labels, StreamView)>, selection: &Selection) -> Self {
+    pub(super) fn new(streams: Vec<(Labels, StreamView)>, selection: &Selection, bounds: &Bounds) -> Self {
+        let mut range = selection.range;
+        if let Some(from) = &bounds.from {
+            range.start = range.start.max(from.timestamp);
+        }
+        if let Some(before) = &bounds.before {
+            range.end = range.end.min(Timestamp::from_ns(before.timestamp.as_ns().saturating_add(1)));
+        }
         let mut unopened = Vec::new();
         for (stream, (_, view)) in (0..).zip(&streams) {
             for (part, (earliest, latest)) in (0..).zip(view.time_bounds()) {
-                if selection.range.overlaps(earliest, latest) {
+                if range.overlaps(earliest, latest) {
                     let timestamp = match selection.direction {
                         Direction::Forward => earliest,
                         Direction::Backward => latest,
@@ -161,9 +191,12 @@ impl Scan {
             }
         }
         let scan = Self {
+            bounds: streams.iter().map(|(_, view)| bounds.of_stream(view)).collect(),
             streams,
-            question: Question::new(selection.range, selection.direction, &selection.filters),
-            question_of_texts: Box::new(Question::of_texts(selection.range, selection.direction, &selection.filters)),
+            times: TimeCounter::default(),
+            seen: (0, 0),
+            question: Question::new(range, selection.direction, &selection.filters),
+            question_of_texts: Box::new(Question::of_texts(range, selection.direction, &selection.filters)),
             window_bytes: 0,
             batch: 1,
             remaining: selection.limit,
@@ -188,6 +221,13 @@ impl Scan {
         self
     }
 
+    /// Makes [`Scan::place`] answer.
+    pub(super) fn numbered(mut self) -> Self {
+        self.question.is_numbered = true;
+        self.question_of_texts.is_numbered = true;
+        self
+    }
+
     /// The next entry; `None` at the end.
     ///
     /// # Errors
@@ -197,31 +237,88 @@ impl Scan {
     // Not an `Iterator`: the entry borrows from the scan, so that no line is copied.
     #[expect(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
     pub fn next(&mut self) -> Result<Option<EntryRef<'_>>, Error> {
+        self.find(&|| false)?;
+        Ok(self.entry())
+    }
+
+    /// Looks for the next entry until `is_pause_due`, which is asked now and then.
+    ///
+    /// # Errors
+    ///
+    /// See [`Scan::next`].
+    pub fn find(&mut self, is_pause_due: &dyn Fn() -> bool) -> Result<Found, Error> {
         if self.remaining == Some(0) {
-            return Ok(None);
-        }
-        if let Err(error) = self.find_next() {
             self.end();
-            return Err(error);
+            return Ok(Found::End);
         }
-        let Some(part) = self.open.peek() else { return Ok(None) };
+        match self.find_next(is_pause_due) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Found::Paused),
+            Err(error) => {
+                self.end();
+                return Err(error);
+            }
+        }
+        if self.open.is_empty() {
+            return Ok(Found::End);
+        }
         self.is_top_returned = true;
         if let Some(remaining) = &mut self.remaining {
             *remaining -= 1;
         }
+        Ok(Found::Entry)
+    }
+
+    /// The entry that was found; `None` where there was none.
+    pub fn entry(&self) -> Option<EntryRef<'_>> {
+        let part = self.open.peek().filter(|_| self.is_top_returned)?;
         let (timestamp, line) = part.lines.next_line();
         let (line, metadata) = self.question_for(part.key).split(line);
         let labels = &self.stream(part.key).0;
-        Ok(Some(EntryRef { timestamp, labels, line, metadata }))
+        Some(EntryRef { timestamp, labels, line, metadata })
     }
 
-    /// Brings the part with the next line to the top.
-    fn find_next(&mut self) -> Result<(), Error> {
+    /// Which of [`Scan::streams`] the entry that was found is of, and how many entries of that stream with its time were
+    /// stored before it; for scans within [`Bounds`].
+    pub fn number(&self) -> Option<(usize, u64)> {
+        let part = self.open.peek().filter(|_| self.is_top_returned)?;
+        let key = part.key.directed(self.question.direction);
+        let view = &self.streams[key.stream as usize].1;
+        let time = Timestamp::from_ns(key.timestamp_ns);
+        let before = self.times.count(key.stream, view, &part.earlier, time);
+        Some((key.stream as usize, before + part.lines.rank()))
+    }
+
+    /// The streams that are read, each with the labels that it is shown with and those that it is stored with, a mark of
+    /// metadata included.
+    pub fn streams(&self) -> impl ExactSizeIterator<Item = (&Labels, &Labels)> {
+        self.streams.iter().map(|(shown, view)| (shown, &view.stored_labels))
+    }
+
+    /// How many lines, and bytes of text, there are in what was looked at so far.
+    pub fn seen(&self) -> (u64, u64) {
+        self.seen
+    }
+
+    /// The time up to which everything was looked at; `None` at the end.
+    pub fn reached(&self) -> Option<Timestamp> {
+        let unopened = self.unopened.peek().map(|Reverse(key)| *key);
+        let key = self.open.peek().map(|part| part.key).into_iter().chain(unopened).min()?;
+        Some(Timestamp::from_ns(key.directed(self.question.direction).timestamp_ns))
+    }
+
+    /// The times that are asked for.
+    pub fn range(&self) -> TimeRange {
+        self.question.range
+    }
+
+    /// Brings the part with the next line to the top; `false` where a pause came first.
+    fn find_next(&mut self, is_pause_due: &dyn Fn() -> bool) -> Result<bool, Error> {
         if std::mem::take(&mut self.is_top_returned) {
             self.budget.check()?;
             self.advance_top()?;
         }
-        self.open_due_parts()
+        self.open_due_parts(is_pause_due)
     }
 
     /// Lets go of everything; nothing comes after it.
@@ -241,20 +338,25 @@ impl Scan {
             top.update_key(self.question.direction);
             return Ok(());
         }
-        let OpenPart { key, lines, bytes } = PeekMut::pop(top);
+        let OpenPart { key, lines, earlier, bytes } = PeekMut::pop(top);
         self.open_bytes -= bytes;
         self.budget.give_back(bytes);
-        match self.read_later(key, lines)? {
+        match self.read_later(key, lines, earlier)? {
             Some(part) => self.add(part),
             None => Ok(()),
         }
     }
 
-    /// Opens every part that may have a line before the next one of all open parts, and perhaps some after them.
-    fn open_due_parts(&mut self) -> Result<(), Error> {
+    /// Opens every part that may have a line before the next one of all open parts, and perhaps some after them; `false`
+    /// where a pause came first.
+    fn open_due_parts(&mut self, is_pause_due: &dyn Fn() -> bool) -> Result<bool, Error> {
+        let mut has_read = false;
         while let Some(Reverse(key)) = self.unopened.peek().copied() {
             if self.open.peek().is_some_and(|open| open.key < key) {
                 break;
+            }
+            if has_read && is_pause_due() {
+                return Ok(false);
             }
             let keys = self.take_batch();
             // All of them together take no more memory than one alone would.
@@ -266,8 +368,21 @@ impl Scan {
             for part in parts.into_iter().flatten() {
                 self.add(part)?;
             }
+            self.note_seen(&keys);
+            has_read = true;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    fn note_seen(&mut self, keys: &[Key]) {
+        for key in keys {
+            let (lines, bytes) = match (self.stored(*key), self.pending(*key)) {
+                (Some((_, part)), _) => (part.line_count.into(), part.text_bytes.into()),
+                (None, Some(pending)) => (pending.lines().len() as u64, pending.lines().byte_count() as u64),
+                (None, None) => (0, 0),
+            };
+            self.seen = (self.seen.0 + lines, self.seen.1 + bytes);
+        }
     }
 
     /// The next blocks to be read; or the next part of the journal, which is read faster than a thread is started.
@@ -299,15 +414,31 @@ impl Scan {
 
     /// Reads a part; `None` where it has no line to return.
     fn read_part(&self, key: Key, window: Window) -> Result<Option<OpenPart>, Refusal> {
+        let place = key.directed(self.question.direction);
+        let (view, bounds) = (&self.stream(key).1, self.bounds[place.stream as usize]);
+        let earlier = |times| view.parts_before(place.part, times);
+        let trim =
+            |times| bounds.of_part(times, |time| self.times.count(place.stream, view, &earlier((time, time)), time));
         let lines = if let Some((file, part)) = self.stored(key) {
-            while_reading(&self.budget, part, || OpenLines::of_part(file, part, self.question_for(key), window))?
+            let trim = trim((part.earliest, part.latest));
+            while_reading(&self.budget, part, || OpenLines::of_part(file, part, self.question_for(key), window, trim))?
         } else {
-            let view = &self.stream(key).1;
-            let stored_count = view.stored.as_ref().map_or(0, |stream| stream.len());
-            let position = key.directed(self.question.direction).part as usize - stored_count;
-            OpenLines::of_pending(view.pending[position].clone(), self.question_for(key))
+            let pending = self.pending(key).expect("a part is committed or pending");
+            let trim = pending.lines().time_bounds().map(trim).unwrap_or_default();
+            OpenLines::of_pending(pending.clone(), self.question_for(key), trim)
         };
-        Ok(lines.map(|lines| OpenPart::new(key, self.question.direction, lines)))
+        let Some(lines) = lines else { return Ok(None) };
+        let earlier = match view.part_times(place.part) {
+            Some(times) if self.question.is_numbered => earlier(times),
+            _ => Vec::new(),
+        };
+        Ok(Some(OpenPart::new(key, self.question.direction, lines, earlier)))
+    }
+
+    /// A part that is not committed.
+    fn pending(&self, key: Key) -> Option<&PendingLines> {
+        let place = key.directed(self.question.direction);
+        self.stream(key).1.pending_part(place.part as usize)
     }
 
     /// Where a part is; `None` for one that is not committed.
@@ -330,11 +461,11 @@ impl Scan {
     }
 
     /// Reads the lines after those of a part that were all returned; `None` where there are none.
-    fn read_later(&self, key: Key, lines: OpenLines) -> Result<Option<OpenPart>, Refusal> {
+    fn read_later(&self, key: Key, lines: OpenLines, earlier: Vec<u32>) -> Result<Option<OpenPart>, Refusal> {
         let Some((file, part)) = self.stored(key) else { return Ok(None) };
         let later =
             while_reading(&self.budget, part, || lines.later(file, part, self.question_for(key), self.window()))?;
-        Ok(later.map(|later| OpenPart::new(key, self.question.direction, later)))
+        Ok(later.map(|later| OpenPart::new(key, self.question.direction, later, earlier)))
     }
 
     fn window(&self) -> Window {

@@ -8,6 +8,7 @@ use crate::log_database::index::StoredIn;
 use crate::log_database::metadata::{self, Metadata};
 use crate::log_database::part::Part;
 use crate::log_database::scan::filter::Filter;
+use crate::log_database::scan::place::{Trim, ranks};
 use crate::log_database::snapshot::PendingLines;
 use crate::model::budget::Budget;
 use crate::model::{Direction, LineFilter, Lines, TimeRange, Timestamp};
@@ -26,12 +27,15 @@ pub(super) struct Question {
     query: Query,
     /// What lines are followed by metadata for: then the filters only tell which lines may be part of the answer.
     texts: Option<Vec<Filter>>,
+    /// Whether [`OpenLines::rank`] is asked for.
+    pub(super) is_numbered: bool,
 }
 
 impl Question {
     pub(super) fn new(range: TimeRange, direction: Direction, filters: &[LineFilter]) -> Self {
         let prepared = filters.iter().map(Filter::new).collect();
-        Self { range, direction, filters: prepared, query: Query::new(filters), texts: None }
+        let query = Query::new(filters);
+        Self { range, direction, filters: prepared, query, texts: None, is_numbered: false }
     }
 
     /// Looks at no further line of a block once `budget` is cancelled.
@@ -99,6 +103,8 @@ pub(super) struct OpenLines {
     next: usize,
     /// Rows of the block that are to come after these lines, in the order of time.
     later_rows: Vec<u32>,
+    /// How many lines of its time are before each of a block's lines; empty unless asked for.
+    ranks: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -111,17 +117,24 @@ enum Held {
 
 impl OpenLines {
     /// Lines that are not committed; they are in memory in any case.
-    pub(super) fn of_pending(pending: PendingLines, question: &Question) -> Option<Self> {
-        Self::of_lines(Held::Pending(pending), question)
+    pub(super) fn of_pending(pending: PendingLines, question: &Question, trim: Trim) -> Option<Self> {
+        Self::of_lines(Held::Pending(pending), question, trim)
     }
 
     /// Reads a part; `None` where it has no line in the answer, or cannot be read, which is counted and logged.
-    pub(super) fn of_part(file: &StoredIn, part: &Part, question: &Question, window: Window) -> Option<Self> {
+    pub(super) fn of_part(
+        file: &StoredIn,
+        part: &Part,
+        question: &Question,
+        window: Window,
+        trim: Trim,
+    ) -> Option<Self> {
         match file {
-            StoredIn::Journal(file) => Self::of_lines(Held::Journal(file.read(part)?), question),
+            StoredIn::Journal(file) => Self::of_lines(Held::Journal(file.read(part)?), question, trim),
             StoredIn::Segment(segment) => {
                 let opened = segment.open_block(part).and_then(|block| {
-                    let rows = select(&block, question)?;
+                    let mut rows = select(&block, question)?;
+                    trim.narrow(&mut rows, block.timestamps_ns()?);
                     Self::of_rows(&block, rows, question, window)
                 });
                 opened.unwrap_or_else(|problem| {
@@ -146,14 +159,15 @@ impl OpenLines {
         })
     }
 
-    fn of_lines(lines: Held, question: &Question) -> Option<Self> {
+    fn of_lines(lines: Held, question: &Question, trim: Trim) -> Option<Self> {
         if !question.may_accept_one_of(lines.lines().bytes()) {
             return None;
         }
         let sorted = sort_by_time(lines.lines());
         let rest = 0..lines.lines().len();
-        let mut open = Self { lines, sorted, rest, next: 0, later_rows: Vec::new() };
+        let mut open = Self { lines, sorted, rest, next: 0, later_rows: Vec::new(), ranks: Vec::new() };
         open.narrow(question.range);
+        open.trim(trim);
         open.advance(question).then_some(open)
     }
 
@@ -178,6 +192,7 @@ impl OpenLines {
                 }
                 Direction::Backward => (rows.split_off(rows.len() - count), rows),
             };
+            let ranks = if question.is_numbered { ranks(&now, timestamps_ns) } else { Vec::new() };
             let mut lines = Lines::with_capacity(now.len(), now.len() * line_bytes);
             for row in now {
                 line.clear();
@@ -185,7 +200,7 @@ impl OpenLines {
                 lines.push(Timestamp::from_ns(timestamps_ns[row as usize]), &line);
             }
             let rest = 0..lines.len();
-            let mut open = Self { lines: Held::Block(lines), sorted: None, rest, next: 0, later_rows };
+            let mut open = Self { lines: Held::Block(lines), sorted: None, rest, next: 0, later_rows, ranks };
             if open.advance(question) {
                 return Ok(Some(open));
             }
@@ -197,6 +212,17 @@ impl OpenLines {
     /// The next line, which [`OpenLines::advance`] found.
     pub(super) fn next_line(&self) -> (Timestamp, &[u8]) {
         self.line(self.next)
+    }
+
+    /// How many lines of the part with the next line's time are before it; to be asked where [`Question::is_numbered`].
+    pub(super) fn rank(&self) -> u64 {
+        match self.lines {
+            Held::Block(_) => self.ranks[self.next].into(),
+            Held::Journal(_) | Held::Pending(_) => {
+                let time = self.line(self.next).0;
+                (self.next - self.first_not(0..self.next, |timestamp| timestamp < time)) as u64
+            }
+        }
     }
 
     /// Moves to the next line of the answer; `false` where there is none.
@@ -221,7 +247,7 @@ impl OpenLines {
             Held::Journal(lines) | Held::Block(lines) => lines,
         };
         let line_cost = size_of::<Timestamp>() + size_of::<u32>() + self.sorted.as_ref().map_or(0, |_| ROW_COST_BYTES);
-        lines.byte_count() + lines.len() * line_cost + self.later_rows.len() * ROW_COST_BYTES
+        lines.byte_count() + lines.len() * line_cost + (self.later_rows.len() + self.ranks.len()) * ROW_COST_BYTES
     }
 
     /// The line at `place` in the order of time.
@@ -232,15 +258,32 @@ impl OpenLines {
 
     /// Narrows `rest` to the lines in `range`.
     fn narrow(&mut self, range: TimeRange) {
-        let first_not = |is_before: &dyn Fn(Timestamp) -> bool| {
-            let (mut low, mut high) = (self.rest.start, self.rest.end);
-            while low < high {
-                let middle = usize::midpoint(low, high);
-                if is_before(self.line(middle).0) { low = middle + 1 } else { high = middle }
-            }
-            low
+        let start = self.first_not(self.rest.clone(), |timestamp| timestamp < range.start);
+        let end = self.first_not(self.rest.clone(), |timestamp| timestamp < range.end);
+        self.rest = start..end;
+    }
+
+    /// Narrows `rest` to the lines between two places.
+    fn trim(&mut self, trim: Trim) {
+        let all = 0..self.lines.lines().len();
+        let place = |(time, count): (Timestamp, u64)| {
+            let first = self.first_not(all.clone(), |timestamp| timestamp < time);
+            let end = self.first_not(all.clone(), |timestamp| timestamp <= time);
+            first.saturating_add(usize::try_from(count).unwrap_or(usize::MAX)).min(end)
         };
-        self.rest = first_not(&|timestamp| timestamp < range.start)..first_not(&|timestamp| timestamp < range.end);
+        let start = trim.from.map_or(self.rest.start, place).max(self.rest.start);
+        let end = trim.before.map_or(self.rest.end, place).min(self.rest.end);
+        self.rest = start..end.max(start);
+    }
+
+    /// The first of `places` whose line is not before what `is_before` says.
+    fn first_not(&self, places: Range<usize>, is_before: impl Fn(Timestamp) -> bool) -> usize {
+        let (mut low, mut high) = (places.start, places.end);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if is_before(self.line(middle).0) { low = middle + 1 } else { high = middle }
+        }
+        low
     }
 }
 

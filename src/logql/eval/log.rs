@@ -311,7 +311,7 @@ impl LogWorker {
 }
 
 /// Whether a line may not come out of a stage that goes into it.
-fn drops_lines(stage: &Stage) -> bool {
+pub(super) fn drops_lines(stage: &Stage) -> bool {
     matches!(stage, Stage::LineFilter(_) | Stage::LabelFilter(_))
 }
 

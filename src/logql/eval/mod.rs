@@ -8,6 +8,7 @@ mod accumulator;
 mod binary;
 mod grid;
 mod label_replace;
+mod lines;
 mod log;
 mod meter;
 mod metric;
@@ -19,6 +20,7 @@ mod vector;
 mod window;
 mod worker;
 
+pub use lines::{LineQuery, Shown};
 pub use log::{Line, LogOptions, LogQuery, LogWorker, Stream};
 pub use metric::{Evaluation, MetricAnswer, MetricQuery, Series, TooManySeries};
 pub use range::RangeQuery;

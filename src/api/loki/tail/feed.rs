@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::error::Error;
-use crate::api::loki::running::{self, Source};
 use crate::api::loki::tail::Ask;
 use crate::api::loki::tail::followed::{FOLLOWED_BYTES_MAX, Followed, Streams, cost_bytes};
-use crate::api::loki::wire::{Cost, Dropped, Frame};
+use crate::api::loki::wire::{Dropped, Frame};
 use crate::api::time;
 use crate::log_database::metadata::{self, Metadata};
 use crate::log_database::{EntryRef, Snapshot, Subscription};
@@ -18,6 +17,7 @@ use crate::logql;
 use crate::logql::eval::{Line, LogOptions, LogQuery, SeriesLabels, Stream};
 use crate::model::budget::{Budget, Refusal};
 use crate::model::{Batch, Direction, Labels, TimeRange, Timestamp};
+use crate::query::{self, Seen, Source, logs};
 
 /// Most lines of one frame.
 const FRAME_LINES_MAX: usize = 100;
@@ -143,7 +143,7 @@ impl Feed {
             frame_bytes: FRAME_ROOM_BYTES,
         };
         let source = Source::new(snapshot.clone(), Arc::clone(search));
-        feed.hold_newest(running::read(ask.history(time::now())?, &source, &mut Cost::new())?);
+        feed.hold_newest(logs::read(ask.history(time::now())?, &source, &mut Seen::default())?);
         Ok(feed)
     }
 
@@ -285,7 +285,7 @@ impl Feed {
         last: &mut Option<Place>,
     ) -> Result<(), logql::Error> {
         // Breaks never: no line is too many.
-        let _ = self.query.push(&running::entry(found, room))?;
+        let _ = self.query.push(&query::entry(found, room))?;
         for Stream { labels, lines } in self.query.take() {
             for line in lines {
                 let place = (line.timestamp, self.found_count);

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::api::loki::service;
 use crate::log_database::metadata;
 use crate::model::{Labels, Matcher};
+use crate::query::service;
 
 /// Most bytes that are taken to remember streams, those that are not followed included.
 pub(super) const FOLLOWED_BYTES_MAX: usize = 128 << 10;

@@ -4,26 +4,28 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::loki::running::{Source, entry};
-use crate::api::loki::wire::{Cost, Seen};
 use crate::log_database::{EntryRef, Extent, Fold, Folder, Overview};
 use crate::logql::eval::{RangeQuery, RangeSum, RangeWorker};
 use crate::model::{Labels, Selection};
+use crate::query::{Error, Seen, Source, entry};
 
 /// Adds what `range` selects.
-pub(super) fn add_up(range: &mut RangeQuery, source: &Source, cost: &mut Cost) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn add_up(range: &mut RangeQuery, source: &Source, seen: &mut Seen) -> Result<(), Error> {
     let selection = source.selection(range.fetch());
-    if add_counts(range, source, &selection, cost)? {
+    if add_counts(range, source, &selection, seen)? {
         return Ok(());
     }
     if range.is_any_order() {
-        return add_sums(range, source, &selection, cost);
+        return add_sums(range, source, &selection, seen);
     }
     let mut scan = source.scan(&selection);
     let mut room = Vec::new();
     while let Some(next) = scan.next()? {
-        cost.seen.add(next.line);
+        seen.add(next.line);
         range.push(&entry(next, &mut room))?;
     }
     Ok(())
@@ -33,7 +35,7 @@ pub(super) fn add_up(range: &mut RangeQuery, source: &Source, cost: &mut Cost) -
 const COUNTS_MAX: u64 = 1 << 20;
 
 /// Adds counts, if they are enough and not too many.
-fn add_counts(range: &mut RangeQuery, source: &Source, selection: &Selection, cost: &mut Cost) -> Result<bool, Error> {
+fn add_counts(range: &mut RangeQuery, source: &Source, selection: &Selection, seen: &mut Seen) -> Result<bool, Error> {
     let Some(step_ns) = range.count_step_ns() else { return Ok(false) };
     let step_count = selection.range.end.as_ns().abs_diff(selection.range.start.as_ns()) / step_ns + 1;
     let stream_count = source.snapshot.streams(&[], selection.range).len() as u64;
@@ -43,19 +45,19 @@ fn add_counts(range: &mut RangeQuery, source: &Source, selection: &Selection, co
     let shown_as = |stored: &Labels| source.shown_as(stored, &selection.matchers);
     let Some(count) = source.snapshot.count_as(selection, step_ns, shown_as) else { return Ok(false) };
     for stream in count.within(Arc::clone(&source.budget)).run()? {
-        cost.seen.add_many(stream.counts.iter().map(|(_, count)| count).sum(), 0);
+        seen.add_many(stream.counts.iter().map(|(_, count)| count).sum(), 0);
         range.push_counts(&stream.labels, step_ns, &stream.counts)?;
     }
     Ok(true)
 }
 
 /// Has workers add up entries.
-fn add_sums(range: &mut RangeQuery, source: &Source, selection: &Selection, cost: &mut Cost) -> Result<(), Error> {
+fn add_sums(range: &mut RangeQuery, source: &Source, selection: &Selection, seen: &mut Seen) -> Result<(), Error> {
     let worker = |_| Worker { range: range.worker(), room: Vec::new(), seen: Seen::default() };
     let mut workers: Vec<Worker> = (0..Fold::worker_count()).map(worker).collect();
     source.fold(selection).run(&mut workers, |sum, nothing_before| Ok(range.merge(sum, nothing_before)?))?;
     for worker in workers {
-        cost.seen.merge(worker.seen);
+        seen.merge(worker.seen);
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::logql::ast::MetricExpr;
 use crate::model::{Labels, Matcher};
 
 /// The label's name.
-pub(super) const SERVICE_LABEL: &str = "service_name";
+pub const SERVICE_LABEL: &str = "service_name";
 /// Its value where nothing names a service.
 const UNKNOWN: &str = "unknown_service";
 /// Labels that name a service, after the one itself; the first that a stream has counts.
@@ -46,12 +46,12 @@ static EXTENSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\.[A-Za-z][A-Za-z0-9]*$").expect("the expression is well-formed"));
 
 /// The labels that a stream has here, if all `matchers` accept them.
-pub(super) fn shown_as(stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
+pub fn shown_as(stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
     Some(with_service(stored)).filter(|labels| matchers.iter().all(|matcher| matcher.accepts(labels)))
 }
 
 /// The labels that a stream has here. One that has as many as a stream may have stays as it is.
-pub(super) fn with_service(stored: &Labels) -> Labels {
+pub fn with_service(stored: &Labels) -> Labels {
     if stored.get(SERVICE_LABEL).is_some() {
         return stored.clone();
     }
@@ -61,7 +61,7 @@ pub(super) fn with_service(stored: &Labels) -> Labels {
 
 /// Whether streams have the label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
+pub enum Shown {
     /// All of them.
     Everywhere,
     /// Only those that it is stored of.
@@ -70,12 +70,12 @@ pub(super) enum Shown {
 
 impl Shown {
     /// What a query for numbers needs.
-    pub(super) fn to(expr: &MetricExpr) -> Self {
+    pub fn to(expr: &MetricExpr) -> Self {
         if expr.to_string().contains(SERVICE_LABEL) { Self::Everywhere } else { Self::WhereStored }
     }
 
     /// The labels that a stream has, if all `matchers` accept those that it has here.
-    pub(super) fn of(self, stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
+    pub fn of(self, stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
         let labels = shown_as(stored, matchers)?;
         Some(if self == Self::Everywhere { labels } else { stored.clone() })
     }

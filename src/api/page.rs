@@ -1,0 +1,115 @@
+//! The page: four files of `ui/dist`, embedded in the binary, under `/ui/`.
+//!
+//! All URLs in them are relative, so that the page works behind any path prefix. They have no hashes in their names; a
+//! browser asks each time, and is answered 304 for as long as the bytes are the same.
+
+use std::io::Write as _;
+use std::sync::LazyLock;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tide::http::headers::HeaderValues;
+use tide::{Body, Request, Response, StatusCode};
+
+use crate::api::{State, body};
+
+/// What the page may load and do: what is sent with every answer, and nothing becomes markup or script from text.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; \
+                      trusted-types 'none'";
+/// What the page may use of the device: the clipboard, to copy lines to.
+const PERMISSIONS: &str = "accelerometer=(), camera=(), clipboard-read=(), display-capture=(), geolocation=(), \
+                           gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=(), \
+                           clipboard-write=(self)";
+/// Beside those of every answer.
+const HEADERS: [(&str, &str); 6] = [
+    ("cache-control", "no-cache"),
+    ("content-security-policy", POLICY),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", PERMISSIONS),
+    ("referrer-policy", "no-referrer"),
+];
+
+static INDEX: LazyLock<File> =
+    LazyLock::new(|| File::new("text/html; charset=utf-8", include_bytes!("../../ui/dist/index.html")));
+static SCRIPT: LazyLock<File> =
+    LazyLock::new(|| File::new("text/javascript; charset=utf-8", include_bytes!("../../ui/dist/app.js")));
+static CHART_SCRIPT: LazyLock<File> =
+    LazyLock::new(|| File::new("text/javascript; charset=utf-8", include_bytes!("../../ui/dist/chart.js")));
+static STYLE: LazyLock<File> =
+    LazyLock::new(|| File::new("text/css; charset=utf-8", include_bytes!("../../ui/dist/app.css")));
+
+/// A file of the page, in both forms that it is sent in.
+struct File {
+    content_type: &'static str,
+    bytes: &'static [u8],
+    compressed: Vec<u8>,
+    /// Weak, because it stands for both forms.
+    etag: String,
+}
+
+impl File {
+    fn new(content_type: &'static str, bytes: &'static [u8]) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).expect(body::INTO_MEMORY);
+        let compressed = encoder.finish().expect(body::INTO_MEMORY);
+        Self { content_type, bytes, compressed, etag: format!("W/\"{:x}\"", md5::compute(bytes)) }
+    }
+
+    fn answer(&self, request: &Request<State>) -> Response {
+        let is_known = request.header("If-None-Match").is_some_and(|values| names(values, &self.etag));
+        let mut response = Response::new(if is_known { StatusCode::NotModified } else { StatusCode::Ok });
+        for (name, value) in HEADERS {
+            response.insert_header(name, value);
+        }
+        response.insert_header("etag", self.etag.as_str());
+        response.insert_header("vary", "Accept-Encoding");
+        if is_known {
+            return response;
+        }
+        if body::takes_gzip(request) {
+            response.set_body(Body::from(self.compressed.as_slice()));
+            response.insert_header("content-encoding", "gzip");
+        } else {
+            response.set_body(Body::from(self.bytes));
+        }
+        response.insert_header("content-type", self.content_type);
+        response
+    }
+}
+
+/// Whether the values of `If-None-Match` have this tag among them (RFC 9110, section 13.1.2).
+fn names(values: &HeaderValues, etag: &str) -> bool {
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    let given = values.iter().flat_map(|value| value.as_str().split(',')).map(str::trim);
+    given.into_iter().any(|given| given == "*" || opaque(given) == opaque(etag))
+}
+
+/// Adds the page's routes.
+pub(super) fn add_routes(app: &mut tide::Server<State>) {
+    for path in ["/ui/", "/ui/logs", "/ui/status"] {
+        add(app, path, &INDEX);
+    }
+    add(app, "/ui/app.js", &SCRIPT);
+    add(app, "/ui/chart.js", &CHART_SCRIPT);
+    add(app, "/ui/app.css", &STYLE);
+    app.at("/ui").get(|_| async { Ok(redirect(StatusCode::PermanentRedirect)) });
+}
+
+fn add(app: &mut tide::Server<State>, path: &str, file: &'static LazyLock<File>) {
+    app.at(path).get(move |request: Request<State>| async move { Ok(file.answer(&request)) });
+}
+
+/// Sends a browser from the directory above to the page.
+pub(super) fn redirect(status: StatusCode) -> Response {
+    let mut response = Response::new(status);
+    response.insert_header("location", "ui/");
+    response
+}
+
+/// Whether whoever asks is a browser that shows what it is answered.
+pub(super) fn is_wanted(request: &Request<State>) -> bool {
+    let mut accepted = request.header("Accept").into_iter().flatten().flat_map(|value| value.as_str().split(','));
+    accepted.any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
+}

@@ -1,0 +1,452 @@
+//! `GET|POST /api/v1/lines`: the lines of a query, exactly and as they are found.
+//!
+//! Lines are found while the answer is sent, so that the first is on the screen as soon as it is found, and an answer of
+//! any length takes the memory of what is being read. Lines around another are the exception: those before it are found
+//! backwards and sent forwards, so they are held, as text.
+
+use std::mem::take;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tide::http::mime;
+use tide::{Request, Response, StatusCode};
+
+use crate::api::body::{self, PIECE_BYTES, Pieces};
+use crate::api::error::Error;
+use crate::api::v1::arguments::{Arguments, Around, Format, Times};
+use crate::api::v1::gaps::Gaps;
+use crate::api::v1::records::{self, Begin, End, Records};
+use crate::api::v1::text;
+use crate::api::{State, wire};
+use crate::log_database::{self, Bounds, Place, metadata};
+use crate::logql::ast::{LabelMatcher, LogExpr, MatchOp};
+use crate::model::budget::{Budget, Refusal};
+use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::query::{self, FoundLine, LineId, LineOptions, Lines, Located, Progress, Source};
+
+/// How long the first piece waits for a line.
+const FIRST_PIECE_TIME: Duration = Duration::from_millis(100);
+/// How long a further one does, before it says how far the search has come.
+const PIECE_TIME: Duration = Duration::from_millis(200);
+/// How long a piece that has a line waits for more.
+const LINGER: Duration = Duration::from_millis(10);
+/// Labels that tell a container apart from others, through its restarts and on both of its channels.
+const CONTAINER_LABELS: [&str; 3] = ["namespace", "pod", "container"];
+
+/// Answers the request.
+pub(super) async fn get(mut request: Request<State>) -> tide::Result {
+    let arguments = Arguments::of(&mut request).await?;
+    let ask = Ask::of(&arguments)?;
+    let state = request.state().clone();
+    let work = move |budget| {
+        let source = Source::new(state.database.snapshot(), budget);
+        answer(ask, &arguments, &source, &state)
+    };
+    Ok(request.state().queries.run(None, work).await?)
+}
+
+/// What a request asks for, but for its query.
+struct Ask {
+    range: TimeRange,
+    direction: Direction,
+    limit: Option<u64>,
+    after: Option<LineId>,
+    before: Option<LineId>,
+    around: Option<Around>,
+    format: Format,
+    times: Times,
+    names_streams: bool,
+    download: Option<String>,
+    time_max: Option<Duration>,
+}
+
+impl Ask {
+    fn of(arguments: &Arguments) -> Result<Self, Error> {
+        Ok(Self {
+            range: arguments.range()?,
+            direction: arguments.direction()?,
+            limit: arguments.limit()?,
+            after: arguments.id("after")?,
+            before: arguments.id("before")?,
+            around: arguments.around()?,
+            format: arguments.format()?,
+            times: arguments.times()?,
+            names_streams: arguments.names_streams()?,
+            download: arguments.download()?,
+            time_max: arguments.time_max()?,
+        })
+    }
+}
+
+/// The answer. Blocks.
+fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Result<Response, Error> {
+    let expr = arguments.query()?;
+    let (lines, around) = match ask.around {
+        Some(around) => match query::locate(around.id, source)? {
+            Located::At(place) => lines_around(&ask, around, place, expr.clone(), arguments, source)?,
+            Located::Gone(_) | Located::Unknown => return gone(around.id, source),
+        },
+        None => {
+            let (range, bounds) = bounds(&ask, source)?;
+            let options = LineOptions { range, bounds, direction: ask.direction, limit: ask.limit, stream: None };
+            let expr = expr.clone().unwrap_or_else(everything);
+            (Lines::new(&expr, &options, &arguments.clock(), source)?, None)
+        }
+    };
+    let query = expr.unwrap_or_else(everything).to_string();
+    let begin = Begin::new(query, ask.range, arguments.now, &state.about.version, &state.about.instance);
+    let mut answer = LineAnswer::new(&ask, lines, source, state);
+    if ask.format == Format::Records {
+        records::push(&mut answer.next, "begin", &begin);
+    }
+    if let Some(before) = around {
+        answer.hold(before)?;
+    }
+    let mut response = body::streamed(answer)?;
+    set_headers(&mut response, &ask);
+    Ok(response)
+}
+
+fn everything() -> LogExpr {
+    LogExpr { matchers: Vec::new(), stages: Vec::new() }
+}
+
+fn set_headers(response: &mut Response, ask: &Ask) {
+    match ask.format {
+        Format::Records | Format::Objects => response.insert_header("Content-Type", "application/x-ndjson"),
+        Format::Text => response.insert_header("Content-Type", "text/plain; charset=utf-8"),
+        Format::Raw => response.insert_header("Content-Type", "application/octet-stream"),
+    }
+    response.insert_header("X-Accel-Buffering", "no");
+    if let Some(name) = &ask.download {
+        response.insert_header("Content-Disposition", format!("attachment; filename=\"{name}\""));
+    }
+}
+
+/// Which part of the order is asked for. Where the stream of a cursor is not there any more, its time stands for it.
+fn bounds(ask: &Ask, source: &Source) -> Result<(TimeRange, Bounds), Error> {
+    let mut range = ask.range;
+    let mut place = |id: Option<LineId>, narrow: &dyn Fn(&mut TimeRange, Timestamp)| {
+        let Some(id) = id else { return Ok::<_, Error>(None) };
+        match query::locate(id, source)? {
+            Located::At(place) | Located::Gone(place) => Ok(Some(place)),
+            Located::Unknown => {
+                narrow(&mut range, id.timestamp);
+                Ok(None)
+            }
+        }
+    };
+    let after = place(ask.after, &|range, time| range.start = range.start.max(time))?;
+    let before = place(ask.before, &|range, time| range.end = range.end.min(next_after(time)))?;
+    Ok((range, Bounds { from: after.map(Place::next), before }))
+}
+
+fn next_after(time: Timestamp) -> Timestamp {
+    Timestamp::from_ns(time.as_ns().saturating_add(1))
+}
+
+/// The lines after the one at `place`, itself included, and those before it, which are found backwards.
+fn lines_around(
+    ask: &Ask,
+    around: Around,
+    place: Place,
+    expr: Option<LogExpr>,
+    arguments: &Arguments,
+    source: &Source,
+) -> Result<(Lines, Option<Lines>), Error> {
+    let own = metadata::unmark(&place.stream).unwrap_or_else(|| place.stream.clone());
+    let (expr, stream) = match (expr, container_of(&own)) {
+        (Some(expr), _) => (expr, None),
+        (None, Some(container)) => (container, None),
+        (None, None) => (everything(), Some(own)),
+    };
+    let lines = |bounds, direction, limit| {
+        let options = LineOptions { range: ask.range, bounds, direction, limit: Some(limit), stream: stream.clone() };
+        Lines::new(&expr, &options, &arguments.clock(), source)
+    };
+    let before = Bounds { from: None, before: Some(place.clone()) };
+    let from = Bounds { from: Some(place), before: None };
+    let before = lines(before, Direction::Backward, around.before_count)?;
+    Ok((lines(from, Direction::Forward, around.after_count.saturating_add(1))?, Some(before)))
+}
+
+/// A selector of the container that a stream is of.
+fn container_of(own: &Labels) -> Option<LogExpr> {
+    let matcher = |name: &&str| {
+        let value = own.get(name)?.to_owned();
+        Some(LabelMatcher { name: (*name).to_owned(), op: MatchOp::Equal, value })
+    };
+    let matchers = CONTAINER_LABELS.iter().map(matcher).collect::<Option<Vec<_>>>()?;
+    Some(LogExpr { matchers, stages: Vec::new() })
+}
+
+/// Says that a line is not there any more, and what is.
+fn gone(id: LineId, source: &Source) -> Result<Response, Error> {
+    let nearest = query::nearest(id, source)?.map(|id| id.to_string());
+    let oldest = source.snapshot.oldest().map(|time| time.as_ns().to_string());
+    let error = "the line is not there any more, or never was: it may have been dropped by size or age";
+    let mut response = wire::json(&serde_json::json!({"error": error, "oldest": oldest, "nearest": nearest}));
+    response.set_status(StatusCode::Gone);
+    response.set_content_type(mime::JSON);
+    Ok(response)
+}
+
+/// Writes lines in the form that was asked for.
+struct Writer {
+    format: Format,
+    times: Times,
+    names_streams: bool,
+    records: Records,
+    gaps: Gaps,
+}
+
+/// A line that is sent later.
+struct HeldLine {
+    stream: usize,
+    id: LineId,
+    text: Vec<u8>,
+}
+
+impl HeldLine {
+    fn cost_bytes(&self) -> usize {
+        size_of::<Self>() + self.text.len()
+    }
+}
+
+impl Writer {
+    fn new(ask: &Ask, lines: &Lines, state: &State) -> Self {
+        let stored = || lines.streams().map(|(_, stored)| stored);
+        let gaps = if ask.format == Format::Records { state.status.gaps() } else { Vec::new() };
+        let direction = if ask.around.is_some() { Direction::Forward } else { ask.direction };
+        let cursors = (ask.after.map(|id| id.timestamp), ask.before.map(|id| id.timestamp));
+        Self {
+            format: ask.format,
+            times: ask.times.clone(),
+            names_streams: ask.names_streams,
+            records: Records::new(stored()),
+            gaps: Gaps::new(gaps, stored(), ask.range, cursors, direction),
+        }
+    }
+
+    /// Appends a line, and what stands before it. Returns its id.
+    fn push(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
+        self.push_gaps(out, Some(line.timestamp));
+        if self.format == Format::Records {
+            self.records.push_stream(out, line.stream);
+        }
+        self.push_line(out, line)
+    }
+
+    /// A line that is sent later.
+    fn hold(&mut self, line: &FoundLine<'_>) -> HeldLine {
+        let mut text = Vec::new();
+        let id = self.push_line(&mut text, line);
+        HeldLine { stream: line.stream, id, text }
+    }
+
+    /// Appends a line that was held, and what stands before it.
+    fn push_held(&mut self, out: &mut Vec<u8>, line: &HeldLine) {
+        self.push_gaps(out, Some(line.id.timestamp));
+        if self.format == Format::Records {
+            self.records.push_stream(out, line.stream);
+        }
+        out.extend_from_slice(&line.text);
+    }
+
+    /// Appends the gaps before a line of this time; all that are left before the end.
+    fn push_gaps(&mut self, out: &mut Vec<u8>, line: Option<Timestamp>) {
+        while let Some((stream, gap)) = self.gaps.next_before(line) {
+            self.records.push_gap(out, stream, &gap);
+        }
+    }
+
+    fn push_line(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
+        let id = self.records.id_of(line);
+        match self.format {
+            Format::Records => self.records.push_line(out, line, id.check),
+            Format::Raw => text::push_raw(out, line),
+            Format::Objects => {
+                let labels = self.records.own_labels(line.stream);
+                text::push_object(out, id.to_string(), line, &labels, &self.times);
+            }
+            Format::Text => {
+                let labels = self.names_streams.then(|| self.records.own_labels(line.stream));
+                text::push_text(out, line, labels.as_deref(), &self.times);
+            }
+        }
+        id
+    }
+}
+
+/// Makes the answer piece by piece.
+struct LineAnswer {
+    lines: Lines,
+    writer: Writer,
+    /// What is sent next.
+    next: Vec<u8>,
+    /// Lines that were found backwards: the last of them is sent first.
+    held: Vec<HeldLine>,
+    /// The first and the last line that were sent.
+    ends: Option<(LineId, LineId)>,
+    /// Whether lines around another are asked for.
+    is_around: bool,
+    is_first_piece: bool,
+    /// Whether all is sent, but for `next`.
+    is_over: bool,
+    source: Source,
+    /// How long it has taken so far, without the time that the client took.
+    time: Duration,
+    /// `None` for as long as it takes, as what is saved to a file may.
+    time_max: Option<Duration>,
+}
+
+impl LineAnswer {
+    fn new(ask: &Ask, lines: Lines, source: &Source, state: &State) -> Self {
+        let time_max = ask.time_max.unwrap_or(Duration::MAX).min(state.queries.limits().time_max);
+        Self {
+            writer: Writer::new(ask, &lines, state),
+            lines,
+            next: Vec::new(),
+            held: Vec::new(),
+            ends: None,
+            is_around: ask.around.is_some(),
+            is_first_piece: true,
+            is_over: false,
+            source: source.clone(),
+            time: Duration::ZERO,
+            time_max: ask.download.is_none().then_some(time_max),
+        }
+    }
+
+    /// Finds the lines that are sent before the others, and holds them.
+    fn hold(&mut self, mut before: Lines) -> Result<(), Error> {
+        loop {
+            let mut held = None;
+            before.next(&|| false, &mut |line| held = Some(self.writer.hold(line)))?;
+            let Some(line) = held else { break };
+            self.source.budget.take(line.cost_bytes())?;
+            self.held.push(line);
+        }
+        if let Some(first) = self.held.last() {
+            self.writer.gaps.skip_before(first.id.timestamp);
+        }
+        Ok(())
+    }
+
+    /// Adds lines to the piece until it is long enough, or `due`.
+    fn fill(&mut self, piece: &mut Vec<u8>, mut due: Instant) -> Result<(), query::Error> {
+        while let Some(line) = self.held.pop() {
+            self.source.budget.give_back(line.cost_bytes());
+            self.writer.push_held(piece, &line);
+            self.note(line.id);
+            if PIECE_BYTES <= piece.len() {
+                return Ok(());
+            }
+        }
+        let mut line_count = 0_u32;
+        while piece.len() < PIECE_BYTES && Instant::now() < due {
+            let mut id = None;
+            let is_due = || due <= Instant::now();
+            let progress = self.lines.next(&is_due, &mut |line| id = Some(self.writer.push(piece, line)))?;
+            match progress {
+                Progress::Line => {
+                    id.into_iter().for_each(|id| self.note(id));
+                    if line_count == 0 {
+                        due = due.min(Instant::now() + LINGER);
+                    }
+                    line_count += 1;
+                }
+                Progress::Paused => break,
+                Progress::Limit => {
+                    self.end(piece, "limit");
+                    break;
+                }
+                Progress::Complete => {
+                    if !self.is_around {
+                        self.writer.push_gaps(piece, None);
+                    }
+                    self.end(piece, "complete");
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a line is sent.
+    fn note(&mut self, id: LineId) {
+        self.ends = Some((self.ends.map_or(id, |(first, _)| first), id));
+    }
+
+    /// Adds what is to be known of the end.
+    fn end(&mut self, piece: &mut Vec<u8>, reason: &'static str) {
+        self.is_over = true;
+        if self.writer.format != Format::Records {
+            return;
+        }
+        let (first, last) = self.ends.map(|(first, last)| (first.to_string(), last.to_string())).unzip();
+        let unreadable_parts = self.source.snapshot.unreadable_count();
+        let seconds = self.time.as_secs_f64();
+        records::push(piece, "end", &End { reason, first, last, unreadable_parts, seconds });
+    }
+
+    /// Adds why there are no further lines, if that can be said in the answer.
+    fn break_off(&mut self, piece: &mut Vec<u8>, error: query::Error) -> Result<(), log_database::Error> {
+        let refusal = error.refusal();
+        let is_untold = self.writer.format != Format::Records || self.ends.is_none() && self.is_first_piece;
+        if is_untold || refusal == Some(Refusal::Abandoned) {
+            return Err(match error {
+                query::Error::Database(error) => error,
+                query::Error::Query(error) => {
+                    log::error!("a query failed: {error}");
+                    refusal.unwrap_or(Refusal::Abandoned).into()
+                }
+            });
+        }
+        if refusal.is_some() {
+            self.end(piece, "memory");
+            return Ok(());
+        }
+        log::error!("an answer broke off: {error}");
+        self.is_over = true;
+        let message = "the rest cannot be read; the agent's own log says why";
+        records::push(piece, "error", &serde_json::json!({"status": 500, "message": message}));
+        Ok(())
+    }
+}
+
+impl Pieces for LineAnswer {
+    fn next_piece(&mut self) -> Result<Vec<u8>, log_database::Error> {
+        let mut piece = take(&mut self.next);
+        while !self.is_over {
+            let began = Instant::now();
+            let time = if self.is_first_piece { FIRST_PIECE_TIME } else { PIECE_TIME };
+            let sent = self.ends;
+            let filled = self.fill(&mut piece, began + time);
+            self.time += began.elapsed();
+            if let Err(error) = filled {
+                self.break_off(&mut piece, error)?;
+            }
+            self.is_first_piece = false;
+            if !self.is_over && self.time_max.is_some_and(|max| max <= self.time) {
+                if self.writer.format != Format::Records {
+                    return Err(log_database::Error::Refused(Refusal::Abandoned));
+                }
+                self.end(&mut piece, "time");
+            }
+            let is_nothing_found = self.ends == sent && !self.is_over;
+            if is_nothing_found && self.writer.format == Format::Records {
+                records::push_seen(&mut piece, self.lines.reached(), self.lines.seen());
+            }
+            // An empty piece would be the end.
+            if !piece.is_empty() {
+                break;
+            }
+        }
+        Ok(piece)
+    }
+
+    fn budget(&self) -> &Arc<Budget> {
+        &self.source.budget
+    }
+}

@@ -1,0 +1,16 @@
+//! The page's own API: lines with exact cursors and ids, made and sent as they are found.
+//!
+//! Documented for clients in `docs/api.md`. Errors are JSON, with the place in the query's text where there is one.
+
+mod arguments;
+mod gaps;
+mod lines;
+mod records;
+mod text;
+
+use crate::api::State;
+
+/// Adds the routes.
+pub(super) fn add_routes(app: &mut tide::Server<State>) {
+    app.at("/api/v1/lines").get(lines::get).post(lines::get);
+}

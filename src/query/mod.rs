@@ -1,0 +1,62 @@
+//! Runs queries: joins what LogQL says of lines with what the database has of them, within a budget.
+//!
+//! Below the HTTP API and above the engines: Loki's API and the page's share it. Deliberately knows no wire format, no
+//! runtime and no clock; who asks brings a snapshot, the budget and the time.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `source` | what a query reads from, and which labels streams have there |
+//! | `service` | the label `service_name` |
+//! | `logs` | the lines of a log query, held until all are found |
+//! | `numbers` | the sums of a metric query |
+//! | `lines` | lines one by one, from any place in their order |
+//! | `id` | what a line is known by |
+
+mod id;
+mod lines;
+pub mod logs;
+pub mod numbers;
+pub mod service;
+mod source;
+
+pub use id::{InvalidLineId, LineId, Located, locate, nearest};
+pub use lines::{FoundLine, LineOptions, Lines, Progress};
+pub use source::{Seen, Source, entry};
+
+use crate::log_database;
+use crate::logql;
+use crate::model::budget::Refusal;
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The query is wrong, or cannot be evaluated over the lines there are.
+    #[error(transparent)]
+    Query(logql::Error),
+    /// The database cannot be read, or the query may not go on.
+    #[error(transparent)]
+    Database(#[from] log_database::Error),
+}
+
+impl Error {
+    /// Why the query may not go on, if that is it.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Query(logql::Error::Refused(refusal)) => Some(*refusal),
+            Self::Database(log_database::Error::Refused(refusal)) => Some(*refusal),
+            _ => None,
+        }
+    }
+}
+
+impl From<logql::Error> for Error {
+    fn from(error: logql::Error) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Database(refusal.into())
+    }
+}

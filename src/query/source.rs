@@ -1,0 +1,120 @@
+//! What a query reads from: a snapshot of the database, within a budget, with the labels that streams have for queries.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use crate::log_database::{Bounds, EntryRef, Fold, Pattern, Scan, Snapshot};
+use crate::logql::Fetch;
+use crate::logql::pipeline::Entry;
+use crate::model::budget::Budget;
+use crate::model::{Labels, Matcher, Selection, TimeRange};
+use crate::query::{Error, service};
+
+/// What a query reads from: everything there was when its turn came, while somebody waits for the answer.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What there was.
+    pub snapshot: Snapshot,
+    /// What the query may take.
+    pub budget: Arc<Budget>,
+    /// Whether streams have the label that is made of others.
+    service: service::Shown,
+}
+
+impl Source {
+    /// What a query that keeps within `budget` reads from.
+    pub fn new(snapshot: Snapshot, budget: Arc<Budget>) -> Self {
+        Self { snapshot, budget, service: service::Shown::Everywhere }
+    }
+
+    /// The same with another choice of labels.
+    #[must_use]
+    pub fn showing(&self, service: service::Shown) -> Self {
+        Self { service, ..self.clone() }
+    }
+
+    /// The labels that a stream has in the answer, if all `matchers` accept it.
+    pub fn shown_as(&self, stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
+        self.service.of(stored, matchers)
+    }
+
+    /// What is read and kept is taken from.
+    pub fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
+    }
+
+    /// What a query asks the database for.
+    pub fn selection(&self, fetch: &Fetch) -> Selection {
+        let (matchers, range) = fetch.streams();
+        let streams = self.snapshot.streams(&[], range);
+        let shown: Vec<Labels> = streams.iter().filter_map(|stored| self.shown_as(stored, matchers)).collect();
+        let has_metadata = self.snapshot.has_metadata(|stored| self.shown_as(stored, matchers));
+        fetch.selection(|name| has_metadata || shown.iter().any(|labels| labels.get(name).is_some()))
+    }
+
+    /// Prepares to read what `selection` asks for.
+    pub fn scan(&self, selection: &Selection) -> Scan {
+        let scan = self.snapshot.scan_as(selection, |stored| self.shown_as(stored, &selection.matchers));
+        scan.within(Arc::clone(&self.budget))
+    }
+
+    /// Prepares to read what `selection` asks for within `bounds`, of the streams that `is_asked_for` accepts as they are
+    /// stored, but for a mark of metadata.
+    pub fn scan_within(&self, selection: &Selection, bounds: &Bounds, is_asked_for: impl Fn(&Labels) -> bool) -> Scan {
+        let shown_as = |own: &Labels| if is_asked_for(own) { self.shown_as(own, &selection.matchers) } else { None };
+        self.snapshot.scan_within(selection, bounds, shown_as).within(Arc::clone(&self.budget))
+    }
+
+    /// Prepares to have workers read what `selection` asks for.
+    pub fn fold(&self, selection: &Selection) -> Fold {
+        let fold = self.snapshot.fold_as(selection, |stored| self.shown_as(stored, &selection.matchers));
+        fold.within(Arc::clone(&self.budget))
+    }
+
+    /// Counts the lines of streams by pattern and step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] where the budget does not suffice, or was cancelled.
+    pub fn patterns(&self, matchers: &[Matcher], range: TimeRange, step_ns: NonZeroU64) -> Result<Vec<Pattern>, Error> {
+        let count = self.snapshot.patterns_as(range, step_ns, |stored| self.shown_as(stored, matchers));
+        Ok(count.within(Arc::clone(&self.budget)).run()?)
+    }
+}
+
+/// Lines that were looked at, or counted without that.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    /// How many.
+    pub lines: u64,
+    /// Bytes of text in them.
+    pub bytes: u64,
+}
+
+impl Seen {
+    /// Adds a line.
+    pub fn add(&mut self, line: &[u8]) {
+        self.add_many(1, line.len() as u64);
+    }
+
+    /// Adds lines.
+    pub fn add_many(&mut self, lines: u64, bytes: u64) {
+        self.lines += lines;
+        self.bytes += bytes;
+    }
+
+    /// Adds what somebody else has seen.
+    pub fn merge(&mut self, other: Self) {
+        self.add_many(other.lines, other.bytes);
+    }
+}
+
+/// An entry as LogQL takes it; `room` is for its metadata.
+pub fn entry<'a>(entry: EntryRef<'a>, room: &'a mut Vec<(String, String)>) -> Entry<'a> {
+    let EntryRef { timestamp, labels, line, metadata } = entry;
+    room.clear();
+    if !metadata.is_empty() {
+        room.extend(metadata.iter().map(|(name, value)| (name.into_owned(), value.into_owned())));
+    }
+    Entry { timestamp, labels, metadata: room, line }
+}
