@@ -38,6 +38,7 @@ use tide::utils::After;
 
 use crate::api::loki::push::Repeats;
 use crate::api::queries::Queries;
+use crate::api::websocket::Stopping;
 use crate::log_database::{Database, Statistics};
 use crate::status::Status;
 
@@ -58,13 +59,22 @@ pub struct State {
     queries: Arc<Queries>,
     /// The entries that were pushed last.
     repeats: Arc<Mutex<Repeats>>,
+    /// Tells live tails when the server stops.
+    stopping: Stopping,
 }
 
 impl State {
     /// What a server answers from. Queries may take what [`QueryLimits::default`] says.
     pub fn new(database: Database, status: Arc<Status>, about: About) -> Self {
         let queries = Arc::new(Queries::new(QueryLimits::default(), Arc::clone(&status)));
-        Self { database, status, about: Arc::new(about), queries, repeats: Arc::default() }
+        Self {
+            database,
+            status,
+            about: Arc::new(about),
+            queries,
+            repeats: Arc::default(),
+            stopping: Stopping::default(),
+        }
     }
 
     /// The same with other limits for queries.

@@ -118,6 +118,18 @@ impl Queries {
         Ok((turn, Budget::within(Arc::clone(&self.tail_pool), self.limits.tail_bytes_max)))
     }
 
+    /// Waits until there is no live tail, for `time_max` at most.
+    pub(super) async fn end_of_tails(&self, time_max: Duration) {
+        let all_end = async {
+            for _ in 0..self.limits.tails_max {
+                self.tails.acquire().await.forget();
+            }
+        };
+        if timeout(time_max, all_end).await.is_err() {
+            log::warn!("live tails were cut off after {time_max:?} to let the agent stop");
+        }
+    }
+
     /// Waits for a turn.
     async fn turn(&self) -> Result<SemaphoreGuardArc, Error> {
         let QueryLimits { at_once_max, queue_time_max, .. } = self.limits;

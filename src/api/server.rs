@@ -118,7 +118,14 @@ impl Listener {
     /// Serves until `stop` is ready; then takes no more connections, and returns once the open answers are sent, or cut
     /// off after [`Settings::drain_timeout`].
     pub async fn serve(self, state: State, settings: Settings, stop: impl Future<Output = ()>) {
+        let (stopping, queries) = (state.stopping.clone(), Arc::clone(&state.queries));
+        let stop = async {
+            stop.await;
+            stopping.stop();
+        };
+        let drain_timeout = settings.drain_timeout;
         self.serve_app(routes(state), settings, stop).await;
+        queries.end_of_tails(drain_timeout).await;
     }
 
     /// As [`Listener::serve`], with any routes.

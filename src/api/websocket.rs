@@ -3,16 +3,23 @@
 //! Browsers let a page of any site open a WebSocket to any address, and read what comes. So a request that comes from a
 //! page is taken only if the page comes from here.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use async_std::channel::{self, Receiver, Sender};
 use async_std::task;
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
-use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use async_tungstenite::tungstenite::{self, Message};
+use futures_lite::StreamExt as _;
+use futures_lite::future::or;
+use hyper::rt::Timer as _;
 use hyper::upgrade::{OnUpgrade, Parts};
-use smol_hyper::rt::FuturesIo;
+use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tide::{Request, Response, StatusCode};
 
 use crate::api::State;
@@ -21,6 +28,12 @@ use crate::api::error::Error;
 
 /// Longest message that a client may send, in bytes: all that it has to say is that it is still there.
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
+/// Longest reason that a close frame takes, in bytes.
+const CLOSE_REASON_BYTES_MAX: usize = 123;
+/// How often a client is asked whether it is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a client may say nothing, not even that it is still there.
+pub(super) const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// The version of the protocol.
 const VERSION: &str = "13";
 
@@ -62,6 +75,81 @@ where
     let talk: Talk = Box::new(move |socket| Box::pin(talk(socket)));
     response.insert_ext(Upgrade(Mutex::new(Some(talk))));
     Ok(response)
+}
+
+/// Tells all who talk that the server stops.
+#[derive(Clone, Debug)]
+pub(super) struct Stopping {
+    /// Nothing is ever sent: that it is closed is the message.
+    sender: Sender<()>,
+    receiver: Receiver<()>,
+}
+
+impl Default for Stopping {
+    fn default() -> Self {
+        let (sender, receiver) = channel::bounded(1);
+        Self { sender, receiver }
+    }
+}
+
+impl Stopping {
+    /// Tells them.
+    pub(super) fn stop(&self) {
+        self.sender.close();
+    }
+}
+
+/// What a conversation waits for.
+pub(super) enum Event {
+    /// There is something new to look at.
+    Woken,
+    /// It is time.
+    Due,
+    /// The client is to be asked whether it is still there.
+    Ping,
+    /// The server stops.
+    Stop,
+    Message(Option<Result<Message, tungstenite::Error>>),
+}
+
+/// Waits for what comes first.
+pub(super) async fn next_event(
+    socket: &mut Socket,
+    woken: Option<&Receiver<()>>,
+    due: Option<Instant>,
+    stopping: &Stopping,
+) -> Event {
+    let woken = async {
+        match woken {
+            Some(woken) if woken.recv().await.is_ok() => Event::Woken,
+            _ => pending().await,
+        }
+    };
+    let due = async {
+        match due {
+            Some(due) => SmolTimer::new().sleep_until(due).await,
+            None => pending().await,
+        }
+        Event::Due
+    };
+    let ping = async {
+        SmolTimer::new().sleep(PING_INTERVAL).await;
+        Event::Ping
+    };
+    let stop = async {
+        // Closed, never sent to.
+        let _ = stopping.receiver.recv().await;
+        Event::Stop
+    };
+    let message = async { Event::Message(socket.next().await) };
+    or(or(message, stop), or(woken, or(due, ping))).await
+}
+
+/// Ends a conversation, if the client is still there to be told.
+pub(super) async fn close(socket: &mut Socket, code: CloseCode, reason: &str) {
+    let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX)];
+    let frame = CloseFrame { code, reason: reason.into() };
+    let _ = socket.close(Some(frame)).await;
 }
 
 impl Upgrade {

@@ -53,11 +53,12 @@ mod window;
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
 pub use scan::{
-    Bounds, Count, EntryRef, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan, StreamCounts, stream_id,
+    Bounds, Count, EntryRef, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan, StreamCounts,
+    StreamTimes, stream_id,
 };
 pub use snapshot::{Extent, Snapshot};
 pub use statistics::Statistics;
-pub use subscription::{Missed, Received, Subscription};
+pub use subscription::{Missed, MissedOfStream, Received, Subscription};
 
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::log_database::index::{Index, Stream};
 use crate::log_database::metadata;
-use crate::log_database::scan::{Bounds, Count, Fold, PatternCount, Scan, stream_id};
+use crate::log_database::scan::{Bounds, Count, Fold, PatternCount, Scan, StreamTimes, stream_id};
 use crate::log_database::statistics::Statistics;
-use crate::model::{Batch, Labels, Lines, Matcher, Selection, TimeRange, Timestamp};
+use crate::model::{Batch, Labels, Lines, Matcher, Selection, StreamLines, TimeRange, Timestamp};
 
 /// Everything that had been appended at one moment; does not change and keeps the files it needs.
 #[derive(Clone, Debug)]
@@ -236,6 +236,17 @@ impl Snapshot {
             }
         }
         views
+    }
+
+    /// How many lines of the stream that is stored with these labels have a time.
+    pub fn times_of(&self, stored: &Labels) -> StreamTimes {
+        let mut view = StreamView { stored: self.index.streams.get(stored).cloned(), ..StreamView::default() };
+        for batch in self.pending.iter().flat_map(|batches| batches.iter()) {
+            let of_stream = |(_, stream): &(usize, &StreamLines)| stream.labels == *stored && !stream.lines.is_empty();
+            let positions = batch.streams.iter().enumerate().filter(of_stream);
+            view.pending.extend(positions.map(|(position, _)| PendingLines { batch: Arc::clone(batch), position }));
+        }
+        StreamTimes::new(view)
     }
 
     /// The time of the earliest line; `None` where there is no line. Looks at no line that is committed.

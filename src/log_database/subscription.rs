@@ -33,8 +33,17 @@ pub struct Received {
 pub struct Missed {
     /// How many.
     pub line_count: u64,
-    /// Streams that they are of, each with the time of its last one; not all where there are very many.
-    pub streams: BTreeMap<Labels, Timestamp>,
+    /// Streams that they are of; not all where there are very many.
+    pub streams: BTreeMap<Labels, MissedOfStream>,
+}
+
+/// Lines of one stream that a subscriber was too slow for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissedOfStream {
+    /// The time of the last one.
+    pub last: Timestamp,
+    /// How many.
+    pub line_count: u64,
 }
 
 impl Subscription {
@@ -108,10 +117,11 @@ impl Missed {
         self.line_count += batch.line_count() as u64;
         for stream in &batch.streams {
             let Some(last) = stream.lines.timestamps().last() else { continue };
-            if let Some(latest) = self.streams.get_mut(&stream.labels) {
-                *latest = *last;
+            let line_count = stream.lines.len() as u64;
+            if let Some(missed) = self.streams.get_mut(&stream.labels) {
+                *missed = MissedOfStream { last: *last, line_count: missed.line_count + line_count };
             } else if self.streams.len() < MISSED_STREAMS_MAX {
-                self.streams.insert(stream.labels.clone(), *last);
+                self.streams.insert(stream.labels.clone(), MissedOfStream { last: *last, line_count });
             }
         }
     }

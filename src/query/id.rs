@@ -96,9 +96,8 @@ pub fn locate(id: LineId, source: &Source) -> Result<Located, Error> {
     let mut scan = source.scan_within(&selection, &Bounds::default(), |labels| *labels == own);
     while let Some(entry) = scan.next()? {
         let check = crc32fast::hash(entry.line);
-        let (index, number) = scan.number().expect("a scan within bounds numbers its entries");
-        let is_of_stream = scan.streams().nth(index).is_some_and(|(_, stored)| *stored == stream);
-        if is_of_stream && check == id.check && number <= id.number {
+        let (stored, number) = scan.number().expect("there is an entry");
+        if *stored == stream && check == id.check && number <= id.number {
             found = Some(number);
         }
     }
@@ -122,9 +121,8 @@ pub fn nearest(id: LineId, source: &Source) -> Result<Option<LineId>, Error> {
             let mut scan = source.scan_within(&selection, &Bounds::default(), is_asked_for);
             if let Some(entry) = scan.next()? {
                 let (timestamp, check) = (entry.timestamp, crc32fast::hash(entry.line));
-                let (index, number) = scan.number().expect("there is an entry");
-                let stream = scan.streams().nth(index).map_or(id.stream, |(_, stored)| stream_id(stored));
-                return Ok(Some(LineId { stream, timestamp, number, check }));
+                let (stored, number) = scan.number().expect("there is an entry");
+                return Ok(Some(LineId { stream: stream_id(stored), timestamp, number, check }));
             }
         }
     }

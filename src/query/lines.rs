@@ -30,8 +30,8 @@ pub struct LineOptions {
 /// A line that was found; borrowed until the next one.
 #[derive(Clone, Copy, Debug)]
 pub struct FoundLine<'a> {
-    /// Which of [`Lines::streams`] it is of.
-    pub stream: usize,
+    /// The labels that its stream is stored with, a mark of metadata included.
+    pub stream: &'a Labels,
     /// When it was logged.
     pub timestamp: Timestamp,
     /// How many lines of the stream with this time were stored before it.

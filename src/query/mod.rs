@@ -10,10 +10,12 @@
 //! | `logs` | the lines of a log query, held until all are found |
 //! | `numbers` | the sums of a metric query |
 //! | `lines` | lines one by one, from any place in their order |
+//! | `live` | lines one by one, as they are appended |
 //! | `id` | what a line is known by |
 
 mod id;
 mod lines;
+mod live;
 pub mod logs;
 pub mod numbers;
 pub mod service;
@@ -21,6 +23,7 @@ mod source;
 
 pub use id::{InvalidLineId, LineId, Located, locate, nearest};
 pub use lines::{FoundLine, LineOptions, Lines, Progress};
+pub use live::Live;
 pub use source::{Seen, Source, entry};
 
 use crate::log_database;

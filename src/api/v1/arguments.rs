@@ -82,15 +82,19 @@ impl Arguments {
 
     /// From `start` to `end`; all of time where they are not given.
     pub(super) fn range(&self) -> Result<TimeRange, Error> {
-        let instant = |name| self.parameters.get(name, time::ACCEPTED, |text| time::instant(text, self.now));
         let range = TimeRange {
-            start: instant("start")?.unwrap_or(TimeRange::ALL.start),
-            end: instant("end")?.unwrap_or(TimeRange::ALL.end),
+            start: self.instant("start")?.unwrap_or(TimeRange::ALL.start),
+            end: self.instant("end")?.unwrap_or(TimeRange::ALL.end),
         };
         if range.end < range.start {
             return Err(Error::bad_request("end lies before start"));
         }
         Ok(range)
+    }
+
+    /// The instant in parameter `name`.
+    pub(super) fn instant(&self, name: &str) -> Result<Option<Timestamp>, Error> {
+        self.parameters.get(name, time::ACCEPTED, |text| time::instant(text, self.now))
     }
 
     /// Which lines come first: the newest where nothing is said.

@@ -10,7 +10,7 @@ use crate::status::Gap;
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     /// With the streams that they are of.
-    gaps: VecDeque<(usize, Gap)>,
+    gaps: VecDeque<(Labels, Gap)>,
     direction: Direction,
 }
 
@@ -35,11 +35,11 @@ impl Gaps {
         }
         let mut found = Vec::new();
         if !by_log.is_empty() {
-            for (stream, labels) in streams.enumerate() {
+            for labels in streams {
                 let log = labels.get("container_id").or_else(|| labels.get("path"));
                 // The first of a container's streams stands for all of them.
                 if let Some(gaps) = log.and_then(|log| by_log.remove(log)) {
-                    found.extend(gaps.into_iter().map(|gap| (stream, gap)));
+                    found.extend(gaps.into_iter().map(|gap| (labels.clone(), gap)));
                 }
             }
         }
@@ -57,7 +57,7 @@ impl Gaps {
 
     /// The next gap that stands before a line of this time in the order of the answer; `None` for the line that is none:
     /// the end.
-    pub(super) fn next_before(&mut self, line: Option<Timestamp>) -> Option<(usize, Gap)> {
+    pub(super) fn next_before(&mut self, line: Option<Timestamp>) -> Option<(Labels, Gap)> {
         let stands_before = |gap: &Gap| match (line, self.direction) {
             (None, _) => true,
             (Some(time), Direction::Forward) => gap.found <= time,

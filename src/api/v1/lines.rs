@@ -15,14 +15,14 @@ use crate::api::body::{self, PIECE_BYTES, Pieces};
 use crate::api::error::Error;
 use crate::api::v1::arguments::{Arguments, Around, Format, Times};
 use crate::api::v1::gaps::Gaps;
-use crate::api::v1::records::{self, Begin, End, Records};
-use crate::api::v1::text;
+use crate::api::v1::records::{self, Begin, End};
+use crate::api::v1::writer::{HeldLine, Writer};
 use crate::api::{State, wire};
 use crate::log_database::{self, Bounds, Place, metadata};
 use crate::logql::ast::{LabelMatcher, LogExpr, MatchOp};
 use crate::model::budget::{Budget, Refusal};
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
-use crate::query::{self, FoundLine, LineId, LineOptions, Lines, Located, Progress, Source};
+use crate::query::{self, LineId, LineOptions, Lines, Located, Progress, Source};
 
 /// How long the first piece waits for a line.
 const FIRST_PIECE_TIME: Duration = Duration::from_millis(100);
@@ -107,7 +107,8 @@ fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Re
     Ok(response)
 }
 
-fn everything() -> LogExpr {
+/// The query for all lines.
+pub(super) fn everything() -> LogExpr {
     LogExpr { matchers: Vec::new(), stages: Vec::new() }
 }
 
@@ -191,90 +192,14 @@ fn gone(id: LineId, source: &Source) -> Result<Response, Error> {
     Ok(response)
 }
 
-/// Writes lines in the form that was asked for.
-struct Writer {
-    format: Format,
-    times: Times,
-    names_streams: bool,
-    records: Records,
-    gaps: Gaps,
-}
-
-/// A line that is sent later.
-struct HeldLine {
-    stream: usize,
-    id: LineId,
-    text: Vec<u8>,
-}
-
-impl HeldLine {
-    fn cost_bytes(&self) -> usize {
-        size_of::<Self>() + self.text.len()
-    }
-}
-
-impl Writer {
-    fn new(ask: &Ask, lines: &Lines, state: &State) -> Self {
-        let stored = || lines.streams().map(|(_, stored)| stored);
-        let gaps = if ask.format == Format::Records { state.status.gaps() } else { Vec::new() };
-        let direction = if ask.around.is_some() { Direction::Forward } else { ask.direction };
-        let cursors = (ask.after.map(|id| id.timestamp), ask.before.map(|id| id.timestamp));
-        Self {
-            format: ask.format,
-            times: ask.times.clone(),
-            names_streams: ask.names_streams,
-            records: Records::new(stored()),
-            gaps: Gaps::new(gaps, stored(), ask.range, cursors, direction),
-        }
-    }
-
-    /// Appends a line, and what stands before it. Returns its id.
-    fn push(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
-        self.push_gaps(out, Some(line.timestamp));
-        if self.format == Format::Records {
-            self.records.push_stream(out, line.stream);
-        }
-        self.push_line(out, line)
-    }
-
-    /// A line that is sent later.
-    fn hold(&mut self, line: &FoundLine<'_>) -> HeldLine {
-        let mut text = Vec::new();
-        let id = self.push_line(&mut text, line);
-        HeldLine { stream: line.stream, id, text }
-    }
-
-    /// Appends a line that was held, and what stands before it.
-    fn push_held(&mut self, out: &mut Vec<u8>, line: &HeldLine) {
-        self.push_gaps(out, Some(line.id.timestamp));
-        if self.format == Format::Records {
-            self.records.push_stream(out, line.stream);
-        }
-        out.extend_from_slice(&line.text);
-    }
-
-    /// Appends the gaps before a line of this time; all that are left before the end.
-    fn push_gaps(&mut self, out: &mut Vec<u8>, line: Option<Timestamp>) {
-        while let Some((stream, gap)) = self.gaps.next_before(line) {
-            self.records.push_gap(out, stream, &gap);
-        }
-    }
-
-    fn push_line(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
-        let id = self.records.id_of(line);
-        match self.format {
-            Format::Records => self.records.push_line(out, line, id.check),
-            Format::Raw => text::push_raw(out, line),
-            Format::Objects => {
-                let labels = self.records.own_labels(line.stream);
-                text::push_object(out, id.to_string(), line, &labels, &self.times);
-            }
-            Format::Text => {
-                let labels = self.names_streams.then(|| self.records.own_labels(line.stream));
-                text::push_text(out, line, labels.as_deref(), &self.times);
-            }
-        }
-        id
+/// Writes the lines that are asked for, and of records what was lost among them.
+fn writer(ask: &Ask, lines: &Lines, state: &State) -> Writer {
+    let direction = if ask.around.is_some() { Direction::Forward } else { ask.direction };
+    let cursors = (ask.after.map(|id| id.timestamp), ask.before.map(|id| id.timestamp));
+    let stored = lines.streams().map(|(_, stored)| stored);
+    match ask.format {
+        Format::Records => Writer::of_records(Gaps::new(state.status.gaps(), stored, ask.range, cursors, direction)),
+        format => Writer::new(format, ask.times.clone(), ask.names_streams),
     }
 }
 
@@ -304,7 +229,7 @@ impl LineAnswer {
     fn new(ask: &Ask, lines: Lines, source: &Source, state: &State) -> Self {
         let time_max = ask.time_max.unwrap_or(Duration::MAX).min(state.queries.limits().time_max);
         Self {
-            writer: Writer::new(ask, &lines, state),
+            writer: writer(ask, &lines, state),
             lines,
             next: Vec::new(),
             held: Vec::new(),

@@ -3,14 +3,18 @@
 //! Documented for clients in `docs/api.md`. Errors are JSON, with the place in the query's text where there is one.
 
 mod arguments;
+mod feed;
+mod follow;
 mod gaps;
 mod lines;
 mod records;
 mod text;
+mod writer;
 
 use crate::api::State;
 
 /// Adds the routes.
 pub(super) fn add_routes(app: &mut tide::Server<State>) {
     app.at("/api/v1/lines").get(lines::get).post(lines::get);
+    app.at("/api/v1/follow").get(follow::follow);
 }

@@ -1,6 +1,7 @@
 //! The records that the page reads: each a JSON value and a newline. What is an array is a line.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::Write as _;
 
 use serde::Serialize;
@@ -15,23 +16,27 @@ use crate::query::{FoundLine, LineId, Seen, service};
 use crate::status::Gap;
 
 /// Writes the records of one answer: streams are numbered in the order of their first use, and said before it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Records {
-    streams: Vec<StreamState>,
+    /// By the labels that they are stored with, a mark of metadata included.
+    streams: HashMap<Labels, Stream>,
     /// How many streams have a number.
     count: u32,
 }
 
 /// A stream of the answer.
-#[derive(Debug)]
-struct StreamState {
-    /// With a mark of metadata.
-    stored: Labels,
-    id: Option<u64>,
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    id: u64,
     /// The number that it has in the answer.
-    number: Option<u32>,
+    number: u32,
     /// Whether the answer has said what that stands for.
     is_said: bool,
+}
+
+/// The labels that a stream is stored with, without a mark.
+pub(super) fn own_labels(stored: &Labels) -> Cow<'_, Labels> {
+    metadata::unmark(stored).map_or(Cow::Borrowed(stored), Cow::Owned)
 }
 
 /// What the answer is of.
@@ -101,43 +106,30 @@ pub(super) fn push_seen(out: &mut Vec<u8>, reached: Option<Timestamp>, seen: See
 }
 
 impl Records {
-    /// Of the streams that lines are found in, as they are stored.
-    pub(super) fn new<'a>(stored: impl Iterator<Item = &'a Labels>) -> Self {
-        let state = |stored: &Labels| StreamState { stored: stored.clone(), id: None, number: None, is_said: false };
-        Self { streams: stored.map(state).collect(), count: 0 }
-    }
-
-    /// The labels that a stream is stored with, without a mark.
-    pub(super) fn own_labels(&self, stream: usize) -> Cow<'_, Labels> {
-        let stored = &self.streams[stream].stored;
-        metadata::unmark(stored).map_or(Cow::Borrowed(stored), Cow::Owned)
-    }
-
     /// The id of a line.
     pub(super) fn id_of(&mut self, line: &FoundLine<'_>) -> LineId {
-        let state = &mut self.streams[line.stream];
-        let stream = *state.id.get_or_insert_with(|| stream_id(&state.stored));
+        let stream = self.stream(line.stream).id;
         LineId { stream, timestamp: line.timestamp, number: line.number, check: line.check() }
     }
 
-    /// The number that a stream has in the answer.
-    fn number(&mut self, stream: usize) -> u32 {
-        let count = &mut self.count;
-        *self.streams[stream].number.get_or_insert_with(|| {
-            *count += 1;
-            *count - 1
-        })
+    fn stream(&mut self, stored: &Labels) -> &mut Stream {
+        // Streams that are there are the rule, and `entry` would take a copy of the labels for each line.
+        if !self.streams.contains_key(stored) {
+            let stream = Stream { id: stream_id(stored), number: self.count, is_said: false };
+            self.count += 1;
+            self.streams.insert(stored.clone(), stream);
+        }
+        self.streams.get_mut(stored).expect("it was there, or was just added")
     }
 
     /// Appends what the number of a stream stands for, unless that was said.
-    pub(super) fn push_stream(&mut self, out: &mut Vec<u8>, stream: usize) {
-        if self.streams[stream].is_said {
+    pub(super) fn push_stream(&mut self, out: &mut Vec<u8>, stored: &Labels) {
+        let stream = self.stream(stored);
+        let Stream { id, number, .. } = *stream;
+        if std::mem::replace(&mut stream.is_said, true) {
             return;
         }
-        let (own, number) = (self.own_labels(stream).into_owned(), self.number(stream));
-        let state = &mut self.streams[stream];
-        let id = *state.id.get_or_insert_with(|| stream_id(&state.stored));
-        state.is_said = true;
+        let own = own_labels(stored);
         let shown = service::with_service(&own);
         let service = shown.get(service::SERVICE_LABEL).unwrap_or_default();
         push(out, "stream", &StreamRecord { s: number, id: format!("{id:016x}"), labels: LabelMap(&own), service });
@@ -145,7 +137,7 @@ impl Records {
 
     /// Appends a line; its stream is to be said before.
     pub(super) fn push_line(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>, check: u32) {
-        let number = self.number(line.stream);
+        let number = self.stream(line.stream).number;
         let time = Ns(line.timestamp);
         let (check, text) = (format!("{check:08x}"), String::from_utf8_lossy(line.shown.text));
         let of = |category| Fields::of(line.shown.labels, category);
@@ -160,9 +152,9 @@ impl Records {
     }
 
     /// Appends that bytes of a stream were lost.
-    pub(super) fn push_gap(&mut self, out: &mut Vec<u8>, stream: usize, gap: &Gap) {
-        self.push_stream(out, stream);
-        let number = self.number(stream);
+    pub(super) fn push_gap(&mut self, out: &mut Vec<u8>, stored: &Labels, gap: &Gap) {
+        self.push_stream(out, stored);
+        let number = self.stream(stored).number;
         let bytes = [gap.bytes.start, gap.bytes.end];
         let time = gap.found.as_ns().to_string();
         push(out, "gap", &json!({"s": number, "time": time, "bytes": bytes, "reason": gap.reason.name()}));

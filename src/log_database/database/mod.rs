@@ -25,7 +25,7 @@ use crate::log_database::segment::{self, Segment};
 use crate::log_database::snapshot::Snapshot;
 use crate::log_database::statistics::Statistics;
 use crate::log_database::storage::Storage;
-use crate::log_database::subscription::{QUEUE_BYTES_MAX, Queue, Subscription};
+use crate::log_database::subscription::{QUEUE_BYTES_MAX, Queue, Received, Subscription};
 use crate::model::{Batch, Checkpoint};
 use crate::status::Counter;
 
@@ -208,6 +208,13 @@ impl Database {
         state.subscribers.retain(|subscriber| 0 < subscriber.strong_count());
         state.subscribers.push(Arc::downgrade(&queue));
         (state.snapshot(), subscription)
+    }
+
+    /// What `subscription` to this database has received since the last look, and everything appended up to then: the
+    /// snapshot holds what was received, and nothing that comes after it.
+    pub fn receive(&self, subscription: &Subscription) -> (Snapshot, Received) {
+        let state = self.state();
+        (state.snapshot(), subscription.take())
     }
 
     /// Writes everything that is pending as one record: lines and checkpoints together or not at all.

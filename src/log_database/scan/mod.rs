@@ -35,7 +35,7 @@ use crate::model::{Direction, Labels, Selection, TimeRange, Timestamp};
 pub use count::{Count, StreamCounts};
 pub use fold::{Fold, Folder, Overview};
 pub use patterns::{Pattern, PatternCount};
-pub use place::{Bounds, Place, stream_id};
+pub use place::{Bounds, Place, StreamTimes, stream_id};
 
 /// Most text of a block that is put together at once, in bytes; less where many streams are read.
 const WINDOW_BYTES_MAX: usize = 4 << 20;
@@ -278,15 +278,15 @@ impl Scan {
         Some(EntryRef { timestamp, labels, line, metadata })
     }
 
-    /// Which of [`Scan::streams`] the entry that was found is of, and how many entries of that stream with its time were
-    /// stored before it; for scans within [`Bounds`].
-    pub fn number(&self) -> Option<(usize, u64)> {
+    /// The labels that the stream of the entry that was found is stored with, a mark of metadata included, and how many
+    /// entries of that stream with its time were stored before it; for scans within [`Bounds`].
+    pub fn number(&self) -> Option<(&Labels, u64)> {
         let part = self.open.peek().filter(|_| self.is_top_returned)?;
         let key = part.key.directed(self.question.direction);
         let view = &self.streams[key.stream as usize].1;
         let time = Timestamp::from_ns(key.timestamp_ns);
         let before = self.times.count(key.stream, view, &part.earlier, time);
-        Some((key.stream as usize, before + part.lines.rank()))
+        Some((&view.stored_labels, before + part.lines.rank()))
     }
 
     /// The streams that are read, each with the labels that it is shown with and those that it is stored with, a mark of

@@ -129,6 +129,31 @@ impl Trim {
     }
 }
 
+/// How many lines of a stream have a time.
+#[derive(Debug)]
+pub struct StreamTimes {
+    view: StreamView,
+    counter: TimeCounter,
+    parts: Vec<u32>,
+}
+
+impl StreamTimes {
+    pub(in crate::log_database) fn new(view: StreamView) -> Self {
+        let parts = (0..).zip(view.time_bounds()).map(|(part, _)| part).collect();
+        Self { view, counter: TimeCounter::default(), parts }
+    }
+
+    /// How many lines have this time. Looks at the times of the parts that may have it.
+    pub fn count(&self, time: Timestamp) -> u64 {
+        self.counter.count(0, &self.view, &self.parts, time)
+    }
+
+    /// The latest time; `None` where there is no line.
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.view.time_bounds().map(|(_, latest)| latest).max()
+    }
+}
+
 /// How many of the rows before each of `rows` have its time.
 pub(super) fn ranks(rows: &[u32], timestamps_ns: &[i64]) -> Vec<u32> {
     let mut ranks = Vec::with_capacity(rows.len());

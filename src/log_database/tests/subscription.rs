@@ -11,7 +11,7 @@ use crate::log_database::storage::SimulatedStorage;
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::model::any_batch;
 use crate::log_database::tests::{Model, batch, content, entries};
-use crate::log_database::{Received, Subscription};
+use crate::log_database::{MissedOfStream, Received, Subscription};
 use crate::model::{Batch, Selection};
 
 #[derive(Clone, Debug)]
@@ -32,8 +32,11 @@ fn check_received(received: &Received, appended: &[Batch]) {
     assert_eq!(batches, appended[missed.len()..].iter().collect::<Vec<_>>());
     assert_eq!(received.missed.line_count, missed.iter().map(|batch| batch.line_count() as u64).sum::<u64>());
     let streams = Model::after(missed).streams;
-    let last = streams.iter().map(|(labels, lines)| (labels.clone(), lines[lines.len() - 1].0));
-    assert_eq!(received.missed.streams, last.collect());
+    let of_streams = streams.iter().map(|(labels, lines)| {
+        let (last, line_count) = (lines[lines.len() - 1].0, lines.len() as u64);
+        (labels.clone(), MissedOfStream { last, line_count })
+    });
+    assert_eq!(received.missed.streams, of_streams.collect());
 }
 
 proptest! {

@@ -214,8 +214,8 @@ impl Feed {
     /// Takes what the database has for the tail.
     fn receive(&mut self) {
         let received = self.subscription.take();
-        for (stored, timestamp) in received.missed.streams {
-            self.miss_stream(&stored, timestamp);
+        for (stored, missed) in received.missed.streams {
+            self.miss_stream(&stored, missed.last);
         }
         self.received = received.batches.into();
     }

@@ -7,18 +7,12 @@
 mod feed;
 mod followed;
 
-use std::future::{Future, pending};
 use std::time::{Duration, Instant};
 
-use async_std::channel::{self, Receiver};
-use async_tungstenite::tungstenite::protocol::CloseFrame;
+use async_std::channel;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{self, Message};
 use blocking::unblock;
-use futures_lite::StreamExt;
-use futures_lite::future::or;
-use hyper::rt::Timer as _;
-use smol_hyper::rt::SmolTimer;
 use tide::{Request, Response};
 
 use crate::api::State;
@@ -27,7 +21,7 @@ use crate::api::loki::arguments::Arguments;
 use crate::api::loki::query::{LIMIT_DEFAULT, asks_for, check_limit};
 use crate::api::loki::tail::feed::Feed;
 use crate::api::loki::wire::CATEGORIZE_LABELS;
-use crate::api::websocket::{self, Socket};
+use crate::api::websocket::{self, Event, SILENCE_MAX, Socket};
 use crate::logql;
 use crate::logql::ast::{Expr, LogExpr};
 use crate::logql::pipeline::Clock;
@@ -36,12 +30,6 @@ use crate::model::{TimeRange, Timestamp};
 
 /// Longest time that lines may be held back for others to be sorted in, in seconds.
 const DELAY_SECONDS_MAX: u64 = 5;
-/// How often a client is asked whether it is still there.
-const PING_INTERVAL: Duration = Duration::from_secs(1);
-/// Longest reason that a close frame takes, in bytes.
-const CLOSE_REASON_BYTES_MAX: usize = 123;
-/// How long a client may say nothing, not even that it is still there.
-const SILENCE_MAX: Duration = Duration::from_mins(1);
 
 /// What a client asks for.
 struct Ask {
@@ -94,13 +82,8 @@ async fn converse(mut socket: Socket, state: State, ask: Ask) {
         Ok(()) => drop(socket.close(None).await),
         Err(End::Connection(error)) => log::debug!("a tail broke off: {error}"),
         Err(End::Silence) => log::debug!("a tail's client has said nothing for {SILENCE_MAX:?}"),
-        Err(End::Fault(error)) => {
-            let reason = error.to_string();
-            let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX)];
-            let frame = CloseFrame { code: CloseCode::Error, reason: reason.into() };
-            // Whoever has left need not be told.
-            let _ = socket.close(Some(frame)).await;
-        }
+        Err(End::Stop) => websocket::close(&mut socket, CloseCode::Restart, "the agent stops").await,
+        Err(End::Fault(error)) => websocket::close(&mut socket, CloseCode::Error, &error.to_string()).await,
     }
 }
 
@@ -108,6 +91,7 @@ async fn converse(mut socket: Socket, state: State, ask: Ask) {
 enum End {
     Connection(tungstenite::Error),
     Silence,
+    Stop,
     Fault(Error),
 }
 
@@ -121,14 +105,6 @@ impl From<Error> for End {
     fn from(error: Error) -> Self {
         Self::Fault(error)
     }
-}
-
-/// What a tail waits for.
-enum Event {
-    /// Something was appended, or what is held back is due.
-    Lines,
-    Ping,
-    Message(Option<Result<Message, tungstenite::Error>>),
 }
 
 /// Sends what there is, and then what comes, until the client closes. What waits to be sent is within `budget`.
@@ -158,8 +134,9 @@ async fn follow(socket: &mut Socket, state: &State, ask: Ask, budget: Budget) ->
             is_idle = false;
         }
         while is_idle {
-            match next_event(socket, &woken, feed.due()).await {
-                Event::Lines => is_idle = false,
+            match websocket::next_event(socket, Some(&woken), feed.due(), &state.stopping).await {
+                Event::Woken | Event::Due => is_idle = false,
+                Event::Stop => return Err(End::Stop),
                 Event::Ping if SILENCE_MAX < heard.elapsed() => return Err(End::Silence),
                 Event::Ping => socket.send(Message::Ping(Vec::new().into())).await?,
                 Event::Message(None | Some(Ok(Message::Close(_)))) => return Ok(()),
@@ -170,31 +147,4 @@ async fn follow(socket: &mut Socket, state: &State, ask: Ask, budget: Budget) ->
             }
         }
     }
-}
-
-async fn next_event(socket: &mut Socket, woken: &Receiver<()>, due: Option<Instant>) -> Event {
-    let appended = async {
-        match woken.recv().await {
-            Ok(()) => Event::Lines,
-            Err(_) => pending().await,
-        }
-    };
-    let due = async {
-        match due {
-            Some(due) => SmolTimer::new().sleep_until(due).await,
-            None => pending().await,
-        }
-        Event::Lines
-    };
-    let ping = async {
-        SmolTimer::new().sleep(PING_INTERVAL).await;
-        Event::Ping
-    };
-    let message = async { Event::Message(socket.next().await) };
-    first_of(message, first_of(appended, first_of(due, ping))).await
-}
-
-/// The one that is ready first; the earlier one where both are.
-fn first_of(left: impl Future<Output = Event>, right: impl Future<Output = Event>) -> impl Future<Output = Event> {
-    or(left, right)
 }

@@ -1,0 +1,230 @@
+//! The lines of one `follow`, in the order they are sent: those there are, then those that come.
+//!
+//! Everything that waits is taken of the tail's budget. What there is no room for is left out, and the client is told
+//! between which two lines it is missing.
+
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::api::error::Error;
+use crate::api::v1::gaps::Gaps;
+use crate::api::v1::records;
+use crate::api::v1::writer::{HeldLine, Writer};
+use crate::log_database::{Bounds, Place, metadata};
+use crate::logql::ast::LogExpr;
+use crate::logql::pipeline::Clock;
+use crate::model::budget::Budget;
+use crate::model::{Direction, TimeRange, Timestamp};
+use crate::query::{self, LineId, LineOptions, Lines, Live, Located, Progress, Source};
+
+/// Most bytes of lines in one frame, but for a line that is longer.
+pub(super) const FRAME_BYTES_MAX: usize = 256 << 10;
+/// Most lines that are sent of those there are.
+const HISTORY_LINES_MAX: u64 = 10_000;
+/// Most bytes of them.
+const HISTORY_BYTES_MAX: usize = 8 << 20;
+/// How long lines are counted that are more than that.
+const COUNT_TIME_MAX: Duration = Duration::from_millis(200);
+/// What a tail takes for as long as it lasts, in bytes: a frame, and the streams that it knows.
+const STANDING_BYTES: usize = 2 * FRAME_BYTES_MAX;
+
+/// Which of the lines there are come first.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum From {
+    /// Those after this one.
+    After(LineId),
+    /// Those from this time on.
+    Start(Timestamp),
+    /// The newest so many.
+    Last(u64),
+}
+
+/// The lines of one `follow`.
+pub(super) struct Feed {
+    live: Live,
+    writer: Writer,
+    /// Records that are sent before any line.
+    opening: Vec<u8>,
+    /// Lines to be sent, in their order.
+    held: VecDeque<HeldLine>,
+    held_bytes: usize,
+    /// Lines that have been left out since the last one that was sent.
+    missed_count: u64,
+    /// The line that was sent, and that is after all others that were.
+    latest: Option<HeldLine>,
+    is_late: bool,
+    budget: Arc<Budget>,
+}
+
+impl Feed {
+    /// Finds the lines there are in `source`, of which `from` says which; `live` brings those after them.
+    pub(super) fn open(
+        (expr, from): (&LogExpr, From),
+        clock: &Clock,
+        source: &Source,
+        live: Live,
+        budget: Arc<Budget>,
+    ) -> Result<Self, Error> {
+        budget.take(STANDING_BYTES)?;
+        let mut feed = Self {
+            live,
+            writer: Writer::of_records(Gaps::default()),
+            opening: Vec::new(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            missed_count: 0,
+            latest: None,
+            is_late: false,
+            budget,
+        };
+        let (mut range, mut bounds, mut limit) = (TimeRange::ALL, Bounds::default(), HISTORY_LINES_MAX);
+        match from {
+            From::After(id) => match query::locate(id, source)? {
+                Located::At(place) | Located::Gone(place) => bounds.from = Some(place.next()),
+                Located::Unknown => range.start = id.timestamp,
+            },
+            From::Start(time) => range.start = time,
+            From::Last(count) => limit = count,
+        }
+        let lines = |bounds: Bounds, direction, limit| {
+            let options = LineOptions { range, bounds, direction, limit, stream: None };
+            Lines::new(expr, &options, clock, source)
+        };
+        let is_cut = feed.hold_newest(lines(bounds.clone(), Direction::Backward, Some(limit))?)?;
+        let is_last = matches!(from, From::Last(_));
+        if let Some(oldest) = feed.held.front()
+            && (is_cut || !is_last)
+        {
+            let place =
+                Place { timestamp: oldest.id.timestamp, stream: oldest.stream.clone(), number: oldest.id.number };
+            let before = oldest.id.to_string();
+            let (count, is_all) = count(lines(Bounds { before: Some(place), ..bounds }, Direction::Backward, None)?)?;
+            if 0 < count {
+                let after = if let From::After(id) = from { Some(id.to_string()) } else { None };
+                let missed = json!({"lines": count, "more": !is_all, "after": after, "before": before});
+                records::push(&mut feed.opening, "missed", &missed);
+            }
+        }
+        Ok(feed)
+    }
+
+    /// Appends a record that is sent before all others.
+    pub(super) fn begin(&mut self, record: Vec<u8>) {
+        self.opening.splice(0..0, record);
+    }
+
+    /// Holds lines, which come the newest first; says whether there was no room for some.
+    fn hold_newest(&mut self, mut lines: Lines) -> Result<bool, Error> {
+        loop {
+            let mut held = None;
+            lines.next(&|| false, &mut |line| held = Some(self.writer.hold(line)))?;
+            let Some(line) = held else { return Ok(false) };
+            let bytes = line.cost_bytes();
+            if HISTORY_BYTES_MAX < self.held_bytes + bytes || self.budget.take(bytes).is_err() {
+                return Ok(true);
+            }
+            self.held_bytes += bytes;
+            self.held.push_front(line);
+        }
+    }
+
+    /// Looks at what has come, as far as there is room for it in a frame.
+    ///
+    /// # Errors
+    ///
+    /// The query cannot be evaluated.
+    pub(super) fn advance(&mut self) -> Result<(), Error> {
+        let sorted_count = self.held.len();
+        while self.held_bytes < FRAME_BYTES_MAX {
+            let mut held = None;
+            let is_found = self.live.next(&mut |line| held = Some(self.writer.hold(line)))?;
+            self.missed_count += self.live.take_missed();
+            let Some(line) = held.filter(|_| is_found) else { break };
+            let bytes = line.cost_bytes();
+            if self.budget.take(bytes).is_err() {
+                self.missed_count += 1;
+                continue;
+            }
+            self.held_bytes += bytes;
+            self.held.push_back(line);
+        }
+        // What came at one time is sent in the order of all lines.
+        self.held.make_contiguous()[sorted_count..].sort_by(compare);
+        Ok(())
+    }
+
+    /// Whether there is enough to be sent at once.
+    pub(super) fn is_full(&self) -> bool {
+        FRAME_BYTES_MAX <= self.held_bytes
+    }
+
+    /// The next frame; `None` where there is nothing to be sent.
+    pub(super) fn next_frame(&mut self) -> Option<String> {
+        let mut frame = std::mem::take(&mut self.opening);
+        while let Some(line) =
+            self.held.pop_front_if(|line| frame.is_empty() || frame.len() + line.text.len() <= FRAME_BYTES_MAX)
+        {
+            let bytes = line.cost_bytes();
+            self.held_bytes -= bytes;
+            self.budget.give_back(bytes);
+            self.push_missed(&mut frame, Some(line.id));
+            let is_late = self.latest.as_ref().is_some_and(|latest| compare(&line, latest) == Ordering::Less);
+            if is_late && !self.is_late {
+                records::push(&mut frame, "late", &true);
+            }
+            self.is_late = is_late;
+            self.writer.push_held(&mut frame, &line);
+            if !is_late {
+                self.latest = Some(HeldLine { text: Vec::new(), ..line });
+            }
+        }
+        (!frame.is_empty()).then(|| String::from_utf8(frame).expect("records are JSON"))
+    }
+
+    /// What is sent where no line has come for a while.
+    pub(super) fn beat(&mut self, now: Timestamp) -> String {
+        let mut frame = Vec::new();
+        self.push_missed(&mut frame, None);
+        records::push(&mut frame, "beat", &json!({"now": now.as_ns().to_string()}));
+        String::from_utf8(frame).expect("records are JSON")
+    }
+
+    /// Appends that lines were left out, if some were.
+    fn push_missed(&mut self, frame: &mut Vec<u8>, before: Option<LineId>) {
+        let count = std::mem::take(&mut self.missed_count);
+        if 0 < count {
+            let after = self.latest.as_ref().map(|line| line.id.to_string());
+            let before = before.map(|id| id.to_string());
+            records::push(frame, "missed", &json!({"lines": count, "after": after, "before": before}));
+        }
+    }
+}
+
+/// Counts lines for as long as there is time, and says whether that was enough.
+fn count(mut lines: Lines) -> Result<(u64, bool), Error> {
+    let (begun, mut count) = (Instant::now(), 0);
+    let is_over = || COUNT_TIME_MAX <= begun.elapsed();
+    while !is_over() {
+        match lines.next(&is_over, &mut |_| ())? {
+            Progress::Line => count += 1,
+            Progress::Paused => break,
+            Progress::Limit | Progress::Complete => return Ok((count, true)),
+        }
+    }
+    Ok((count, false))
+}
+
+/// Compares the places of two lines in the order of all lines.
+fn compare(one: &HeldLine, other: &HeldLine) -> Ordering {
+    let stream = |line: &HeldLine| match metadata::unmark(&line.stream) {
+        Some(own) => (own, true),
+        None => (line.stream.clone(), false),
+    };
+    let by_time = one.id.timestamp.cmp(&other.id.timestamp);
+    let by_stream = || if one.stream == other.stream { Ordering::Equal } else { stream(one).cmp(&stream(other)) };
+    by_time.then_with(by_stream).then_with(|| one.id.number.cmp(&other.id.number))
+}

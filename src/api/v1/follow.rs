@@ -1,0 +1,165 @@
+//! `GET /api/v1/follow`: lines as they come, on a WebSocket, resumable by the id of the last one.
+//!
+//! A browser shows a page nothing of a WebSocket that is refused, so whatever is wrong with a request is said in the frame
+//! that closes it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_std::channel;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::{self, Message};
+use blocking::unblock;
+use tide::Request;
+
+use crate::api::error::Error;
+use crate::api::v1::arguments::Arguments;
+use crate::api::v1::feed::{Feed, From};
+use crate::api::v1::lines::everything;
+use crate::api::v1::records::{self, Begin};
+use crate::api::websocket::{self, Event, SILENCE_MAX, Socket};
+use crate::api::{State, time};
+use crate::model::budget::Budget;
+use crate::model::{TimeRange, Timestamp};
+use crate::query::{Live, Source};
+
+/// How many of the lines there are come first where nothing is said.
+const LAST_DEFAULT: u64 = 200;
+/// Most of them.
+const LAST_MAX: u64 = 5000;
+/// How often something is sent while no line comes.
+const BEAT_INTERVAL: Duration = Duration::from_secs(5);
+/// The least time between two frames that are not full.
+const FRAME_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Answers the request.
+pub(super) async fn follow(mut request: Request<State>) -> tide::Result {
+    let arguments = Arguments::of(&mut request).await;
+    let state = request.state().clone();
+    Ok(websocket::accept(&request, move |socket| converse(socket, state, arguments))?)
+}
+
+/// Talks to a client until either side has enough.
+async fn converse(mut socket: Socket, state: State, arguments: Result<Arguments, Error>) {
+    let followed = match arguments.and_then(|arguments| Ok((arguments, state.queries.tail()?))) {
+        Ok((arguments, (_turn, budget))) => run(&mut socket, &state, arguments, Arc::new(budget)).await,
+        Err(error) => Err(End::Fault(error)),
+    };
+    let (code, reason) = match followed {
+        Ok(()) => (CloseCode::Normal, String::new()),
+        Err(End::Stop) => (CloseCode::Restart, "the agent stops: come back with the last id".to_owned()),
+        Err(End::Fault(error)) => (CloseCode::Policy, error.to_string()),
+        Err(End::Silence) => return log::debug!("a client that follows has said nothing for {SILENCE_MAX:?}"),
+        Err(End::Connection(error)) => return log::debug!("a connection that follows broke off: {error}"),
+    };
+    websocket::close(&mut socket, code, &reason).await;
+}
+
+/// Why the end comes that the client has not asked for.
+enum End {
+    Connection(tungstenite::Error),
+    Silence,
+    Stop,
+    Fault(Error),
+}
+
+impl std::convert::From<tungstenite::Error> for End {
+    fn from(error: tungstenite::Error) -> Self {
+        Self::Connection(error)
+    }
+}
+
+impl std::convert::From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Fault(error)
+    }
+}
+
+/// Sends what there is, and then what comes, until the client closes. What waits to be sent is within `budget`.
+async fn run(socket: &mut Socket, state: &State, arguments: Arguments, budget: Arc<Budget>) -> Result<(), End> {
+    let (wake, woken) = channel::bounded(1);
+    let of_state = state.clone();
+    let open = move |search| {
+        // Where it is full, the feed is about to be looked at anyway.
+        let wake = move || {
+            let _ = wake.try_send(());
+        };
+        open(&arguments, &of_state, wake, search, budget)
+    };
+    let mut feed = state.queries.run(None, open).await?;
+    let mut heard = Instant::now();
+    let mut beat_due = Instant::now() + BEAT_INTERVAL;
+    loop {
+        let advanced;
+        (feed, advanced) = unblock(move || {
+            let advanced = feed.advance();
+            (feed, advanced)
+        })
+        .await;
+        advanced?;
+        // What there is more of than one frame takes does not wait for more to come.
+        let mut is_woken = feed.is_full();
+        let is_full = is_woken;
+        let mut frame_due = Instant::now();
+        while let Some(frame) = feed.next_frame() {
+            socket.send(Message::text(frame)).await?;
+            beat_due = Instant::now() + BEAT_INTERVAL;
+            frame_due = if is_full { Instant::now() } else { Instant::now() + FRAME_INTERVAL };
+        }
+        loop {
+            let due = if is_woken { frame_due } else { beat_due };
+            match websocket::next_event(socket, (!is_woken).then_some(&woken), Some(due), &state.stopping).await {
+                Event::Woken => is_woken = true,
+                Event::Due if is_woken => break,
+                Event::Due => {
+                    socket.send(Message::text(feed.beat(time::now()))).await?;
+                    beat_due = Instant::now() + BEAT_INTERVAL;
+                }
+                Event::Ping if SILENCE_MAX < heard.elapsed() => return Err(End::Silence),
+                Event::Ping => socket.send(Message::Ping(Vec::new().into())).await?,
+                Event::Stop => return Err(End::Stop),
+                Event::Message(None | Some(Ok(Message::Close(_)))) => return Ok(()),
+                Event::Message(Some(message)) => {
+                    message?;
+                    heard = Instant::now();
+                }
+            }
+        }
+    }
+}
+
+/// Finds what there is, within `search`, and subscribes to what comes.
+fn open(
+    arguments: &Arguments,
+    state: &State,
+    wake: impl Fn() + Send + Sync + 'static,
+    search: Arc<Budget>,
+    budget: Arc<Budget>,
+) -> Result<Feed, Error> {
+    let expr = arguments.query()?.unwrap_or_else(everything);
+    let from = from(arguments)?;
+    let (snapshot, subscription) = state.database.subscribe(wake);
+    let clock = arguments.clock();
+    let live = Live::new(state.database.clone(), subscription, &expr, &clock, Arc::clone(&budget))?;
+    let mut feed = Feed::open((&expr, from), &clock, &Source::new(snapshot, search), live, budget)?;
+    let start = if let From::Start(time) = from { time } else { TimeRange::ALL.start };
+    let range = TimeRange { start, ..TimeRange::ALL };
+    let about = &state.about;
+    let begin = Begin::new(expr.to_string(), range, arguments.now, &about.version, &about.instance);
+    let mut record = Vec::new();
+    records::push(&mut record, "begin", &begin);
+    feed.begin(record);
+    Ok(feed)
+}
+
+/// Which of the lines there are come first.
+fn from(arguments: &Arguments) -> Result<From, Error> {
+    let start: Option<Timestamp> = arguments.instant("start")?;
+    let last = arguments.count("last", 0, LAST_MAX)?;
+    match (arguments.id("after")?, start, last) {
+        (Some(id), None, None) => Ok(From::After(id)),
+        (None, Some(time), None) => Ok(From::Start(time)),
+        (None, None, last) => Ok(From::Last(last.unwrap_or(LAST_DEFAULT))),
+        _ => Err(Error::bad_request("after, start and last: give one of them")),
+    }
+}

@@ -1,0 +1,92 @@
+//! Lines in the form that was asked for, with what stands between them.
+
+use crate::api::v1::arguments::{Format, Times};
+use crate::api::v1::gaps::Gaps;
+use crate::api::v1::records::{Records, own_labels};
+use crate::api::v1::text;
+use crate::model::{Labels, Timestamp};
+use crate::query::{FoundLine, LineId};
+
+/// Writes lines in the form that was asked for.
+pub(super) struct Writer {
+    pub(super) format: Format,
+    times: Times,
+    names_streams: bool,
+    records: Records,
+    pub(super) gaps: Gaps,
+}
+
+/// A line that is sent later.
+pub(super) struct HeldLine {
+    pub(super) stream: Labels,
+    pub(super) id: LineId,
+    pub(super) text: Vec<u8>,
+}
+
+impl HeldLine {
+    /// What it takes in memory, in bytes.
+    pub(super) fn cost_bytes(&self) -> usize {
+        size_of::<Self>() + self.text.len()
+    }
+}
+
+impl Writer {
+    /// Of records, with the gaps that lie among them.
+    pub(super) fn of_records(gaps: Gaps) -> Self {
+        let records = Records::default();
+        Self { format: Format::Records, times: Times::None, names_streams: false, records, gaps }
+    }
+
+    /// In any form.
+    pub(super) fn new(format: Format, times: Times, names_streams: bool) -> Self {
+        Self { format, times, names_streams, ..Self::of_records(Gaps::default()) }
+    }
+
+    /// Appends a line, and what stands before it. Returns its id.
+    pub(super) fn push(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
+        self.push_gaps(out, Some(line.timestamp));
+        if self.format == Format::Records {
+            self.records.push_stream(out, line.stream);
+        }
+        self.push_line(out, line)
+    }
+
+    /// A line that is sent later.
+    pub(super) fn hold(&mut self, line: &FoundLine<'_>) -> HeldLine {
+        let mut text = Vec::new();
+        let id = self.push_line(&mut text, line);
+        HeldLine { stream: line.stream.clone(), id, text }
+    }
+
+    /// Appends a line that was held, and what stands before it.
+    pub(super) fn push_held(&mut self, out: &mut Vec<u8>, line: &HeldLine) {
+        self.push_gaps(out, Some(line.id.timestamp));
+        if self.format == Format::Records {
+            self.records.push_stream(out, &line.stream);
+        }
+        out.extend_from_slice(&line.text);
+    }
+
+    /// Appends the gaps before a line of this time; all that are left before the end.
+    pub(super) fn push_gaps(&mut self, out: &mut Vec<u8>, line: Option<Timestamp>) {
+        while let Some((stream, gap)) = self.gaps.next_before(line) {
+            self.records.push_gap(out, &stream, &gap);
+        }
+    }
+
+    fn push_line(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
+        let id = self.records.id_of(line);
+        match self.format {
+            Format::Records => self.records.push_line(out, line, id.check),
+            Format::Raw => text::push_raw(out, line),
+            Format::Objects => {
+                text::push_object(out, id.to_string(), line, &own_labels(line.stream), &self.times);
+            }
+            Format::Text => {
+                let labels = self.names_streams.then(|| own_labels(line.stream));
+                text::push_text(out, line, labels.as_deref(), &self.times);
+            }
+        }
+        id
+    }
+}
