@@ -158,7 +158,7 @@ pub struct Gap {
 pub const GAPS_MAX: usize = 1000;
 
 /// Whether a source still has a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SourceState {
     /// Under one of its own names.
     Active,

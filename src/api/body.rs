@@ -4,8 +4,9 @@
 //! answer of any length takes the memory of two pieces beside what it is made of, and a client that reads slowly holds up
 //! no thread. A client that goes away cancels the budget, and with it the piece that is being made.
 
+use std::collections::VecDeque;
 use std::future::Future;
-use std::io::Write as _;
+use std::io::Write;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -172,6 +173,49 @@ impl Pieces for Gzip {
     }
 }
 
+/// A text that is made as a whole, within a budget, and goes piece by piece.
+pub(super) struct Text {
+    pieces: VecDeque<Vec<u8>>,
+    budget: Arc<Budget>,
+}
+
+impl Text {
+    /// No text yet.
+    pub(super) fn within(budget: Arc<Budget>) -> Self {
+        Self { pieces: VecDeque::new(), budget }
+    }
+}
+
+impl Write for Text {
+    /// Fails with a [`Refusal`](crate::model::budget::Refusal) where the budget has nothing for another piece.
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.pieces.back().is_none_or(|last| last.len() == PIECE_BYTES) {
+            self.budget.take(PIECE_BYTES).map_err(std::io::Error::other)?;
+            self.pieces.push_back(Vec::with_capacity(PIECE_BYTES));
+        }
+        let last = self.pieces.back_mut().expect("one was added");
+        let count = bytes.len().min(PIECE_BYTES - last.len());
+        last.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Pieces for Text {
+    fn next_piece(&mut self) -> Result<Vec<u8>, log_database::Error> {
+        let Some(piece) = self.pieces.pop_front() else { return Ok(Vec::new()) };
+        self.budget.give_back(PIECE_BYTES);
+        Ok(piece)
+    }
+
+    fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+}
+
 /// Why compressing cannot fail.
 pub(super) const INTO_MEMORY: &str = "writing to a vector cannot fail";
 
@@ -255,5 +299,25 @@ impl Read for PieceStream {
         let amount = std::io::Read::read(&mut available, buffer)?;
         self.consume(amount);
         Poll::Ready(Ok(amount))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_within_its_budget_and_goes_piece_by_piece() {
+        let mut text = Text::within(Arc::new(Budget::new(3 * PIECE_BYTES)));
+        text.write_all(&vec![b'x'; 2 * PIECE_BYTES + 1]).unwrap();
+        let taken: Vec<usize> = std::iter::from_fn(|| {
+            let piece = text.next_piece().unwrap();
+            (!piece.is_empty()).then(|| text.budget.taken_bytes())
+        })
+        .collect();
+        assert_eq!(taken, [2 * PIECE_BYTES, PIECE_BYTES, 0]);
+
+        let mut text = Text::within(Arc::new(Budget::new(PIECE_BYTES)));
+        assert!(text.write_all(&vec![b'x'; PIECE_BYTES + 1]).is_err());
     }
 }

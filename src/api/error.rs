@@ -80,6 +80,7 @@ impl From<logql::Error> for Error {
 impl From<query::Error> for Error {
     fn from(error: query::Error) -> Self {
         match error {
+            query::Error::TooManyGroups { .. } => Self::bad_request(error.to_string()),
             query::Error::Query(error) => error.into(),
             query::Error::Database(error) => error.into(),
         }

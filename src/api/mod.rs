@@ -38,6 +38,7 @@ use tide::utils::After;
 
 use crate::api::loki::push::Repeats;
 use crate::api::queries::Queries;
+use crate::api::v1::NewestLines;
 use crate::api::websocket::Stopping;
 use crate::log_database::{Database, Statistics};
 use crate::status::Status;
@@ -59,6 +60,8 @@ pub struct State {
     queries: Arc<Queries>,
     /// The entries that were pushed last.
     repeats: Arc<Mutex<Repeats>>,
+    /// What streams said last.
+    newest_lines: Arc<NewestLines>,
     /// Tells live tails when the server stops.
     stopping: Stopping,
 }
@@ -73,6 +76,7 @@ impl State {
             about: Arc::new(about),
             queries,
             repeats: Arc::default(),
+            newest_lines: Arc::default(),
             stopping: Stopping::default(),
         }
     }

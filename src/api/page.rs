@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tide::http::headers::HeaderValues;
 use tide::{Body, Request, Response, StatusCode};
 
 use crate::api::{State, body};
@@ -58,7 +57,9 @@ impl File {
     }
 
     fn answer(&self, request: &Request<State>) -> Response {
-        let is_known = request.header("If-None-Match").is_some_and(|values| names(values, &self.etag));
+        let is_known = request
+            .header("If-None-Match")
+            .is_some_and(|values| values.iter().any(|list| has_tag(list.as_str(), &self.etag)));
         let mut response = Response::new(if is_known { StatusCode::NotModified } else { StatusCode::Ok });
         for (name, value) in HEADERS {
             response.insert_header(name, value);
@@ -79,11 +80,10 @@ impl File {
     }
 }
 
-/// Whether the values of `If-None-Match` have this tag among them (RFC 9110, section 13.1.2).
-fn names(values: &HeaderValues, etag: &str) -> bool {
+/// Whether a list of tags, as `If-None-Match` has it, has this tag among them (RFC 9110, section 13.1.2).
+pub(super) fn has_tag(list: &str, etag: &str) -> bool {
     let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
-    let given = values.iter().flat_map(|value| value.as_str().split(',')).map(str::trim);
-    given.into_iter().any(|given| given == "*" || opaque(given) == opaque(etag))
+    list.split(',').map(str::trim).any(|tag| tag == "*" || opaque(tag) == opaque(etag))
 }
 
 /// Adds the page's routes.

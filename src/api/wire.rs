@@ -1,14 +1,18 @@
 //! The JSON that leaves: wire structs, converted by hand from the crate's own types.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tide::http::mime;
 use tide::{Body, Response, StatusCode};
 
+use crate::api::body::{self, Text};
 use crate::log_database::Statistics;
 use crate::model::Timestamp;
+use crate::model::budget::{Budget, Refusal};
 use crate::status::{SkipReason, SourceStatus};
 
 /// The body of every error.
@@ -168,6 +172,18 @@ pub(super) fn json(value: &impl Serialize) -> Response {
     response.set_body(Body::from(text));
     response.set_content_type(mime::JSON);
     response
+}
+
+/// An answer of JSON that may be long: its text is taken of `budget` until it is sent. Blocks.
+pub(super) fn held_json(value: &impl Serialize, budget: Arc<Budget>) -> Result<Response, crate::api::error::Error> {
+    let mut text = Text::within(budget);
+    let written = serde_json::to_writer(&mut text, value).map_err(io::Error::from);
+    written
+        .and_then(|()| text.write_all(b"\n"))
+        .map_err(|error| error.downcast::<Refusal>().expect("wire structs hold no map with keys that are not text"))?;
+    let mut response = body::response(text)?;
+    response.set_content_type(mime::JSON);
+    Ok(response)
 }
 
 /// Appends a value as JSON.

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::log_database::Error;
 use crate::log_database::index::{Index, Stream};
 use crate::log_database::metadata;
-use crate::log_database::scan::{Bounds, Count, Fold, PatternCount, Scan, StreamTimes, stream_id};
+use crate::log_database::scan::{Bounds, Count, EntryRef, Fold, PatternCount, Scan, StreamTimes, stream_id};
 use crate::log_database::statistics::Statistics;
-use crate::model::{Batch, Labels, Lines, Matcher, Selection, StreamLines, TimeRange, Timestamp};
+use crate::model::budget::Budget;
+use crate::model::{Batch, Direction, Labels, Lines, Matcher, Selection, StreamLines, TimeRange, Timestamp};
 
 /// Everything that had been appended at one moment; does not change and keeps the files it needs.
 #[derive(Clone, Debug)]
@@ -136,6 +139,27 @@ impl Snapshot {
             }
         }
         streams.into_iter().collect()
+    }
+
+    /// Hands the newest entry of each stream that `shown_as` gives labels to `take`, until that breaks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] where the budget does not suffice, or was cancelled.
+    pub fn newest(
+        &self,
+        budget: &Arc<Budget>,
+        shown_as: impl Fn(&Labels) -> Option<Labels>,
+        take: &mut dyn FnMut(EntryRef<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let selection = Selection { direction: Direction::Backward, limit: Some(1), ..Selection::of(Vec::new()) };
+        for stream in self.shown(shown_as) {
+            let mut scan = Scan::new(vec![stream], &selection, &Bounds::default()).within(Arc::clone(budget));
+            if scan.next()?.is_some_and(|entry| take(entry).is_break()) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Whether entries of a stream that `shown_as` gives labels may have metadata.

@@ -9,6 +9,8 @@
 //! | `service` | the label `service_name` |
 //! | `logs` | the lines of a log query, held until all are found |
 //! | `numbers` | the sums of a metric query |
+//! | `streams` | which streams there are, and the newest line of each |
+//! | `volume` | how much there is, as the index tells |
 //! | `lines` | lines one by one, from any place in their order |
 //! | `live` | lines one by one, as they are appended |
 //! | `id` | what a line is known by |
@@ -20,6 +22,8 @@ pub mod logs;
 pub mod numbers;
 pub mod service;
 mod source;
+pub mod streams;
+pub mod volume;
 
 pub use id::{InvalidLineId, LineId, Located, locate, nearest};
 pub use lines::{FoundLine, LineOptions, Lines, Progress};
@@ -36,6 +40,17 @@ pub enum Error {
     /// The query is wrong, or cannot be evaluated over the lines there are.
     #[error(transparent)]
     Query(logql::Error),
+    /// There are more groups of streams, or numbers in all of them, than an answer may have.
+    #[error(
+        "the volume query has more than {groups_max} series or {points_max} points; select fewer streams, name fewer \
+         targetLabels, or ask for longer steps"
+    )]
+    TooManyGroups {
+        /// Most groups.
+        groups_max: usize,
+        /// Most numbers.
+        points_max: usize,
+    },
     /// The database cannot be read, or the query may not go on.
     #[error(transparent)]
     Database(#[from] log_database::Error),

@@ -1,7 +1,5 @@
 //! Answers to queries that are made while they are sent: what they are made of is held, their text never is as a whole.
 
-use std::collections::VecDeque;
-use std::io::{self, Write};
 use std::iter::once;
 use std::sync::Arc;
 
@@ -85,49 +83,6 @@ impl Held {
 fn share(bytes: usize, part: usize, whole: usize) -> usize {
     let share = bytes as u128 * part as u128 / whole as u128;
     usize::try_from(share).expect("a part of what fits")
-}
-
-/// A text that is made as a whole, within a budget, and goes piece by piece.
-pub(super) struct Text {
-    pieces: VecDeque<Vec<u8>>,
-    budget: Arc<Budget>,
-}
-
-impl Text {
-    /// No text yet.
-    pub(super) fn within(budget: Arc<Budget>) -> Self {
-        Self { pieces: VecDeque::new(), budget }
-    }
-}
-
-impl Write for Text {
-    /// Fails with a [`Refusal`](crate::model::budget::Refusal) where the budget has nothing for another piece.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.pieces.back().is_none_or(|last| last.len() == PIECE_BYTES) {
-            self.budget.take(PIECE_BYTES).map_err(io::Error::other)?;
-            self.pieces.push_back(Vec::with_capacity(PIECE_BYTES));
-        }
-        let last = self.pieces.back_mut().expect("one was added");
-        let count = bytes.len().min(PIECE_BYTES - last.len());
-        last.extend_from_slice(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Pieces for Text {
-    fn next_piece(&mut self) -> Result<Vec<u8>, log_database::Error> {
-        let Some(piece) = self.pieces.pop_front() else { return Ok(Vec::new()) };
-        self.budget.give_back(PIECE_BYTES);
-        Ok(piece)
-    }
-
-    fn budget(&self) -> &Arc<Budget> {
-        &self.budget
-    }
 }
 
 /// Streams, each in as many parts as it has lines.
@@ -217,15 +172,5 @@ mod tests {
         let mut elements = Elements::new(Vec::new(), result.into_iter().fuse(), Vec::new(), 5, budget);
         assert_eq!(taken_after_each(&mut elements), [1000, 1000]);
         assert_eq!(elements.budget().taken_bytes(), 0);
-    }
-
-    #[test]
-    fn a_text_is_within_its_budget_and_goes_piece_by_piece() {
-        let mut text = Text::within(Arc::new(Budget::new(3 * PIECE_BYTES)));
-        text.write_all(&vec![b'x'; 2 * PIECE_BYTES + 1]).unwrap();
-        assert_eq!(taken_after_each(&mut text), [2 * PIECE_BYTES, PIECE_BYTES, 0]);
-
-        let mut text = Text::within(Arc::new(Budget::new(PIECE_BYTES)));
-        assert!(text.write_all(&vec![b'x'; PIECE_BYTES + 1]).is_err());
     }
 }

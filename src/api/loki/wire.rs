@@ -2,7 +2,7 @@
 //!
 //! Grafana reads an answer while it comes, so the order of its keys matters: what the result is comes before the result.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use serde::ser::Serializer;
 use tide::Response;
 
 use crate::api::error::Error;
-use crate::api::loki::pieces::{Element, Elements, Text};
+use crate::api::loki::pieces::{Element, Elements};
 use crate::api::{body, wire};
 use crate::logql::eval::{self, Line, SeriesLabels};
 use crate::logql::units::NS_PER_MILLISECOND;
-use crate::model::budget::{Budget, Refusal};
+use crate::model::budget::Budget;
 use crate::model::{Labels, Timestamp};
 use crate::query::Seen;
 
@@ -316,14 +316,9 @@ fn as_json(mut response: Response) -> Response {
     response
 }
 
-/// An answer of JSON that may be long: its text is taken of `budget` until it is sent. Blocks.
+/// As [`wire::held_json`].
 pub(super) fn held_json(value: &impl Serialize, budget: Arc<Budget>) -> Result<Response, Error> {
-    let mut text = Text::within(budget);
-    let written = serde_json::to_writer(&mut text, value).map_err(io::Error::from);
-    written
-        .and_then(|()| text.write_all(b"\n"))
-        .map_err(|error| error.downcast::<Refusal>().expect("wire structs hold no map with keys that are not text"))?;
-    Ok(as_json(body::response(text)?))
+    Ok(as_json(wire::held_json(value, budget)?))
 }
 
 /// As [`held_json`], and says that all is well.

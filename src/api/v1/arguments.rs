@@ -201,7 +201,8 @@ impl Arguments {
         self.parameters.all(name).next().is_some()
     }
 
-    fn text(&self, name: &str) -> Result<Option<&str>, Error> {
+    /// The text in parameter `name`.
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Error> {
         let Some(value) = self.parameters.all(name).next() else { return Ok(None) };
         std::str::from_utf8(value).map(Some).map_err(|_| Error::bad_request(format!("{name} is not valid UTF-8")))
     }

@@ -68,7 +68,7 @@ impl Gaps {
 }
 
 /// What the stream of a file's lines is told by: its container's id, or its path.
-fn log_of_path(path: &str) -> &str {
+pub(super) fn log_of_path(path: &str) -> &str {
     let container = path.strip_suffix(".log").and_then(|path| path.rsplit_once('-')).map(|(_, id)| id);
     container.filter(|id| id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).unwrap_or(path)
 }

@@ -322,7 +322,7 @@ impl LineAnswer {
         if is_untold || refusal == Some(Refusal::Abandoned) {
             return Err(match error {
                 query::Error::Database(error) => error,
-                query::Error::Query(error) => {
+                error => {
                     log::error!("a query failed: {error}");
                     refusal.unwrap_or(Refusal::Abandoned).into()
                 }

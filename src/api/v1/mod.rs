@@ -8,13 +8,16 @@ mod follow;
 mod gaps;
 mod lines;
 mod records;
+mod streams;
 mod text;
 mod writer;
 
 use crate::api::State;
+pub(super) use streams::NewestLines;
 
 /// Adds the routes.
 pub(super) fn add_routes(app: &mut tide::Server<State>) {
     app.at("/api/v1/lines").get(lines::get).post(lines::get);
+    app.at("/api/v1/streams").get(streams::get);
     app.at("/api/v1/follow").get(follow::follow);
 }

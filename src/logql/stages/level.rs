@@ -69,8 +69,8 @@ pub(super) fn add(entry: &Entry<'_>, labels: &mut LabelSet) {
     labels.add_metadata(LEVEL_LABEL, of(entry));
 }
 
-/// The level of an entry.
-pub(in crate::logql) fn of<'a>(entry: &Entry<'a>) -> &'a str {
+/// The level of an entry, as its labels or its text tell.
+pub fn of<'a>(entry: &Entry<'a>) -> &'a str {
     if let Some(level) = of_labels(entry) {
         return normalised(level.as_bytes()).unwrap_or(level);
     }

@@ -37,7 +37,7 @@ use crate::model::budget::Budget;
 pub(in crate::logql) use labels::EXTRACTED_SUFFIX;
 use labels::LabelSet;
 pub use labels::{LineLabel, LineLabels};
-pub(in crate::logql) use level::of as level_of;
+pub use level::of as level_of;
 pub use level::of_text as level_of_text;
 pub(in crate::logql) use pattern::literals as pattern_literals;
 use wanted::Wanted;
