@@ -228,8 +228,15 @@ impl<'a> Pump<'a> {
     fn balance(&mut self, collector: &impl Collector) {
         if self.balanced.is_none_or(|when| BALANCE_INTERVAL <= when.elapsed()) {
             self.status.balance(collector.waiting_bytes());
-            self.balanced = Some(Instant::now());
+            let now = Instant::now();
+            self.status.rate.update(self.balanced.map_or(Duration::ZERO, |before| now - before), self.lines_taken());
+            self.balanced = Some(now);
         }
+    }
+
+    /// How many lines the database was given so far.
+    fn lines_taken(&self) -> u64 {
+        self.status.lines_read.get() + self.status.pushes.entries.get()
     }
 
     fn is_commit_due(&self) -> bool {

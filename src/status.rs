@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::model::Timestamp;
 
@@ -258,6 +259,30 @@ impl Import {
     }
 }
 
+/// How fast something comes.
+#[derive(Debug, Default)]
+pub struct Rate {
+    /// How many there were when it was looked at last.
+    count: Gauge,
+    /// How many came each second before that.
+    per_second: Gauge,
+}
+
+impl Rate {
+    /// Notes that there are `count` now, so long after the last time.
+    pub fn update(&self, elapsed: Duration, count: u64) {
+        let new = u128::from(count.saturating_sub(self.count.get()));
+        let per_second = (new * 1000).checked_div(elapsed.as_millis()).unwrap_or_default();
+        self.per_second.set(u64::try_from(per_second).unwrap_or(u64::MAX));
+        self.count.set(count);
+    }
+
+    /// How many came each second of late.
+    pub fn per_second(&self) -> u64 {
+        self.per_second.get()
+    }
+}
+
 /// What the agent says of itself.
 #[derive(Debug, Default)]
 pub struct Status {
@@ -265,6 +290,8 @@ pub struct Status {
     pub bytes_read: Counter,
     /// Entries made of them.
     pub lines_read: Counter,
+    /// Lines that the database is given.
+    pub rate: Rate,
     /// Bytes that were found in sources, as the file system gives their sizes.
     pub bytes_seen: Counter,
     /// Bytes of sources that the database has taken, as lines were cut out of them.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tide::{Request, Response, StatusCode};
 
+use crate::api::parameters::Parameters;
 use crate::api::{State, page, wire};
 use crate::status::SourceState;
 
@@ -34,8 +35,15 @@ pub(super) async fn index(request: Request<State>) -> tide::Result {
 
 /// Says how the agent, its sources and its database are.
 pub(super) async fn status(request: Request<State>) -> tide::Result {
-    let State { status, about, .. } = request.state();
+    let State { status, about, queries, database, .. } = request.state();
     let statistics = request.state().statistics().await;
+    let parameters = Parameters::parse(request.url().query().unwrap_or_default())?;
+    let shows_sources = parameters.get("sources", "0 or 1", |text| match text {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    })?;
+    let sources = || status.sources().iter().map(|source| wire::Source::from(source.as_ref())).collect();
     Ok(wire::json(&wire::Status {
         version: &about.version,
         commit: &about.commit,
@@ -59,7 +67,11 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         held_deleted_bytes: status.held_deleted_bytes.get(),
         gaps: status.gaps().into_iter().map(wire::Gap::from).collect(),
         import: wire::Import::from(&status.import),
-        sources: status.sources().iter().map(|source| wire::Source::from(source.as_ref())).collect(),
+        lines_per_second: status.rate.per_second(),
+        queries: wire::Load { running: queries.query_count(), max: queries.limits().at_once_max },
+        tails: wire::Load { running: queries.tail_count(), max: queries.limits().tails_max },
+        retention: wire::Retention::new(database.retention(), &statistics),
+        sources: shows_sources.unwrap_or(true).then(sources),
     }))
 }
 

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_lock::{Semaphore, SemaphoreGuardArc};
@@ -62,7 +63,35 @@ pub(super) struct Queries {
     pool: Arc<Budget>,
     /// The part of the pool that is for tails.
     tail_pool: Arc<Budget>,
+    /// How many queries work, and how many tails there are.
+    open: Open,
     status: Arc<Status>,
+}
+
+/// How many there are of each kind.
+#[derive(Debug, Default)]
+struct Open {
+    queries: Arc<AtomicUsize>,
+    tails: Arc<AtomicUsize>,
+}
+
+/// A turn, which is counted as long as it lasts.
+pub(super) struct Turn {
+    count: Arc<AtomicUsize>,
+    _guard: SemaphoreGuardArc,
+}
+
+impl Turn {
+    fn new(guard: SemaphoreGuardArc, count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self { count: Arc::clone(count), _guard: guard }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Queries {
@@ -71,12 +100,22 @@ impl Queries {
         let pool = Arc::new(Budget::new(limits.all_bytes_max));
         let tail_bytes_max = limits.all_bytes_max.saturating_sub(limits.bytes_max);
         let tail_pool = Arc::new(Budget::within(Arc::clone(&pool), tail_bytes_max));
-        Self { limits, turns, tails, pool, tail_pool, status }
+        Self { limits, turns, tails, pool, tail_pool, open: Open::default(), status }
     }
 
     /// What queries may take.
     pub(super) fn limits(&self) -> QueryLimits {
         self.limits
+    }
+
+    /// How many queries work at the moment.
+    pub(super) fn query_count(&self) -> usize {
+        self.open.queries.load(Ordering::Relaxed)
+    }
+
+    /// How many live tails there are.
+    pub(super) fn tail_count(&self) -> usize {
+        self.open.tails.load(Ordering::Relaxed)
     }
 
     /// What `work` makes, on a blocking thread, for no longer than `time_max` where that is less than the limit.
@@ -109,12 +148,13 @@ impl Queries {
     }
 
     /// One of the live tails there may be, for as long as the guard lives, and what it may take.
-    pub(super) fn tail(&self) -> Result<(SemaphoreGuardArc, Budget), Error> {
+    pub(super) fn tail(&self) -> Result<(Turn, Budget), Error> {
         let turn = self.tails.try_acquire_arc().ok_or_else(|| {
             let max = self.limits.tails_max;
             let message = format!("max concurrent tail requests limit exceeded, count > limit ({} > {max})", max + 1);
             Error::new(StatusCode::TooManyRequests, message)
         })?;
+        let turn = Turn::new(turn, &self.open.tails);
         Ok((turn, Budget::within(Arc::clone(&self.tail_pool), self.limits.tail_bytes_max)))
     }
 
@@ -131,15 +171,16 @@ impl Queries {
     }
 
     /// Waits for a turn.
-    async fn turn(&self) -> Result<SemaphoreGuardArc, Error> {
+    async fn turn(&self) -> Result<Turn, Error> {
         let QueryLimits { at_once_max, queue_time_max, .. } = self.limits;
-        timeout(queue_time_max, self.turns.acquire_arc()).await.map_err(|_| {
+        let turn = timeout(queue_time_max, self.turns.acquire_arc()).await.map_err(|_| {
             let message = format!(
                 "too many outstanding requests: {at_once_max} queries are answered at a time, and none of them ended \
                  within {queue_time_max:?}; try again later"
             );
             Error::new(StatusCode::TooManyRequests, message)
-        })
+        })?;
+        Ok(Turn::new(turn, &self.open.queries))
     }
 
     async fn within<T>(&self, time_max: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -10,7 +10,7 @@ use tide::http::mime;
 use tide::{Body, Response, StatusCode};
 
 use crate::api::body::{self, Text};
-use crate::log_database::Statistics;
+use crate::log_database::{RetentionLimits, Statistics};
 use crate::model::Timestamp;
 use crate::model::budget::{Budget, Refusal};
 use crate::status::{SkipReason, SourceStatus};
@@ -69,7 +69,57 @@ pub(super) struct Status<'a> {
     pub(super) gaps: Vec<Gap>,
     /// What was in files at the start.
     pub(super) import: Import,
-    pub(super) sources: Vec<Source>,
+    /// Lines that came each second of late.
+    pub(super) lines_per_second: u64,
+    pub(super) queries: Load,
+    pub(super) tails: Load,
+    pub(super) retention: Retention,
+    /// Left out where nobody asks for them: there is one for each file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sources: Option<Vec<Source>>,
+}
+
+/// How many there are, and may be, in `/status`.
+#[derive(Serialize)]
+pub(super) struct Load {
+    pub(super) running: usize,
+    pub(super) max: usize,
+}
+
+/// How much is kept, in `/status`.
+#[derive(Serialize)]
+pub(super) struct Retention {
+    /// Null for no limit.
+    bytes_max: Option<u64>,
+    /// Null for no limit.
+    age_seconds_max: Option<u64>,
+    /// How many segments were dropped since the start.
+    dropped_segments: u64,
+    /// Null where none was.
+    last_dropped: Option<Dropped>,
+}
+
+/// What was dropped last, in `/status`.
+#[derive(Serialize)]
+struct Dropped {
+    /// RFC 3339.
+    time: String,
+    reason: &'static str,
+}
+
+impl Retention {
+    pub(super) fn new(limits: RetentionLimits, statistics: &Statistics) -> Self {
+        let dropped = |dropped: crate::log_database::Dropped| Dropped {
+            time: rfc3339(dropped.time),
+            reason: if dropped.is_for_age { "age" } else { "size" },
+        };
+        Self {
+            bytes_max: limits.bytes,
+            age_seconds_max: limits.age.map(|age| age.as_secs()),
+            dropped_segments: statistics.dropped_segments,
+            last_dropped: statistics.last_dropped.map(dropped),
+        }
+    }
 }
 
 /// How far what was in files at the start is read, in `/status`.

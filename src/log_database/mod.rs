@@ -57,7 +57,7 @@ pub use scan::{
     StreamTimes, stream_id,
 };
 pub use snapshot::{Extent, Snapshot};
-pub use statistics::Statistics;
+pub use statistics::{Dropped, Statistics};
 pub use subscription::{Missed, MissedOfStream, Received, Subscription};
 
 #[cfg(test)]

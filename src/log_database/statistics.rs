@@ -2,6 +2,15 @@
 
 use crate::model::Timestamp;
 
+/// Lines that are kept no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// When they were dropped.
+    pub time: Timestamp,
+    /// Whether it was for their age; else it was for the bytes of all that is kept.
+    pub is_for_age: bool,
+}
+
 /// What the database holds and what happened to it since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -37,4 +46,8 @@ pub struct Statistics {
     pub syncs: u64,
     /// Those that failed.
     pub sync_failures: u64,
+    /// Segments that were dropped since the database was opened.
+    pub dropped_segments: u64,
+    /// The last of them.
+    pub last_dropped: Option<Dropped>,
 }

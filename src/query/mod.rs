@@ -25,6 +25,9 @@ mod source;
 pub mod streams;
 pub mod volume;
 
+#[cfg(test)]
+mod tests;
+
 pub use id::{InvalidLineId, LineId, Located, locate, nearest};
 pub use lines::{FoundLine, LineOptions, Lines, Progress};
 pub use live::Live;

@@ -3,7 +3,9 @@
 mod agent;
 mod grafana;
 mod http;
+mod lines;
 mod loki;
+mod page;
 mod pipeline_cases;
 mod push;
 mod support;

@@ -147,7 +147,7 @@ impl Client {
 
     /// Reads the body that belongs to a head; `None` where the server closes before its end.
     pub(crate) fn read_body(&mut self, mut answer: Answer) -> Option<Answer> {
-        if answer.status == 204 {
+        if matches!(answer.status, 204 | 304) {
             return Some(answer);
         }
         if let Some((_, length)) = answer.head.split_once("content-length: ") {
@@ -155,18 +155,25 @@ impl Client {
                 length.split('\r').next().and_then(|length| length.parse().ok()).expect("a length is a number");
             answer.body = self.read_exact(length)?;
         } else if answer.head.contains("transfer-encoding: chunked") {
-            loop {
-                let length = usize::from_str_radix(self.read_line()?.trim_end(), 16).expect("a chunk has its length");
-                answer.body.extend(self.read_exact(length)?);
-                self.read_line()?;
-                if length == 0 {
-                    break;
-                }
+            while let Some(chunk) = self.try_read_chunk()? {
+                answer.body.extend(chunk);
             }
         } else {
             answer.body = self.read_to_close();
         }
         Some(answer)
+    }
+
+    /// Reads the next chunk of a body; `None` after the last.
+    pub(crate) fn read_chunk(&mut self) -> Option<Vec<u8>> {
+        self.try_read_chunk().expect("the body goes on")
+    }
+
+    fn try_read_chunk(&mut self) -> Option<Option<Vec<u8>>> {
+        let length = usize::from_str_radix(self.read_line()?.trim_end(), 16).expect("a chunk has its length");
+        let chunk = self.read_exact(length)?;
+        self.read_line()?;
+        Some((0 < length).then_some(chunk))
     }
 
     /// Reads an answer up to the empty line.

@@ -7,8 +7,8 @@ use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::wire;
-use crate::logql;
 use crate::logql::limits::{ENTRIES_MAX, SERIES_MAX};
+use crate::logql::{self, Position};
 
 /// The version of Loki whose API this is; clients choose by it what they ask for.
 const LOKI_VERSION: &str = "3.7.0";
@@ -60,7 +60,12 @@ pub(super) async fn format_query(mut request: Request<State>) -> Result<Response
     let work = move |_| match logql::parse(&query) {
         Ok(expr) => Ok(wire::success(logql::pretty(&expr))),
         Err(error) => {
-            let mut response = wire::json(&json!({"status": "invalid-query", "error": error.to_string()}));
+            let mut refusal = json!({"status": "invalid-query", "error": error.to_string()});
+            if let Some(Position { line, column }) = error.position() {
+                refusal["line"] = line.into();
+                refusal["column"] = column.into();
+            }
+            let mut response = wire::json(&refusal);
             response.set_status(StatusCode::BadRequest);
             Ok(response)
         }

@@ -219,8 +219,10 @@ struct LineAnswer {
     /// Whether all is sent, but for `next`.
     is_over: bool,
     source: Source,
-    /// How long it has taken so far, without the time that the client took.
+    /// How long the pieces so far have taken, without the time that the client took.
     time: Duration,
+    /// When the piece that is being made was begun.
+    began: Instant,
     /// `None` for as long as it takes, as what is saved to a file may.
     time_max: Option<Duration>,
 }
@@ -239,6 +241,7 @@ impl LineAnswer {
             is_over: false,
             source: source.clone(),
             time: Duration::ZERO,
+            began: Instant::now(),
             time_max: ask.download.is_none().then_some(time_max),
         }
     }
@@ -311,7 +314,7 @@ impl LineAnswer {
         }
         let (first, last) = self.ends.map(|(first, last)| (first.to_string(), last.to_string())).unzip();
         let unreadable_parts = self.source.snapshot.unreadable_count();
-        let seconds = self.time.as_secs_f64();
+        let seconds = (self.time + self.began.elapsed()).as_secs_f64();
         records::push(piece, "end", &End { reason, first, last, unreadable_parts, seconds });
     }
 
@@ -344,14 +347,14 @@ impl Pieces for LineAnswer {
     fn next_piece(&mut self) -> Result<Vec<u8>, log_database::Error> {
         let mut piece = take(&mut self.next);
         while !self.is_over {
-            let began = Instant::now();
+            self.began = Instant::now();
             let time = if self.is_first_piece { FIRST_PIECE_TIME } else { PIECE_TIME };
             let sent = self.ends;
-            let filled = self.fill(&mut piece, began + time);
-            self.time += began.elapsed();
+            let filled = self.fill(&mut piece, self.began + time);
             if let Err(error) = filled {
                 self.break_off(&mut piece, error)?;
             }
+            self.time += self.began.elapsed();
             self.is_first_piece = false;
             if !self.is_over && self.time_max.is_some_and(|max| max <= self.time) {
                 if self.writer.format != Format::Records {

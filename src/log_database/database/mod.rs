@@ -23,7 +23,7 @@ use crate::log_database::journal::{self, JournalFile, Rollover, Settled, Skeleto
 use crate::log_database::part::StreamParts;
 use crate::log_database::segment::{self, Segment};
 use crate::log_database::snapshot::Snapshot;
-use crate::log_database::statistics::Statistics;
+use crate::log_database::statistics::{Dropped, Statistics};
 use crate::log_database::storage::Storage;
 use crate::log_database::subscription::{QUEUE_BYTES_MAX, Queue, Received, Subscription};
 use crate::model::{Batch, Checkpoint};
@@ -107,6 +107,8 @@ struct Counters {
     sync_failures: Counter,
     /// Parts of journal files that are no more, which could not be read when their lines were moved to segments.
     lost_parts: Counter,
+    dropped_segments: Counter,
+    last_dropped: Mutex<Option<Dropped>>,
 }
 
 /// What readers see.
@@ -268,8 +270,15 @@ impl Database {
             commits: counters.commits.get(),
             syncs: counters.syncs.get(),
             sync_failures: counters.sync_failures.get(),
+            dropped_segments: counters.dropped_segments.get(),
+            last_dropped: *counters.last_dropped.lock().unwrap_or_else(PoisonError::into_inner),
             ..statistics
         }
+    }
+
+    /// How much is kept.
+    pub fn retention(&self) -> RetentionLimits {
+        self.shared.options.retention
     }
 
     /// Bytes that the medium still takes.

@@ -3,13 +3,14 @@
 //! What counts is when lines were stored, not the times that they tell of: a log that tells of last year is kept as long
 //! as any other. Lines are dropped by whole segments and never rewritten.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::log_database::Error;
 use crate::log_database::database::Database;
 use crate::log_database::database::maintenance::Maintenance;
 use crate::log_database::segment::Segment;
+use crate::log_database::statistics::Dropped;
 use crate::model::Timestamp;
 
 /// How long to wait after a segment was dropped for its age before the next one is: a clock that is wrong by years must not
@@ -46,6 +47,10 @@ impl Database {
             maintenance.aged = Some(now);
         }
         self.state().remove_files(oldest.sequences());
+        let counters = &self.shared.counters;
+        counters.dropped_segments.add(1);
+        let dropped = Dropped { time: now, is_for_age: reason == Reason::Age };
+        *counters.last_dropped.lock().unwrap_or_else(PoisonError::into_inner) = Some(dropped);
         log::info!(
             "{} is dropped: it is {}",
             oldest.name(),

@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod metadata;
 mod model;
+mod places;
 mod room;
 mod scan;
 mod segments;
