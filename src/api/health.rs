@@ -17,6 +17,7 @@ GET /ui/                     the page: see, search and follow every log in a bro
 GET /logs/<label>/<value>    the lines of all streams with that label, a JSON array in time order;
                              ?limit= the newest so many, ?since= and ?until= a time (RFC 3339, Unix, or 15m, 2d ago),
                              ?contains= a text
+GET /api/v1/lines            lines by LogQL with exact cursors, see docs/api.md; follow, streams
 GET /loki/api/v1/...         Loki's query API: a Loki data source for Grafana, --addr for logcli
 GET /status                  the sources and how far each is read
 GET /metrics                 the same for Prometheus

@@ -6,9 +6,12 @@
 #![expect(clippy::disallowed_methods, reason = "a test reads the source itself, not through the agent's file module")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use regex::Regex;
 
 /// What each module may name in this crate, besides itself and what is below it. The longest module that matches counts.
@@ -54,6 +57,17 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
 
 /// A file that grows beyond this many lines of code, tests not counted, is two files.
 const CODE_LINES_MAX: usize = 600;
+/// Most bytes of the page's files, each compressed as browsers are sent it.
+const PAGE_BYTES_MAX: usize = 150 << 10;
+/// Most of them that the first screen needs.
+const SCRIPT_BYTES_MAX: usize = 75 << 10;
+/// Addresses in the page that nothing is loaded from: names of XML's namespaces.
+const NAMESPACES: [&str; 4] = [
+    "http://www.w3.org/1999/xhtml",
+    "http://www.w3.org/2000/svg",
+    "http://www.w3.org/1998/Math/MathML",
+    "http://www.w3.org/1999/xlink",
+];
 /// A map that is longer than this is no map.
 const ARCHITECTURE_LINES_MAX: usize = 150;
 /// One reason may cover this many dependencies: a crate and the one that comes with it.
@@ -71,6 +85,10 @@ static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// Where a path in this crate begins.
 static CRATE_PATH: LazyLock<Regex> = LazyLock::new(|| expression(r"\b(crate|monitoring_rs|(?:super::)*super)::"));
+/// An address with a host: one with a scheme, or a quoted one that takes the page's scheme.
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r#"(?:https?|wss?)://[^\s"'`)<>\\$]+|["'`(]//[A-Za-z0-9][^\s"'`)<>]*\.[a-z]{2,}[^\s"'`)<>]*"#)
+});
 static INLINE_MODULE: LazyLock<Regex> = LazyLock::new(|| expression(r"(?m)^\s*(?:pub(?:\([a-z]+\))? )?mod \w+ \{"));
 /// A crate of [`NAMED_ONLY_IN`] at the beginning of a path.
 static EDGE_CRATE: LazyLock<Regex> = LazyLock::new(|| {
@@ -156,6 +174,52 @@ fn every_dependency_has_a_reason() {
 fn the_map_is_short() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the map is there");
     assert!(map.lines().count() <= ARCHITECTURE_LINES_MAX, "ARCHITECTURE.md is over {ARCHITECTURE_LINES_MAX} lines");
+}
+
+#[test]
+fn the_page_is_small() {
+    let files = page();
+    let sizes: Vec<(&str, usize)> =
+        files.iter().map(|(name, bytes)| (name.as_str(), compressed_bytes(bytes))).collect();
+    assert_eq!(page_over_its_limits(&sizes), Vec::<String>::new());
+}
+
+#[test]
+fn the_page_names_no_other_place() {
+    let foreign: Vec<String> = page().iter().flat_map(|(name, bytes)| foreign_addresses(name, bytes)).collect();
+    assert_eq!(foreign, Vec::<String>::new());
+}
+
+/// The page's files by their names.
+fn page() -> Vec<(String, Vec<u8>)> {
+    ["index.html", "app.js", "chart.js", "app.css"]
+        .map(|name| (name.to_owned(), fs::read(root().join("ui/dist").join(name)).expect("the page is built")))
+        .into()
+}
+
+fn compressed_bytes(bytes: &[u8]) -> usize {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(9));
+    encoder.write_all(bytes).expect("memory takes it");
+    encoder.finish().expect("memory takes it").len()
+}
+
+/// What is wrong with the sizes of the page's files.
+fn page_over_its_limits(sizes: &[(&str, usize)]) -> Vec<String> {
+    let of = |is_meant: &dyn Fn(&str) -> bool| -> usize {
+        sizes.iter().filter(|(name, _)| is_meant(name)).map(|(_, bytes)| bytes).sum()
+    };
+    let limits =
+        [("app.js", of(&|name| name == "app.js"), SCRIPT_BYTES_MAX), ("all files", of(&|_| true), PAGE_BYTES_MAX)];
+    let over = limits.into_iter().filter(|(_, bytes, max)| max < bytes);
+    over.map(|(name, bytes, max)| format!("ui/dist: {name} have {bytes} bytes, compressed, over {max}")).collect()
+}
+
+/// The addresses of other places in a file of the page.
+fn foreign_addresses(name: &str, bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let addresses = ADDRESS.find_iter(&text).map(|found| found.as_str());
+    let foreign = addresses.filter(|address| !NAMESPACES.contains(address));
+    foreign.map(|address| format!("ui/dist/{name}: {address}")).collect()
 }
 
 /// Applies a rule to every file of Rust in a folder.
@@ -325,8 +389,8 @@ fn dependencies_without_reason(manifest: &str) -> Vec<String> {
 /// Each rule must be able to fail: a file that breaks it, and one that does not.
 mod rules {
     use super::{
-        CODE_LINES_MAX, Rule, Source, code_length, dependencies_without_reason, leftovers, module_documentation,
-        named_crates, named_modules,
+        CODE_LINES_MAX, PAGE_BYTES_MAX, Rule, SCRIPT_BYTES_MAX, Source, code_length, dependencies_without_reason,
+        foreign_addresses, leftovers, module_documentation, named_crates, named_modules, page_over_its_limits,
     };
 
     #[track_caller]
@@ -401,6 +465,23 @@ mod rules {
         check(leftovers, "src/model.rs", "    // if x {", 1);
         check(leftovers, "src/model.rs", "    // f(x);", 1);
         check(leftovers, "src/model.rs", "    // A sentence with a reason; and another;\n//! let it be;", 0);
+    }
+
+    #[test]
+    fn a_page_over_its_limits_is_found() {
+        assert_eq!(page_over_its_limits(&[("app.js", SCRIPT_BYTES_MAX), ("app.css", 1000)]).len(), 0);
+        assert_eq!(page_over_its_limits(&[("app.js", SCRIPT_BYTES_MAX + 1), ("app.css", 1000)]).len(), 1);
+        assert_eq!(page_over_its_limits(&[("app.js", SCRIPT_BYTES_MAX), ("chart.js", PAGE_BYTES_MAX)]).len(), 1);
+    }
+
+    #[test]
+    fn an_address_of_another_place_is_found() {
+        let found = |text: &str| foreign_addresses("app.js", text.as_bytes()).len();
+        assert_eq!(found(r#"e("http://www.w3.org/2000/svg");f("../api/v1/lines");// a comment"#), 0);
+        assert_eq!(found(r#"fetch(`${scheme}://${location.host}/x`)"#), 0);
+        assert_eq!(found(r#"src="https://cdn.example/x.js""#), 1);
+        assert_eq!(found(r#"import('//cdn.example.com/x.js')"#), 1);
+        assert_eq!(found("url(http://www.w3.org/2000/svg/x)"), 1);
     }
 
     #[test]

@@ -52,8 +52,12 @@ pub(super) struct Feed {
     /// Lines to be sent, in their order.
     held: VecDeque<HeldLine>,
     held_bytes: usize,
-    /// Lines that have been left out since the last one that was sent.
+    /// Lines that have been left out before those that are held.
     missed_count: u64,
+    /// Lines that have been left out after those that are held, and the one that comes next, if any.
+    carried: (u64, Option<HeldLine>),
+    /// Whether there was more than is held now.
+    is_more: bool,
     /// The line that was sent, and that is after all others that were.
     latest: Option<HeldLine>,
     is_late: bool,
@@ -77,6 +81,8 @@ impl Feed {
             held: VecDeque::new(),
             held_bytes: 0,
             missed_count: 0,
+            carried: (0, None),
+            is_more: false,
             latest: None,
             is_late: false,
             budget,
@@ -138,28 +144,41 @@ impl Feed {
     ///
     /// The query cannot be evaluated.
     pub(super) fn advance(&mut self) -> Result<(), Error> {
+        let (missed_count, carried) = std::mem::take(&mut self.carried);
+        self.missed_count += missed_count;
         let sorted_count = self.held.len();
+        carried.into_iter().for_each(|line| self.held.push_back(line));
+        self.is_more = true;
         while self.held_bytes < FRAME_BYTES_MAX {
             let mut held = None;
             let is_found = self.live.next(&mut |line| held = Some(self.writer.hold(line)))?;
-            self.missed_count += self.live.take_missed();
-            let Some(line) = held.filter(|_| is_found) else { break };
-            let bytes = line.cost_bytes();
-            if self.budget.take(bytes).is_err() {
-                self.missed_count += 1;
-                continue;
+            let mut missed_count = self.live.take_missed();
+            let line = held.filter(|line| {
+                let is_taken = self.budget.take(line.cost_bytes()).is_ok();
+                missed_count += u64::from(!is_taken);
+                is_taken
+            });
+            self.held_bytes += line.as_ref().map_or(0, HeldLine::cost_bytes);
+            if 0 < missed_count && !self.held.is_empty() {
+                // What is missing is after what is held, and before what is not.
+                self.carried = (missed_count, line);
+                break;
             }
-            self.held_bytes += bytes;
-            self.held.push_back(line);
+            self.missed_count += missed_count;
+            self.held.extend(line);
+            if !is_found {
+                self.is_more = false;
+                break;
+            }
         }
         // What came at one time is sent in the order of all lines.
         self.held.make_contiguous()[sorted_count..].sort_by(compare);
         Ok(())
     }
 
-    /// Whether there is enough to be sent at once.
-    pub(super) fn is_full(&self) -> bool {
-        FRAME_BYTES_MAX <= self.held_bytes
+    /// Whether there was more than is held now.
+    pub(super) fn is_more(&self) -> bool {
+        self.is_more
     }
 
     /// The next frame; `None` where there is nothing to be sent.

@@ -97,14 +97,14 @@ async fn run(socket: &mut Socket, state: &State, arguments: Arguments, budget: A
         })
         .await;
         advanced?;
-        // What there is more of than one frame takes does not wait for more to come.
-        let mut is_woken = feed.is_full();
-        let is_full = is_woken;
+        // What there is more of than is held does not wait for more to come.
+        let mut is_woken = feed.is_more();
+        let is_more = is_woken;
         let mut frame_due = Instant::now();
         while let Some(frame) = feed.next_frame() {
             socket.send(Message::text(frame)).await?;
             beat_due = Instant::now() + BEAT_INTERVAL;
-            frame_due = if is_full { Instant::now() } else { Instant::now() + FRAME_INTERVAL };
+            frame_due = if is_more { Instant::now() } else { Instant::now() + FRAME_INTERVAL };
         }
         loop {
             let due = if is_woken { frame_due } else { beat_due };
