@@ -29,12 +29,14 @@ const HISTORY_LINES_MAX: u64 = 10_000;
 const HISTORY_BYTES_MAX: usize = 8 << 20;
 /// How long lines are counted that are more than that.
 const COUNT_TIME_MAX: Duration = Duration::from_millis(200);
+/// What a stream takes whose number the client knows, in bytes.
+const STREAM_COST_BYTES: usize = 256;
 /// What a tail takes for as long as it lasts, in bytes: a frame, and the streams that it knows.
 const STANDING_BYTES: usize = 2 * FRAME_BYTES_MAX;
 
 /// Which of the lines there are come first.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum From {
+pub(super) enum History {
     /// Those after this one.
     After(LineId),
     /// Those from this time on.
@@ -58,6 +60,8 @@ pub(super) struct Feed {
     carried: (u64, Option<HeldLine>),
     /// Whether there was more than is held now.
     is_more: bool,
+    /// How many streams there are whose memory is taken.
+    stream_count: usize,
     /// The line that was sent, and that is after all others that were.
     latest: Option<HeldLine>,
     is_late: bool,
@@ -65,9 +69,9 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// Finds the lines there are in `source`, of which `from` says which; `live` brings those after them.
+    /// Finds the lines there are in `source`, of which `history` says which; `live` brings those after them.
     pub(super) fn open(
-        (expr, from): (&LogExpr, From),
+        (expr, history): (&LogExpr, History),
         clock: &Clock,
         source: &Source,
         live: Live,
@@ -83,35 +87,34 @@ impl Feed {
             missed_count: 0,
             carried: (0, None),
             is_more: false,
+            stream_count: 0,
             latest: None,
             is_late: false,
             budget,
         };
         let (mut range, mut bounds, mut limit) = (TimeRange::ALL, Bounds::default(), HISTORY_LINES_MAX);
-        match from {
-            From::After(id) => match query::locate(id, source)? {
+        match history {
+            History::After(id) => match query::locate(id, source)? {
                 Located::At(place) | Located::Gone(place) => bounds.from = Some(place.next()),
                 Located::Unknown => range.start = id.timestamp,
             },
-            From::Start(time) => range.start = time,
-            From::Last(count) => limit = count,
+            History::Start(time) => range.start = time,
+            History::Last(count) => limit = count,
         }
         let lines = |bounds: Bounds, direction, limit| {
             let options = LineOptions { range, bounds, direction, limit, stream: None };
             Lines::new(expr, &options, clock, source)
         };
         let is_cut = feed.hold_newest(lines(bounds.clone(), Direction::Backward, Some(limit))?)?;
-        let is_last = matches!(from, From::Last(_));
-        if let Some(oldest) = feed.held.front()
-            && (is_cut || !is_last)
-        {
-            let place =
-                Place { timestamp: oldest.id.timestamp, stream: oldest.stream.clone(), number: oldest.id.number };
-            let before = oldest.id.to_string();
-            let (count, is_all) = count(lines(Bounds { before: Some(place), ..bounds }, Direction::Backward, None)?)?;
+                let may_be_more = is_cut || feed.held.len() as u64 == limit;
+        if let Some(oldest) = feed.held.front().filter(|_| may_be_more && !matches!(history, History::Last(_))) {
+            let HeldLine { stream, id, .. } = oldest;
+            let place = Place { timestamp: id.timestamp, stream: stream.clone(), number: id.number };
+            let bounds = Bounds { before: Some(place), ..bounds };
+            let (count, is_all) = count(lines(bounds, Direction::Backward, None)?)?;
             if 0 < count {
-                let after = if let From::After(id) = from { Some(id.to_string()) } else { None };
-                let missed = json!({"lines": count, "more": !is_all, "after": after, "before": before});
+                let after = if let History::After(id) = history { Some(id.to_string()) } else { None };
+                let missed = json!({"lines": count, "more": !is_all, "after": after, "before": id.to_string()});
                 records::push(&mut feed.opening, "missed", &missed);
             }
         }
@@ -171,6 +174,9 @@ impl Feed {
                 break;
             }
         }
+        let stream_count = self.writer.stream_count();
+        self.budget.take(stream_count.saturating_sub(self.stream_count) * STREAM_COST_BYTES)?;
+        self.stream_count = stream_count;
         // What came at one time is sent in the order of all lines.
         self.held.make_contiguous()[sorted_count..].sort_by(compare);
         Ok(())

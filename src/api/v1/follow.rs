@@ -14,7 +14,7 @@ use tide::Request;
 
 use crate::api::error::Error;
 use crate::api::v1::arguments::Arguments;
-use crate::api::v1::feed::{Feed, From};
+use crate::api::v1::feed::{Feed, History};
 use crate::api::v1::lines::everything;
 use crate::api::v1::records::{self, Begin};
 use crate::api::websocket::{self, Event, SILENCE_MAX, Socket};
@@ -63,13 +63,13 @@ enum End {
     Fault(Error),
 }
 
-impl std::convert::From<tungstenite::Error> for End {
+impl From<tungstenite::Error> for End {
     fn from(error: tungstenite::Error) -> Self {
         Self::Connection(error)
     }
 }
 
-impl std::convert::From<Error> for End {
+impl From<Error> for End {
     fn from(error: Error) -> Self {
         Self::Fault(error)
     }
@@ -137,12 +137,12 @@ fn open(
     budget: Arc<Budget>,
 ) -> Result<Feed, Error> {
     let expr = arguments.query()?.unwrap_or_else(everything);
-    let from = from(arguments)?;
+    let history = history(arguments)?;
     let (snapshot, subscription) = state.database.subscribe(wake);
     let clock = arguments.clock();
     let live = Live::new(state.database.clone(), subscription, &expr, &clock, Arc::clone(&budget))?;
-    let mut feed = Feed::open((&expr, from), &clock, &Source::new(snapshot, search), live, budget)?;
-    let start = if let From::Start(time) = from { time } else { TimeRange::ALL.start };
+    let mut feed = Feed::open((&expr, history), &clock, &Source::new(snapshot, search), live, budget)?;
+    let start = if let History::Start(time) = history { time } else { TimeRange::ALL.start };
     let range = TimeRange { start, ..TimeRange::ALL };
     let about = &state.about;
     let begin = Begin::new(expr.to_string(), range, arguments.now, &about.version, &about.instance);
@@ -153,13 +153,13 @@ fn open(
 }
 
 /// Which of the lines there are come first.
-fn from(arguments: &Arguments) -> Result<From, Error> {
+fn history(arguments: &Arguments) -> Result<History, Error> {
     let start: Option<Timestamp> = arguments.instant("start")?;
     let last = arguments.count("last", 0, LAST_MAX)?;
     match (arguments.id("after")?, start, last) {
-        (Some(id), None, None) => Ok(From::After(id)),
-        (None, Some(time), None) => Ok(From::Start(time)),
-        (None, None, last) => Ok(From::Last(last.unwrap_or(LAST_DEFAULT))),
+        (Some(id), None, None) => Ok(History::After(id)),
+        (None, Some(time), None) => Ok(History::Start(time)),
+        (None, None, last) => Ok(History::Last(last.unwrap_or(LAST_DEFAULT))),
         _ => Err(Error::bad_request("after, start and last: give one of them")),
     }
 }

@@ -81,20 +81,19 @@ impl Ask {
 /// The answer. Blocks.
 fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Result<Response, Error> {
     let expr = arguments.query()?;
-    let (lines, around) = match ask.around {
+    let (lines, around, expr) = match ask.around {
         Some(around) => match query::locate(around.id, source)? {
-            Located::At(place) => lines_around(&ask, around, place, expr.clone(), arguments, source)?,
+            Located::At(place) => lines_around(&ask, around, place, expr, arguments, source)?,
             Located::Gone(_) | Located::Unknown => return gone(around.id, source),
         },
         None => {
             let (range, bounds) = bounds(&ask, source)?;
             let options = LineOptions { range, bounds, direction: ask.direction, limit: ask.limit, stream: None };
-            let expr = expr.clone().unwrap_or_else(everything);
-            (Lines::new(&expr, &options, &arguments.clock(), source)?, None)
+            let expr = expr.unwrap_or_else(everything);
+            (Lines::new(&expr, &options, &arguments.clock(), source)?, None, expr)
         }
     };
-    let query = expr.unwrap_or_else(everything).to_string();
-    let begin = Begin::new(query, ask.range, arguments.now, &state.about.version, &state.about.instance);
+    let begin = Begin::new(expr.to_string(), ask.range, arguments.now, &state.about.version, &state.about.instance);
     let mut answer = LineAnswer::new(&ask, lines, source, state);
     if ask.format == Format::Records {
         records::push(&mut answer.next, "begin", &begin);
@@ -146,7 +145,8 @@ fn next_after(time: Timestamp) -> Timestamp {
     Timestamp::from_ns(time.as_ns().saturating_add(1))
 }
 
-/// The lines after the one at `place`, itself included, and those before it, which are found backwards.
+/// The lines after the one at `place`, itself included, those before it, which are found backwards, and the query that
+/// they answer: where none is given, one for the line's stream, or for its container.
 fn lines_around(
     ask: &Ask,
     around: Around,
@@ -154,12 +154,16 @@ fn lines_around(
     expr: Option<LogExpr>,
     arguments: &Arguments,
     source: &Source,
-) -> Result<(Lines, Option<Lines>), Error> {
+) -> Result<(Lines, Option<Lines>, LogExpr), Error> {
     let own = metadata::unmark(&place.stream).unwrap_or_else(|| place.stream.clone());
-    let (expr, stream) = match (expr, container_of(&own)) {
+    let container = selector(&own, &CONTAINER_LABELS);
+    let (expr, stream) = match (expr, container) {
         (Some(expr), _) => (expr, None),
         (None, Some(container)) => (container, None),
-        (None, None) => (everything(), Some(own)),
+        (None, None) => {
+            let names: Vec<&str> = own.iter().map(|(name, _)| name).collect();
+            (selector(&own, &names).unwrap_or_else(everything), Some(own.clone()))
+        }
     };
     let lines = |bounds, direction, limit| {
         let options = LineOptions { range: ask.range, bounds, direction, limit: Some(limit), stream: stream.clone() };
@@ -168,16 +172,17 @@ fn lines_around(
     let before = Bounds { from: None, before: Some(place.clone()) };
     let from = Bounds { from: Some(place), before: None };
     let before = lines(before, Direction::Backward, around.before_count)?;
-    Ok((lines(from, Direction::Forward, around.after_count.saturating_add(1))?, Some(before)))
+    let from = lines(from, Direction::Forward, around.after_count.saturating_add(1))?;
+    Ok((from, Some(before), expr))
 }
 
-/// A selector of the container that a stream is of.
-fn container_of(own: &Labels) -> Option<LogExpr> {
+/// A selector of the streams that have these labels as `own` has them; `None` where it lacks one.
+fn selector(own: &Labels, names: &[&str]) -> Option<LogExpr> {
     let matcher = |name: &&str| {
         let value = own.get(name)?.to_owned();
         Some(LabelMatcher { name: (*name).to_owned(), op: MatchOp::Equal, value })
     };
-    let matchers = CONTAINER_LABELS.iter().map(matcher).collect::<Option<Vec<_>>>()?;
+    let matchers = names.iter().map(matcher).collect::<Option<Vec<_>>>()?;
     Some(LogExpr { matchers, stages: Vec::new() })
 }
 
@@ -275,7 +280,14 @@ impl LineAnswer {
         while piece.len() < PIECE_BYTES && Instant::now() < due {
             let mut id = None;
             let is_due = || due <= Instant::now();
-            let progress = self.lines.next(&is_due, &mut |line| id = Some(self.writer.push(piece, line)))?;
+            // What was lost before the first of the lines around one is not among them.
+            let is_edge = self.is_around && self.ends.is_none();
+            let progress = self.lines.next(&is_due, &mut |line| {
+                if is_edge {
+                    self.writer.gaps.skip_before(line.timestamp);
+                }
+                id = Some(self.writer.push(piece, line));
+            })?;
             match progress {
                 Progress::Line => {
                     id.into_iter().for_each(|id| self.note(id));

@@ -112,6 +112,11 @@ impl Records {
         LineId { stream, timestamp: line.timestamp, number: line.number, check: line.check() }
     }
 
+    /// How many streams there are so far.
+    pub(super) fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
     fn stream(&mut self, stored: &Labels) -> &mut Stream {
         // Streams that are there are the rule, and `entry` would take a copy of the labels for each line.
         if !self.streams.contains_key(stored) {

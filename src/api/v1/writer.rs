@@ -42,6 +42,11 @@ impl Writer {
         Self { format, times, names_streams, ..Self::of_records(Gaps::default()) }
     }
 
+    /// How many streams there are so far.
+    pub(super) fn stream_count(&self) -> usize {
+        self.records.stream_count()
+    }
+
     /// Appends a line, and what stands before it. Returns its id.
     pub(super) fn push(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
         self.push_gaps(out, Some(line.timestamp));
