@@ -95,7 +95,10 @@ impl Feed {
         let (mut range, mut bounds, mut limit) = (TimeRange::ALL, Bounds::default(), HISTORY_LINES_MAX);
         match history {
             History::After(id) => match query::locate(id, source)? {
-                Located::At(place) | Located::Gone(place) => bounds.from = Some(place.next()),
+                Located::At(place) | Located::Gone(place) => {
+                    feed.latest = Some(HeldLine { stream: place.stream.clone(), id, text: Vec::new() });
+                    bounds.from = Some(place.next());
+                }
                 Located::Unknown => range.start = id.timestamp,
             },
             History::Start(time) => range.start = time,
@@ -106,7 +109,7 @@ impl Feed {
             Lines::new(expr, &options, clock, source)
         };
         let is_cut = feed.hold_newest(lines(bounds.clone(), Direction::Backward, Some(limit))?)?;
-                let may_be_more = is_cut || feed.held.len() as u64 == limit;
+        let may_be_more = is_cut || feed.held.len() as u64 == limit;
         if let Some(oldest) = feed.held.front().filter(|_| may_be_more && !matches!(history, History::Last(_))) {
             let HeldLine { stream, id, .. } = oldest;
             let place = Place { timestamp: id.timestamp, stream: stream.clone(), number: id.number };

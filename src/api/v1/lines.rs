@@ -81,7 +81,7 @@ impl Ask {
 /// The answer. Blocks.
 fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Result<Response, Error> {
     let expr = arguments.query()?;
-    let (lines, around, expr) = match ask.around {
+    let (lines, held, expr) = match ask.around {
         Some(around) => match query::locate(around.id, source)? {
             Located::At(place) => lines_around(&ask, around, place, expr, arguments, source)?,
             Located::Gone(_) | Located::Unknown => return gone(around.id, source),
@@ -90,7 +90,7 @@ fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Re
             let (range, bounds) = bounds(&ask, source)?;
             let options = LineOptions { range, bounds, direction: ask.direction, limit: ask.limit, stream: None };
             let expr = expr.unwrap_or_else(everything);
-            (Lines::new(&expr, &options, &arguments.clock(), source)?, None, expr)
+            (Lines::new(&expr, &options, &arguments.clock(), source)?, Vec::new(), expr)
         }
     };
     let begin = Begin::new(expr.to_string(), ask.range, arguments.now, &state.about.version, &state.about.instance);
@@ -98,9 +98,7 @@ fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Re
     if ask.format == Format::Records {
         records::push(&mut answer.next, "begin", &begin);
     }
-    if let Some(before) = around {
-        answer.hold(before)?;
-    }
+    answer.hold(held)?;
     let mut response = body::streamed(answer)?;
     set_headers(&mut response, &ask);
     Ok(response)
@@ -145,8 +143,8 @@ fn next_after(time: Timestamp) -> Timestamp {
     Timestamp::from_ns(time.as_ns().saturating_add(1))
 }
 
-/// The lines after the one at `place`, itself included, those before it, which are found backwards, and the query that
-/// they answer: where none is given, one for the line's stream, or for its container.
+/// The lines after the one at `place`; itself and those before it, which are found backwards; and the query that they
+/// answer: where none is given, one for the line's stream, or for its container.
 fn lines_around(
     ask: &Ask,
     around: Around,
@@ -154,7 +152,7 @@ fn lines_around(
     expr: Option<LogExpr>,
     arguments: &Arguments,
     source: &Source,
-) -> Result<(Lines, Option<Lines>, LogExpr), Error> {
+) -> Result<(Lines, Vec<Lines>, LogExpr), Error> {
     let own = metadata::unmark(&place.stream).unwrap_or_else(|| place.stream.clone());
     let container = selector(&own, &CONTAINER_LABELS);
     let (expr, stream) = match (expr, container) {
@@ -170,10 +168,11 @@ fn lines_around(
         Lines::new(&expr, &options, &arguments.clock(), source)
     };
     let before = Bounds { from: None, before: Some(place.clone()) };
-    let from = Bounds { from: Some(place), before: None };
+    let itself = Bounds { from: Some(place.clone()), before: Some(place.clone().next()) };
+    let after = Bounds { from: Some(place.next()), before: None };
     let before = lines(before, Direction::Backward, around.before_count)?;
-    let from = lines(from, Direction::Forward, around.after_count.saturating_add(1))?;
-    Ok((from, Some(before), expr))
+    let itself = lines(itself, Direction::Backward, 1)?;
+    Ok((lines(after, Direction::Forward, around.after_count)?, vec![itself, before], expr))
 }
 
 /// A selector of the streams that have these labels as `own` has them; `None` where it lacks one.
@@ -252,13 +251,15 @@ impl LineAnswer {
     }
 
     /// Finds the lines that are sent before the others, and holds them.
-    fn hold(&mut self, mut before: Lines) -> Result<(), Error> {
-        loop {
-            let mut held = None;
-            before.next(&|| false, &mut |line| held = Some(self.writer.hold(line)))?;
-            let Some(line) = held else { break };
-            self.source.budget.take(line.cost_bytes())?;
-            self.held.push(line);
+    fn hold(&mut self, backwards: Vec<Lines>) -> Result<(), Error> {
+        for mut lines in backwards {
+            loop {
+                let mut held = None;
+                lines.next(&|| false, &mut |line| held = Some(self.writer.hold(line)))?;
+                let Some(line) = held else { break };
+                self.source.budget.take(line.cost_bytes())?;
+                self.held.push(line);
+            }
         }
         if let Some(first) = self.held.last() {
             self.writer.gaps.skip_before(first.id.timestamp);
