@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::log_database::Error;
 use crate::log_database::index::{Index, Stream};
 use crate::log_database::metadata;
-use crate::log_database::scan::{Bounds, Count, EntryRef, Fold, PatternCount, Scan, StreamTimes, stream_id};
+use crate::log_database::scan::{
+    Bounds, Count, EntryRef, Fold, PatternCount, Scan, StoredOrder, StreamTimes, stream_id,
+};
 use crate::log_database::statistics::Statistics;
 use crate::model::budget::Budget;
 use crate::model::{Batch, Direction, Labels, Lines, Matcher, Selection, StreamLines, TimeRange, Timestamp};
@@ -264,13 +266,29 @@ impl Snapshot {
 
     /// How many lines of the stream that is stored with these labels have a time.
     pub fn times_of(&self, stored: &Labels) -> StreamTimes {
-        let mut view = StreamView { stored: self.index.streams.get(stored).cloned(), ..StreamView::default() };
+        StreamTimes::new(self.view_of(stored))
+    }
+
+    /// The entries of the stream that is stored with these labels as they were stored, read within `budget`.
+    pub fn stored_order(&self, stored: &Labels, budget: &Arc<Budget>) -> StoredOrder {
+        StoredOrder::new(self.view_of(stored), Arc::clone(budget))
+    }
+
+    fn view_of(&self, stored: &Labels) -> StreamView {
+        let unmarked = metadata::unmark(stored);
+        let mut view = StreamView {
+            stored: self.index.streams.get(stored).cloned(),
+            stored_labels: stored.clone(),
+            has_metadata: unmarked.is_some(),
+            own_labels: unmarked.unwrap_or_else(|| stored.clone()),
+            ..StreamView::default()
+        };
         for batch in self.pending.iter().flat_map(|batches| batches.iter()) {
             let of_stream = |(_, stream): &(usize, &StreamLines)| stream.labels == *stored && !stream.lines.is_empty();
             let positions = batch.streams.iter().enumerate().filter(of_stream);
             view.pending.extend(positions.map(|(position, _)| PendingLines { batch: Arc::clone(batch), position }));
         }
-        StreamTimes::new(view)
+        view
     }
 
     /// The time of the earliest line; `None` where there is no line. Looks at no line that is committed.

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use crate::log_database::{Bounds, Found, Scan};
+use crate::log_database::{Bounds, EntryRef, Found, Place, Scan, metadata};
 use crate::logql::ast::LogExpr;
 use crate::logql::eval::{LineQuery, Shown};
 use crate::logql::pipeline::Clock;
+use crate::model::budget::Refusal;
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
-use crate::query::{Error, Seen, Source, entry};
+use crate::query::{Error, Seen, Source, entry, service};
 
 /// How many lines may be dropped before it is asked whether a pause is due.
 const LINES_PER_LOOK: u32 = 64;
@@ -47,6 +48,38 @@ impl FoundLine<'_> {
     pub fn check(&self) -> u32 {
         crc32fast::hash(self.stored)
     }
+}
+
+/// Hands the line at `place` to `take`, with so many that were stored before and after it in its stream, in that order,
+/// whatever times they have.
+///
+/// # Errors
+///
+/// [`Error::Database`] where the budget does not suffice, or was cancelled, and what `take` refuses.
+pub fn as_stored(
+    place: &Place,
+    counts: (usize, usize),
+    clock: &Clock,
+    source: &Source,
+    take: &mut dyn FnMut(&FoundLine<'_>) -> Result<(), Refusal>,
+) -> Result<(), Error> {
+    let every_line = LogExpr { matchers: Vec::new(), stages: Vec::new() };
+    let mut query = LineQuery::new(&every_line, TimeRange::ALL, (Direction::Forward, None), clock)?;
+    let own = metadata::unmark(&place.stream).unwrap_or_else(|| place.stream.clone());
+    let labels = service::with_service(&own);
+    let mut room = Vec::new();
+    let order = source.snapshot.stored_order(&place.stream, &source.budget);
+    let mut take = |found: EntryRef<'_>, number| {
+        let (timestamp, stored) = (found.timestamp, found.line);
+        let entry = entry(found, &mut room);
+        match query.process(&entry) {
+            Some(shown) => {
+                take(&FoundLine { stream: &place.stream, timestamp, number, stored, shown }).map_err(Into::into)
+            }
+            None => Ok(()),
+        }
+    };
+    Ok(order.around(place, counts, &labels, &mut take)?)
 }
 
 /// How far lines have come.

@@ -29,7 +29,7 @@ pub mod volume;
 mod tests;
 
 pub use id::{InvalidLineId, LineId, Located, locate, nearest};
-pub use lines::{FoundLine, LineOptions, Lines, Progress};
+pub use lines::{FoundLine, LineOptions, Lines, Progress, as_stored};
 pub use live::Live;
 pub use source::{Seen, Source, entry};
 

@@ -153,6 +153,11 @@ fn lines_stand_around_one_of_their_file_or_their_container() {
     append(&database, &container("a1", "stderr"), &[(2, "two")]);
     append(&database, &container("b2", "stdout"), &[(5, "five: after a restart"), (7, "seven")]);
     append(&database, &[("path", "/other.log")], &[(3, "of another file"), (6, "of another file, too")]);
+    append(
+        &database,
+        &[("path", "/c.log")],
+        &[(8, "of a third file"), (1, "late in its file"), (9, "of a third file, too")],
+    );
     let server = Server::start(database, Settings::default());
     let (_, all, _) = get(&server, "direction=forward");
     let id = |text: &str| &all.iter().find(|(_, line)| line == text).expect("it is there").0;
@@ -161,6 +166,7 @@ fn lines_stand_around_one_of_their_file_or_their_container() {
     assert_eq!(around("four"), ["one", "two", "four", "five: after a restart", "seven"]);
     assert_eq!(around("of another file"), ["of another file", "of another file, too"]);
     assert_eq!(texts(&format!("around={}&before_count=1&after_count=0", id("four"))), ["two", "four"]);
+    assert_eq!(around("late in its file"), ["of a third file", "late in its file", "of a third file, too"]);
     assert_eq!(
         texts(&format!("query={{}}&around={}&before_count=1&after_count=1", id("four"))),
         ["of another file", "four", "five: after a restart"]

@@ -20,6 +20,7 @@ use crate::api::v1::writer::{HeldLine, Writer};
 use crate::api::{State, wire};
 use crate::log_database::{self, Bounds, Place, metadata};
 use crate::logql::ast::{LabelMatcher, LogExpr, MatchOp};
+use crate::logql::pipeline::Clock;
 use crate::model::budget::{Budget, Refusal};
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
 use crate::query::{self, LineId, LineOptions, Lines, Located, Progress, Source};
@@ -81,9 +82,14 @@ impl Ask {
 /// The answer. Blocks.
 fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Result<Response, Error> {
     let expr = arguments.query()?;
+    let mut stored_around = None;
     let (lines, held, expr) = match ask.around {
         Some(around) => match query::locate(around.id, source)? {
-            Located::At(place) => lines_around(&ask, around, place, expr, arguments, source)?,
+            Located::At(place) => {
+                stored_around = Some(place.clone()).filter(|place| expr.is_none() && is_file(place, source));
+                let counts = if stored_around.is_some() { None } else { Some(around) };
+                lines_around(&ask, counts, place, expr, arguments, source)?
+            }
             Located::Gone(_) | Located::Unknown => return gone(around.id, source),
         },
         None => {
@@ -99,6 +105,10 @@ fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Re
         records::push(&mut answer.next, "begin", &begin);
     }
     answer.hold(held)?;
+    if let Some(place) = stored_around {
+        let around = ask.around.expect("the place is that of a line that others stand around");
+        answer.hold_as_stored(&place, around, &arguments.clock())?;
+    }
     let mut response = body::streamed(answer)?;
     set_headers(&mut response, &ask);
     Ok(response)
@@ -147,7 +157,7 @@ fn next_after(time: Timestamp) -> Timestamp {
 /// answer: where none is given, one for the line's stream, or for its container.
 fn lines_around(
     ask: &Ask,
-    around: Around,
+    around: Option<Around>,
     place: Place,
     expr: Option<LogExpr>,
     arguments: &Arguments,
@@ -170,9 +180,24 @@ fn lines_around(
     let before = Bounds { from: None, before: Some(place.clone()) };
     let itself = Bounds { from: Some(place.clone()), before: Some(place.clone().next()) };
     let after = Bounds { from: Some(place.next()), before: None };
+    let Some(around) = around else { return Ok((lines(after, Direction::Forward, 0)?, Vec::new(), expr)) };
     let before = lines(before, Direction::Backward, around.before_count)?;
     let itself = lines(itself, Direction::Backward, 1)?;
     Ok((lines(after, Direction::Forward, around.after_count)?, vec![itself, before], expr))
+}
+
+/// Whether what stands around a line is what was stored before and after it: all of its stream is in one order, and it is
+/// no container, which has other streams beside it.
+fn is_file(place: &Place, source: &Source) -> bool {
+    let own = metadata::unmark(&place.stream);
+    let has_sibling = match &own {
+        Some(own) => source.snapshot.times_of(own).latest().is_some(),
+        None => {
+            let marked = metadata::mark(&place.stream).ok();
+            marked.is_some_and(|marked| source.snapshot.times_of(&marked).latest().is_some())
+        }
+    };
+    !has_sibling && selector(own.as_ref().unwrap_or(&place.stream), &CONTAINER_LABELS).is_none()
 }
 
 /// A selector of the streams that have these labels as `own` has them; `None` where it lacks one.
@@ -261,6 +286,24 @@ impl LineAnswer {
                 self.held.push(line);
             }
         }
+        if let Some(first) = self.held.last() {
+            self.writer.gaps.skip_before(first.id.timestamp);
+        }
+        Ok(())
+    }
+
+    /// Holds the line at `place` with those stored before and after it.
+    fn hold_as_stored(&mut self, place: &Place, around: Around, clock: &Clock) -> Result<(), Error> {
+        let [before, after] =
+            [around.before_count, around.after_count].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+        let (source, writer, held) = (&self.source, &mut self.writer, &mut self.held);
+        query::as_stored(place, (before, after), clock, source, &mut |line| {
+            let line = writer.hold(line);
+            source.budget.take(line.cost_bytes())?;
+            held.push(line);
+            Ok(())
+        })?;
+        self.held.reverse();
         if let Some(first) = self.held.last() {
             self.writer.gaps.skip_before(first.id.timestamp);
         }

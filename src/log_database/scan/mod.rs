@@ -16,6 +16,7 @@ mod parallel;
 mod part;
 mod patterns;
 mod place;
+mod stored;
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -36,6 +37,7 @@ pub use count::{Count, StreamCounts};
 pub use fold::{Fold, Folder, Overview};
 pub use patterns::{Pattern, PatternCount};
 pub use place::{Bounds, Place, StreamTimes, stream_id};
+pub use stored::StoredOrder;
 
 /// Most text of a block that is put together at once, in bytes; less where many streams are read.
 const WINDOW_BYTES_MAX: usize = 4 << 20;

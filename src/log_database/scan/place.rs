@@ -225,7 +225,7 @@ impl TimeCounter {
 }
 
 /// The times of a part's lines in nanoseconds; none where it cannot be read, which is counted and logged.
-fn read_times(view: &StreamView, part: usize) -> Vec<i64> {
+pub(super) fn read_times(view: &StreamView, part: usize) -> Vec<i64> {
     let of_lines = |times: &[Timestamp]| times.iter().map(|time| time.as_ns()).collect();
     match view.stored.as_ref().and_then(|stored| stored.get(part)) {
         Some((StoredIn::Journal(file), part)) => file.read(part).map(|lines| of_lines(lines.timestamps())),

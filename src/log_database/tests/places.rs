@@ -1,12 +1,14 @@
 //! Places: every page of every size comes to the whole, in both directions, wherever lines are stored.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::log_database::storage::SimulatedStorage;
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{Model, labels};
-use crate::log_database::{Bounds, Database, Place, metadata};
+use crate::log_database::{Bounds, Database, EntryRef, Place, metadata};
 use crate::model::{Batch, Direction, Labels, LineFilter, Lines, Selection, StreamLines, TimeRange, Timestamp};
 
 /// What is done between two looks.
@@ -101,8 +103,41 @@ fn paged(database: &Database, filters: &[LineFilter], direction: Direction, size
     }
 }
 
+/// What stands around each entry of each stream is what was appended before and after it.
+#[track_caller]
+fn check_stored(database: &Database, model: &Model) {
+    let snapshot = database.snapshot();
+    for (stream, lines) in &model.streams {
+        let is_marked = metadata::is_marked(stream);
+        let all: Vec<Entry> = lines
+            .iter()
+            .enumerate()
+            .map(|(index, (timestamp, line))| {
+                let number = lines[..index].iter().filter(|(other, _)| other == timestamp).count() as u64;
+                let text = if is_marked { metadata::split(line).0 } else { line };
+                (Place { timestamp: *timestamp, stream: stream.clone(), number }, text.to_vec())
+            })
+            .collect();
+        for (index, (place, _)) in all.iter().enumerate().step_by(3) {
+            for (before, after) in [(0, 0), (1, 2), (all.len(), all.len())] {
+                let mut found = Vec::new();
+                let order = snapshot.stored_order(stream, &Arc::default());
+                let mut take = |entry: EntryRef<'_>, number| {
+                    let place = Place { timestamp: entry.timestamp, stream: stream.clone(), number };
+                    found.push((place, entry.line.to_vec()));
+                    Ok(())
+                };
+                order.around(place, (before, after), stream, &mut take).unwrap();
+                let expected = &all[index.saturating_sub(before)..(index + after + 1).min(all.len())];
+                assert_eq!(found, expected, "{before} before and {after} after entry {index} of {stream}");
+            }
+        }
+    }
+}
+
 #[track_caller]
 fn check(database: &Database, model: &Model) {
+    check_stored(database, model);
     for filters in [vec![], vec![LineFilter::Contains(b"a".to_vec())]] {
         let mut expected = expected(model, &filters);
         let sizes = [1, 3, 7, expected.len().max(1)];
