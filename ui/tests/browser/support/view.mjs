@@ -1,0 +1,64 @@
+// The page as its user names its parts: by role and name, never by class.
+import assert from 'node:assert/strict';
+
+import { PATIENCE, until } from './agent.mjs';
+
+/** A person at the keyboard whose actions are counted: a click, a text typed, a key, each is one. */
+export class Person {
+  constructor(page) {
+    this.page = page;
+    this.actions = 0;
+  }
+
+  async click(locator, options) {
+    this.actions += 1;
+    await locator.click(options);
+  }
+
+  /** Types into what has the focus, as one action. */
+  async type(text) {
+    this.actions += 1;
+    await this.page.keyboard.type(text);
+  }
+
+  async paste(locator, text) {
+    this.actions += 1;
+    await locator.fill(text);
+  }
+
+  async press(key) {
+    this.actions += 1;
+    await this.page.keyboard.press(key);
+  }
+
+  tookAtMost(budget) {
+    assert.ok(this.actions <= budget, `${this.actions} actions, ${budget} were to be enough`);
+  }
+}
+
+export const list = (page) => page.getByRole('grid').first();
+export const rows = (page) => list(page).getByRole('row');
+export const bar = (page) => page.getByRole('searchbox').first();
+export const detail = (page) => page.getByRole('complementary', { name: 'Line' });
+
+/** The text of each row on screen, from the top to the bottom. */
+export async function texts(page) {
+  return list(page).evaluate((grid) => {
+    const rows = [...grid.querySelectorAll('[role=row]')];
+    const placed = rows.map((row) => ({ top: row.getBoundingClientRect().top, text: row.textContent, hidden: row.getClientRects().length === 0 }));
+    return placed.filter((row) => !row.hidden).sort((a, b) => a.top - b.top).map((row) => row.text);
+  });
+}
+
+/** Waits until a row on screen holds `text`. */
+export async function sees(page, text) {
+  return until(`a row says ${text}`, async () => {
+    const found = (await texts(page)).find((row) => (text instanceof RegExp ? text.test(row) : row.includes(text)));
+    return found;
+  }, PATIENCE);
+}
+
+/** Waits until the page says `text` somewhere. */
+export async function reads(page, text) {
+  await page.getByText(text).first().waitFor({ state: 'visible' });
+}
