@@ -1,6 +1,29 @@
-import { signal } from '@preact/signals';
+// Starts the page: preferences, address, keys, then the view.
+import { effect } from '@preact/signals';
 import { h, render } from 'preact';
+import './style/tokens.css';
 import './style/base.css';
-const n = signal(1);
-render(h('p', null, n), document.getElementById('app')!);
-void import('uplot').then((u) => console.log(u.default));
+import './style/shell.css';
+import './style/overview.css';
+import './style/status.css';
+import { watchStatus } from './api/status';
+import { listen } from './keys';
+import { start as startPreferences } from './preferences';
+import { start as startRoute } from './route';
+import { address } from './state';
+import { App } from './view/app';
+
+startPreferences();
+startRoute();
+listen();
+watchStatus();
+
+const TITLES = { overview: 'Overview', logs: 'Logs', status: 'Status' };
+effect(() => {
+  document.title = `${TITLES[address.value.place]} · monitoring-rs`;
+});
+
+const root = document.getElementById('app')!;
+// The skeleton was for before the script.
+root.replaceChildren();
+render(h(App, null), root);

@@ -89,7 +89,7 @@ interface PopoverProps {
   /** Which edges meet: the beginnings (default) or the ends. */
   readonly align?: 'start' | 'end';
   readonly class?: string;
-  readonly role?: string;
+  readonly role?: 'dialog' | 'none';
   readonly children: ComponentChildren;
 }
 

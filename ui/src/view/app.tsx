@@ -1,0 +1,41 @@
+// The page: the bar at the top, the place that the address names, and what lies over both.
+import { useEffect } from 'preact/hooks';
+import { registerKeys } from '../keys';
+import { address } from '../state';
+import { Boundary } from './boundary';
+import { Help, isHelpOpen } from './help';
+import { Logs } from './logs';
+import { Overview } from './overview';
+import { isPickerOpen, StreamPicker } from './streams';
+import { Status } from './status';
+import { Toast } from './toast';
+import { Top } from './top';
+
+export function App() {
+  const { place } = address.value;
+  useEffect(() => registerKeys('Everywhere', [
+    { keys: ['?'], does: 'this help', run: () => void (isHelpOpen.value = true) },
+    { keys: ['s'], does: 'streams: pick from all of them', run: () => void (isPickerOpen.value = true) },
+  ]), []);
+  return <>
+    <a class="skip" href="#main" onClick={skip}>Skip to the lines</a>
+    <Boundary name="top"><Top /></Boundary>
+    <main id="main" class={`place place-${place}`} tabIndex={-1}>
+      <Boundary name={place} key={place}>
+        {place === 'overview' ? <Overview /> : place === 'logs' ? <Logs /> : <Status />}
+      </Boundary>
+    </main>
+    <Boundary name="dialogs">
+      <Help />
+      <StreamPicker />
+      <Toast />
+    </Boundary>
+  </>;
+}
+
+/** To the list if there is one, without touching the address. */
+function skip(event: Event): void {
+  event.preventDefault();
+  const main = document.getElementById('main');
+  (main?.querySelector<HTMLElement>('[role=grid] [tabindex="0"], [role=grid]') ?? main)?.focus();
+}
