@@ -1,17 +1,41 @@
 // What the page does with LogQL that is not of the simple shape: tell metric queries, and search within.
-import type { LineFilter } from './query';
+import { build } from './build';
+import { lex, type Token } from './lexer';
+import { ALL, type LineFilter } from './query';
 
-/** Whether the query answers numbers over time instead of lines. */
-export function isMetric(_text: string): boolean {
-  return false;
+/** Whether the query answers numbers over time instead of lines. A log query begins with its selector, also in parentheses. */
+export function isMetric(text: string): boolean {
+  const first = lex(text).find((token) => token.kind !== 'comment' && text.slice(token.start, token.end) !== '(');
+  return first !== undefined && first.kind !== 'error' && first.kind !== 'identifier' && text[first.start] !== '{';
 }
 
 /** The query with a line filter added: behind a log query, next to each selector of a metric query. */
-export function searchWithin(text: string, _filter: LineFilter): string {
-  return text;
+export function searchWithin(text: string, filter: LineFilter): string {
+  const added = build({ ...ALL, lineFilters: [filter] }).slice(build(ALL).length);
+  const tokens = lex(text).filter(({ kind }) => kind !== 'comment');
+  const is = (token: Token | undefined, expected: string): boolean => token !== undefined && text.slice(token.start, token.end) === expected;
+  const places: number[] = [];
+  if (isMetric(text)) {
+    for (const token of tokens) if (is(token, '}')) places.push(token.end);
+  } else {
+    let last = tokens.length - 1;
+    // A log query may stand in parentheses, but no stage behind them.
+    for (let first = 0; is(tokens[first], '(') && is(tokens[last], ')'); first++) last -= 1;
+    places.push(tokens[last]?.end ?? text.length);
+  }
+  let result = '';
+  let done = 0;
+  for (const place of places) {
+    result += text.slice(done, place) + added;
+    done = place;
+  }
+  return result + text.slice(done);
 }
 
-/** The selectors alone, `{…}`, as they are written; for patterns and completion. */
+/** The first selector alone, `{…}`, as it is written; all logs where there is none. */
 export function selectorOf(text: string): string {
-  return text;
+  const tokens = lex(text);
+  const first = tokens.findIndex(({ start, kind }) => kind === 'punct' && text[start] === '{');
+  const last = tokens.findIndex(({ start, kind }, place) => place > first && kind === 'punct' && text[start] === '}');
+  return first < 0 || last < 0 ? build(ALL) : text.slice(tokens[first]!.start, tokens[last]!.end);
 }

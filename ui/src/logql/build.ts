@@ -1,5 +1,6 @@
 // Writes a query of the simple shape as LogQL, in one canonical form.
 import { ANY_STREAM, type Matcher, type Query } from './query';
+import { sortByName } from './simple';
 
 export { ALL } from './query';
 export type { LabelFilter, LineFilter, Matcher, Query } from './query';
@@ -12,8 +13,7 @@ export function build(query: Query): string {
   const parts = [buildSelector(query.matchers)];
   for (const { op, values } of query.lineFilters) parts.push(`${op} ${values.map((value) => quoteText(value)).join(' or ')}`);
   for (const parser of query.parsers) parts.push(`| ${parser}`);
-  const filters = [...query.labelFilters].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  for (const { name, op, value, isNumber } of filters) parts.push(isNumber ? `| ${name} ${op} ${value}` : `| ${name}${op}${quoteValue(value)}`);
+  for (const { name, op, value, isNumber } of sortByName(query.labelFilters)) parts.push(isNumber ? `| ${name} ${op} ${value}` : `| ${name}${op}${quoteValue(value)}`);
   if (query.parsers.length > 0) parts.push(DROP_ERRORS);
   return parts.join(' ');
 }
@@ -24,18 +24,16 @@ export function buildSelector(matchers: readonly Matcher[]): string {
   return `{${all.map(({ name, op, value }) => `${name}${op}${quoteValue(value)}`).join(', ')}}`;
 }
 
-/** Whether a stream without this label passes. */
+/** Whether LogQL counts a matcher as one that a stream without the label passes; negative ones always do. */
 export function holdsForEmpty({ op, value }: Matcher): boolean {
   if (op === '=') return value === '';
-  if (op === '!=') return value !== '';
-  let matches: boolean;
+  if (op !== '=~') return true;
   try {
-    matches = new RegExp(`^(?:${value.replace(/^\(\?[ims]+\)/, '')})$`).test('');
+    return new RegExp(`^(?:${value.replace(/^\(\?[ims]+\)/, '')})$`).test('');
   } catch {
     // Syntax that only the server knows: one matcher more does no harm.
     return true;
   }
-  return op === '=~' ? matches : !matches;
 }
 
 /** A string of LogQL: in backticks where they can hold it, since nothing is escaped there. */
