@@ -165,3 +165,140 @@ async function untilRow(page, search, text) {
   await bar(page).press('Enter');
   return page.evaluate(() => window.found);
 }
+
+/** Both passes of the histogram over everything, as the page asks for them. */
+async function histogram(agent, page) {
+  for (const [what, isTotal, limit] of [['histogram, total, of everything', true, 50], ['histogram by level, of everything', false, 500]]) {
+    const times = [];
+    for (let run = 0; run < 5; run += 1) {
+      const asked = [];
+      const listen = (request) => {
+        const url = decodeURIComponent(request.url());
+        if (url.includes('query_range') && url.includes('count_over_time') && url.includes('detected_level') !== isTotal) asked.push(request);
+      };
+      page.on('request', listen);
+      await page.reload();
+      await list(page).getByRole('row').first().waitFor();
+      await until('the pass is answered', async () => asked.length > 0 && (await Promise.all(asked.map((request) => request.response().then((response) => response?.finished())))), 60_000);
+      page.off('request', listen);
+      times.push(Math.max(...asked.map((request) => request.timing().responseEnd)) - Math.min(...asked.map((request) => request.timing().requestStart)));
+    }
+    note(what, 'ms', limit, times);
+  }
+}
+
+/** An agent over one file that is written to. */
+async function withLive(work) {
+  const agent = new Agent();
+  try {
+    agent.append('app.log', line(0));
+    agent.append('other.log', line(0));
+    await agent.start();
+    await work(agent);
+  } finally {
+    await agent.remove();
+  }
+}
+
+const line = (number) => `${new Date().toISOString()} ${number % 100 === 0 ? 'ERROR' : 'INFO'} number ${number} of a load test that writes lines of an ordinary length end\n`;
+
+/** Writes `rate` lines a second for `seconds`; resolves to how many there are. */
+async function write(agent, rate, seconds, first = 1) {
+  const start = performance.now();
+  let written = 0;
+  while (written < rate * seconds) {
+    const due = Math.min(rate * seconds, Math.floor(((performance.now() - start) / 1000) * rate));
+    if (written < due) {
+      agent.append('app.log', Array.from({ length: due - written }, (_, index) => line(first + written + index)).join(''));
+      written = due;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return written;
+}
+
+async function live(browser, agent) {
+  const first = [];
+  const writing = write(agent, 100, 20);
+  for (let run = 0; run < 7; run += 1) {
+    const page = await open(browser);
+    await page.addInitScript(() => {
+      const look = () => {
+        const text = document.querySelector('[role=grid]')?.textContent ?? '';
+        if (text.includes(' end')) window.firstLine = performance.now();
+        else requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+    await page.goto(`${agent.url}/ui/`);
+    await page.waitForFunction(() => window.firstLine);
+    first.push(await page.evaluate(() => window.firstLine));
+    await page.context().close();
+  }
+  note('first live line after navigation', 'ms', 300, first);
+  await writing;
+
+  const rate = 10_000;
+  const page = await open(browser);
+  await page.goto(`${agent.url}/ui/logs?from=5m`);
+  await list(page).getByRole('row').first().waitFor();
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable');
+  const metric = async (name) => (await session.send('Performance.getMetrics')).metrics.find((each) => each.name === name).value;
+  await page.evaluate(() => {
+    window.gaps = [];
+    window.clicks = [];
+    let last = performance.now();
+    const frame = (now) => {
+      window.gaps.push(now - last);
+      last = now;
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+    new PerformanceObserver((entries) => entries.getEntries().forEach((entry) => {
+      if (entry.name === 'click') window.clicks.push(entry.duration);
+    })).observe({ type: 'event', durationThreshold: 16 });
+  });
+  const before = { script: await metric('ScriptDuration'), heap: await metric('JSHeapUsedSize'), nodes: await metric('Nodes'), at: performance.now() };
+  const load = write(agent, rate, SECONDS, 1_000_000);
+  for (let click = 0; click < SECONDS / 2; click += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await page.getByRole('button', { name: /Live/ }).first().click({ trial: true });
+    await page.mouse.click(700, 20);
+  }
+  const written = await load;
+  const lastLine = `number ${1_000_000 + written - 1} of`;
+  await until('the last line is on screen', async () => (await list(page).textContent()).includes(lastLine), 60_000);
+  const seconds = (performance.now() - before.at) / 1000;
+  const share = ((await metric('ScriptDuration')) - before.script) / seconds;
+  const gaps = await page.evaluate(() => window.gaps.slice(10));
+  const sorted = [...gaps].sort((a, b) => a - b);
+  note(`tail of ${rate} lines/s: frame, median`, 'ms', 17, [sorted[Math.floor(sorted.length / 2)]]);
+  note(`tail of ${rate} lines/s: frame, p99`, 'ms', 50, [sorted[Math.floor(sorted.length * 0.99)]]);
+  note(`tail of ${rate} lines/s: share of a core in script`, '%', 10, [share * 100]);
+  const clicks = await page.evaluate(() => window.clicks);
+  note(`tail of ${rate} lines/s: a click, answered`, 'ms', 100, clicks.length > 0 ? clicks : [16]);
+  await session.send('HeapProfiler.enable');
+  await session.send('HeapProfiler.collectGarbage');
+  note('the same: heap beyond the start', 'MB', 80, [((await metric('JSHeapUsedSize')) - before.heap) / 1e6]);
+  note('the same: DOM nodes beyond the start', '', 50, [(await metric('Nodes')) - before.nodes]);
+  note('the same: lines lost', '', 0, [await lost(page, 1_000_000, written)]);
+  await page.context().close();
+}
+
+/** How many of the lines written last are not held by the page, of those it may hold. */
+async function lost(page, first, written) {
+  await list(page).focus();
+  await page.keyboard.press('Control+a');
+  const text = await page.evaluate(() => new Promise((resolve) => {
+    document.addEventListener('copy', (event) => setTimeout(() => resolve(event.clipboardData?.getData('text/plain') ?? '')), { once: true });
+    document.execCommand('copy');
+  }));
+  const numbers = [...text.matchAll(/number (\d+) of/g)].map((match) => Number(match[1])).filter((number) => first <= number);
+  const unique = new Set(numbers);
+  if (unique.size < numbers.length) throw new Error(`${numbers.length - unique.size} lines are held twice`);
+  const oldest = numbers.reduce((least, number) => Math.min(least, number), first + written);
+  return first + written - oldest - unique.size;
+}
+
+await main();
