@@ -59,7 +59,7 @@ export interface CopyOptions {
   readonly isRaw?: boolean;
 }
 
-/** The lines as text, each with a line break behind it but the last. */
+/** The lines as text, each with a line break behind it but the last. Each is cleaned for itself: none can swallow the next. */
 export function textOf(lines: Iterable<Line>, { hasTimes = false, zone = 'UTC', isRaw = false }: CopyOptions = {}): string {
   const out: string[] = [];
   for (const line of lines) {
