@@ -1,6 +1,7 @@
 // Keeps a fault in one pane from taking the page with it: says so, offers to draw it again, and hands out what a report needs.
 import { Component, type ComponentChildren } from 'preact';
 import { notify } from '../state';
+import { copyText } from '../text/clipboard';
 
 interface Props {
   readonly name: string;
@@ -22,15 +23,9 @@ export class Boundary extends Component<Props, { error: unknown }> {
       <p><strong>This part failed.</strong> The rest of the page goes on.</p>
       <div class="row">
         <button type="button" class="button bordered" onClick={() => this.setState({ error: undefined })}>Reload it</button>
-        <button type="button" class="button" onClick={() => void copy(details)}>Copy details</button>
+        <button type="button" class="button" onClick={() => void copyText(details).then(() => notify('Details copied'))}>Copy details</button>
       </div>
       <pre class="muted">{details}</pre>
     </div>;
   }
-}
-
-async function copy(text: string): Promise<void> {
-  const { copyText } = await import('../text/clipboard');
-  await copyText(text);
-  notify('Details copied');
 }
