@@ -29,9 +29,9 @@ const TOKEN = new RegExp([
   // A string that does not end: to the end of its line, of the text for a backtick.
   /(?<error>"[^\n]*|`[^]*)/,
   /(?<word>[A-Za-z_]\w*)/,
-  /(?<duration>(?:(?:\d+\.?\d*|\.\d+)(?:ns|[uµμ]s|ms|[smhdwy]))+(?![.\dnuµμmshdwy]))/,
-  /(?<bytes>(?:\d+\.?\d*|\.\d+)(?:[kKMGTP]i?B?|B)(?![\w.]))/,
-  /(?<number>0[xX][\w.]*(?:(?<=[pP])[+-]\d*)?|0[oObB]\w*|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)/,
+  /(?<duration>(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|[uµμ]s|ms|[smhdwy]))+(?![.\dnuµμmshdwy]))/,
+  /(?<bytes>(?:\d+(?:\.\d*)?|\.\d+)(?:[kKMGTP]i?B?|B)(?![\w.]))/,
+  /(?<number>0[xX][\w.]*(?:(?<=[pP])[+-]\d*)?|0[oObB]\w*|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)/,
   /(?<operator>--keep-empty|--strict|\|[=~>]|![=~>]|=[~=]|>=|<=|[|=<>+\-*/%^])/,
   /(?<punct>[{}()[\],])/,
 ].map((part) => part.source).join('|'), 'y');

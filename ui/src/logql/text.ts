@@ -49,7 +49,8 @@ export function textsOf(filter: LineFilter): readonly string[] | null {
   if (filter.op.endsWith('=')) return filter.values;
   const [regexp = '', ...more] = filter.values;
   if (!filter.op.endsWith('~') || more.length > 0 || !regexp.startsWith(IGNORE_CASE)) return null;
-  return literalsOf(regexp.slice(IGNORE_CASE.length));
+  const texts = literalsOf(regexp.slice(IGNORE_CASE.length));
+  return texts?.includes('') ? null : texts;
 }
 
 /** The alternatives of a plain text: `a OR b`. What is in quotes is one alternative, also with an OR in it. */
