@@ -27,10 +27,8 @@ export function textFilter(text: string, { isCase, isRegexp, isWithout }: TextOp
 export function editOf(filter: LineFilter): { text: string; options: TextOptions } | null {
   const isWithout = isExcluding(filter.op);
   const texts = textsOf(filter);
-  if (texts !== null) {
-    const text = joinTexts(texts);
-    return text === null ? null : { text, options: { isCase: filter.op.endsWith('='), isRegexp: false, isWithout } };
-  }
+  const plain = texts && joinTexts(texts);
+  if (plain !== null) return { text: plain, options: { isCase: filter.op.endsWith('='), isRegexp: false, isWithout } };
   const [regexp = '', ...more] = filter.values;
   if (!filter.op.endsWith('~') || more.length > 0) return null;
   const isCase = !regexp.startsWith(IGNORE_CASE);
