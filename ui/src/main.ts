@@ -8,6 +8,7 @@ import './style/overview.css';
 import './style/status.css';
 import { watchStatus } from './api/status';
 import { listen } from './keys';
+import { followLinks } from './links';
 import { start as startPreferences } from './preferences';
 import { start as startRoute } from './route';
 import { address } from './state';
@@ -16,6 +17,7 @@ import { App } from './view/app';
 startPreferences();
 startRoute();
 listen();
+followLinks();
 watchStatus();
 
 const TITLES = { overview: 'Overview', logs: 'Logs', status: 'Status' };
