@@ -1,4 +1,6 @@
 // Ranges of time as the address holds them: `1h`, `now`, RFC 3339 or nanoseconds. Relative stays relative.
+import { formatRfc3339, MONTHS, toMs } from './format';
+import { instantOf, isRepeated, localParts, offsetAt, offsetText, parseOffset } from './zone';
 
 /** Half-open, in nanoseconds since the Unix epoch. */
 export interface Range {
@@ -18,42 +20,194 @@ export const PRESETS: readonly (RangeText & { readonly label: string })[] = [
   { label: 'All', from: 'all', to: 'now' },
 ];
 
+const MS = 1_000_000n;
+const SECOND = 1_000n * MS;
+const MINUTE = 60n * SECOND;
+const HOUR = 60n * MINUTE;
+const DAY = 24n * HOUR;
+/** The last instant that the server can name. */
+const LAST = 9_223_372_036_854_775_807n;
+/** Most digits of a number that counts seconds; with more it counts nanoseconds, as in the server's API. */
+const SECONDS_DIGITS_MAX = 10;
+
+const UNITS: readonly (readonly [name: string, ns: bigint])[] = [['d', DAY], ['h', HOUR], ['m', MINUTE], ['s', SECOND], ['ms', MS]];
+const RELATIVE = /^(?:\d{1,9}(?:ms|[smhdw]))+$/;
+const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-]\d\d:\d\d))$/;
+
+/** Nanoseconds of `1h30m`; `null` for any other text. */
+export function parseRelative(text: string): bigint | null {
+  if (!RELATIVE.test(text)) return null;
+  let total = 0n;
+  for (const [, count, unit] of text.matchAll(/(\d+)(ms|[smhdw])/g)) {
+    total += BigInt(count!) * (unit === 'w' ? 7n * DAY : UNITS.find(([name]) => name === unit)![1]);
+  }
+  return total;
+}
+
+/** The shortest way to write a length of time, cut to milliseconds: `1h`, `90m` is `1h30m`, `24h` stays so, `168h` is `7d`. */
+export function relativeText(ns: bigint): string {
+  if (ns === DAY) return '24h';
+  let rest = ns;
+  let text = '';
+  for (const [name, unit] of UNITS) {
+    if (name === 'd' && rest % DAY !== 0n) continue;
+    const count = rest / unit;
+    if (count > 0n) text += `${count}${name}`;
+    rest %= unit;
+  }
+  return text === '' ? '1ms' : text;
+}
+
+/** Nanoseconds of an instant as the address holds it; `null` for any other text. */
+function parseInstant(text: string, now: bigint): bigint | null {
+  if (text === 'now') return now;
+  if (/^\d{1,19}$/.test(text)) return clamp(BigInt(text) * (text.length <= SECONDS_DIGITS_MAX ? SECOND : 1n));
+  const relative = parseRelative(text);
+  return relative === null ? parseRfc3339(text) : clamp(now - relative);
+}
+
+/** Nanoseconds of RFC 3339; `null` for any other text, a day that does not exist among them. */
+export function parseRfc3339(text: string): bigint | null {
+  const match = RFC_3339.exec(text);
+  if (match === null) return null;
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [number, number, number, number, number, number];
+  const local = Date.UTC(year, month - 1, day, hour, minute, second);
+  if (new Date(local).getUTCDate() !== day || month > 12 || hour > 23 || minute > 59 || second > 59) return null;
+  const fraction = BigInt((match[7] ?? '').padEnd(9, '0'));
+  return clamp(BigInt(local - parseOffset(match[8] ?? '')) * MS + fraction);
+}
+
+function clamp(ns: bigint): bigint {
+  return ns < 0n ? 0n : ns > LAST ? LAST : ns;
+}
+
 /** Whether the address may hold this text as `from` or `to`. */
-export function isTimeText(_text: string): boolean {
-  return true;
+export function isTimeText(text: string): boolean {
+  return text === 'all' || parseInstant(text, 0n) !== null;
 }
 
 /** The instants that a range stands for. `all` begins at 0; a range that ends before it begins is turned round. */
-export function resolveRange(_from: string, _to: string, now: bigint): Range {
-  return { start: now - 3_600_000_000_000n, end: now };
+export function resolveRange(from: string, to: string, now: bigint): Range {
+  const start = from === 'all' ? 0n : parseInstant(from, now) ?? now - HOUR;
+  const end = parseInstant(to, now) ?? now;
+  return start <= end ? { start, end } : { start: end, end: start };
+}
+
+/** The range of two instants as the address holds it, in UTC. */
+export function absolute({ start, end }: Range): RangeText {
+  return { from: start <= 0n ? 'all' : formatRfc3339(start, 'UTC'), to: formatRfc3339(end, 'UTC') };
 }
 
 /** Moves by a part of the range's length, negative is earlier. What reaches now ends there and stays relative. */
-export function shift(range: RangeText, _by: number, _now: bigint): RangeText {
-  return range;
+export function shift(range: RangeText, by: number, now: bigint): RangeText {
+  if (range.from === 'all') return range;
+  const { start, end } = resolveRange(range.from, range.to, now);
+  const distance = scale(end - start, by);
+  return placed(start + distance, end + distance, now);
 }
 
-/** Makes the range longer (factor > 1) or shorter around its middle, or around `centre`. */
-export function zoom(range: RangeText, _factor: number, _now: bigint, _centre?: bigint): RangeText {
-  return range;
+/** Makes the range longer (factor > 1) or shorter around its middle, or around `centre`. All of time stays as it is. */
+export function zoom(range: RangeText, factor: number, now: bigint, centre?: bigint): RangeText {
+  if (range.from === 'all') return range;
+  const { start, end } = resolveRange(range.from, range.to, now);
+  const length = end - start < MS ? MS : end - start;
+  const middle = centre ?? start + length / 2n;
+  const before = scale(middle - start, factor);
+  const whole = scale(length, factor);
+  return placed(middle - before, middle - before + (whole < MS ? MS : whole), now);
 }
 
-/** The range of two instants as the address holds it. */
-export function absolute(range: Range): RangeText {
-  return { from: String(range.start), to: String(range.end) };
+function scale(ns: bigint, factor: number): bigint {
+  return (ns * BigInt(Math.round(factor * 1_000_000))) / 1_000_000n;
 }
 
-/** The bars of a histogram over the range: a step of a round length, aligned to the zone's clock; bar i is [first + i·step, first + (i+1)·step). */
-export function bars(range: Range, _pixelWidth: number, _zone: string): { step: bigint; first: bigint; count: number } {
-  return { step: 60_000_000_000n, first: range.start, count: 60 };
+/** A range of this length that does not reach into the future, nor before the first instant there is. */
+function placed(start: bigint, end: bigint, now: bigint): RangeText {
+  if (end >= now) return now < end - start ? { from: 'all', to: 'now' } : { from: relativeText(end - start), to: 'now' };
+  return absolute({ start: clamp(start), end });
 }
 
-/** `Last 1 h`, `All time`, `30 Nov 10:00 – 10:30`, `Since 30 Nov 10:00`. */
-export function describeRange(from: string, _to: string, _zone: string, _now: bigint): string {
-  return `Last ${from}`;
+/** Lengths of bars in rising order: 1 2 5 10 … ms, 1 2 5 10 15 30 s and min, 1 2 3 6 12 h, days. */
+const STEPS: readonly bigint[] = [
+  ...[1n, 2n, 5n, 10n, 20n, 50n, 100n, 200n, 500n].map((count) => count * MS),
+  ...[1n, 2n, 5n, 10n, 15n, 30n].map((count) => count * SECOND),
+  ...[1n, 2n, 5n, 10n, 15n, 30n].map((count) => count * MINUTE),
+  ...[1n, 2n, 3n, 6n, 12n].map((count) => count * HOUR),
+  ...[1n, 2n, 4n, 7n, 14n, 28n, 56n, 112n, 224n, 448n].map((count) => count * DAY),
+];
+const BARS_MIN = 150;
+const BARS_MAX = 240;
+const BAR_PX = 5;
+
+/** The bars of a histogram over the range: a step of a round length, aligned to the zone's clock (after a change of the clock, to that at the
+ * range's end); bar i is [first + i·step, first + (i+1)·step). */
+export function bars(range: Range, pixelWidth: number, zone: string): { step: bigint; first: bigint; count: number } {
+  const most = BigInt(Math.max(BARS_MIN, Math.min(BARS_MAX, Math.floor(pixelWidth / BAR_PX))));
+  const offset = BigInt(offsetAt(zone, toMs(range.end))) * MS;
+  const end = range.end > range.start ? range.end : range.start + 1n;
+  let result = { step: MS, first: range.start, count: 1 };
+  for (const step of STEPS) {
+    const first = range.start - (((range.start + offset) % step) + step) % step;
+    const count = (end - first + step - 1n) / step;
+    result = { step, first, count: Number(count) };
+    if (count <= most) break;
+  }
+  return result;
 }
 
 /** The step of bars as words: `1 min`, `15 s`, `6 h`. */
 export function describeStep(step: bigint): string {
-  return `${step} ns`;
+  const [name, unit] = UNITS.find(([, ns]) => step >= ns) ?? ['ms', MS];
+  return `${step / unit} ${name === 'm' ? 'min' : name}`;
+}
+
+/** `Last 1 h`, `All time`, `30 Nov 10:00 – 10:30`, `Since 30 Nov 10:00`. */
+export function describeRange(from: string, to: string, zone: string, now: bigint): string {
+  const [isFromRelative, isToRelative] = [parseRelative(from) !== null, parseRelative(to) !== null];
+  if (to === 'now') {
+    if (from === 'all') return 'All time';
+    if (isFromRelative) return `Last ${spaced(from)}`;
+    return `Since ${describeInstant(parseInstant(from, now) ?? now, zone, now)}`;
+  }
+  if (from !== 'all' && isFromRelative && isToRelative) return `${spaced(from)} – ${spaced(to)} ago`;
+  const { start, end } = resolveRange(from, to, now);
+  if (from === 'all') return `Until ${describeInstant(end, zone, now)}`;
+  return describeSpan({ start, end }, zone, now);
+}
+
+/** `1h30m` as `1 h 30 m`. */
+function spaced(relative: string): string {
+  return relative.replace(/(\d+)(ms|[smhdw])/g, '$1 $2 ').trim();
+}
+
+/** `30 Nov 10:00 – 10:30`, `29 Nov 22:00 – 30 Nov 02:00`, `30 Nov` for a whole day; the year where it is another one. */
+export function describeSpan({ start, end }: Range, zone: string, now: bigint): string {
+  const [first, last] = [dayText(start, zone, now), dayText(end, zone, now)];
+  const midnight = nextMidnight(start, zone);
+  if (end === midnight && clockText(start, zone) === '00:00') return first;
+  if (first === last || (end === midnight && end > start)) return `${first} ${clockText(start, zone)} – ${end === midnight ? '24:00' : clockText(end, zone)}`;
+  return `${first} ${clockText(start, zone)} – ${last} ${clockText(end, zone)}`;
+}
+
+function describeInstant(ns: bigint, zone: string, now: bigint): string {
+  return `${dayText(ns, zone, now)} ${clockText(ns, zone)}`;
+}
+
+function dayText(ns: bigint, zone: string, now: bigint): string {
+  const { year, month, day } = localParts(zone, toMs(ns));
+  return `${day} ${MONTHS[month - 1]}${year === localParts(zone, toMs(now)).year ? '' : ` ${year}`}`;
+}
+
+function nextMidnight(ns: bigint, zone: string): bigint {
+  const { year, month, day } = localParts(zone, toMs(ns));
+  return BigInt(instantOf(zone, Date.UTC(year, month - 1, day + 1))) * MS;
+}
+
+/** `10:00`, with seconds and fractions where there are some, with the offset where the hour is repeated. */
+function clockText(ns: bigint, zone: string): string {
+  const ms = toMs(ns);
+  const local = new Date(ms + offsetAt(zone, ms)).toISOString();
+  const isWhole = ns % SECOND === 0n;
+  const text = local.slice(11, isWhole ? (local.slice(17, 19) === '00' ? 16 : 19) : 23);
+  return isRepeated(zone, ms) ? text + offsetText(zone, ms).replace(/:00$/, '') : text;
 }
