@@ -51,20 +51,33 @@ function copyByCommand(text: string): boolean {
   return isCopied;
 }
 
-export interface CopyOptions {
-  /** Puts `time stream: ` in front of each line. */
-  readonly hasTimes?: boolean;
-  readonly zone?: string;
+export interface TextOptions {
+  /** Puts the time in front of each line, in this zone. */
+  readonly zone?: string | undefined;
+  /** Puts the stream in front, behind the time. */
+  readonly hasStreams?: boolean;
   /** Leaves everything in, what acts in terminals too. */
   readonly isRaw?: boolean;
 }
 
 /** The lines as text, each with a line break behind it but the last. Each is cleaned for itself: none can swallow the next. */
-export function textOf(lines: Iterable<Line>, { hasTimes = false, zone = 'UTC', isRaw = false }: CopyOptions = {}): string {
+export function textOf(lines: Iterable<Line>, { zone, hasStreams = false, isRaw = false }: TextOptions = {}): string {
   const out: string[] = [];
   for (const line of lines) {
-    const text = isRaw ? line.text : forClipboard(line.text);
-    out.push(hasTimes ? `${formatRfc3339(line.time, zone)} ${line.stream.service}: ${text}` : text);
+    const time = zone === undefined ? '' : `${formatRfc3339(line.time, zone)} `;
+    const stream = hasStreams ? `${line.stream.service}: ` : '';
+    out.push(time + stream + (isRaw ? line.text : forClipboard(line.text)));
+  }
+  return out.join('\n');
+}
+
+/** The lines as JSON Lines: time, labels, text, and metadata. */
+export function objectsOf(lines: Iterable<Line>, zone: string | undefined): string {
+  const out: string[] = [];
+  for (const { time, stream, text, metadata } of lines) {
+    // `fromEntries` defines properties: a label called `__proto__` is one, too.
+    const object = { ...(zone === undefined ? {} : { time: formatRfc3339(time, zone) }), labels: Object.fromEntries(stream.labels), line: text };
+    out.push(JSON.stringify(metadata === undefined ? object : { ...object, metadata: Object.fromEntries(metadata) }));
   }
   return out.join('\n');
 }

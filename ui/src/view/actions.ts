@@ -36,7 +36,8 @@ export async function copied(result: Promise<boolean>, what: string): Promise<vo
 
 /** Copies the lines' texts, whole also where they are folded in the list. */
 export function copyLines(lines: readonly Line[], hasTimes = false): Promise<void> {
-  return copied(copyRaw(textOf(lines, { hasTimes, zone: zoneName(preferences.value.zone) })), linesText(lines.length));
+  const options = hasTimes ? { zone: zoneName(preferences.value.zone), hasStreams: true } : {};
+  return copied(copyRaw(textOf(lines, options)), linesText(lines.length));
 }
 
 /** Copies one line with all its control characters. */
