@@ -2,6 +2,7 @@
 import type { StreamInfo } from './api/streams';
 import { appMatchers, appOfPod, union } from './logql/apps';
 import type { Matcher } from './logql/query';
+import { quoteRegexp } from './logql/values';
 import type { Level } from './model';
 
 /** One row of the overview: an app, a container of it, a pod, a file. */
@@ -88,11 +89,6 @@ function namesOf({ labels, service }: StreamInfo): Names {
   return { group, groupMatchers, app: name === undefined ? service : labels.get(name)!, appMatchers: matchers, part, partMatchers: own, container, unit: 'stream' };
 }
 
-/** A text as a regexp that matches just it, in the syntax of Rust and Go. */
-export function quoteRegexp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-}
-
 /** What the members of a row add up to. */
 function summed(streams: readonly StreamInfo[]) {
   const volume: number[] = [];
@@ -132,8 +128,8 @@ function appRow(key: string, members: readonly Named[]): Row {
     rowOf(`${key}\n${part}`, names.unit === 'file' ? baseName(part) : part, of, of[0]![1].partMatchers));
   const matchers = names.appMatchers.length > 0 ? names.appMatchers : parts.length === 1 ? parts[0]!.matchers : union(parts.map((part) => part.matchers));
   const byContainer = gather(members, ([, { container }]) => container);
-  const containers = byContainer.size < 2 || names.app === names.container ? [] : [...byContainer].map(([container, of]) =>
-    rowOf(`${key}\t${container}`, container, of, [...matchers.filter(({ name }) => name !== 'container'), equal('container', container)]));
+  const containers = byContainer.size < 2 || matchers.some(({ name }) => name === 'container') ? [] : [...byContainer].map(([container, of]) =>
+    rowOf(`${key}\t${container}`, container, of, [...matchers, equal('container', container)]));
   // A file is called as on disk; several of one service as the one that is not rotated, which has the shortest name.
   const name = names.unit === 'file' ? parts.map((part) => part.name).reduce((a, b) => (b.length < a.length ? b : a)) : names.app;
   return rowOf(key, name, members, matchers, { parts: parts.length > 1 ? parts : [], containers });

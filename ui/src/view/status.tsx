@@ -3,9 +3,9 @@ import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { type AgentStatus, type Gap, rates, type Source, status, statusError, type Use } from '../api/status';
 import { toNs } from '../api/streams';
-import { quoteRegexp } from '../groups';
 import { build } from '../logql/build';
 import { ALL } from '../logql/query';
+import { quoteRegexp } from '../logql/values';
 import { hrefOf } from '../route';
 import { DEFAULT_ADDRESS, preferences } from '../state';
 import { formatAge, formatBytes, formatCount, formatDuration, formatRfc3339, formatTime } from '../time/format';
@@ -42,8 +42,8 @@ function Card({ title, isBad = false, children }: { title: string; isBad?: boole
   return <section class={`card${isBad ? ' card-bad' : ''}`}><h2>{title}</h2><dl>{children}</dl></section>;
 }
 
-function Item({ name, sign = '', children, isQuiet = false }: { name: string; sign?: string; children: ComponentChildren; isQuiet?: boolean }) {
-  return <div class={isQuiet ? 'muted' : undefined}><dt><span class="sign">{sign}</span>{name}</dt><dd>{children}</dd></div>;
+function Item({ name, sign, children, isQuiet = false }: { name: string; sign?: string; children: ComponentChildren; isQuiet?: boolean }) {
+  return <div class={isQuiet ? 'muted' : undefined}><dt>{sign !== undefined && <span class="sign">{sign}</span>}{name}</dt><dd>{children}</dd></div>;
 }
 
 const SKIPPED: Record<string, string> = {
@@ -60,10 +60,10 @@ function Balance({ now }: { now: AgentStatus }) {
   const skipped = reasons.reduce((sum, [, bytes]) => sum + bytes, 0);
   const isLost = reasons.some(([reason]) => LOSSES.has(reason)) || now.gaps.length > 0;
   return <Card title={now.unaccounted_bytes !== 0 ? 'Bytes are missing' : isLost ? 'Something was lost' : 'Nothing lost'} isBad={now.unaccounted_bytes !== 0}>
-    <Item name="seen">{formatBytes(now.seen_bytes)}</Item>
+    <Item name="seen" sign="">{formatBytes(now.seen_bytes)}</Item>
     <Item name="stored" sign="=">{formatBytes(now.stored_bytes)}</Item>
     <Item name="skipped" sign="+">{formatBytes(skipped)}</Item>
-    {reasons.map(([reason, bytes]) => <Item key={reason} name={SKIPPED[reason] ?? reason.replaceAll('_', ' ')} isQuiet>{formatBytes(bytes)}</Item>)}
+    {reasons.map(([reason, bytes]) => <Item key={reason} name={SKIPPED[reason] ?? reason.replaceAll('_', ' ')} sign="" isQuiet>{formatBytes(bytes)}</Item>)}
     <Item name="waiting" sign="+">{formatBytes(now.waiting_bytes)}</Item>
     {now.unaccounted_bytes !== 0 && <Item name="unaccounted for" sign="+"><b class="danger">{formatBytes(now.unaccounted_bytes)}</b></Item>}
   </Card>;
