@@ -135,6 +135,15 @@ function appRow(key: string, members: readonly Named[]): Row {
   return rowOf(key, name, members, matchers, { parts: parts.length > 1 ? parts : [], containers });
 }
 
+/** What selects the lines of a source: those of its container in Kubernetes, or of its file. */
+export function sourceMatchers(path: string, collector: string): Matcher[] {
+  const pods = /\/([^/_]+)_([^/_]+)_[^/]+\/([^/]+)\/[^/]+$/.exec(path);
+  if (collector !== 'Kubernetes') return [equal('path', path)];
+  if (pods !== null) return [equal('namespace', pods[1]!), equal('pod', pods[2]!), equal('container', pods[3]!)];
+  const links = /\/([^/_]+)_([^/_]+)_([^/]+)-[0-9a-f]{64}\.log$/.exec(path);
+  return links === null ? [equal('path', path)] : [equal('namespace', links[2]!), equal('pod', links[1]!), equal('container', links[3]!)];
+}
+
 function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1) || path;
 }

@@ -11,13 +11,14 @@ import { DEFAULT_ADDRESS, preferences } from '../state';
 import { display } from '../text/display';
 import { formatCount } from '../time/format';
 import { zoneName } from '../time/zone';
+import { isPhone } from './asked';
 import { Icon } from './icon';
 
 /** What of a list's options follows from the preferences. */
 function preferred(): Partial<ListOptions> {
   const now = preferences.value;
   return {
-    wrap: now.wrap, rowHeight: now.rowHeight, zone: zoneName(now.zone), timeFormat: now.timeFormat, show: now.show, ansi: now.ansi, ownTimes: now.ownTimes,
+    wrap: now.wrap, isPhone: isPhone.value, rowHeight: now.rowHeight, zone: zoneName(now.zone), timeFormat: now.timeFormat, show: now.show, ansi: now.ansi, ownTimes: now.ownTimes,
     isDark: theme.value === 'dark',
   };
 }

@@ -21,6 +21,8 @@ const ROWS_SHOWN = 200;
 /** How long rows stay where they are after the pointer has left them. */
 const SETTLE_MS = 2_000;
 
+/** Which pane a phone shows. */
+const phoneTab = signal<'streams' | 'live'>('streams');
 let hasSkipped = false;
 
 export function Overview() {
@@ -41,7 +43,11 @@ export function Overview() {
     <FirstMinutes />
     {isSplit.value && <p class="bar notice">Answers come from two agents; open one of them.</p>}
     {streamsError.value !== '' && <p class="bar bad">{streamsError.value}</p>}
-    <div class="panes">
+    <div class="segments phone-tabs" role="group" aria-label="What is shown">
+      {(['streams', 'live'] as const).map((name) => <button key={name} type="button" aria-pressed={phoneTab.value === name} onClick={() => (phoneTab.value = name)}>
+        {name === 'streams' ? 'Streams' : 'Live'}</button>)}
+    </div>
+    <div class="panes" data-shown={phoneTab.value}>
       <StreamPane />
       <LivePane />
     </div>

@@ -5,7 +5,7 @@ import { errorShares } from '../api/errors';
 import { streams } from '../api/streams';
 import { type Group, isNew, isSilent, type Row } from '../groups';
 import { groupOf } from '../model';
-import { formatAge, formatBytes, formatCount } from '../time/format';
+import { formatAge, formatBytes, formatCount, formatTime } from '../time/format';
 import { folded, groups, logsHref, peeked, tick, ticked, toggled } from './chosen';
 import { Icon } from './icon';
 import { Spark } from './spark';
@@ -20,6 +20,11 @@ export function shareText(share: number | undefined): string {
   if (share === undefined) return '–';
   const percent = share * 100;
   return percent === 0 ? '0 %' : percent < 0.05 ? '< 0.1 %' : percent < 10 ? `${percent.toFixed(1)} %` : `${Math.round(percent)} %`;
+}
+
+/** `12 Nov 06:02`: a day and a time where seconds do not matter. */
+export function formatMinute(ns: bigint, zone: string): string {
+  return formatTime(ns, 'date', zone).replace(/:\d\d\.\d+/, '');
 }
 
 function Share({ of }: { of: Row }) {

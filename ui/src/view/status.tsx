@@ -3,15 +3,16 @@ import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { type AgentStatus, type Gap, rates, type Source, status, statusError, type Use } from '../api/status';
 import { toNs } from '../api/streams';
+import { sourceMatchers } from '../groups';
 import { build } from '../logql/build';
 import { ALL } from '../logql/query';
-import { quoteRegexp } from '../logql/values';
 import { hrefOf } from '../route';
 import { DEFAULT_ADDRESS, preferences } from '../state';
-import { formatAge, formatBytes, formatCount, formatDuration, formatRfc3339, formatTime } from '../time/format';
+import { formatAge, formatBytes, formatCount, formatDuration, formatRfc3339 } from '../time/format';
 import { zoneName } from '../time/zone';
 import { FirstMinutes, SourceProblem } from './beginning';
 import { Icon } from './icon';
+import { formatMinute } from './row';
 import { conclusion } from './verdict';
 
 const SECOND = 1_000_000_000n;
@@ -76,9 +77,9 @@ function Kept({ now }: { now: AgentStatus }) {
     <Item name="on disk">{formatBytes(now.disk_bytes)}{now.disk_bytes > 0 && now.bytes > now.disk_bytes && <span class="muted"> of {formatBytes(now.bytes)}</span>}</Item>
     <Item name="lines">{formatCount(now.lines)}</Item>
     <Item name="streams">{formatCount(now.streams)}</Item>
-    <Item name="oldest">{now.oldest === null ? '–' : formatTime(toNs(now.oldest), 'date', zone)}</Item>
+    <Item name="oldest">{now.oldest === null ? '–' : formatMinute(toNs(now.oldest), zone)}</Item>
     {(size != null || age != null) && <Item name="limit">{[size != null ? formatBytes(size) : '', age != null ? formatDuration(BigInt(age) * SECOND) : ''].filter(Boolean).join(', ')}</Item>}
-    {dropped != null && <Item name="dropped" isQuiet>by {dropped.reason}, {formatTime(toNs(dropped.at), 'date', zone)}</Item>}
+    {dropped != null && <Item name="dropped" isQuiet>by {dropped.reason}, {formatMinute(toNs(dropped.at), zone)}</Item>}
     {now.quarantined_bytes > 0 && <Item name="damaged, set aside">{formatBytes(now.quarantined_bytes)}</Item>}
   </Card>;
 }
@@ -113,11 +114,14 @@ const WHY: Record<string, string> = {
   over_budget: 'the file was deleted and more waited than may be held', damaged: 'the archive is damaged',
 };
 
+function sourceQuery(path: string): string {
+  return build({ ...ALL, matchers: sourceMatchers(path, status.value?.collector ?? '') });
+}
+
 /** The lines around where a loss was found. */
 function gapHref({ path, found }: Gap): string {
   const at = toNs(found);
-  const q = build({ ...ALL, matchers: [{ name: 'path', op: '=~', value: `.*${quoteRegexp(path.slice(path.lastIndexOf('/') + 1))}` }] });
-  return hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q, from: formatRfc3339(at - 300n * SECOND, 'UTC'), to: formatRfc3339(at + 300n * SECOND, 'UTC') });
+  return hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: sourceQuery(path), from: formatRfc3339(at - 300n * SECOND, 'UTC'), to: formatRfc3339(at + 300n * SECOND, 'UTC') });
 }
 
 function Problems({ now }: { now: AgentStatus }) {
@@ -133,7 +137,7 @@ function Problems({ now }: { now: AgentStatus }) {
       {now.unreadable_parts > 0 && <li class="problem"><Icon name="warning" />
         <span class="grow">{formatCount(now.unreadable_parts)} stored {now.unreadable_parts === 1 ? 'part' : 'parts'} could not be read and {now.unreadable_parts === 1 ? 'is' : 'are'} left out of answers.</span></li>}
       {[...now.gaps].reverse().slice(0, GAPS_SHOWN).map((gap) => <li key={`${gap.path}${gap.from}${gap.found}`} class="problem"><Icon name="warning" />
-        <span class="grow">{formatBytes(gap.to - gap.from)} of <code>{gap.path}</code> were lost {formatTime(toNs(gap.found), 'date', zone)}
+        <span class="grow">{formatBytes(gap.to - gap.from)} of <code>{gap.path}</code> were lost {formatMinute(toNs(gap.found), zone)}
           {' '}<span class="muted">({WHY[gap.reason] ?? gap.reason.replaceAll('_', ' ')})</span></span>
         <a class="button small" href={gapHref(gap)}>Show the place<Icon name="right" /></a></li>)}
     </ul>
@@ -173,7 +177,7 @@ function Sources({ sources }: { sources: readonly Source[] }) {
         <button type="button" onClick={() => (order.value = { column: name, isDown: name === column ? !isDown : name !== 'path' && name !== 'state' })}>
           {label}{name === column && <Icon name="down" class={isDown ? '' : 'up'} />}</button></th>)}</tr></thead>
       <tbody>{found.slice(0, shownCount.value).map((source) => <tr key={source.path}>
-        <td class="col-path"><a class="mono" href={hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: sourceQuery(source.path, status.value?.root ?? '/') })}>{source.path}</a></td>
+        <td class="col-path"><a class="mono" href={hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: sourceQuery(source.path) })}>{source.path}</a></td>
         <td class={source.state === 'unreadable' ? 'danger' : undefined}>{source.state}{source.polled && <span class="muted" title="The watcher could take no more: it is looked at from time to time"> · polled</span>}</td>
         <td class="number">{formatBytes(source.size_bytes)}</td>
         <td class="number">{readText(source)}</td>
@@ -187,11 +191,4 @@ function Sources({ sources }: { sources: readonly Source[] }) {
 
 function readText({ read_bytes: read, size_bytes: size }: Source): string {
   return size === 0 || read >= size ? '100 %' : `${Math.floor((read / size) * 1_000) / 10} %`;
-}
-
-/** The stream of a file: its path as seen under the root. */
-function sourceQuery(path: string, root: string): string {
-  const base = root === '/' ? '' : root.replace(/\/$/, '');
-  const seen = path.startsWith(`${base}/`) ? path.slice(base.length) : path;
-  return build({ ...ALL, matchers: [{ name: 'path', op: '=~', value: `(${quoteRegexp(base)})?${quoteRegexp(seen)}` }] });
 }

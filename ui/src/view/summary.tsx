@@ -4,13 +4,12 @@ import { useEffect } from 'preact/hooks';
 import { errorShares, errorTrend } from '../api/errors';
 import { countLines } from '../api/loki';
 import { status } from '../api/status';
-import { streams } from '../api/streams';
+import { streams, toNs } from '../api/streams';
 import { address, preferences } from '../state';
-import { formatBytes, formatCount, formatTime } from '../time/format';
+import { formatBytes, formatCount } from '../time/format';
 import { describeRange, resolveRange } from '../time/range';
 import { zoneName } from '../time/zone';
-import { toNs } from '../api/streams';
-import { shareText } from './row';
+import { formatMinute, shareText } from './row';
 
 const PAUSE_MS = 30_000;
 
@@ -58,8 +57,8 @@ export function Summary() {
       {trend !== null && trend <= 0.67 && <span class="muted"> ▼ {trend.toFixed(1)}×</span>}
     </span>}
     <span class="grow" />
-    {node !== undefined && <span class="muted">Logs of this node only</span>}
-    {oldest !== null && <span class="muted">oldest line {formatTime(oldest, 'date', zone)}</span>}
-    {now !== null && <span class="muted">{formatBytes(now.disk_bytes)}{limit != null && limit > 0 ? ` of ${formatBytes(limit)}` : ''} kept</span>}
+    {node !== undefined && <span class="muted aside node">Logs of this node only</span>}
+    {oldest !== null && <span class="muted aside">oldest line {formatMinute(oldest, zone)}</span>}
+    {now !== null && <span class="muted aside">{formatBytes(now.disk_bytes)}{limit != null && limit > 0 ? ` of ${formatBytes(limit)}` : ''} kept</span>}
   </div>;
 }

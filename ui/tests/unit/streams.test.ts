@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Shares } from '../../src/api/errors';
 import { ratesOf } from '../../src/api/status';
 import { decodeStreams, type StreamInfo, toNs } from '../../src/api/streams';
-import { fuzzy, groupLabels, groupStreams, isNew, isSilent, keepOrder, placeWord, sortRows } from '../../src/groups';
+import { fuzzy, groupLabels, groupStreams, isNew, isSilent, keepOrder, placeWord, sortRows, sourceMatchers } from '../../src/groups';
 import { shortName, StreamTags } from '../../src/list/tags';
 import type { Stream } from '../../src/model';
 import { build } from '../../src/logql/build';
@@ -147,4 +147,12 @@ test('tags are short, and neighbours differ', () => {
   expect(first.hue).toBe(0);
   expect(second.hue).toBe(1);
   expect(tags.of(of('0000000000000010', {}))).toBe(second);
+});
+
+test('a source leads to its container, or to its file', () => {
+  const of = (path: string, collector = 'Kubernetes') => build({ ...ALL, matchers: sourceMatchers(path, collector) });
+  expect(of('/var/log/pods/shop_api-0_1b-2c/api/0.log')).toBe('{namespace="shop", pod="api-0", container="api"}');
+  expect(of(`/var/log/containers/api-0_shop_my-api-${'a'.repeat(64)}.log`)).toBe('{namespace="shop", pod="api-0", container="my-api"}');
+  expect(of('/var/log/syslog')).toBe('{path="/var/log/syslog"}');
+  expect(of('/x/a_b_c/d/0.log', 'Directory')).toBe('{path="/x/a_b_c/d/0.log"}');
 });
