@@ -15,9 +15,11 @@ export interface Change {
 /** More lines than this are put into chunks of their own instead of moving those behind them. */
 const INSERT_MAX = 500;
 
+/** Where a line is: the slot of the chunk with this number. */
 interface Place {
   readonly chunk: Chunk;
   readonly slot: number;
+  readonly number: number;
 }
 
 const isMarker = (entry: Entry): entry is Marker => 'kind' in entry;
@@ -77,7 +79,7 @@ export class LineStore {
       if ((this.#firsts[middle] as number) <= index) low = middle;
       else high = middle - 1;
     }
-    return { chunk: this.#chunks[low] as Chunk, slot: index - (this.#firsts[low] as number) };
+    return { chunk: this.#chunks[low] as Chunk, slot: index - (this.#firsts[low] as number), number: low };
   }
 
   lineAt(index: number): Line {
@@ -219,7 +221,7 @@ export class LineStore {
   insertAt(index: number, entries: readonly Entry[], isLate = false): void {
     if (entries.length === 0) return;
     const before = this.#count;
-    const { chunk, slot } = index < before ? this.placeOf(index) : { chunk: undefined, slot: 0 };
+    const { chunk, slot, number } = index < before ? this.placeOf(index) : { chunk: undefined, slot: 0, number: 0 };
     if (chunk !== undefined && entries.length <= INSERT_MAX && chunk.count + entries.length <= 2 * CHUNK_LINES && !entries.some(isMarker)) {
       const lines = entries as readonly Line[];
       chunk.insert(slot, lines, lines.map((line) => this.#streamOf(line)));
@@ -229,7 +231,6 @@ export class LineStore {
       if (chunk === undefined) {
         this.#chunks.push(...made);
       } else {
-        const number = this.#chunks.indexOf(chunk);
         if (slot > 0) made.push(chunk.split(slot));
         this.#chunks.splice(slot > 0 ? number + 1 : number, 0, ...made);
       }
@@ -257,7 +258,7 @@ export class LineStore {
   /** Adds entries as they come live: in order at the end, late ones where they belong. */
   merge(entries: readonly Entry[]): void {
     let last = this.#count > 0 ? this.timeAt(this.#count - 1) : undefined;
-    let run: Entry[] = [];
+    const run: Entry[] = [];
     const late: Line[] = [];
     for (const entry of entries) {
       if (!isMarker(entry) && last !== undefined && entry.time < last) {
@@ -268,7 +269,6 @@ export class LineStore {
       run.push(entry);
     }
     this.append(run);
-    run = [];
     this.insertLate(late);
   }
 
