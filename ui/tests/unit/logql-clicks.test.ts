@@ -78,7 +78,7 @@ test('a line filter goes back into the box', () => {
 
 test('text and back is the same filter', () => {
   const pieces = ['a', 'B', ' ', ' OR ', 'OR', '"', '|', '.', '\\', '(?i)', '(', '[', '^', '-', 'ä', '\n', '\\d'];
-  for (let seed = 1; seed <= 3_000; seed++) {
+  for (let seed = 1; seed <= 1_000; seed++) {
     const random = new Random(seed);
     const text = random.list(6, () => random.pick(pieces)).join('');
     const options = { isCase: random.below(2) === 0, isRegexp: random.below(2) === 0, isWithout: random.below(2) === 0 };

@@ -39,7 +39,7 @@ test('escapes are those of Go', () => {
 
 test('every character is in one token or blank', () => {
   const pieces = ['{', 'a', '"', '`', '\\', ' ', '\n', '5', 'm', '.', '-', '=', '!', '~', '|', 'ä', '💥', '\ud800', '#', 'rate', '(', '0x', 'e', '\u2028', '\0'];
-  for (let seed = 1; seed <= 3_000; seed++) {
+  for (let seed = 1; seed <= 1_000; seed++) {
     const random = new Random(seed);
     const text = random.list(20, () => random.pick(pieces)).join('');
     let end = 0;

@@ -4,7 +4,7 @@ import { ALL, type LabelFilter, type LineFilter, type Matcher, type Parser, type
 import { parseSimple, sortByName } from '../../src/logql/simple';
 import { Random } from './random';
 
-const SEEDS = 3_000;
+const SEEDS = 1_000;
 
 function check(text: string, expected: Partial<Query> | null, canonical = text): void {
   const query = parseSimple(text);

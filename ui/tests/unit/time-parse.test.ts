@@ -218,7 +218,7 @@ test('what is read can be resolved, and nothing breaks it', () => {
     '1796035647', '24:00', '29 feb', 'CET', '\0', '💥', 'since', 'until', '[', ':', '.', '0', '31.12.', 'noon', 'now', '25 Oct', '02:30',
   ];
   let understood = 0;
-  for (let seed = 1; seed <= 5_000; seed++) {
+  for (let seed = 1; seed <= 2_000; seed++) {
     const random = new Random(seed);
     const text = random.list(5, () => random.pick(pieces)).join(random.pick(['', ' ']));
     const result = parseTime(text, { now: ns(NOW), zone: 'Europe/Berlin' });
@@ -229,7 +229,7 @@ test('what is read can be resolved, and nothing breaks it', () => {
       understood += 1;
     }
   }
-  expect(understood).toBeGreaterThan(500);
+  expect(understood).toBeGreaterThan(200);
 });
 
 test('there are as many cases as promised', () => {
