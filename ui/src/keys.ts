@@ -64,8 +64,9 @@ function isTextBox(element: Element | null): boolean {
   return element instanceof HTMLTextAreaElement || element instanceof HTMLSelectElement || element.isContentEditable;
 }
 
-/** Where the pressed key already has a meaning: a button takes Enter and space, a menu everything. */
+/** Where the pressed key already has a meaning: a button takes Enter and space, a menu everything, a dialog also what is beside it. */
 function isTaken(name: string, target: Element | null): boolean {
+  if (document.querySelector('[aria-modal=true]') !== null) return true;
   if (target === null) return false;
   if (target.closest('[data-keys=own]') !== null) return !name.startsWith('Mod+');
   if (name !== 'Enter' && name !== 'Space') return false;

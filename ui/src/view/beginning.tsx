@@ -34,7 +34,7 @@ export function SourceProblem({ source }: { source: Source }) {
 }
 
 export function Command({ text }: { text: string }) {
-  return <span class="command"><code>{text}</code>
+  return <span class="command"><code tabIndex={0}>{text}</code>
     <button type="button" class="button bare small" aria-label="Copy the command" onClick={() => void copyText(text).then(() => notify('Command copied'))}><Icon name="copy" /></button>
   </span>;
 }

@@ -12,6 +12,7 @@ import { display } from '../text/display';
 import { formatCount } from '../time/format';
 import { zoneName } from '../time/zone';
 import { isPhone } from './asked';
+import { watchErrorsOf } from './favicon';
 import { Icon } from './icon';
 
 /** What of a list's options follows from the preferences. */
@@ -46,6 +47,7 @@ export function LiveList({ query, from, isPaused, onPause }: Props) {
     });
     list.current = made;
     const untie = session.connect(made);
+    const stopErrors = watchErrorsOf(session.store);
     const stopOptions = effect(() => made.setOptions(preferred()));
     // A line is read in the log view, where its detail has room.
     const stopOpen = made.on('open', (index) => {
@@ -53,6 +55,7 @@ export function LiveList({ query, from, isPaused, onPause }: Props) {
       go({ ...DEFAULT_ADDRESS, place: 'logs', q: query, at: lineId(line) }, 'push');
     });
     return () => {
+      stopErrors();
       stopOpen();
       stopOptions();
       untie();

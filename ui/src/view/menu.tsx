@@ -1,7 +1,7 @@
 // What opens over the page: a popover beside its button, a menu of actions, a dialog in the middle. All are drawn at the end of the body, so that no
 // pane cuts them; Escape and a click outside close them, and the focus goes back to where it came from. On a phone they are sheets from below.
 import { type ComponentChildren, render } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Icon, type IconName } from './icon';
 import { keyCaps } from '../keys';
 
@@ -44,7 +44,8 @@ function rectOf(anchor: Anchor): DOMRect {
 function useClosing(box: { current: HTMLElement | null }, anchor: Anchor | null, onClose: () => void, isTrap: boolean): void {
   const close = useRef(onClose);
   close.current = onClose;
-  useEffect(() => {
+  // Before the next key comes: what is typed at once belongs here.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     const element = box.current!;
     if (!element.contains(document.activeElement)) {
@@ -117,7 +118,7 @@ function PopoverBox({ anchor, label, onClose, align = 'start', class: extra = ''
   useClosing(box, anchor, onClose, true);
   return <>
     <div class="veil veil-phone" onClick={onClose} />
-    <div ref={box} class={`popover ${extra}`} role={role} aria-label={label} tabIndex={-1} data-keys="own">{children}</div>
+    <div ref={box} class={`popover ${extra}`} role={role} aria-label={role === 'dialog' ? label : undefined} tabIndex={-1} data-keys="own">{children}</div>
   </>;
 }
 
@@ -215,10 +216,10 @@ function DialogBox({ label, onClose, class: extra = '', children }: DialogProps)
   return <>
     <div class="veil" onClick={onClose} />
     <div ref={box} class={`dialog ${extra}`} role="dialog" aria-modal="true" aria-label={label} tabIndex={-1} data-keys="own">
-      <header class="dialog-head">
+      <div class="dialog-head">
         <h2 class="grow">{label}</h2>
         <button type="button" class="button bare" aria-label="Close" onClick={onClose}><Icon name="close" /></button>
-      </header>
+      </div>
       <div class="dialog-body">{children}</div>
     </div>
   </>;

@@ -80,6 +80,8 @@ function StreamPane() {
   const all = shown.flatMap(({ rows }) => rows);
   const silent = all.filter((row) => isSilent(row, now)).sort((a, b) => (a.last < b.last ? 1 : -1));
   const fresh = answer === null ? [] : all.filter((row) => isNew(row, answer.start, answer.oldest));
+  const by = grouping.value === '' ? placeWord(answer?.streams ?? []) : grouping.value;
+  const sortWord = SORTS.find(([name]) => name === sort.value)![1];
   const enter = () => {
     clearTimeout(settle.current);
     hold(true);
@@ -94,14 +96,14 @@ function StreamPane() {
         <input class="box" type="search" placeholder="Filter streams…" aria-label="Filter streams" value={filter.value} spellcheck={false} autocomplete="off"
           onInput={(event) => (filter.value = event.currentTarget.value)} />
       </label>
-      <MenuButton label="Group by" face={<span><span class="muted">group </span>{grouping.value === '' ? placeWord(answer?.streams ?? []) : grouping.value}</span>} hasArrow
+      <MenuButton label={`group ${by}`} face={<span><span class="muted">group </span>{by}</span>} hasArrow
         items={() => [
           { label: placeWord(answer?.streams ?? []), isChecked: grouping.value === '', run: () => (grouping.value = '') },
           ...groupLabels(answer?.streams ?? []).map((name, index) => ({
             label: name, isChecked: grouping.value === name, run: () => void (grouping.value = name), isApart: index === 0, hint: 'label',
           })),
         ]} />
-      <MenuButton label="Sort by" align="end" face={<span><span class="muted">sort </span>{SORTS.find(([name]) => name === sort.value)![1]}</span>} hasArrow
+      <MenuButton label={`sort ${sortWord}`} align="end" face={<span><span class="muted">sort </span>{sortWord}</span>} hasArrow
         items={() => SORTS.map(([name, label]) => ({ label, isChecked: sort.value === name, run: () => {
           sort.value = name;
           hold(false);

@@ -102,7 +102,7 @@ export function StreamRow({ row, hasPlace = false, depth = 0 }: StreamRowProps) 
 }
 
 function More({ count, unit, isOpen, onClick }: { count: number; unit: string; isOpen: boolean; onClick: () => void }) {
-  return <button type="button" class="more" aria-expanded={isOpen} onClick={onClick}>×{formatCount(count)} {unit}</button>;
+  return <button type="button" class={`more more-${unit}`} aria-expanded={isOpen} onClick={onClick}>×{formatCount(count)}<span class="unit"> {unit}</span></button>;
 }
 
 /** The last line of the row under the pointer or the focus. */

@@ -54,7 +54,7 @@ export function Summary() {
     {lines.value !== null && <span><b>{formatCount(lines.value)}</b> lines <span class="muted">· {range.charAt(0).toLowerCase() + range.slice(1)}</span></span>}
     {all !== undefined && all.total > 0 && <span title="Share of errors in the lines of the last 15 minutes, and how many errors there were for each of the 15 before">
       errors <b>{shareText(all.errors / all.total)}</b>{trend !== null && trend >= 1.5 && <span class="trend"> ▲ {trend.toFixed(1)}×</span>}
-      {trend !== null && trend <= 0.67 && <span class="muted"> ▼ {trend.toFixed(1)}×</span>}
+      {trend !== null && trend > 0 && trend <= 0.67 && <span class="muted"> ▼ {trend.toFixed(1)}×</span>}
     </span>}
     <span class="grow" />
     {node !== undefined && <span class="muted aside node">Logs of this node only</span>}
