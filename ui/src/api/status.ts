@@ -8,6 +8,8 @@ const OPEN_MS = 5_000;
 const ELSEWHERE_MS = 30_000;
 /** While files that were there at the start are being read. */
 const IMPORT_MS = 2_000;
+/** Until the second answer, which makes the first rates. */
+const FIRST_MS = 1_500;
 /** Over how long the rates are an average, so that they can be read. */
 const RATE_WINDOW_MS = 15_000;
 
@@ -141,7 +143,7 @@ export function watchStatus(): void {
       if (abort.signal.aborted) return;
       const now = status.peek();
       const isBeginning = now !== null && (isImporting(now) || now.streams === 0);
-      timer = setTimeout(() => void round(), isBeginning ? IMPORT_MS : isOpen ? OPEN_MS : ELSEWHERE_MS);
+      timer = setTimeout(() => void round(), moments.length === 1 ? FIRST_MS : isBeginning ? IMPORT_MS : isOpen ? OPEN_MS : ELSEWHERE_MS);
     };
     void round();
     return () => {
