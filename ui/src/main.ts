@@ -4,6 +4,7 @@ import { h, render } from 'preact';
 import './style/tokens.css';
 import './style/base.css';
 import './style/shell.css';
+import './style/list.css';
 import './style/overview.css';
 import './style/status.css';
 import { watchStatus } from './api/status';
