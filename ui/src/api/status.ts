@@ -17,8 +17,6 @@ const RATE_WINDOW_MS = 15_000;
 export interface AgentStatus {
   readonly version: string;
   readonly commit: string;
-  readonly instance?: string;
-  readonly node?: string;
   readonly zone?: string;
   readonly uptime_seconds: number;
   readonly collector: string;

@@ -19,7 +19,8 @@ import { Icon } from './icon';
 function preferred(): Partial<ListOptions> {
   const now = preferences.value;
   return {
-    wrap: now.wrap, isPhone: isPhone.value, rowHeight: now.rowHeight, zone: zoneName(now.zone), timeFormat: now.timeFormat, show: now.show, ansi: now.ansi, ownTimes: now.ownTimes,
+    wrap: now.wrap || isPhone.value, hasStreams: !isPhone.value, rowHeight: now.rowHeight, zone: zoneName(now.zone),
+    timeFormat: isPhone.value ? 'time' : now.timeFormat, show: now.show, ansi: now.ansi, ownTimes: now.ownTimes,
     isDark: theme.value === 'dark',
   };
 }

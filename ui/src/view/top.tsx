@@ -2,7 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { status } from '../api/status';
+import { streams } from '../api/streams';
 import { keyCaps, registerKeys } from '../keys';
 import { build } from '../logql/build';
 import { withText } from '../logql/clicks';
@@ -26,7 +26,8 @@ function bare(place: Place) {
   return hrefOf({ ...DEFAULT_ADDRESS, place, from, to });
 }
 
-const node = computed(() => status.value?.node ?? '');
+/** The node whose logs these are, where the streams say it. */
+const node = computed(() => streams.value?.streams.find(({ labels }) => labels.has('node'))?.labels.get('node') ?? '');
 
 export function Top() {
   const { place } = address.value;
