@@ -4,6 +4,7 @@ import { appMatchers, appOfPod, union } from './logql/apps';
 import type { Matcher } from './logql/query';
 import { quoteRegexp } from './logql/values';
 import type { Level } from './model';
+import { visible } from './text/controls';
 
 /** One row of the overview: an app, a container of it, a pod, a file. */
 export interface Row {
@@ -119,7 +120,7 @@ function gather<T>(items: readonly T[], keyOf: (item: T) => string): Map<string,
 
 function rowOf(key: string, name: string, members: readonly Named[], matchers: readonly Matcher[], more: Partial<Row> = {}): Row {
   const { group, unit } = members[0]![1];
-  return { key, name, place: group, unit, matchers, parts: [], containers: [], ...summed(members.map(([stream]) => stream)), ...more };
+  return { key, name: visible(name), place: visible(group), unit, matchers, parts: [], containers: [], ...summed(members.map(([stream]) => stream)), ...more };
 }
 
 function appRow(key: string, members: readonly Named[]): Row {

@@ -3,6 +3,8 @@ import { effect, signal } from '@preact/signals';
 import { type Level, toLevel } from '../model';
 import { apiUrl } from '../route';
 import { address } from '../state';
+import { stripAnsi } from '../text/ansi';
+import { visible } from '../text/controls';
 import { resolveRange } from '../time/range';
 import { getJson, isAbort, queued, toServerError } from './http';
 
@@ -60,7 +62,7 @@ export function decodeStreams(wire: Wire): StreamList {
     isMore: wire.more === true,
     streams: wire.streams.map((stream) => ({
       id: stream.id, labels: new Map(Object.entries(stream.labels)), service: stream.service, lines: stream.lines, bytes: stream.bytes,
-      first: toNs(stream.first), last: toNs(stream.last), volume: stream.volume, lastLine: stream.last_line ?? '',
+      first: toNs(stream.first), last: toNs(stream.last), volume: stream.volume, lastLine: visible(stripAnsi(stream.last_line ?? '')),
       lastLevel: toLevel(stream.last_level ?? ''), state: stream.state, lagBytes: stream.lag_bytes ?? 0, gaps: stream.gaps ?? 0,
     })),
   };

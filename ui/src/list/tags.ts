@@ -1,6 +1,7 @@
 // The tags of streams in an answer: a short name, and one of eight hues that follows from the stream's id, so that it is the same in every view.
 import { appOfPod } from '../logql/apps';
 import type { Stream } from '../model';
+import { visible } from '../text/controls';
 
 const HUES = 8;
 /** Characters of a pod's own part of its name that tell it from the others. */
@@ -34,7 +35,7 @@ export class StreamTags {
     let hue = (Number.parseInt(stream.id.slice(-4), 16) || 0) % HUES;
     if (hue === this.last && this.tags.size < HUES) hue = (hue + 1) % HUES;
     this.last = hue;
-    const tag = { text: shortName(stream), hue };
+    const tag = { text: visible(shortName(stream)), hue };
     this.tags.set(stream.id, tag);
     return tag;
   }

@@ -1,6 +1,7 @@
 // The first minutes: how far what was there is read, and what to do where nothing can be.
 import { isImporting, type Source, status, statusError } from '../api/status';
 import { copyText } from '../text/clipboard';
+import { visible } from '../text/controls';
 import { notify } from '../state';
 import { formatBytes, formatCount, formatDuration } from '../time/format';
 import { Icon } from './icon';
@@ -27,14 +28,14 @@ export function SourceProblem({ source }: { source: Source }) {
   const isDenied = /permission denied/i.test(source.problem ?? '');
   return <li class="problem">
     <Icon name="warning" />
-    <code class="problem-path">{source.path}</code>
-    <span class="grow">cannot be read{source.problem === undefined ? '' : `: ${source.problem}`}</span>
+    <code class="problem-path">{visible(source.path)}</code>
+    <span class="grow">cannot be read{source.problem === undefined ? '' : `: ${visible(source.problem)}`}</span>
     {isDenied && <Command text={permissionCommand(source.path)} />}
   </li>;
 }
 
 export function Command({ text }: { text: string }) {
-  return <span class="command"><code tabIndex={0}>{text}</code>
+  return <span class="command"><code tabIndex={0}>{visible(text)}</code>
     <button type="button" class="button bare small" aria-label="Copy the command" onClick={() => void copyText(text).then(() => notify('Command copied'))}><Icon name="copy" /></button>
   </span>;
 }

@@ -8,6 +8,7 @@ import { build } from '../logql/build';
 import { ALL } from '../logql/query';
 import { hrefOf } from '../route';
 import { DEFAULT_ADDRESS, preferences } from '../state';
+import { visible } from '../text/controls';
 import { formatAge, formatBytes, formatCount, formatDuration, formatRfc3339 } from '../time/format';
 import { zoneName } from '../time/zone';
 import { FirstMinutes, SourceProblem } from './beginning';
@@ -137,7 +138,7 @@ function Problems({ now }: { now: AgentStatus }) {
       {now.unreadable_parts > 0 && <li class="problem"><Icon name="warning" />
         <span class="grow">{formatCount(now.unreadable_parts)} stored {now.unreadable_parts === 1 ? 'part' : 'parts'} could not be read and {now.unreadable_parts === 1 ? 'is' : 'are'} left out of answers.</span></li>}
       {[...now.gaps].reverse().slice(0, GAPS_SHOWN).map((gap) => <li key={`${gap.path}${gap.from}${gap.found}`} class="problem"><Icon name="warning" />
-        <span class="grow">{formatBytes(gap.to - gap.from)} of <code>{gap.path}</code> were lost {formatMinute(toNs(gap.found), zone)}
+        <span class="grow">{formatBytes(gap.to - gap.from)} of <code>{visible(gap.path)}</code> were lost {formatMinute(toNs(gap.found), zone)}
           {' '}<span class="muted">({WHY[gap.reason] ?? gap.reason.replaceAll('_', ' ')})</span></span>
         <a class="button small" href={gapHref(gap)}>Show the place<Icon name="right" /></a></li>)}
     </ul>
@@ -177,7 +178,7 @@ function Sources({ sources }: { sources: readonly Source[] }) {
         <button type="button" onClick={() => (order.value = { column: name, isDown: name === column ? !isDown : name !== 'path' && name !== 'state' })}>
           {label}{name === column && <Icon name="down" class={isDown ? '' : 'up'} />}</button></th>)}</tr></thead>
       <tbody>{found.slice(0, shownCount.value).map((source) => <tr key={source.path}>
-        <td class="col-path"><a class="mono" href={hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: sourceQuery(source.path) })}>{source.path}</a></td>
+        <td class="col-path"><a class="mono" href={hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: sourceQuery(source.path) })}>{visible(source.path)}</a></td>
         <td class={source.state === 'unreadable' ? 'danger' : undefined}>{source.state}{source.polled && <span class="muted" title="The watcher could take no more: it is looked at from time to time"> · polled</span>}</td>
         <td class="number">{formatBytes(source.size_bytes)}</td>
         <td class="number">{readText(source)}</td>
