@@ -1,0 +1,245 @@
+// The list of lines of the answer: ties the session to the list, and puts over it what belongs to both.
+import { effect } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { LineList, type ListOptions } from '../list/list';
+import type { Line } from '../model';
+import { theme } from '../preferences';
+import { go, hrefOf } from '../route';
+import { address, preferences } from '../state';
+import { display } from '../text/display';
+import { type Field, readFields } from '../text/fields';
+import { labelName, withLevels, withLineFilter } from '../logql/clicks';
+import { formatCount, formatFull } from '../time/format';
+import { parseTime } from '../time/parse';
+import { resolveRange } from '../time/range';
+import { copyLineLink, copyLines, linesText, nowNs } from './actions';
+import { announce } from './announce';
+import { change, isPhone, zone } from './asked';
+import { FindBar, findOf } from './find';
+import { Finder, filterOf } from './finder';
+import { Icon } from './icon';
+import type { LogsModel } from './logsmodel';
+import { Empty, Progress } from './states';
+
+/** Texts whose fields are kept for the cells of columns. */
+const CELLS_KEPT = 300;
+/** Lines a second that the eye cannot follow. */
+const FLOOD = 500;
+
+const read = new Map<string, readonly Field[]>();
+
+/** The value of a line in a column: of its fields, metadata or labels. */
+export function cellOf(line: Line, name: string): string {
+  const own = line.parsed?.get(name) ?? line.metadata?.get(name) ?? line.stream.labels.get(name);
+  if (own !== undefined) return own;
+  let fields = read.get(line.text);
+  if (fields === undefined) {
+    fields = readFields(line.text).fields;
+    if (read.size >= CELLS_KEPT) read.delete(read.keys().next().value as string);
+    read.set(line.text, fields);
+  }
+  return fields.find(({ path }) => labelName(path, line.stream.labels) === name || path.join('.') === name)?.value ?? '';
+}
+
+/** What of the list's options follows from the address and the preferences. */
+function wanted(): Partial<ListOptions> {
+  const now = preferences.value;
+  const { wrap, order, show, fold, cols, find, at } = address.value;
+  const [first = '', last = first] = at.split('..');
+  return {
+    wrap: wrap ?? now.wrap, order: order ?? now.order, show: show ?? now.show, fold, columns: cols, rowHeight: now.rowHeight, zone: zone.value, timeFormat: now.timeFormat,
+    ansi: now.ansi, ownTimes: now.ownTimes, isDark: theme.value === 'dark', isPhone: isPhone.value, find: findOf(find), marked: first === '' ? null : [first, last],
+  };
+}
+
+/** Words beyond the first and the last line. */
+function notes({ session }: LogsModel): Partial<ListOptions> {
+  const { start, end } = session.ends.value;
+  const first = session.count.value > 0 && start === 'complete' ? session.bounds.value : null;
+  const isAll = address.value.from === 'all' || (first !== null && first.start === 0n);
+  return {
+    startNote: first === null ? '' : isAll ? 'The first line there is' : `From ${formatFull(first.start, zone.value).replace(/(\.\d+)? [+-].*$/, '')} on`,
+    endNote: '', loading: start === 'loading' ? 'start' : end === 'loading' ? 'end' : null,
+  };
+}
+
+export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean }) {
+  const host = useRef<HTMLDivElement>(null);
+  const { session } = model;
+  useEffect(() => {
+    const { store } = session;
+    const list = new LineList(host.current!, store, {
+      wrap: false, rowHeight: 20, order: 'asc', zone: 'UTC', timeFormat: 'millis', show: 'smart', ansi: true, ownTimes: false, isDark: false, fold: 'no',
+      columns: [], hasStreams: false, streamTag: (stream) => model.tags.of(stream), find: null, marked: null, isPhone: false, display, cell: cellOf,
+      href: (id) => hrefOf({ at: id, around: '' }), startNote: '', endNote: '', loading: null, label: 'Lines', ...wanted(),
+    });
+    const previous = (index: number) => (index > 0 ? store.lineAt(index - 1) : undefined);
+    const show = (index: number) => {
+      model.focus(store.lineAt(index), previous(index));
+      model.isDetailOpen.value = true;
+    };
+    const finder = new Finder(session, list);
+    const ends = [
+      session.connect(list),
+      effect(() => list.setOptions(wanted())),
+      effect(() => list.setOptions(notes(model))),
+      effect(() => {
+        void session.count.value;
+        list.setOptions({ hasStreams: store.streams.length > 1 });
+      }),
+      list.on('focus', (index) => {
+        if (index >= 0) model.focus(store.lineAt(index), previous(index));
+        else if (!model.isDetailOpen.peek()) model.focused.value = null;
+      }),
+      list.on('open', show),
+      list.on('rest', show),
+      list.on('menu', ({ index, anchor }) => (model.menu.value = { line: store.lineAt(index), index, anchor })),
+      list.on('marker', (marker) => void session.fill(marker)),
+      list.on('columns', (cols) => go({ cols }, 'replace')),
+      list.on('select', () => (model.selectedCount.value = list.selection.count)),
+      list.on('pin', (isPinned) => (model.isPinned.value = isPinned)),
+      list.on('viewport', ({ first, last }) => {
+        const edges = first < 0 || last < 0 || last >= store.count ? null : [store.timeAt(first), store.timeAt(last)] as const;
+        model.onScreen.value = edges === null ? null : edges[0] <= edges[1] ? { start: edges[0], end: edges[1] } : { start: edges[1], end: edges[0] };
+      }),
+      // The line pointed at is in the middle as soon as it is there, once.
+      effect(() => {
+        const target = session.target.value;
+        if (target < 0) return;
+        list.scrollToIndex(target, 'center');
+        list.focus(target);
+      }),
+      store.subscribe(({ at, removed, inserted }) => {
+        if (removed > 0) model.selectedCount.value = list.selection.count;
+        if (inserted === 0 || session.connection.peek() === 'off') return;
+        const lines = [];
+        for (let index = at; index < at + inserted; index += 1) lines.push({ time: store.timeAt(index), level: store.levelAt(index) });
+        model.histogram.add(lines);
+      }),
+    ];
+    model.main.value = { list, session };
+    model.finder.value = finder;
+    return () => {
+      model.main.value = null;
+      model.finder.value = null;
+      finder.close();
+      for (const end of ends) end();
+      list.destroy();
+    };
+  }, []);
+
+  const isStale = session.state.value === 'loading' && session.count.value > 0;
+  return <section class={`lines${isHidden ? ' is-hidden' : ''}`} aria-label="Lines" inert={isHidden}>
+    <Progress session={session} />
+    <div ref={host} class={`lines-list${isStale ? ' is-stale' : ''}`} />
+    <Empty model={model} />
+    {model.finder.value?.isOpen.value === true && <Find model={model} finder={model.finder.value} />}
+    {model.isGoingToTime.value && <GoToTime model={model} />}
+    <div class="lines-over">
+      <Flood model={model} />
+      <Selected model={model} />
+      <NewLines model={model} />
+    </div>
+  </section>;
+}
+
+function Find({ model, finder }: { model: LogsModel; finder: Finder }) {
+  const text = finder.text.value;
+  const error = finder.error.value;
+  const hits = finder.hits.value;
+  const { start, end } = model.session.ends.value;
+  const isAll = start === 'complete' && end !== 'more';
+  const total = isAll ? hits.length : finder.total.value;
+  const close = () => {
+    finder.isOpen.value = false;
+    go({ find: '' }, 'replace');
+    model.pane.peek()?.list.rowElement(model.pane.peek()!.list.focusedIndex)?.focus({ preventScroll: true });
+  };
+  const filter = filterOf(text);
+  return <div class="lines-find"><FindBar text={text} position={finder.position} total={total ?? (text === '' ? 0 : hits.length)} isAtLeast={total === null && !isAll}
+    onText={(find) => go({ find }, 'replace')} onMove={(step) => void finder.move(step)} onClose={close} {...(error === '' ? {} : { error })}
+    {...(filter === null ? {} : { onFilter: () => {
+      close();
+      change((query) => withLineFilter(query, filter));
+    } })} /></div>;
+}
+
+/** How many lines came while somebody reads further up; a click goes to them. */
+function NewLines({ model }: { model: LogsModel }) {
+  const { session } = model;
+  const count = session.newCount.value;
+  const errors = session.newErrors.value;
+  const isAway = !model.isPinned.value && session.count.value > 0 && session.connection.value !== 'off';
+  if (count === 0 && !isAway) return null;
+  const go = () => {
+    session.resume();
+    void model.goToEnd();
+  };
+  const words = count === 0 ? 'To the newest' : `${formatCount(count)} new ${count === 1 ? 'line' : 'lines'}`;
+  return <button type="button" class={`new-lines${count === 0 ? ' is-quiet' : ''}`} title="End" onClick={go}>
+    {words}{errors > 0 && <span class="new-errors"><span class="mark mark-error" aria-hidden="true" /><span class="sr">, errors: </span>{formatCount(errors)}</span>}
+    <Icon name="end" class={address.value.order === 'desc' || (address.value.order === null && preferences.value.order === 'desc') ? 'is-up' : ''} />
+  </button>;
+}
+
+/** More lines come than can be read. */
+function Flood({ model }: { model: LogsModel }) {
+  const { session } = model;
+  const rate = session.rate.value;
+  if (rate < FLOOD || session.connection.value !== 'live') return null;
+  return <div class="flood" role="note">
+    <strong>{formatCount(Math.round(rate / 100) * 100)} lines/s</strong>
+    <button type="button" class="button small" onClick={() => change((query) => withLevels(query, ['error', 'critical', 'fatal']))}>Only errors</button>
+    {address.value.fold === 'no' && <button type="button" class="button small" onClick={() => go({ fold: 'numbers' })}>Fold repeats</button>}
+    <button type="button" class="button small" onClick={() => session.pause()}>Pause</button>
+  </div>;
+}
+
+/** What can be done with the ticked lines. */
+function Selected({ model }: { model: LogsModel }) {
+  const count = model.selectedCount.value;
+  useEffect(() => {
+    if (count > 0) announce(`${linesText(count)} selected`);
+  }, [count]);
+  if (count === 0) return null;
+  const clear = () => {
+    const list = model.main.peek()?.list;
+    list?.selection.clear();
+    list?.emit('select', undefined);
+    list?.setCurrent(list.current);
+  };
+  return <div class="selected" role="toolbar" aria-label="Selected lines">
+    <strong>{linesText(count)}</strong>
+    <button type="button" class="button small" title="l" onClick={() => void copyLineLink(model.selectedLines())}><Icon name="link" />Copy link</button>
+    <button type="button" class="button small" title="y" onClick={() => void copyLines(model.selectedLines())}><Icon name="copy" />Copy text</button>
+    <button type="button" class="button small selected-times" title="Y" onClick={() => void copyLines(model.selectedLines(), true)}>with times</button>
+    <button type="button" class="button bare small" aria-label="Clear the selection" onClick={clear}><Icon name="close" /></button>
+  </div>;
+}
+
+/** The key `:`: scrolls to a time within the answer. */
+function GoToTime({ model }: { model: LogsModel }) {
+  const [text, setText] = useState('');
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), []);
+  const understood = text.trim() === '' ? null : parseTime(text, { now: nowNs(), zone: zone.value });
+  const close = () => (model.isGoingToTime.value = false);
+  const submit = (event: Event) => {
+    event.preventDefault();
+    if (understood === null || !('from' in understood)) return;
+    const { start, end } = resolveRange(understood.from, understood.to, nowNs());
+    close();
+    // An instant is read as the time around it.
+    void model.goToTime(/[.][.]|\bto\b|^\s*(last|\d+\s*[a-z]+\s*$)/.test(text) ? start : (start + end) / 2n);
+  };
+  return <form class="lines-goto" onSubmit={submit}>
+    <input ref={input} class="box" value={text} placeholder="10:12" aria-label="Scroll to a time" autocomplete="off" spellcheck={false}
+      onInput={(event) => setText(event.currentTarget.value)} onBlur={close} onKeyDown={(event) => {
+        if (event.key !== 'Escape') return;
+        event.preventDefault();
+        event.stopPropagation();
+        close();
+      }} />
+    <span class={understood !== null && 'error' in understood ? 'danger' : 'muted'}>{understood === null ? 'Scroll to a time' : 'error' in understood ? understood.error : understood.shown}</span>
+  </form>;
+}

@@ -1,0 +1,262 @@
+// The log view: query bar, histogram, fields, lines, detail; and the glue between the address, the session and the list.
+import { effect } from '@preact/signals';
+import { useEffect, useMemo } from 'preact/hooks';
+import { status } from '../api/status';
+import { toNs } from '../api/streams';
+import { prefer } from '../preferences';
+import { go } from '../route';
+import { address, isLive, preferences } from '../state';
+import { formatCount } from '../time/format';
+import type { Range } from '../time/range';
+import { linesText, nowNs } from './actions';
+import { announce } from './announce';
+import { change, isMetricQuery, isPhone, logql, simple, subject, tab, zone } from './asked';
+import { isEditing, QueryBar } from './bar';
+import { Boundary } from './boundary';
+import { Chart } from './chart';
+import { ContextView } from './context';
+import { Detail } from './detail';
+import { DownloadMenu } from './download';
+import { HistogramStrip } from './histogram';
+import { Icon } from './icon';
+import { LineMenu } from './linemenu';
+import { Lines } from './lines';
+import { LogsModel } from './logsmodel';
+import { foldNext, registerLogsKeys, selectedText, toggleFields, toggleLive } from './logskeys';
+import { MenuButton, type MenuItem } from './menu';
+import { Patterns } from './patterns';
+import { ShareMenu } from './share';
+import { Sidebar } from './sidebar';
+import { Notices } from './states';
+import { topSlot } from './top';
+import '../style/logs.css';
+import '../style/bar.css';
+import '../style/histogram.css';
+
+/** Widths of the plot are told apart by so many px: a few more or less need no new bars. */
+const WIDTH_STEP = 160;
+const TICK_MS = 1_000;
+
+export function Logs() {
+  const model = useMemo(() => new LogsModel(), []);
+  useEffect(() => registerLogsKeys(model), []);
+  useEffect(() => {
+    topSlot.value = <LogsTop model={model} />;
+    return () => {
+      topSlot.value = null;
+      model.close();
+    };
+  }, []);
+  useEffect(() => openSession(model), []);
+  useEffect(() => feedHistogram(model), []);
+  useEffect(() => announceState(model), []);
+
+  const { around } = address.value;
+  const now = tab.value;
+  const isContext = around !== '';
+  const focused = model.focused.value;
+  const hasSidebar = preferences.value.sidebar && now === 'lines' && !isContext && !isPhone.value;
+  const hasDetail = model.isDetailOpen.value && focused !== null && now === 'lines';
+  const total = model.session.count.value;
+  const share = () => ({ selected: model.selectedCount.value > 0 ? model.selectedLines() : [], ...(focused === null ? {} : { focused: focused.line }) });
+  const retry = () => open(model);
+
+  return <div class={`logs${hasDetail ? ' has-detail' : ''}${hasSidebar ? ' has-sidebar' : ''}`}>
+    {!isContext && <Boundary name="query bar">
+      <QueryBar>
+        <ViewMenu model={model} />
+        <ShareMenu {...share()} />
+        <DownloadMenu {...share()} {...(total > 0 ? { lines: total } : {})} />
+      </QueryBar>
+    </Boundary>}
+    {!isContext && now === 'lines' && !isMetricQuery.value && <Boundary name="histogram">
+      <HistogramStrip histogram={model.histogram} onScreen={model.onScreen.value} losses={model.losses.value} onWidth={(width) => setWidth(model, width)} />
+    </Boundary>}
+    <div class="logs-body">
+      {hasSidebar && <Boundary name="fields"><Sidebar session={model.session} tags={model.tags} onClose={() => prefer({ sidebar: false })} isDrawer={false} /></Boundary>}
+      <div class="logs-main">
+        {!isContext && <Notices model={model} onRetry={retry} onEdit={() => (isEditing.value = true)} />}
+        <div class="logs-panes">
+          <Boundary name="lines"><Lines model={model} isHidden={isContext || now !== 'lines'} /></Boundary>
+          {!isContext && now === 'patterns' && <section class="pane" aria-label="Patterns"><Boundary name="patterns"><Patterns /></Boundary></section>}
+          {!isContext && now === 'chart' && <section class="pane" aria-label="Chart"><Boundary name="chart"><Chart /></Boundary></section>}
+          {isContext && <Boundary name="context"><ContextView key={around} id={around} backTo={linesText(total)}
+            onFocus={(line, previous) => model.focus(line, previous)} onOpen={(line, previous) => {
+              model.focus(line, previous);
+              model.isDetailOpen.value = true;
+            }} onMenu={(line, anchor) => (anchor instanceof Element ? (model.menu.value = { line, index: -1, anchor }) : undefined)}
+            onReady={(pane) => (model.context.value = pane)} onBack={() => go({ around: '' })} /></Boundary>}
+        </div>
+      </div>
+      {hasDetail && <Boundary name="detail"><Detail line={focused.line} {...(focused.previous === undefined ? {} : { previous: focused.previous })}
+        onClose={() => closeDetail(model)} onMove={(step) => model.move(step)} /></Boundary>}
+    </div>
+    {isPhone.value && model.isDrawerOpen.value && <Sidebar session={model.session} tags={model.tags} onClose={() => (model.isDrawerOpen.value = false)} isDrawer />}
+    <Actions model={model} />
+  </div>;
+}
+
+function closeDetail(model: LogsModel): void {
+  model.isDetailOpen.value = false;
+  const list = model.pane.peek()?.list;
+  list?.rowElement(list.focusedIndex)?.focus({ preventScroll: true });
+}
+
+function Actions({ model }: { model: LogsModel }) {
+  const menu = model.menu.value;
+  if (menu === null) return null;
+  return <LineMenu line={menu.line} anchor={menu.anchor} selection={selectedText()} onClose={() => (model.menu.value = null)}
+    onOpen={() => {
+      const pane = model.pane.peek();
+      model.focus(menu.line, menu.index > 0 ? pane?.session.store.lineAt(menu.index - 1) : undefined);
+      model.isDetailOpen.value = true;
+    }} onTick={() => {
+      const list = model.pane.peek()?.list;
+      if (list === undefined || menu.index < 0) return;
+      list.selection.toggle(menu.index);
+      list.emit('select', undefined);
+      list.setCurrent(list.current);
+    }} />;
+}
+
+/** Asks for what the address says. */
+function open(model: LogsModel): void {
+  const { q, from, to, at } = address.peek();
+  const isDefault = from === '1h' && to === 'now';
+  model.session.open({ query: q, range: { from, to }, live: isLive.peek() || (address.peek().around !== '' && to === 'now' && at === ''), canWiden: isDefault, ...(at === '' ? {} : { at: at.split('..')[0]! }) });
+}
+
+/** Asks anew whenever the address asks for other lines; the context view leaves them as they are. */
+function openSession(model: LogsModel): () => void {
+  let last = '';
+  return effect(() => {
+    const { q, from, to, at, around, live } = address.value;
+    if (address.value.place !== 'logs') return;
+    const key = JSON.stringify([q, from, to, at, live]);
+    if (key === last || isMetricQuery.value) return;
+    // Whoever comes by a link to a context gets the lines behind it when going back.
+    if (around !== '' && last !== '') return;
+    last = key;
+    open(model);
+  });
+}
+
+let plotWidth = 0;
+const widths = new WeakMap<LogsModel, () => void>();
+
+function setWidth(model: LogsModel, width: number): void {
+  const isOther = Math.round(width / WIDTH_STEP) !== Math.round(plotWidth / WIDTH_STEP);
+  plotWidth = width;
+  if (isOther) widths.get(model)?.();
+}
+
+/** The histogram follows the range of the answer, which may be wider than what was asked for. */
+function feedHistogram(model: LogsModel): () => void {
+  const { session, histogram } = model;
+  let loaded = '';
+  const load = (query: string, range: Range, name: string) => {
+    const width = plotWidth > 0 ? plotWidth : Math.max(320, innerWidth - 24);
+    const key = `${query} ${range.start} ${range.end} ${name} ${Math.round(width / WIDTH_STEP)}`;
+    if (key === loaded) return;
+    loaded = key;
+    const oldest = status.peek()?.oldest;
+    const kept = oldest == null ? null : toNs(oldest);
+    const start = kept !== null && range.start < kept ? kept : range.start;
+    histogram.load({ query, range: { start, end: range.end > start ? range.end : start + 1_000_000_000n }, width, zone: name, oldest: kept });
+  };
+  const run = () => {
+    const bounds = session.bounds.peek();
+    if (bounds !== null && !isMetricQuery.peek() && (status.peek() !== null || bounds.start > 0n)) load(logql.peek(), bounds, zone.peek());
+  };
+  widths.set(model, run);
+  const stop = effect(() => {
+    void session.bounds.value;
+    void zone.value;
+    // Everything there is begins with the oldest line kept, which the status says.
+    void (status.value === null);
+    run();
+  });
+  const timer = setInterval(() => {
+    if (session.connection.peek() === 'live' && !document.hidden) histogram.tick(nowNs());
+    readLosses(model);
+  }, TICK_MS);
+  return () => {
+    stop();
+    clearInterval(timer);
+    widths.delete(model);
+  };
+}
+
+function readLosses(model: LogsModel): void {
+  const { store } = model.session;
+  const losses: bigint[] = [];
+  for (const chunk of store.chunks) for (const markers of chunk.markers.values()) for (const marker of markers) if (marker.kind === 'loss') losses.push(marker.time);
+  for (const marker of store.markersAt(store.count)) if (marker.kind === 'loss') losses.push(marker.time);
+  if (losses.join() !== model.losses.peek().join()) model.losses.value = losses;
+}
+
+/** What a screen reader is told: once per answer, and of new lines. */
+function announceState(model: LogsModel): () => void {
+  const { session } = model;
+  const ends = [
+    effect(() => {
+      const state = session.state.value;
+      if (state === 'ready') announce(`${linesText(session.count.peek())} loaded`);
+    }),
+    effect(() => {
+      const connection = session.connection.value;
+      if (connection === 'paused') announce('Paused');
+      if (connection === 'reconnecting') announce('Reconnecting');
+    }),
+    effect(() => {
+      const [lines, errors] = [session.newCount.value, session.newErrors.value];
+      if (lines > 0) announce(`${formatCount(lines)} new lines${errors > 0 ? `, ${formatCount(errors)} errors` : ''}`);
+    }),
+  ];
+  return () => ends.forEach((end) => end());
+}
+
+/** The view's place in the top bar: what is looked at, and whether it is live. */
+function LogsTop({ model }: { model: LogsModel }) {
+  const query = simple.value;
+  const hasStreams = query !== null && query.matchers.length > 0;
+  return <>
+    <h1 class="crumb clip">{subject.value}</h1>
+    {hasStreams && <button type="button" class="button bare small" aria-label="All streams" title="All streams, with these filters"
+      onClick={() => change((each) => ({ ...each, matchers: [] }))}><Icon name="close" /></button>}
+    <span class="grow" />
+    <LiveButton model={model} />
+  </>;
+}
+
+function LiveButton({ model }: { model: LogsModel }) {
+  const { connection } = model.session;
+  if (isMetricQuery.value || address.value.around !== '') return null;
+  const state = connection.value;
+  const words = { live: 'Live', paused: 'Paused', reconnecting: 'Reconnecting…', off: 'Live' }[state];
+  const title = { live: 'Pause (Space)', paused: 'Follow again (Space)', reconnecting: 'Try now', off: 'Follow new lines (Space)' }[state];
+  return <button type="button" class={`button live-button is-${state}`} aria-pressed={state === 'live'} title={title} onClick={() => toggleLive(model)}>
+    {state === 'paused' ? <Icon name="pause" /> : <span class="live-sign" aria-hidden="true" />}{words}
+  </button>;
+}
+
+/** How lines are shown, for those who do not know the keys. */
+function ViewMenu({ model }: { model: LogsModel }) {
+  const items = (): MenuItem[] => {
+    const { wrap, show, fold } = address.value;
+    const now = preferences.value;
+    const isWrapped = wrap ?? now.wrap;
+    const isRaw = (show ?? now.show) === 'raw';
+    const check = (label: string, keys: string, isChecked: boolean, run: () => void): MenuItem => ({ label, keys, isChecked, run });
+    return [
+      check('Wrap long lines', 'w', isWrapped, () => go({ wrap: !isWrapped }, 'replace')),
+      check('Raw text', 'r', isRaw, () => go({ show: isRaw ? 'smart' : 'raw' }, 'replace')),
+      check('Terminal colours', 'a', now.ansi, () => prefer({ ansi: !now.ansi })),
+      check('Times within the text', 'T', now.ownTimes, () => prefer({ ownTimes: !now.ownTimes })),
+      { ...check(fold === 'numbers' ? 'Fold repeats, but for numbers' : 'Fold repeats', 'd', fold !== 'no', foldNext) },
+      { ...check('Fields', 'b', isPhone.peek() ? model.isDrawerOpen.peek() : now.sidebar, () => toggleFields(model)), isApart: true },
+      check('Histogram', 'H', now.histogram !== 'hidden', () => prefer({ histogram: now.histogram === 'hidden' ? 'normal' : 'hidden' })),
+    ];
+  };
+  return <MenuButton label="View" hasArrow items={items} align="end" title="How lines are shown" />;
+}
