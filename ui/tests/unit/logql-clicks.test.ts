@@ -182,6 +182,7 @@ test('chips say what the query asks for', () => {
   shown(`${BASE} |= "T" != "x" or "y" |~ "(?i)a." !~ "b+" |> "<_> c" !> "d"`,
     'label: a = b', 'text: contains "T" Aa', 'text: without "x" or "y" Aa', 'text: matches /a./i', 'text: without /b+/', 'pattern: like "<_> c"',
     'pattern: not like "d"');
+  shown(`${BASE} |~ "(?i)|"`, 'label: a = b', 'text: matches /|/i');
   shown(`${BASE} | took > 2s | n == 5 | n != 6 | s <= 1KB`, 'label: a = b', 'field: n = 5', 'field: n ≠ 6', 'field: s ≤ 1KB', 'field: took > 2s');
   shown(`${BASE} | detected_level!~"warn|error|critical|fatal" | detected_level="info" | detected_level!="debug"`,
     'label: a = b', 'level: level < warn', 'level: level = info', 'level: level ≠ debug');
@@ -263,6 +264,7 @@ test('several selections make one selector', () => {
   expect(all(pod('a'), pod('b.c'), pod('d'))).toBe('{namespace="shop", pod=~`a|b\\.c|d`}');
   expect(all(appMatchers('shop', 'api', 'statefulset'), appMatchers('x', 'db', 'pod'))).toBe('{namespace=~"shop|x", pod=~"api-[0-9]+|db"}');
   expect(all(pod('a'))).toBe('{namespace="shop", pod="a"}');
+  expect(all(pod('a'), [pod('b')[0]!, { name: 'pod', op: '!=', value: 'b' }])).toBe('{namespace="shop"}');
   expect(all(pod('a'), [{ name: 'path', op: '=', value: '/x' }])).toBe('{service_name=~".+"}');
 });
 

@@ -61,6 +61,7 @@ test('a selector is one that LogQL accepts', () => {
 test('strings are quoted so that they come back', () => {
   const line = (value: string): string => build({ ...ALL, lineFilters: [{ op: '|=', values: [value] }] }).slice(build(ALL).length + 1);
   expect(line('a "b" \\ c')).toBe('|= `a "b" \\ c`');
+  expect(line('a\nb')).toBe('|= "a\\nb"');
   expect(line('a `b`')).toBe('|= "a `b`"');
   expect(line('`"\\')).toBe('|= "`\\"\\\\"');
   expect(line('a\nb\t\r\0\u2028')).toBe('|= "a\\nb\\t\\r\\u0000\\u2028"');

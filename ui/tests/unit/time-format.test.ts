@@ -36,6 +36,9 @@ test('both changes of the clock are exact', () => {
   expect(instantsOf(BERLIN, Date.parse('2026-03-29T02:30:00Z'))).toEqual([]);
   expect(instantsOf(BERLIN, Date.parse('2026-06-01T02:30:00Z'))).toEqual([Date.parse('2026-06-01T00:30:00Z')]);
   expect(isRepeated('UTC', back)).toBe(false);
+  // West of Greenwich the local time, taken for UTC, is on the other side of the change.
+  expect(instantsOf('America/New_York', Date.parse('2026-11-01T01:30:00Z'))).toEqual([Date.parse('2026-11-01T05:30:00Z'), Date.parse('2026-11-01T06:30:00Z')]);
+  expect(instantsOf('America/New_York', Date.parse('2026-03-08T02:30:00Z'))).toEqual([]);
 });
 
 test('a local time and back is the same instant', () => {
