@@ -1,6 +1,6 @@
 // What the page does with LogQL that is not of the simple shape: tell metric queries, and search within.
 import { build } from './build';
-import { lex, type Token } from './lexer';
+import { lex } from './lexer';
 import { ALL, type LineFilter } from './query';
 
 /** Whether the query answers numbers over time instead of lines. A log query begins with its selector, also in parentheses. */
@@ -13,15 +13,21 @@ export function isMetric(text: string): boolean {
 export function searchWithin(text: string, filter: LineFilter): string {
   const added = build({ ...ALL, lineFilters: [filter] }).slice(build(ALL).length);
   const tokens = lex(text).filter(({ kind }) => kind !== 'comment');
-  const is = (token: Token | undefined, expected: string): boolean => token !== undefined && text.slice(token.start, token.end) === expected;
+  const at = (place: number): string => text.slice(tokens[place]?.start, tokens[place]?.end ?? 0);
   const places: number[] = [];
   if (isMetric(text)) {
-    for (const token of tokens) if (is(token, '}')) places.push(token.end);
+    tokens.forEach(({ end }, place) => {
+      if (at(place) !== '}') return;
+      // The window may stand before the pipeline: `{…}[5m] |= "x"`.
+      const isWindowFirst = at(place + 1) === '[' && at(place + 3) === ']' && /^(?:\||!)/.test(at(place + 4));
+      places.push(isWindowFirst ? tokens[place + 3]!.end : end);
+    });
   } else {
     let last = tokens.length - 1;
-    // A log query may stand in parentheses, but no stage behind them.
-    for (let first = 0; is(tokens[first], '(') && is(tokens[last], ')'); first++) last -= 1;
-    places.push(tokens[last]?.end ?? text.length);
+    // A log query may stand in parentheses, but no stage behind them, nor behind `unwrap`.
+    for (let first = 0; at(first) === '(' && at(last) === ')'; first++) last -= 1;
+    const unwrap = tokens.findIndex((_, place) => at(place) === '|' && at(place + 1).toLowerCase() === 'unwrap');
+    places.push(tokens[unwrap > 0 ? unwrap - 1 : last]?.end ?? text.length);
   }
   let result = '';
   let done = 0;

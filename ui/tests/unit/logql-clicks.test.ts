@@ -281,6 +281,9 @@ test('any query can be searched within', () => {
   within('{a="b"} | line_format "y" # why', '{a="b"} | line_format "y" |= `x` # why');
   within('({a="b"} | unpack)', '({a="b"} | unpack |= `x`)');
   within('(({a="b"}))', '(({a="b"} |= `x`))');
+  within('count_over_time({a="b"}[5m] != "y" | json)', 'count_over_time({a="b"}[5m] |= `x` != "y" | json)');
+  within('sum(rate({a="b"}[5m])) != 0', 'sum(rate({a="b"} |= `x`[5m])) != 0');
+  within('{a="b"} | json | unwrap y', '{a="b"} | json |= `x` | unwrap y');
   within('{a="b"} | (x="1")', '{a="b"} | (x="1") |= `x`');
   within('sum(rate({a="b"} | json [5m])) / sum(rate({c="}"}[5m]))', 'sum(rate({a="b"} |= `x` | json [5m])) / sum(rate({c="}"} |= `x`[5m]))');
   expect(selectorOf('sum(rate( {a="}", c=~`{`} | json [5m]))')).toBe('{a="}", c=~`{`}');
