@@ -55,6 +55,8 @@ const CHARS_MAX = 64 * 1024;
 /** Characters of one field's value in a row; the detail has all. */
 const VALUE_CHARS_MAX = 256;
 const UNFOLDED_FACTOR = 10;
+/** Characters that are read for one that is shown, where there are escape sequences. */
+const INPUT_FACTOR = 4;
 /** Printable ASCII that begins with neither JSON, an escape, a timestamp, a level of klog, a month, nor a pair of logfmt. */
 const PLAIN = /^(?![{\d[(]|[IWEF]\d|[A-Z][a-z]{2} |[\w.@/-]+=)[\x20-\x7e]*$/;
 const HAS_FIELDS = /^(\s*\{|[\w.@/-]+=)/;
@@ -123,7 +125,11 @@ class Row {
   }
 
   /** One text row or several: with the log's colours, or raw with everything visible. */
-  private lines(text: string, options: DisplayOptions, kind: 'raw' | 'text'): void {
+  private lines(whole: string, options: DisplayOptions, kind: 'raw' | 'text'): void {
+    // What is far beyond the room is not looked at: a screen full of huge lines has to be drawn at once.
+    const factor = kind === 'text' && whole.includes('\x1b') ? INPUT_FACTOR : 1;
+    let text = whole.slice(0, this.room * factor + 1);
+    this.cut += whole.length - text.length;
     if (kind === 'raw') {
       this.push(expandTabs(visibleRaw(text)));
       return;

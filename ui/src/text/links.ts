@@ -1,9 +1,8 @@
 // Finds addresses of web pages in a text. Nothing else becomes a link, and what is shown is where it leads.
 
-/** Links of one text; further ones stay text. */
+/** Links of one text; further ones stay text, as do those of more than 2,048 characters. */
 const LINKS_MAX = 200;
-const LENGTH_MAX = 2048;
-const LINK = /\bhttps?:\/\/[\w!#$%&'()*+,./:;=?@[\]~-]+/gi;
+const LINK = /\bhttps?:\/\/(?=[\w[])[\w!#$%&'()*+,./:;=?@[\]~-]{1,2048}(?![\w!#$%&'()*+,./:;=?@[\]~-])/gi;
 /** What ends a sentence around the address rather than the address. */
 const BEHIND = /[.,;:!?'*]+$/;
 
@@ -22,7 +21,7 @@ export function findLinks(text: string): Link[] {
     for (const [open, close] of ['()', '[]'] as const) {
       while (url.endsWith(close!) && url.split(open!).length < url.split(close!).length) url = url.slice(0, -1).replace(BEHIND, '');
     }
-    if (url.length <= LENGTH_MAX && isWeb(url)) found.push({ start: match.index, end: match.index + url.length });
+    if (isWeb(url)) found.push({ start: match.index, end: match.index + url.length });
   }
   return found;
 }
