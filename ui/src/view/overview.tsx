@@ -43,7 +43,7 @@ export function Overview() {
     <FirstMinutes />
     {isSplit.value && <p class="bar notice">Answers come from two agents; open one of them.</p>}
     {streamsError.value !== '' && <p class="bar bad">{streamsError.value}</p>}
-    <div class="segments phone-tabs" role="group" aria-label="What is shown">
+    <div class="choices phone-tabs" role="group" aria-label="What is shown">
       {(['streams', 'live'] as const).map((name) => <button key={name} type="button" aria-pressed={phoneTab.value === name} onClick={() => (phoneTab.value = name)}>
         {name === 'streams' ? 'Streams' : 'Live'}</button>)}
     </div>

@@ -48,7 +48,7 @@ function Segments<N extends keyof Preferences>({ name, label, choices }: { name:
   return <fieldset class="pref">
     <legend class="sr">{label}</legend>
     <span aria-hidden="true">{label}</span>
-    <div class="segments">
+    <div class="choices">
       {choices.map(([value, words]) => <label key={words}>
         <input class="sr" type="radio" name={name} checked={preferences.value[name] === value} onChange={() => prefer({ [name]: value })} />
         <span>{words}</span>
