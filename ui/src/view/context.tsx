@@ -2,6 +2,7 @@
 import { computed, effect, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { registerKeys } from '../keys';
+import { contains, matcherOf } from '../list/find';
 import { LineList, type ListOptions } from '../list/list';
 import type { LineStore } from '../list/store';
 import { StreamTags } from '../list/tags';
@@ -16,7 +17,7 @@ import { display } from '../text/display';
 import { formatFull } from '../time/format';
 import { zoneName } from '../time/zone';
 import { isContextWide } from './actions';
-import { type Find, FindBar, findOf, hitTest } from './find';
+import { FindBar, findOf } from './find';
 import { Icon } from './icon';
 import type { Anchor } from './menu';
 import '../style/detail.css';
@@ -181,9 +182,9 @@ interface ContextFindProps {
 function ContextFind({ text, session, list, onText, onClose }: ContextFindProps) {
   const place = useSignal(-1);
   const { store } = session;
-  const find: Find | null = useMemo(() => findOf(text), [text]);
-  const test = useMemo(() => hitTest(find), [find]);
-  const hits = useMemo(() => (typeof test === 'string' || find === null ? [] : hitsOf(store, test)), [test, session.count.value]);
+  const find = useMemo(() => findOf(text), [text]);
+  const isWrong = find !== null && matcherOf(find) === null;
+  const hits = useMemo(() => (find === null || isWrong ? [] : hitsOf(store, contains(find))), [find, session.count.value]);
   const move = (step: 1 | -1) => {
     const from = place.value < 0 ? (list?.focusedIndex ?? 0) - (step === 1 ? 1 : 0) : place.value;
     const next = step === 1 ? (hits.find((index) => from < index) ?? hits[0]) : (hits.findLast((index) => index < from) ?? hits.at(-1));
@@ -196,7 +197,7 @@ function ContextFind({ text, session, list, onText, onClose }: ContextFindProps)
     onText={(next) => {
       place.value = -1;
       onText(next);
-    }} onMove={move} onClose={onClose} {...(typeof test === 'string' ? { error: test } : {})} />;
+    }} onMove={move} onClose={onClose} {...(isWrong ? { error: 'This regular expression is not valid.' } : {})} />;
 }
 
 function hitsOf(store: LineStore, test: (text: string) => boolean): number[] {

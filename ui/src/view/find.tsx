@@ -15,22 +15,6 @@ export function findOf(text: string): Find | null {
   return text === '' ? null : regexp === null ? { text, isRegexp: false } : { text: regexp[1]!, isRegexp: true };
 }
 
-/** Characters of a line that a regular expression is tried on: it comes from a person, who may write one that takes long. */
-const REGEXP_CHARS_MAX = 4_096;
-
-/** Says whether a text has a hit; a string says what is wrong with the expression. All lower case ignores case. */
-export function hitTest(find: Find | null): ((text: string) => boolean) | string {
-  if (find === null) return () => false;
-  const isCase = find.text !== find.text.toLowerCase();
-  if (!find.isRegexp) return isCase ? (text) => text.includes(find.text) : (text) => text.toLowerCase().includes(find.text);
-  try {
-    const regexp = new RegExp(find.text, isCase ? 'u' : 'iu');
-    return (text) => regexp.test(text.slice(0, REGEXP_CHARS_MAX));
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
 export interface FindProps {
   /** As the address has it: a text, or `/re/`. */
   readonly text: string;

@@ -1,6 +1,6 @@
-// What the box to find means, and what it hits.
+// What the box to find means.
 import { describe, expect, it } from 'vitest';
-import { findOf, hitTest } from '../../src/view/find';
+import { findOf } from '../../src/view/find';
 
 describe('findOf', () => {
   it('reads texts and expressions', () => {
@@ -10,18 +10,4 @@ describe('findOf', () => {
     expect(findOf('/var/log')).toEqual({ text: '/var/log', isRegexp: false });
     expect(findOf('//')).toEqual({ text: '//', isRegexp: false });
   });
-});
-
-describe('hitTest', () => {
-  const check = (find: string, text: string, expected: boolean) => it(`${find} in ${text}`, () => {
-    const test = hitTest(findOf(find));
-    expect(typeof test === 'string' ? test : test(text)).toBe(expected);
-  });
-  check('error', 'An ERROR', true);
-  check('Error', 'An ERROR', false);
-  check('/err.r/', 'An ERROR', true);
-  check('/Err.r/', 'An ERROR', false);
-  check('.', 'none', false);
-  check('', 'none', false);
-  it('says what is wrong', () => expect(hitTest(findOf('/(/'))).toMatch(/expression/i));
 });
