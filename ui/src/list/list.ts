@@ -41,6 +41,8 @@ export class LineList {
   readonly grid: Grid;
   readonly scroller: Scroller;
   readonly drawing: Drawing;
+  /** All of the list: the host may be given other classes and styles by its owner. */
+  readonly root = make('div', 'list');
   /** Is scrolled, and holds `canvas`. */
   readonly view = make('div', 'list-view');
   /** The grid of the rows. */
@@ -83,8 +85,8 @@ export class LineList {
     this.#probe.setAttribute('aria-hidden', 'true');
     this.#header = new Header(this.#columnCells, (names) => this.emit('columns', names), () => this.#measureSoon());
     this.view.append(this.canvas);
-    host.classList.add('list');
-    host.append(this.#header.element, this.view, this.#probe);
+    this.root.append(this.#header.element, this.view, this.#probe);
+    host.append(this.root);
     this.scroller = new Scroller(this.view, this.canvas, options.isPhone, (by) => this.#onScroll(by), () => onFrame('draw', this.draw));
     this.#pointer = new Pointer(this);
     this.#cleanup.push(store.subscribe(this.#onChange));
@@ -136,12 +138,12 @@ export class LineList {
 
   #applyOptions(): void {
     const { rowHeight, wrap, isPhone, order, loading, startNote, endNote, label, columns } = this.#options;
-    this.host.style.setProperty('--row', `${rowHeight}px`);
-    this.host.classList.toggle('is-wrapped', wrap || isPhone);
-    this.host.classList.toggle('is-phone', isPhone);
+    this.root.style.setProperty('--row', `${rowHeight}px`);
+    this.root.classList.toggle('is-wrapped', wrap || isPhone);
+    this.root.classList.toggle('is-phone', isPhone);
     const [top, bottom] = order === 'asc' ? (['start', 'end'] as const) : (['end', 'start'] as const);
-    this.host.classList.toggle('is-loading-top', loading === top);
-    this.host.classList.toggle('is-loading-bottom', loading === bottom);
+    this.root.classList.toggle('is-loading-top', loading === top);
+    this.root.classList.toggle('is-loading-bottom', loading === bottom);
     this.canvas.setAttribute('aria-label', label);
     this.#startNote.textContent = startNote;
     this.#endNote.textContent = endNote;
@@ -210,7 +212,7 @@ export class LineList {
     this.draw();
     const active = document.activeElement;
     const element = this.rowElement(index);
-    if (element !== undefined && (active === null || active === document.body || this.host.contains(active))) element.focus({ preventScroll: true });
+    if (element !== undefined && (active === null || active === document.body || this.root.contains(active))) element.focus({ preventScroll: true });
     this.emit('focus', this.#focused);
   }
 
@@ -273,7 +275,7 @@ export class LineList {
     this.scroller.destroy();
     this.drawing.destroy();
     this.#handlers.clear();
-    this.host.replaceChildren();
+    this.root.remove();
   }
 
   /** The line whose row is at a place of the window; -1 beyond the ends. */
@@ -350,9 +352,9 @@ export class LineList {
     this.rows.setLayout(geometry.layout);
     const { markLeft, timeLeft, tagLeft, columnsLeft, textLeft, textWidth, layout } = geometry;
     const lengths = { mark: markLeft, time: timeLeft, tag: tagLeft, columns: columnsLeft, text: textLeft };
-    for (const [name, px] of Object.entries(lengths)) this.host.style.setProperty(`--${name}-left`, `${px}px`);
-    this.host.style.setProperty('--text-width', `${textWidth}px`);
-    this.host.style.setProperty('--text-indent', `${layout.indent * geometry.cell}px`);
+    for (const [name, px] of Object.entries(lengths)) this.root.style.setProperty(`--${name}-left`, `${px}px`);
+    this.root.style.setProperty('--text-width', `${textWidth}px`);
+    this.root.style.setProperty('--text-indent', `${layout.indent * geometry.cell}px`);
     this.#header.place(geometry);
   }
 

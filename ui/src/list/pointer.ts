@@ -202,7 +202,7 @@ export class Pointer {
     const ends = endsOf(getSelection(), (node) => this.#rowOf(node));
     if (ends !== null) return textBetween(ends, store);
     const active = document.activeElement;
-    const isMeant = active === null || active === document.body || this.list.host.contains(active);
+    const isMeant = active === null || active === document.body || this.list.root.contains(active);
     if (!isMeant || getSelection()?.isCollapsed === false) return '';
     return textOf(selectedLines(this.list));
   }

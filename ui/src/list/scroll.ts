@@ -62,7 +62,8 @@ export class Scroller {
       this.#above = this.canvas.getBoundingClientRect().top + window.scrollY;
       this.#height = window.innerHeight;
     } else {
-      this.#height = this.element.clientHeight;
+      // No view is taller than its window, whatever a page makes of the element around it.
+      this.#height = Math.min(this.element.clientHeight, window.innerHeight);
     }
   }
 
