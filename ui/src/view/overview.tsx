@@ -115,11 +115,11 @@ function StreamPane() {
     <div class="streams-rows" onPointerEnter={enter} onPointerLeave={leave}>
       {answer === null && <Waiting />}
       {shown.map((group) => <GroupRows key={group.key} group={group} isOnlyOne={shown.length === 1} />)}
-      {answer !== null && shown.length === 0 && <p class="empty">No stream has “{filter.value}” in its name. <button type="button" class="button bordered small"
+      {answer !== null && shown.length === 0 && <p class="streams-none">No stream has “{filter.value}” in its name. <button type="button" class="button bordered small"
         onClick={() => (filter.value = '')}>Show all {formatCount(answer.streams.length)}</button></p>}
       <Section name="silent" label="Silent for 10 min or more" rows={silent} />
       <Section name="new" label="New within the range" rows={fresh} />
-      {answer?.isMore === true && <p class="empty muted">More than 5,000 streams: the newest 5,000 are shown.</p>}
+      {answer?.isMore === true && <p class="streams-none muted">More than 5,000 streams: the newest 5,000 are shown.</p>}
     </div>
     <Peek />
     <Ticked />
