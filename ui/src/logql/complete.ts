@@ -98,6 +98,7 @@ function stringPart(text: string, token: Token, caret: number): { typed: string;
 }
 
 const OPERATORS: ReadonlySet<string> = new Set(['=', '!=', '=~', '!~', '==', '>', '>=', '<', '<=']);
+const BINARY = /^(?:[-+*/%^]|and|or|unless|[!=<>]=|[<>])$/i;
 const LINE_OPERATORS: ReadonlySet<string> = new Set(['|=', '|~', '|>', '!>']);
 const NAME = /^[A-Za-z_]\w*$/;
 
@@ -110,8 +111,11 @@ async function entriesAt(place: Place, known: Known): Promise<Entry[]> {
   if (isGrouping(before)) return last === '(' || last === ',' ? names(place, known, (name) => name) : [];
   if (isInPipeline(before)) return pipelineEntries(place, known, opened);
   if (place.quote !== '') return [];
-  if (last === '' || last === '(' || last === ',' || /^(?:[-+*/%^]|and|or|unless|bool|==|[<>]=?|!=)$/i.test(last)) return startEntries(place);
-  return last === ')' ? words(['by (¦)', 'without (¦)', 'offset ¦']) : last === ']' ? words(['offset ¦']) : [];
+  if (VECTOR_FUNCTIONS.some(({ name }) => name === last.toLowerCase()) && place.typed === '') return words(['by (¦)', 'without (¦)']);
+  if (BINARY.test(last)) return [...startEntries(place), ...words(['on (¦)', 'ignoring (¦)', ...(/^(?:[!=<>]=?)$/.test(last) ? ['bool'] : [])])];
+  if (last === '' || last === '(' || last === ',' || /^bool$/i.test(last)) return startEntries(place);
+  if (last === ')') return words(['by (¦)', 'without (¦)', '/ ¦', '* ¦', '+ ¦', '- ¦', '> ¦', '< ¦', 'and ¦', 'or ¦', 'unless ¦', 'group_left (¦)', 'group_right (¦)']);
+  return last === ']' ? words(['offset ¦']) : [];
 }
 
 /** Whether the caret is behind a selector and before the window or parenthesis that ends its pipeline. */
@@ -133,13 +137,20 @@ async function pipelineEntries(place: Place, known: Known, opened: string): Prom
   const [word = ''] = stage;
   const isStage = STAGES.some(({ name }) => name === word.toLowerCase());
   if (before[bar] === '|' && !isStage && OPERATORS.has(last)) return valueEntries(before.at(-2)!, last, place, known);
-  if (place.quote !== '' || LINE_OPERATORS.has(before[bar]!) && stage.length % 2 === 0) return [];
+  const isLineFilter = LINE_OPERATORS.has(before[bar]!) || (before[bar] === '}' && word === '!=');
+  if (place.quote !== '') return [];
+  if (isLineFilter && (LINE_OPERATORS.has(last) || /^(?:or|!=)$/i.test(last))) return place.typed === '' ? [] : words(['ip("¦")']);
   if (last === '|') return stageEntries(place, known);
   if (/^unwrap$/i.test(last)) return [...await names(place, known, (name) => name), ...CONVERSIONS.map((each) => fromWord(each, `${each.name}(¦)`, 'function'))];
-  if (/^(?:drop|keep|,)$/i.test(last) || (last === '(' && /^unwrap$/i.test(word))) return names(place, known, (name) => name);
+  if (/^(?:drop|keep|label_format|,)$/i.test(last) || (last === '(' && /^unwrap$/i.test(word))) return names(place, known, (name) => name);
   if (before[bar] === '|' && /^(?:and|or|\()$/i.test(last)) return names(place, known, condition);
-  if (stage.length === 1 && before[bar] === '|' && !isStage) return operatorEntries(place);
-  return isComplete(last) ? nextEntries(place, opened) : [];
+  const isNameDue = /^(?:[|(,]|and|or)$/i.test(before.at(-2)!);
+  if (isNameDue && before[bar] === '|' && !isStage && NAME.test(last)) return operatorEntries(place);
+  if (!isComplete(last)) return [];
+  const isCondition = before[bar] === '|' && !isStage;
+  const joined = place.typed === '' ? words([...(isCondition ? ['and ¦'] : []), ...(isCondition || isLineFilter ? ['or ¦'] : [])]) : [];
+  const flags = last === 'logfmt' && place.typed === '' ? words(['--strict', '--keep-empty']) : [];
+  return [...nextEntries(place, opened), ...joined, ...flags];
 }
 
 /** The innermost bracket that is open, or nothing. */
@@ -168,7 +179,7 @@ function fromWord({ name, does, example }: Word, insert: string, kind: Entry['ki
 }
 
 function words(inserts: readonly string[]): Entry[] {
-  return inserts.map((insert) => ({ label: insert.replace(/[ (¦].*/, ''), insert, kind: 'keyword' }));
+  return inserts.map((insert) => ({ label: insert.replace(/[ (¦"].*/, ''), insert, kind: 'keyword' }));
 }
 
 async function selectorEntries(place: Place, known: Known): Promise<Entry[]> {

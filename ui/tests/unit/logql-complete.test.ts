@@ -87,6 +87,11 @@ test('behind a bar come parsers, fields and stages', async () => {
   await check('{app="api"} | status ‸', '=', '!=', '=~', '!~', '>');
   await check('{app="api"} | detected_level=‸', 'unknown', 'trace');
   await check('{app="api"} | detected_level=~"er‸"', 'error');
+  await check('{app="api"} | json | took > 2s and status ‸', '=', '!=');
+  await take('{app="api"} | json | took > 2s ‸', 'and', '{app="api"} | json | took > 2s and ‸');
+  await take('{app="api"} |= "x" ‸', 'or', '{app="api"} |= "x" or ‸');
+  await take('{app="api"} |= i‸', 'ip', '{app="api"} |= ip("‸")');
+  await take('{app="api"} | logfmt ‸', '--strict', '{app="api"} | logfmt --strict‸');
   await check('{app="api"} | json | status="500" and ‸', 'detected_level', 'status');
   await check('{app="api"} | drop ‸', 'detected_level', 'status');
   await check('{app="api"} | keep status, ‸', 'detected_level');
@@ -102,7 +107,11 @@ test('windows and groupings', async () => {
   await check('rate({app="api"}[5‸])', '5m');
   await check('sum by (‸', 'detected_level', 'status', 'user', 'app');
   await check('sum by (app, ‸) (rate({app="api"}[5m]))', 'detected_level');
-  await check('sum(rate({app="api"}[5m])) ‸', 'by', 'without', 'offset');
+  await check('sum(rate({app="api"}[5m])) ‸', 'by', 'without', '/');
+  await check('sum ‸', 'by', 'without');
+  await take('sum ‸', 'by', 'sum by (‸)');
+  await check('sum(rate({app="api"}[5m])) > ‸', '{…}');
+  await take('rate({app="api"}[5m]) > bo‸', 'bool', 'rate({app="api"}[5m]) > bool‸');
   await check('rate({app="api"}[5m] ‸', 'offset');
   await take('rate({app="api"}[‸', '5m', 'rate({app="api"}[5m]‸');
   await take('rate({app="api"}[‸])', '5m', 'rate({app="api"}[5m‸])');
