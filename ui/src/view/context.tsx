@@ -120,9 +120,9 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
         <span>Around {line === undefined ? '…' : formatFull(line.time, zoneName(preferences.value.zone))}</span>
         {line !== undefined && <span class="muted clip">{line.stream.service}</span>}
       </h2>
-      <span class="segments" role="group" aria-label="Lines of">
-        <button type="button" class="button small" aria-pressed={!isWide} onClick={() => (isContextWide.value = false)}>This stream</button>
-        <button type="button" class="button small" aria-pressed={isWide} title="By time (C)" onClick={() => (isContextWide.value = true)}>All streams</button>
+      <span class="choices" role="group" aria-label="Lines of">
+        <button type="button" aria-pressed={!isWide} onClick={() => (isContextWide.value = false)}>This stream</button>
+        <button type="button" aria-pressed={isWide} title="By time (C)" onClick={() => (isContextWide.value = true)}>All streams</button>
       </span>
       <button type="button" class="button small" onClick={() => void session.goToStart().then(() => list.current?.scrollToStart())}>To the beginning</button>
       <button type="button" class="button small" onClick={() => void session.goToEnd().then(() => list.current?.scrollToEnd())}>To the end</button>

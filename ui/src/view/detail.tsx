@@ -116,7 +116,7 @@ function Tabs({ current, hasJson, onChange }: { current: TabName; hasJson: boole
     buttons[(index + step + shown.length) % shown.length]?.focus();
   };
   return <div class="tabs" role="tablist" aria-label="Parts of the line" onKeyDown={onKey}>
-    {shown.map(([name, label]) => <button type="button" key={name} role="tab" class="tab" aria-selected={name === current} aria-controls="detail-panel"
+    {shown.map(([name, label]) => <button type="button" key={name} role="tab" aria-selected={name === current} aria-controls="detail-panel"
       tabIndex={name === current ? 0 : -1} onClick={() => onChange(name)}>{label}</button>)}
   </div>;
 }
@@ -176,7 +176,7 @@ function Group({ name, rows }: { name: string; rows: readonly Row[] }) {
   const isOpen = useSignal(false);
   if (rows.length === 0) return null;
   const shown = isOpen.value ? rows : rows.slice(0, ROWS_SHOWN);
-  return <section class="fields" aria-label={name}>
+  return <section class="detail-group" aria-label={name}>
     <h3>{name}</h3>
     <ul>{shown.map((row) => <FieldRow key={row.key} row={row} />)}</ul>
     {shown.length < rows.length && <button type="button" class="button small" onClick={() => (isOpen.value = true)}>

@@ -45,9 +45,9 @@ interface ChoicesProps<T extends string> {
 function Choices<T extends string>({ legend, value, choices, onChange, isColumn = false }: ChoicesProps<T>) {
   return <fieldset>
     <legend>{legend}</legend>
-    <div class={`choices${isColumn ? ' column' : ''}`}>
-      {choices.map(([choice, label]) => <label key={choice}>
-        <input type="radio" name={legend} checked={choice === value} onChange={() => onChange(choice)} /> {label}
+    <div class={isColumn ? '' : 'choices'}>
+      {choices.map(([choice, label]) => <label key={choice} class={isColumn ? 'check' : ''}>
+        <input type="radio" class={isColumn ? '' : 'sr'} name={legend} checked={choice === value} onChange={() => onChange(choice)} /><span>{label}</span>
       </label>)}
     </div>
   </fieldset>;
@@ -71,12 +71,12 @@ function Form({ lines, bytes, selected, onDone }: DownloadProps & { onDone: () =
   };
   const href = what.value === 'selected' ? undefined : urlOf(what.value, name, { format: format.value, times: times.value, hasStreams: hasStreams.value, zone });
   const face = <><Icon name="download" /> Download</>;
-  return <div class="sheet-form">
+  return <div class="download">
     <Choices legend="Lines" value={what.value} choices={whats} onChange={(value) => (what.value = value)} isColumn />
     <Choices legend="Format" value={format.value} choices={[['text', 'Text'], ['jsonl', 'JSON Lines'], ['raw', 'Raw']]} onChange={(value) => (format.value = value)} />
     {format.value !== 'raw' && <Choices legend="Times" value={times.value} onChange={(value) => (times.value = value)}
       choices={[['zone', zone], ...(zone === 'UTC' ? [] : [['utc', 'UTC'] as const]), ['none', 'None']]} />}
-    {format.value === 'text' && <label>
+    {format.value === 'text' && <label class="check">
       <input type="checkbox" checked={hasStreams.value} onChange={() => (hasStreams.value = !hasStreams.value)} /> Names of streams
     </label>}
     <p class="muted clip" title={name}>{name}</p>

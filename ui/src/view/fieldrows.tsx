@@ -51,12 +51,12 @@ function Action({ icon, label, isOn, run }: ActionProps) {
 }
 
 export function FieldRow({ row }: { row: Row }) {
-  if (row.isParent === true) return <li class={`field ${indent(row)}`}><span class="field-name" title={row.title}>{visible(row.label)}</span></li>;
+  if (row.isParent === true) return <li class={`detail-field ${indent(row)}`}><span class="detail-field-name" title={row.title}>{visible(row.label)}</span></li>;
   return <Leaf row={row} />;
 }
 
 /** Deeper than that there is no room to move in. */
-const indent = ({ depth }: Row) => `field-${Math.min(depth, 6)}`;
+const indent = ({ depth }: Row) => `detail-field-${Math.min(depth, 6)}`;
 
 function Leaf({ row }: { row: Row }) {
   const isCounting = useSignal(false);
@@ -68,10 +68,10 @@ function Leaf({ row }: { row: Row }) {
     if (field === undefined) filterByText(value, isWithout);
     else filterByField(field, value, isWithout);
   };
-  return <li class={`field ${indent(row)}`}>
-    <span class="field-name" title={title}>{visible(row.label)}</span>
-    <span class="field-value">{value === '' ? <span class="muted">empty</span> : visible(shown)}</span>
-    <span class="field-actions">
+  return <li class={`detail-field ${indent(row)}`}>
+    <span class="detail-field-name" title={title}>{visible(row.label)}</span>
+    <span class="detail-field-value">{value === '' ? <span class="muted">empty</span> : visible(shown)}</span>
+    <span class="detail-field-actions">
       <Action icon="include" label={`Only lines with ${what}`} isOn={state === 'included'} run={() => filter(false)} />
       <Action icon="exclude" label={`No lines with ${what}`} isOn={state === 'excluded'} run={() => filter(true)} />
       <Action icon="column" label={`Column for ${title}`} isOn={address.value.cols.includes(title)} run={() => toggleColumn(title)} />
@@ -121,16 +121,16 @@ function Counts({ field, title }: { field: FieldRef; title: string }) {
     return () => stop.abort();
   }, [q, from, to, field.name]);
   const now = answer.value;
-  if (now === null) return <p class="field-counts muted">Counting…</p>;
-  if (typeof now === 'string') return <p class="field-counts danger">{now}</p>;
+  if (now === null) return <p class="detail-field-counts muted">Counting…</p>;
+  if (typeof now === 'string') return <p class="detail-field-counts danger">{now}</p>;
   const most = now.values[0]?.count ?? 1;
-  return <div class="field-counts">
+  return <div class="detail-field-counts">
     <p class="muted">{now.values.length === 0 ? 'No line of the range has it.' : now.isShortened ? 'In the last 30 days of the range:' : 'In the range:'}</p>
-    {now.values.map(({ value, count }) => <button type="button" class="count-row" key={value} aria-pressed={standing(field, value) === 'included'}
+    {now.values.map(({ value, count }) => <button type="button" class="detail-count" key={value} aria-pressed={standing(field, value) === 'included'}
       aria-label={`Only lines with ${title} ${value}: ${count}`} onClick={() => filterByField(field, value, false)}>
       <span class="clip">{visible(value)}</span>
       <span>{formatCount(count)}</span>
-      <span class="count-bar" style={{ width: `${(100 * count) / most}%` }} />
+      <span class="detail-count-bar" style={{ width: `${(100 * count) / most}%` }} />
     </button>)}
   </div>;
 }
