@@ -22,19 +22,20 @@ export const FUNCTIONS: ReadonlySet<string> = new Set((
   + 'stddev_over_time quantile_over_time first_over_time last_over_time absent_over_time sum avg max min count stddev stdvar topk bottomk approx_topk '
   + 'sort sort_desc bytes duration duration_seconds ip label_replace vector').split(' '));
 
-/** One alternative for each kind, the first that matches is taken. */
-const TOKEN = new RegExp([
-  /(?<comment>#[^\n]*)/,
-  /(?<string>"(?:[^"\\\n]|\\[^\n])*"|`[^`]*`)/,
+/** A group for each kind, the first that matches is taken; a word becomes a keyword, a function or an identifier. */
+const SHAPES: readonly (readonly [TokenKind, RegExp])[] = [
+  ['comment', /#[^\n]*/],
+  ['string', /"(?:[^"\\\n]|\\[^\n])*"|`[^`]*`/],
   // A string that does not end: to the end of its line, of the text for a backtick.
-  /(?<error>"[^\n]*|`[^]*)/,
-  /(?<word>[A-Za-z_]\w*)/,
-  /(?<duration>(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|[uµμ]s|ms|[smhdwy]))+(?![.\dnuµμmshdwy]))/,
-  /(?<bytes>(?:\d+(?:\.\d*)?|\.\d+)(?:[kKMGTP]i?B?|B)(?![\w.]))/,
-  /(?<number>0[xX][\w.]*(?:(?<=[pP])[+-]\d*)?|0[oObB]\w*|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)/,
-  /(?<operator>--keep-empty|--strict|\|[=~>]|![=~>]|=[~=]|>=|<=|[|=<>+\-*/%^])/,
-  /(?<punct>[{}()[\],])/,
-].map((part) => part.source).join('|'), 'y');
+  ['error', /"[^\n]*|`[^]*/],
+  ['identifier', /[A-Za-z_]\w*/],
+  ['duration', /(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|[uµμ]s|ms|[smhdwy]))+(?![.\dnuµμmshdwy])/],
+  ['bytes', /(?:\d+(?:\.\d*)?|\.\d+)(?:[kKMGTP]i?B?|B)(?![\w.])/],
+  ['number', /0[xX][\w.]*(?:(?<=[pP])[+-]\d*)?|0[oObB]\w*|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/],
+  ['operator', /--keep-empty|--strict|\|[=~>]|![=~>]|=[~=]|>=|<=|[|=<>+\-*/%^]/],
+  ['punct', /[{}()[\],]/],
+];
+const TOKEN = new RegExp(SHAPES.map(([, shape]) => `(${shape.source})`).join('|'), 'y');
 
 const BLANKS = /[ \t\r\n]*/y;
 const CALL = /\s*(?:\(|(?:by|without)\s*\()/iy;
@@ -45,16 +46,10 @@ export function lex(text: string): Token[] {
   let start = skipBlanks(text, 0);
   while (start < text.length) {
     TOKEN.lastIndex = start;
-    const groups = TOKEN.exec(text)?.groups;
-    let kind: TokenKind = 'error';
-    let end = TOKEN.lastIndex;
-    if (groups === undefined) {
-      end = start + (text.codePointAt(start)! > 0xffff ? 2 : 1);
-    } else if (groups.word !== undefined) {
-      kind = wordKind(text, groups.word, end);
-    } else {
-      kind = Object.keys(groups).find((name) => groups[name] !== undefined) as TokenKind;
-    }
+    const match = TOKEN.exec(text);
+    const shape = match === null ? undefined : SHAPES[match.findIndex((group, place) => place > 0 && group !== undefined) - 1];
+    const end = match === null ? start + (text.codePointAt(start)! > 0xffff ? 2 : 1) : TOKEN.lastIndex;
+    const kind = shape?.[0] === 'identifier' ? wordKind(text, match![0], end) : shape?.[0] ?? 'error';
     const last = tokens.at(-1);
     if (kind === 'error' && last?.kind === 'error' && last.end === start) tokens[tokens.length - 1] = { kind, start: last.start, end };
     else tokens.push({ kind, start, end });
