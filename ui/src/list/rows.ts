@@ -199,8 +199,6 @@ export class Rows {
       const text = chunk.texts[slot] as string;
       block.flags[slot] = flags;
       block.cells[slot] = flags & SEVERAL ? text.indexOf('\n') : text.length;
-      // What goes on from an unfolded entry is unfolded, too.
-      if (flags & FOLDED && (slot > 0 ? chunk.unfolded[slot - 1] : before?.unfolded[before.count - 1]) === 1) chunk.unfolded[slot] = 1;
     }
   }
 
