@@ -18,6 +18,8 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 /** Clocks are set at whole quarters of an hour, so an offset holds until the next one. */
 const PIECE_MS = 15 * MINUTE_MS;
+/** A zone that is an offset and nothing else. */
+const FIXED = /^(?:UTC)?[+-]\d\d(?::\d\d)?$/;
 /** Most pieces that are kept of a zone: a week, more than a screen ever shows. */
 const PIECES_MAX = 672;
 
@@ -43,7 +45,9 @@ let browserZone: string | undefined;
 export function zoneName(preference: string): string {
   if (preference === 'browser') return (browserZone ??= Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC');
   const name = preference === 'agent' ? agentZone.value : preference;
-  return name === 'utc' || !isZone(name) ? 'UTC' : name;
+  if (name === 'utc' || !isZone(name)) return 'UTC';
+  // An agent whose zone has no name says `UTC+01` or `UTC-03:30`.
+  return FIXED.test(name) ? offsetText(name, 0) : name;
 }
 
 export function isZone(name: string): boolean {
@@ -59,7 +63,7 @@ function zoneOf(name: string): Zone | null {
   const known = zones.get(name);
   if (known !== undefined) return known;
   let zone: Zone;
-  const fixed = /^[+-]\d\d:\d\d$/.test(name) ? parseOffset(name) : /^(?:Etc\/)?UTC$/i.test(name) ? 0 : null;
+  const fixed = FIXED.test(name) ? parseOffset(name) : /^(?:Etc\/)?UTC$/i.test(name) ? 0 : null;
   try {
     const format = fixed === null ? new Intl.DateTimeFormat('en-US', { timeZone: name, timeZoneName: 'longOffset' }) : null;
     zone = { format, fixed: fixed ?? 0, pieces: new Map(), last: { number: NaN, offset: 0 } };

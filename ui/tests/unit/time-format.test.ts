@@ -64,13 +64,17 @@ test('zones have names and labels', () => {
   label('nonsense', 'UTC');
   expect(offsetText('America/St_Johns', 0)).toBe('-03:30');
   expect(['Europe/Berlin', 'utc', '+01:00', 'Etc/UTC'].map(isZone)).toEqual([true, true, true, true]);
-  expect(['', 'Nowhere/Land', '+1', '../etc'].map(isZone)).toEqual([false, false, false, false]);
+  expect(['', 'Nowhere/Land', '+1', '../etc', 'UTC+x'].map(isZone)).toEqual([false, false, false, false, false]);
   expect(zoneName('utc')).toBe('UTC');
   expect(zoneName('Nowhere/Land')).toBe('UTC');
   expect(zoneName('Asia/Tokyo')).toBe('Asia/Tokyo');
   expect(isZone(zoneName('browser'))).toBe(true);
   agentZone.value = 'Asia/Tokyo';
   expect(zoneName('agent')).toBe('Asia/Tokyo');
+  agentZone.value = 'UTC+05:30';
+  expect(zoneName('agent')).toBe('+05:30');
+  agentZone.value = 'UTC-03';
+  expect(zoneName('agent')).toBe('-03:00');
   agentZone.value = 'not a zone';
   expect(zoneName('agent')).toBe('UTC');
   expect(zoneNames()).toContain(BERLIN);
