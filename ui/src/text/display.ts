@@ -195,10 +195,10 @@ class Row {
     if (trace !== undefined) this.entry(`\n${trace.value}`, options, 'text');
   }
 
-  private field({ path, value }: Field): void {
+  private field({ path, value, kind }: Field): void {
     const shown = oneLine(value);
     this.push(`${this.isEmpty ? '' : ' '}${oneLine(path.length === 1 ? path[0]! : path.join('.'))}=`, 't-key');
-    this.push(shown === '' || /[\s"]/.test(shown) ? `"${shown}"` : shown, 't-value');
+    this.push(kind === 'text' && (shown === '' || /[\s"]/.test(shown)) ? `"${shown}"` : shown, 't-value');
   }
 
   finish(length: number, hidden: string): Display {

@@ -134,8 +134,8 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
       }}>Open without filters <Icon name="open" /></a>
     </div>
     <div class="context-list">
-      {find.value !== null && <ContextFind text={find.value} session={session} list={list.current}
-        onText={(text) => (find.value = text)} onClose={() => (find.value = null)} />}
+      {find.value !== null && <div class="lines-find"><ContextFind text={find.value} session={session} list={list.current}
+        onText={(text) => (find.value = text)} onClose={() => (find.value = null)} /></div>}
       <div class="context-lines" ref={host} />
       <ContextState session={session} />
     </div>

@@ -68,7 +68,7 @@ function Leaf({ row }: { row: Row }) {
     if (field === undefined) filterByText(value, isWithout);
     else filterByField(field, value, isWithout);
   };
-  return <li class={`detail-field ${indent(row)}`}>
+  return <li class={`detail-field ${indent(row)}${state === undefined ? '' : ` is-${state}`}`}>
     <span class="detail-field-name" title={title}>{visible(row.label)}</span>
     <span class="detail-field-value">{value === '' ? <span class="muted">empty</span> : visible(shown)}</span>
     <span class="detail-field-actions">

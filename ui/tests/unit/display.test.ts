@@ -34,6 +34,7 @@ describe('display', () => {
   check('{"level":"warn","msg":"x"}', 'x level=warn');
   check('{"level":"info","msg":"x"}', '{"level":"info","msg":"x"}', { show: 'raw' });
   check('{"level":"info","ts":"2026-11-30T10:12:04.003Z"}', '{"level":"info","ts":"2026-11-30T10:12:04.003Z"}');
+  check('{"a":["b c", {"d": 1}]}', 'a=["b c",{"d":1}]');
   check('{"a":"b c","d":"","e":"x\\ny"}', 'a="b c" d="" e=x␊y');
   check('ts=2026-11-30T10:12:04.003Z level=info msg="signed in" user=7', 'signed in user=7');
   check('2026-11-30T10:12:04Z level=info msg="signed in" user=7', 'signed in user=7');
