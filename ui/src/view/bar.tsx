@@ -30,11 +30,12 @@ export function QueryBar({ children }: Props) {
     <div class="qbar-row">
       <SearchBox />
       <FilterButton />
+      <button type="button" class="button quiet" aria-pressed={isEditing.value} title="Edit as LogQL" onClick={() => (isEditing.value = !isEditing.value)}>LogQL</button>
       <span class="grow qbar-gap" />
       <Tabs />
       <div class="qbar-end">{children}</div>
     </div>
-    {isEditing.value ? <Editor onClose={() => (isEditing.value = false)} /> : <div class="qbar-row qbar-chips">
+    {isEditing.value ? <Editor onClose={() => (isEditing.value = false)} /> : count > 0 && <div class="qbar-row qbar-chips">
       {hasMany && <button type="button" class="button small chips-fold" aria-expanded={areChipsOpen} onClick={() => setChipsOpen(!areChipsOpen)}>
         {count} {count === 1 ? 'filter' : 'filters'}<Icon name="down" class="arrow" />
       </button>}
@@ -48,9 +49,8 @@ export function QueryBar({ children }: Props) {
 function LogqlLine() {
   const { q } = address.value;
   return <div class="logql">
-    {q !== '' && <button type="button" class="logql-text clip" title={q} tabIndex={-1} onClick={() => (isEditing.value = true)}><Tokens text={q.replace(/\s+/g, ' ')} /></button>}
-    {q !== '' && <button type="button" class="button small" title="All logs" onClick={() => ask('')}>Clear</button>}
-    <button type="button" class="button small" title="Edit as LogQL" onClick={() => (isEditing.value = true)}>LogQL</button>
+    <button type="button" class="logql-text clip" title={q} onClick={() => (isEditing.value = true)}><Tokens text={q.replace(/\s+/g, ' ')} /></button>
+    <button type="button" class="button small" title="All logs" onClick={() => ask('')}>Clear</button>
   </div>;
 }
 

@@ -22,7 +22,6 @@ export function Chips({ onEditLogql }: { onEditLogql: () => void }) {
   if (query === null) return <div class="chips"><span class="chip"><button type="button" class="chip-text" onClick={onEditLogql}>LogQL</button>
     <button type="button" class="chip-close" aria-label="Remove the query" onClick={() => ask('')}><Icon name="close" /></button></span></div>;
   const all = chips(query);
-  if (all.length === 0) return <div class="chips"><span class="chip chip-all muted">All logs</span></div>;
   return <div class="chips" role="group" aria-label="Filters">{all.map((chip) => <ChipView key={chip.key} chip={chip} query={query} />)}</div>;
 }
 
@@ -40,7 +39,7 @@ function ChipView({ chip, query }: { chip: Chip; query: Query }) {
     remove();
     document.querySelector<HTMLInputElement>('.qbar-search input')?.focus();
   };
-  return <span class={`chip chip-${chip.kind}${chip.isExcluding ? ' is-excluding' : ''}`}>
+  return <span class={`chip${chip.isExcluding ? ' is-excluding' : ''}`}>
     <button type="button" class="chip-text clip" title={`${chip.title}\nClick to edit · Alt+click turns it round`} onClick={edit} onKeyDown={onKey}>
       {chip.minLevel !== undefined && <Mark level={groupOf(chip.minLevel)} />}{chip.text}
     </button>
@@ -75,7 +74,7 @@ function ChipEdit({ chip, query, anchor, onClose }: { chip: Chip; query: Query; 
 export function FilterButton() {
   const query = parseSimple(chipQuery.value);
   if (query === null) return null;
-  return <PopoverButton label="Add a filter" face={<><span aria-hidden="true">+</span> filter</>} class="filter-button" title="Filter by a label or field" boxClass="filter"
+  return <PopoverButton label="Add a filter" face={<><span aria-hidden="true">+</span> filter</>} class="quiet" title="Filter by a label or field" boxClass="filter"
     content={(close) => <FilterForm rest={query} name="" op="=" value="" onClose={close} />} />;
 }
 

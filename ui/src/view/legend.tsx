@@ -46,6 +46,7 @@ export function Legend({ histogram }: { histogram: Histogram }) {
           <Mark level={group} /><span class="legend-name">{group}</span><span class="legend-count">{formatCount(lines)}</span>
         </button>;
       })}
+      {state === 'levels' && levels === null && <span class="legend-wait muted">levels…</span>}
       {state === 'waiting' && <button type="button" class="button small" onClick={() => histogram.colour()}>Colour by level</button>}
     </div>
     <Trend now={levels} total={total} before={histogram.before.value} />
@@ -57,7 +58,7 @@ export function Legend({ histogram }: { histogram: Histogram }) {
     <span class="legend-buttons">
       {size !== 'hidden' && <button type="button" class="button bare small" aria-label={size === 'large' ? 'Smaller histogram' : 'Larger histogram'} aria-pressed={size === 'large'}
         title="Larger or smaller (h)" onClick={growHistogram}><Icon name="bars" /></button>}
-      <button type="button" class="button bare small" aria-label={size === 'hidden' ? 'Show the histogram' : 'Hide the histogram'} aria-expanded={size !== 'hidden'}
+      <button type="button" class="button bare small" aria-label={size === 'hidden' ? 'Show the histogram' : 'Hide the histogram'}
         title={size === 'hidden' ? 'Show the histogram (H)' : 'Hide the histogram (H)'} onClick={hideHistogram}><Icon name="down" class={size === 'hidden' ? '' : 'is-up'} /></button>
     </span>
   </div>;

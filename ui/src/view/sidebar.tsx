@@ -10,6 +10,7 @@ import type { StreamTags } from '../list/tags';
 import { groupOf, LEVELS, type Level, type Stream, toLevel } from '../model';
 import type { LogSession } from '../session';
 import { readFields } from '../text/fields';
+import { isLevelKey } from '../text/level';
 import { formatCount } from '../time/format';
 import { change, logql, simple } from './asked';
 import { toggleColumn } from './actions';
@@ -62,7 +63,9 @@ export function summarize(store: LineStore, linesMax = LINES_MAX): FieldsOf {
     const read = readFields(line.text);
     if (read.kind === 'plain') continue;
     for (const field of read.fields) {
-      if (field.kind === 'nested' || field === read.message || field.value.length > 200) continue;
+      const last = field.path.at(-1) ?? '';
+      // The level and the time are there already, as the server read them.
+      if (field.kind === 'nested' || field === read.message || field.value.length > 200 || isLevelKey(last) || TIME_KEY.test(last)) continue;
       add(labelName(field.path, line.stream.labels), read.kind, field.value);
     }
   }
@@ -78,6 +81,9 @@ function sortFields(fields: FieldSummary[]): FieldSummary[] {
   };
   return fields.sort((a, b) => rank(a) - rank(b) || b.lines - a.lines || (a.ref.name < b.ref.name ? -1 : 1));
 }
+
+/** Keys that hold the line's own time. */
+const TIME_KEY = /^(@?timestamp|@?time|ts|t|datetime|date|asctime)$/i;
 
 const summary = signal<FieldsOf>({ fields: [], streams: new Map(), lines: 0 });
 
@@ -153,15 +159,15 @@ function Field({ field, session, of, isOpenFirst }: { field: FieldSummary; sessi
       if (!isAbort(error)) console.warn(toServerError(error).message);
     });
   };
-  return <section class="field">
-    <button type="button" class="field-head" aria-expanded={isShown} onClick={() => setOpen(!isShown)}>
-      <Icon name="right" class="field-arrow" /><span class="field-name clip">{name}</span>
-      <span class="muted field-from">{isLevel ? '' : SOURCES[ref.from]}</span>
-      <span class="muted field-count">{values.size >= VALUES_KEPT ? `${VALUES_KEPT}+` : values.size}</span>
+  return <section class="facet">
+    <button type="button" class="facet-head" aria-expanded={isShown} onClick={() => setOpen(!isShown)}>
+      <Icon name="right" class="facet-arrow" /><span class="facet-name clip">{name}</span>
+      <span class="muted facet-from">{isLevel ? '' : SOURCES[ref.from]}</span>
+      <span class="muted facet-count">{values.size >= VALUES_KEPT ? `${VALUES_KEPT}+` : values.size}</span>
     </button>
-    {isShown && <ul class="field-values">
+    {isShown && <ul class="facet-values">
       {shown.map(({ value, count }) => <Value key={value} field={ref} value={value} count={count} share={count / most} isExact={Array.isArray(counted)} of={of} />)}
-      <li class="field-more">
+      <li class="facet-more">
         {sorted.length > shown.length && <button type="button" class="link" onClick={() => setAll(true)}>{formatCount(sorted.length - shown.length)} more</button>}
         {!isLevel && canFilter(ref) && <button type="button" class="link" disabled={counted === 'counting'} onClick={countAll}>
           {counted === 'counting' ? 'counting…' : Array.isArray(counted) ? 'count again' : 'count all'}</button>}
@@ -194,16 +200,22 @@ function Value({ field, value, count, share, isExact, of }: ValueProps) {
   const can = simple.value !== null && canFilter(field);
   const include = () => change((query) => (isLevel ? withLevels(query, [value as Level]) : includeField(query, field, value)));
   const title = isExact ? `${formatCount(count)} lines of the range` : `${formatCount(count)} of ${formatCount(of)} loaded lines`;
-  return <li class="value" style={{ '--share': `${Math.round(share * 100)}%` }}>
-    <button type="button" class="value-text" disabled={!can} title={`${value === '' ? '""' : value}\n${title}\nOnly these`} onClick={include}>
-      {isLevel && <Mark level={groupOf(toLevel(value))} />}<span class="clip">{value === '' ? '""' : value}</span>
+  return <li class="facet-value" style={{ '--share': share.toFixed(3) }}>
+    <button type="button" class="facet-text" disabled={!can} title={`${value === '' ? '""' : value}\n${title}\nOnly these`} onClick={include}>
+      {isLevel && <Mark level={groupOf(toLevel(value))} />}<span class="clip">{shortValue(value)}</span>
     </button>
-    {can && !isLevel && <span class="value-acts">
-      <button type="button" class="value-act" aria-label={`Only ${value}`} title="Only these" onClick={include}><Icon name="include" /></button>
-      <button type="button" class="value-act" aria-label={`Without ${value}`} title="Without these" onClick={() => change((query) => excludeField(query, field, value))}><Icon name="exclude" /></button>
+    {can && !isLevel && <span class="facet-acts">
+      <button type="button" class="facet-act" aria-label={`Only ${value}`} title="Only these" onClick={include}><Icon name="include" /></button>
+      <button type="button" class="facet-act" aria-label={`Without ${value}`} title="Without these" onClick={() => change((query) => excludeField(query, field, value))}><Icon name="exclude" /></button>
     </span>}
-    <span class="value-count">{formatCount(count)}</span>
+    <span class="facet-count">{formatCount(count)}</span>
   </li>;
+}
+
+/** What tells values apart: of a path its end. */
+function shortValue(value: string): string {
+  if (value === '') return '""';
+  return value.startsWith('/') && value.length > 24 ? `…/${value.split('/').slice(-2).join('/')}` : value;
 }
 
 /** The streams that the loaded lines are of. */
@@ -216,15 +228,15 @@ function Streams({ streams, tags }: { streams: ReadonlyMap<Stream, number>; tags
     const value = stream.labels.get(name);
     if (value !== undefined) change((query) => includeField(query, { name, from: 'stream' }, value));
   };
-  return <section class="field sidebar-streams">
-    <button type="button" class="field-head" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-      <Icon name="right" class="field-arrow" /><span class="field-name">Streams</span><span class="grow" /><span class="muted field-count">{all.length}</span>
+  return <section class="facet sidebar-streams">
+    <button type="button" class="facet-head" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+      <Icon name="right" class="facet-arrow" /><span class="facet-name">Streams</span><span class="grow" /><span class="muted facet-count">{all.length}</span>
     </button>
-    {isOpen && <ul class="field-values">{all.slice(0, 50).map(([stream, count]) => {
+    {isOpen && <ul class="facet-values">{all.slice(0, 50).map(([stream, count]) => {
       const tag = tags.of(stream);
-      return <li class="value" key={stream.id} style={{ '--share': `${Math.round((count / most) * 100)}%` }}>
-        <button type="button" class="value-text" title="Only this stream" onClick={() => only(stream)}><span class={`stripe hue-${tag.hue}`} /><span class="clip">{tag.text}</span></button>
-        <span class="value-count">{formatCount(count)}</span>
+      return <li class="facet-value" key={stream.id} style={{ '--share': (count / most).toFixed(3) }}>
+        <button type="button" class="facet-text" title="Only this stream" onClick={() => only(stream)}><span class={`stripe hue-${tag.hue}`} /><span class="clip">{tag.text}</span></button>
+        <span class="facet-count">{formatCount(count)}</span>
       </li>;
     })}</ul>}
   </section>;
