@@ -81,7 +81,7 @@ export function display(line: Line, options: DisplayOptions): Display {
   else row.fields(fields, line, options);
   // Nothing but a level and a time: better than an empty row.
   if (row.isEmpty) row.entry(body, options, 'text');
-  return row.finish(text.length, hidden);
+  return row.finish(text.length, hidden.length, stripAnsi(hidden));
 }
 
 /** Text rows that a display takes at a width of so many cells; without wrapping pass `Infinity`. */
@@ -201,9 +201,10 @@ class Row {
     this.push(kind === 'text' && (shown === '' || /[\s"]/.test(shown)) ? `"${shown}"` : shown, 't-value');
   }
 
-  finish(length: number, hidden: string): Display {
-    const rest = this.cut + Math.max(0, length - hidden.length - CHARS_MAX);
-    if (this.cut !== 0 || CHARS_MAX < length - hidden.length) {
+  /** `start` characters at the beginning of the line's `length` are `hidden`. */
+  finish(length: number, start: number, hidden: string): Display {
+    const rest = this.cut + Math.max(0, length - start - CHARS_MAX);
+    if (rest !== 0) {
       this.spans.push({ text: ` … ${formatBytes(length)} · show all`, class: 't-rest' });
     }
     let plain = '';

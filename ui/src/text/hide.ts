@@ -10,8 +10,9 @@ const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec';
 
 const CLOCK = '(\\d\\d):(\\d\\d):(\\d\\d)(?:[.,](\\d{1,9}))?';
 const ZONE = '(?: ?(Z|[+-]\\d\\d:?\\d\\d)| (UTC|GMT|[A-Z]{2,3}T)(?![A-Za-z]))?';
-/** What may stand between a timestamp and the text. */
-const BEHIND = '[\\])]?(?: *[|:-](?= ))?(?:\\s+|$)';
+/** What may stand between a timestamp and the text; the end of its own colour, too. */
+const BEHIND = '[\\])]?(?:\\x1b\\[[\\d;]*m)*(?: *[|:-](?= ))?(?:\\s+|$)';
+const COLOURS = /^(?:\x1b\[[\d;]*m)+/;
 const NUMERIC = new RegExp(`^[[(]?(\\d{4})[-/.](\\d\\d)[-/.](\\d\\d)[T ]${CLOCK}${ZONE}${BEHIND}`);
 const CLOCK_ONLY = new RegExp(`^[[(]?${CLOCK}${BEHIND}`);
 /** RFC 3164's and asctime's. */
@@ -42,6 +43,13 @@ function says(ms: number, row: number, isExact: boolean): boolean {
 
 /** Where the text begins behind the line's own timestamp; 0 if there is none, or if it says something else than `time` (ns). */
 export function ownTimeEnd(text: string, time: bigint, level = ''): number {
+  if (!text.startsWith('\x1b')) return plainEnd(text, time, level);
+  const colours = COLOURS.exec(text.slice(0, 32))?.[0].length ?? 0;
+  const end = plainEnd(text.slice(colours, colours + 80), time, level);
+  return end === 0 ? 0 : colours + end;
+}
+
+function plainEnd(text: string, time: bigint, level: string): number {
   const first = text.charCodeAt(0);
   const isDigit = 48 <= first && first <= 57;
   const second = text.charCodeAt(1);
@@ -50,7 +58,7 @@ export function ownTimeEnd(text: string, time: bigint, level = ''): number {
   const isCapital = 65 <= first && first <= 90;
   if (!isDigit && !isBracket && !(isCapital && (text.charCodeAt(3) === 32 || (48 <= second && second <= 57)))) return 0;
   const row = Number(time / 1_000_000n);
-  const head = text.slice(0, 64);
+  const head = text.slice(0, 80);
   return numeric(head, row) || clockOnly(head, row) || syslog(head, row) || common(head, row) || klog(head, row, level) || epoch(head, row);
 }
 

@@ -8,7 +8,7 @@ import { parseSimple } from '../logql/simple';
 import { address } from '../state';
 import { copyText } from '../text/clipboard';
 import { visible } from '../text/controls';
-import { formatCount } from '../time/format';
+import { formatBytes, formatCount } from '../time/format';
 import { resolveRange } from '../time/range';
 import { ask, copied, filterByField, filterByText, nowNs, toggleColumn } from './actions';
 import { Icon, type IconName } from './icon';
@@ -16,8 +16,8 @@ import { MenuButton, type MenuItem } from './menu';
 
 /** Values counted in one answer. */
 const VALUES_MAX = 10;
-/** Characters of a value that are drawn; copies have all. */
-const SHOWN_CHARS_MAX = 4_096;
+/** Characters of a value that are drawn; copies and the other tabs have all. */
+const SHOWN_CHARS_MAX = 500;
 /** Longest range of a query, as the server has it by default. */
 const RANGE_MAX_NS = 721n * 3_600_000_000_000n;
 
@@ -61,7 +61,7 @@ const indent = ({ depth }: Row) => `detail-field-${Math.min(depth, 6)}`;
 function Leaf({ row }: { row: Row }) {
   const isCounting = useSignal(false);
   const { field, value, title } = row;
-  const shown = value.length <= SHOWN_CHARS_MAX ? value : `${value.slice(0, SHOWN_CHARS_MAX)}…`;
+  const shown = value.length <= SHOWN_CHARS_MAX ? value : `${value.slice(0, SHOWN_CHARS_MAX)} … ${formatBytes(value.length)}`;
   const what = `${title} ${value.length <= 60 ? value : 'this value'}`;
   const state = field === undefined ? undefined : standing(field, value);
   const filter = (isWithout: boolean) => {

@@ -33,6 +33,9 @@ describe('ownTimeEnd', () => {
   check('E1130 10:12:04.003456       1 main.go:88] x', '1 main.go:88] x', 'error');
   check('2026-11-30T10:12:04.003Z | x', 'x');
   check('2026-11-30T10:12:04.003Z', '');
+  check('\x1b[2m2026-11-30T10:12:04.003Z\x1b[0m \x1b[32mINFO\x1b[0m x', '\x1b[32mINFO\x1b[0m x');
+  check('\x1b[90m10:12:04\x1b[0m x', 'x');
+  same('\x1b[31mno time');
   same('2026-11-30T10:12:07Z too late');
   same('2026-11-30T10:12:04+05:00 another time');
   same('2026-11-29 10:12:04 yesterday');
