@@ -169,6 +169,9 @@ export function byName(a: { readonly name: string }, b: { readonly name: string 
   return Number(a.name === OTHER) - Number(b.name === OTHER) || COLLATOR.compare(a.name, b.name);
 }
 
+/** Labels that tell channels and restarts of one container apart. */
+const NO_GROUPS = new Set(['stream', 'container_id']);
+
 /** Labels by which the streams could be grouped: those that split them into 2 to 200. */
 export function groupLabels(streams: readonly StreamInfo[]): string[] {
   const values = new Map<string, Set<string>>();
@@ -178,7 +181,7 @@ export function groupLabels(streams: readonly StreamInfo[]): string[] {
       values.set(name, known.add(value));
     }
   }
-  return [...values].filter(([, { size }]) => size >= 2 && size <= 200).map(([name]) => name).sort();
+  return [...values].filter(([name, { size }]) => size >= 2 && size <= 200 && !NO_GROUPS.has(name)).map(([name]) => name).sort();
 }
 
 /** What the groups by place are: the word for the menu. */

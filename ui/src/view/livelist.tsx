@@ -1,12 +1,12 @@
 // A list of lines that follows a query by itself: the live pane of the overview. The log view has the same list with more around it.
 import { effect } from '@preact/signals';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { LineList, type ListOptions } from '../list/list';
 import { StreamTags } from '../list/tags';
 import { lineId } from '../model';
 import { theme } from '../preferences';
 import { go, hrefOf } from '../route';
-import { LogSession } from '../session';
+import type { LogSession } from '../session';
 import { DEFAULT_ADDRESS, preferences } from '../state';
 import { display } from '../text/display';
 import { formatCount } from '../time/format';
@@ -26,6 +26,7 @@ function preferred(): Partial<ListOptions> {
 }
 
 interface Props {
+  readonly session: LogSession;
   /** LogQL; `''` for all lines. */
   readonly query: string;
   readonly from: string;
@@ -33,9 +34,8 @@ interface Props {
   readonly onPause: (isPaused: boolean) => void;
 }
 
-export function LiveList({ query, from, isPaused, onPause }: Props) {
+export function LiveList({ session, query, from, isPaused, onPause }: Props) {
   const host = useRef<HTMLDivElement>(null);
-  const session = useMemo(() => new LogSession(), []);
   const list = useRef<LineList | null>(null);
 
   useEffect(() => {
@@ -66,7 +66,13 @@ export function LiveList({ query, from, isPaused, onPause }: Props) {
   }, []);
 
   useEffect(() => session.open({ query, range: { from, to: 'now' }, live: true, canWiden: true }), [query, from]);
-  useEffect(() => (isPaused ? session.pause() : session.resume()), [isPaused]);
+  const wasPaused = useRef(false);
+  useEffect(() => {
+    if (isPaused === wasPaused.current) return;
+    wasPaused.current = isPaused;
+    if (isPaused) session.pause();
+    else session.resume();
+  }, [isPaused]);
   useEffect(() => effect(() => {
     if (session.connection.value === 'paused') onPause(true);
   }), []);
@@ -88,10 +94,9 @@ export function LiveList({ query, from, isPaused, onPause }: Props) {
 
 /** What stands in the list's place while it has no lines, or over it when it cannot go on. */
 function LiveState({ session }: { session: LogSession }) {
-  const { state, error, refusal, connection } = session;
+  const { state, error, refusal } = session;
   if (refusal.value !== null) return <p class="live-words">{refusal.value} <button type="button" class="button bordered small" onClick={() => session.poll()}>Load every 5 s instead</button></p>;
   if (state.value === 'error') return <p class="live-words danger">{error.value?.message}</p>;
-  if (connection.value === 'reconnecting') return <p class="live-words">Reconnecting…</p>;
   if (session.count.value > 0) return null;
   return <p class="live-words live-middle">{state.value === 'loading' || state.value === 'idle' ? 'Loading…' : 'Waiting for the next line…'}</p>;
 }

@@ -49,7 +49,9 @@ function useClosing(box: { current: HTMLElement | null }, anchor: Anchor | null,
     const before = document.activeElement;
     const element = box.current!;
     if (!element.contains(document.activeElement)) {
-      (element.querySelector<HTMLElement>('[autofocus], [data-autofocus]') ?? element.querySelector<HTMLElement>(FOCUSABLE) ?? element).focus();
+      // On a touch screen a focused box would open the keyboard over what was just opened.
+      const isTouch = matchMedia('(pointer: coarse)').matches;
+      (isTouch ? element : element.querySelector<HTMLElement>('[autofocus], [data-autofocus]') ?? element.querySelector<HTMLElement>(FOCUSABLE) ?? element).focus();
     }
     const onKey = (event: KeyboardEvent) => {
       if (event.key === 'Escape') {
@@ -170,7 +172,7 @@ export function Menu({ anchor, label, items, onClose, align }: MenuProps) {
   };
   return <Popover anchor={anchor} label={label} onClose={onClose} {...(align === undefined ? {} : { align })} class="menu" role="none">
     <div role="menu" aria-label={label} onKeyDown={onKey}>
-      {items.map((item) => <MenuRow item={item} onClose={onClose} key={item.label} />)}
+      {items.map((item, index) => <MenuRow item={item} onClose={onClose} key={index} />)}
     </div>
   </Popover>;
 }

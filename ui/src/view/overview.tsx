@@ -1,11 +1,12 @@
 // The overview: every stream with how much it writes, its share of errors and its last line; beside it the lines as they come.
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { errorShares, watchErrors } from '../api/errors';
 import { isImporting, status } from '../api/status';
 import { isSplit, streams, streamsError, watchStreams } from '../api/streams';
 import { type Group, groupLabels, isNew, isSilent, keepOrder, placeWord, type Row, type Sort, sortRows } from '../groups';
 import { go, hrefOf } from '../route';
+import { LogSession } from '../session';
 import { address, DEFAULT_ADDRESS } from '../state';
 import { formatCount } from '../time/format';
 import { FirstMinutes, NothingYet } from './beginning';
@@ -99,7 +100,7 @@ function StreamPane() {
       <MenuButton label={`group ${by}`} face={<span><span class="muted">group </span>{by}</span>} hasArrow
         items={() => [
           { label: placeWord(answer?.streams ?? []), isChecked: grouping.value === '', run: () => (grouping.value = '') },
-          ...groupLabels(answer?.streams ?? []).map((name, index) => ({
+          ...groupLabels(answer?.streams ?? []).filter((name) => name !== placeWord(answer?.streams ?? [])).map((name, index) => ({
             label: name, isChecked: grouping.value === name, run: () => void (grouping.value = name), isApart: index === 0, hint: 'label',
           })),
         ]} />
@@ -175,19 +176,23 @@ function Ticked() {
 const isLiveShown = signal(true);
 
 function LivePane() {
+  const session = useMemo(() => new LogSession(), []);
   const [isPaused, setPaused] = useState(false);
   const count = ticked.value.size;
   const query = queryOf([...ticked.value.values()]);
   const { from, to } = address.value;
+  const since = to === 'now' ? from : '1h';
   const isShown = isLiveShown.value;
+  const connection = session.connection.value;
+  const [word, kind] = isPaused ? ['Paused', 'paused'] : connection === 'reconnecting' ? ['Reconnecting…', 'away'] : session.state.value === 'error' ? ['Live', 'away'] : ['Live', 'on'];
   return <section class={`livepane${isShown ? '' : ' closed'}`} aria-label="Live lines">
     <div class="livepane-head">
       <button type="button" class="fold narrow-only" aria-expanded={isShown} aria-label="Live lines" onClick={() => (isLiveShown.value = !isShown)}><Icon name="right" /></button>
-      <span class={`live-dot${isPaused ? ' paused' : ''}`} aria-hidden="true" />
-      <h2 class="grow clip">{isPaused ? 'Paused' : 'Live'} <span class="muted">· {count === 0 ? 'all logs' : `${count} selected`}</span></h2>
+      <span class={`live-dot ${kind}`} aria-hidden="true" />
+      <h2 class="grow clip">{word} <span class="muted">· {count === 0 ? 'all logs' : `${count} selected`}</span></h2>
       <button type="button" class="button small" onClick={() => setPaused(!isPaused)}><Icon name={isPaused ? 'play' : 'pause'} />{isPaused ? 'Follow' : 'Pause'}</button>
-      <a class="button small" href={hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: query, from: to === 'now' ? from : '1h' })}>Open in Logs</a>
+      <a class="button small" href={hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: query, from: since })}>Open in Logs</a>
     </div>
-    {isShown && <LiveList query={query} from={to === 'now' ? from : '1h'} isPaused={isPaused} onPause={setPaused} />}
+    {isShown && <LiveList session={session} query={query} from={since} isPaused={isPaused} onPause={setPaused} />}
   </section>;
 }
