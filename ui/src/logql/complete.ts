@@ -67,9 +67,9 @@ export async function completionsAt(text: string, caret: number, known: Known): 
   });
 }
 
-/** Whether what was typed last opens the list. */
+/** Whether the list opens at the end of this text: behind what asks for something, and in the word that answers it. */
 export function opensCompletion(textBefore: string): boolean {
-  return /(?:[{,([~>]|[^|]\||=|\b(?:by|without|unwrap|drop|keep) )\s?$/.test(textBefore);
+  return /(?:[{,([~>]|[^|]\||=|\b(?:by|without|unwrap|drop|keep) )\s?["`]?[\w./-]*$/.test(textBefore);
 }
 
 function placeOf(text: string, caret: number): Place | null {

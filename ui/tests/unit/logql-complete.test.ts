@@ -132,8 +132,9 @@ test('what fits best comes first', async () => {
 });
 
 test('the list opens where something is due', () => {
-  for (const text of ['{', '{a="b",', '{a="b", ', '{a=', '{a=~', '{} |', '{} | ', 'rate(', 'sum by (', 'rate({}[', '{} | unwrap ']) expect(opensCompletion(text), text).toBe(true);
-  for (const text of ['', 'a', '{a="b"', '{a="b"}', '{} |= `x', 'rate({}[5m])', '{} | json']) expect(opensCompletion(text), text).toBe(false);
+  const due = ['{', '{a', '{a="b",', '{a="b", ', '{a="b", c', '{a=', '{a="', '{a=~`b', '{path="/var/l', '{} |', '{} | ', '{} | js', 'rate(', 'sum by (', 'rate({}[', '{} | unwrap ', '{} | unwrap d'];
+  for (const text of due) expect(opensCompletion(text), text).toBe(true);
+  for (const text of ['', 'a', '{a="b"', '{a="b"}', '{a="b" ', 'rate({}[5m])', '{} | json ', '{} |= `x y`']) expect(opensCompletion(text), text).toBe(false);
 });
 
 test('the tables hold all words of the language', () => {
