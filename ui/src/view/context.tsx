@@ -124,8 +124,10 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
         <button type="button" aria-pressed={!isWide} onClick={() => (isContextWide.value = false)}>This stream</button>
         <button type="button" aria-pressed={isWide} title="By time (C)" onClick={() => (isContextWide.value = true)}>All streams</button>
       </span>
-      <button type="button" class="button small" onClick={() => void session.goToStart().then(() => list.current?.scrollToStart())}>To the beginning</button>
-      <button type="button" class="button small" onClick={() => void session.goToEnd().then(() => list.current?.scrollToEnd())}>To the end</button>
+      <button type="button" class="button bare" aria-label="To the beginning" title="To the beginning (g)"
+        onClick={() => void session.goToStart().then(() => list.current?.scrollToStart())}><Icon name="end" class="flip" /></button>
+      <button type="button" class="button bare" aria-label="To the end" title="To the end (G)"
+        onClick={() => void session.goToEnd().then(() => list.current?.scrollToEnd())}><Icon name="end" /></button>
       <button type="button" class="button bare" aria-label="Find" title="Find (/)" onClick={() => (find.value = find.value === null ? '' : null)}><Icon name="search" /></button>
       <a class="button small" href={hrefOf({ q: bare(address.value.q), at: id, around: '' })} onClick={(event) => {
         if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -5,7 +5,7 @@ import { registerKeys } from '../keys';
 import { labelName } from '../logql/clicks';
 import { groupOf, type Line, lineId } from '../model';
 import { prefer, theme } from '../preferences';
-import { preferences } from '../state';
+import { address, preferences } from '../state';
 import { copyText } from '../text/clipboard';
 import { type Fields, readFields } from '../text/fields';
 import { type Json, parseJson, pretty } from '../text/json';
@@ -48,6 +48,13 @@ export function Detail({ line, previous, onClose, onMove }: DetailProps) {
   useEffect(() => {
     body.current?.scrollTo(0, 0);
   }, [id]);
+  const { around } = address.value;
+  const before = useRef(around);
+  useEffect(() => {
+    // On a phone the detail covers what was opened.
+    if (around !== before.current && matchMedia('(width < 600px)').matches) onClose();
+    before.current = around;
+  }, [around]);
 
   const isTab = (name: TabName) => tab.value === name && (name !== 'json' || json !== null);
   const current = TABS.find(([name]) => isTab(name))?.[0] ?? 'fields';
@@ -163,7 +170,7 @@ function treeRows(json: Json, text: string, taken: { has(name: string): boolean 
       rows.push({ key, label, title, value: text.slice(value.start, value.end), depth });
     } else if (value.kind === 'word' && value.text === 'null') {
       // No parser makes a label of it.
-      rows.push({ key, label, title, value: 'null', depth });
+      rows.push({ key, label, title, value: 'null', depth, isBare: true });
     } else {
       rows.push({ ...fieldRow(path, value.text, { name: labelName(path, taken), from: 'json' }, depth), key });
     }

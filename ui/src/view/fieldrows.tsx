@@ -34,6 +34,8 @@ export interface Row {
   readonly field?: FieldRef;
   /** An object whose members follow. */
   readonly isParent?: boolean;
+  /** No condition tells the value from others: null. */
+  readonly isBare?: boolean;
 }
 
 /** Whether the query has a condition on this very value: included, excluded, or neither. */
@@ -64,6 +66,7 @@ function Leaf({ row }: { row: Row }) {
   const shown = value.length <= SHOWN_CHARS_MAX ? value : `${value.slice(0, SHOWN_CHARS_MAX)} … ${formatBytes(value.length)}`;
   const what = `${title} ${value.length <= 60 ? value : 'this value'}`;
   const state = field === undefined ? undefined : standing(field, value);
+  const canAsk = row.isBare !== true && (field !== undefined || value !== '');
   const filter = (isWithout: boolean) => {
     if (field === undefined) filterByText(value, isWithout);
     else filterByField(field, value, isWithout);
@@ -72,14 +75,18 @@ function Leaf({ row }: { row: Row }) {
     <span class="detail-field-name" title={title}>{visible(row.label)}</span>
     <span class="detail-field-value">{value === '' ? <span class="muted">empty</span> : visible(shown)}</span>
     <span class="detail-field-actions">
-      <Action icon="include" label={`Only lines with ${what}`} isOn={state === 'included'} run={() => filter(false)} />
-      <Action icon="exclude" label={`No lines with ${what}`} isOn={state === 'excluded'} run={() => filter(true)} />
-      <Action icon="column" label={`Column for ${title}`} isOn={address.value.cols.includes(title)} run={() => toggleColumn(title)} />
+      {canAsk && <>
+        <Action icon="include" label={`Only lines with ${what}`} isOn={state === 'included'} run={() => filter(false)} />
+        <Action icon="exclude" label={`No lines with ${what}`} isOn={state === 'excluded'} run={() => filter(true)} />
+      </>}
       <Action icon="copy" label={`Copy ${what}`} run={() => void copied(copyText(value), title)} />
-      {field !== undefined && <Action icon="bars" label={`Count the values of ${title} in the range`} isOn={isCounting.value}
-        run={() => (isCounting.value = !isCounting.value)} />}
-      {field !== undefined && isAmount(value) && field.from !== 'stream' &&
-        <MenuButton label={`Compare ${title}`} face={<Icon name="more" />} class="bare small" align="end" items={() => comparisons(field, title, value)} />}
+      <span class="detail-field-extra">
+        <Action icon="column" label={`Column for ${title}`} isOn={address.value.cols.includes(title)} run={() => toggleColumn(title)} />
+        {field !== undefined && <Action icon="bars" label={`Count the values of ${title} in the range`} isOn={isCounting.value}
+          run={() => (isCounting.value = !isCounting.value)} />}
+        {field !== undefined && isAmount(value) && field.from !== 'stream' &&
+          <MenuButton label={`Compare ${title}`} face={<Icon name="more" />} class="bare small" align="end" items={() => comparisons(field, title, value)} />}
+      </span>
     </span>
     {isCounting.value && field !== undefined && <Counts field={field} title={title} />}
   </li>;
