@@ -1,6 +1,7 @@
 // `GET api/v1/follow`: new lines as they come, over a WebSocket that finds its way back by the id of the last line.
 import { lineId, type Line } from '../model';
 import { wsUrl } from '../route';
+import { noteInstance } from './instance';
 import { Decoder, type Begin, type Entry, type Records } from './records';
 
 /** Pauses before a connection is tried again, in ms, give or take a fifth; the last one holds. */
@@ -98,6 +99,7 @@ export class Follower {
   #take({ begin, entries }: Records): void {
     if (begin !== undefined) {
       this.#failures = 0;
+      noteInstance(begin.instance);
       this.handlers.open(begin, this.#isLost);
       this.#isLost = false;
     }

@@ -1,5 +1,6 @@
 // `GET api/v1/lines`: lines in their exact order as they are found, and links that download them.
 import { toServerError, isAbort, queued, request, type Priority } from './http';
+import { noteInstance } from './instance';
 import { Decoder, type End, type Records } from './records';
 import { apiUrl } from '../route';
 
@@ -39,6 +40,7 @@ export async function fetchLines(
     let end: End | undefined;
     const take = (piece: string): void => {
       const records = decoder.push(piece);
+      if (records.begin !== undefined) noteInstance(records.begin.instance);
       end = records.end ?? end;
       on(records);
     };

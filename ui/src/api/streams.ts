@@ -5,8 +5,8 @@ import { apiUrl } from '../route';
 import { address } from '../state';
 import { stripAnsi } from '../text/ansi';
 import { visible } from '../text/controls';
-import { resolveRange } from '../time/range';
 import { getJson, isAbort, queued, toServerError } from './http';
+import { status } from './status';
 
 const PAUSE_MS = 10_000;
 const STEPS = '60';
@@ -34,8 +34,6 @@ export interface StreamInfo {
 export interface StreamList {
   readonly now: bigint;
   readonly start: bigint;
-  /** What answers: another one means that two agents do. */
-  readonly instance: string;
   readonly oldest: bigint | null;
   readonly streams: readonly StreamInfo[];
   /** Whether there are more than were asked for. */
@@ -46,7 +44,7 @@ interface WireStream {
   id: string; labels: Record<string, string>; service: string; lines: number; bytes: number; first: string; last: string; volume: number[];
   last_line?: string; last_level?: string; state: StreamInfo['state']; lag_bytes?: number; gaps?: number;
 }
-interface Wire { now: string; start: string; oldest?: string | null; instance?: string; streams: WireStream[]; more?: boolean }
+interface Wire { now: string; start: string; oldest?: string | null; streams: WireStream[]; more?: boolean }
 
 /** Nanoseconds of what the server writes: digits, or RFC 3339. */
 export function toNs(text: string): bigint {
@@ -58,7 +56,7 @@ export function toNs(text: string): bigint {
 
 export function decodeStreams(wire: Wire): StreamList {
   return {
-    now: toNs(wire.now), start: toNs(wire.start), instance: wire.instance ?? '', oldest: wire.oldest == null ? null : toNs(wire.oldest),
+    now: toNs(wire.now), start: toNs(wire.start), oldest: wire.oldest == null ? null : toNs(wire.oldest),
     isMore: wire.more === true,
     streams: wire.streams.map((stream) => ({
       id: stream.id, labels: new Map(Object.entries(stream.labels)), service: stream.service, lines: stream.lines, bytes: stream.bytes,
@@ -71,12 +69,23 @@ export function decodeStreams(wire: Wire): StreamList {
 /** The streams over the range of the address; `null` before the first answer. Kept when the agent cannot be reached. */
 export const streams = signal<StreamList | null>(null);
 export const streamsError = signal('');
-/** Whether answers came from more than one agent, as behind a proxy that spreads requests. */
-export const isSplit = signal(false);
+
+/** What the agent's clock is ahead of the browser's, in nanoseconds. */
+let ahead = 0n;
+let saidNow = 0n;
+
+/** Takes an answer. One that says the same time as the one before was kept by the browser, and its time is over. */
+export function take(answer: StreamList): void {
+  const now = BigInt(Date.now()) * 1_000_000n;
+  if (answer.now !== saidNow) ahead = answer.now - now;
+  saidNow = answer.now;
+  streams.value = { ...answer, now: now + ahead };
+}
 
 export async function fetchStreams(from: string, to: string, signal: AbortSignal): Promise<StreamList> {
-  const { start, end } = resolveRange(from, to, BigInt(Date.now()) * 1_000_000n);
-  const params = { start: from === 'all' ? undefined : `${start}`, end: to === 'now' ? undefined : `${end}`, steps: STEPS, limit: LIMIT };
+  // A relative range stays so: the browser asks by the same URL and hears that its answer still holds.
+  const start = from === 'all' ? (status.peek()?.oldest ?? undefined) : from;
+  const params = { start, end: to === 'now' ? undefined : to, steps: STEPS, limit: LIMIT };
   return decodeStreams(await queued('total', signal, () => getJson<Wire>(apiUrl('api/v1/streams', params), signal)));
 }
 
@@ -93,9 +102,7 @@ export function watchStreams(): () => void {
     const round = async () => {
       try {
         const answer = await fetchStreams(from, to, abort.signal);
-        const before = streams.peek()?.instance ?? '';
-        if (before !== '' && answer.instance !== before) isSplit.value = true;
-        streams.value = answer;
+        take(answer);
         streamsError.value = '';
       } catch (error) {
         if (!isAbort(error)) streamsError.value = toServerError(error).message;

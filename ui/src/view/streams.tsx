@@ -1,7 +1,7 @@
 // The fuzzy picker over every stream: type a few letters, Enter opens its lines.
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { fetchStreams, streams } from '../api/streams';
+import { fetchStreams, streams, take } from '../api/streams';
 import { fuzzy, groupStreams, type Row } from '../groups';
 import { go } from '../route';
 import { address, DEFAULT_ADDRESS } from '../state';
@@ -34,7 +34,7 @@ function Picker() {
   useEffect(() => {
     const abort = new AbortController();
     const { from, to } = address.peek();
-    fetchStreams(from, to, abort.signal).then((answer) => (streams.value = answer), () => undefined);
+    fetchStreams(from, to, abort.signal).then(take, () => undefined);
     return () => abort.abort();
   }, []);
   const now = streams.value?.now ?? 0n;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Shares } from '../../src/api/errors';
+import { isSplit, noteInstance } from '../../src/api/instance';
 import { ratesOf } from '../../src/api/status';
 import { decodeStreams, type StreamInfo, toNs } from '../../src/api/streams';
 import { fuzzy, groupLabels, groupStreams, isNew, isSilent, keepOrder, placeWord, sortRows, sourceMatchers } from '../../src/groups';
@@ -155,4 +156,11 @@ test('a source leads to its container, or to its file', () => {
   expect(of(`/var/log/containers/api-0_shop_my-api-${'a'.repeat(64)}.log`)).toBe('{namespace="shop", pod="api-0", container="my-api"}');
   expect(of('/var/log/syslog')).toBe('{path="/var/log/syslog"}');
   expect(of('/x/a_b_c/d/0.log', 'Directory')).toBe('{path="/x/a_b_c/d/0.log"}');
+});
+
+test('a restarted agent is one agent, two that take turns are two', () => {
+  for (const instance of ['a', 'a', 'b', '', 'b', 'c']) noteInstance(instance);
+  expect(isSplit.value).toBe(false);
+  noteInstance('a');
+  expect(isSplit.value).toBe(true);
 });
