@@ -13,7 +13,9 @@ export function build(query: Query): string {
   const parts = [buildSelector(query.matchers)];
   for (const { op, values } of query.lineFilters) parts.push(`${op} ${values.map((value) => quoteText(value)).join(' or ')}`);
   for (const parser of query.parsers) parts.push(`| ${parser}`);
-  for (const { name, op, value, isNumber } of sortByName(query.labelFilters)) parts.push(isNumber ? `| ${name} ${op} ${value}` : `| ${name}${op}${quoteValue(value)}`);
+  for (const { name, op, value, isNumber } of sortByName(query.labelFilters)) {
+    parts.push(isNumber ? `| ${name} ${op} ${value}` : `| ${name}${op}${quoteValue(value)}`);
+  }
   if (query.parsers.length > 0) parts.push(DROP_ERRORS);
   return parts.join(' ');
 }

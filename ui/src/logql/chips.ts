@@ -95,7 +95,8 @@ function lineChip(filter: LineFilter, place: number): Unkeyed {
   const isPattern = filter.op.endsWith('>');
   let text: string;
   if (texts !== null) {
-    text = `${isExcluding(filter.op) ? 'without' : 'contains'} ${someOf(texts.map((each) => `"${shorten(each)}"`))}${filter.op.endsWith('=') ? ' Aa' : ''}`;
+    const verb = isExcluding(filter.op) ? 'without' : 'contains';
+    text = `${verb} ${someOf(texts.map((each) => `"${shorten(each)}"`))}${filter.op.endsWith('=') ? ' Aa' : ''}`;
   } else if (isPattern) {
     text = `${TEXT_WORDS[filter.op]} ${someOf(filter.values.map((each) => `"${shorten(each)}"`))}`;
   } else {

@@ -80,7 +80,8 @@ function placeOf(text: string, caret: number): Place | null {
   const isString = token !== undefined && /["`]/.test(text[token.start]!) && (caret < token.end || token.kind === 'error');
   const isWord = token !== undefined && /^(?:identifier|keyword|function|number|duration|bytes)$/.test(token.kind);
   const before = tokens.slice(0, isString || isWord ? at : tokens.filter(({ end }) => end <= caret).length);
-  const part = isString ? stringPart(text, token, caret) : isWord ? { typed: text.slice(token.start, caret), from: token.start, to: token.end } : null;
+  const wordPart = isWord ? { typed: text.slice(token.start, caret), from: token.start, to: token.end } : null;
+  const part = isString ? stringPart(text, token, caret) : wordPart;
   const open = text.lastIndexOf('{', caret);
   return {
     before: before.map(({ start, end }) => text.slice(start, end)), typed: '', from: caret, to: caret, ...part,
@@ -99,6 +100,9 @@ function stringPart(text: string, token: Token, caret: number): { typed: string;
 
 const OPERATORS: ReadonlySet<string> = new Set(['=', '!=', '=~', '!~', '==', '>', '>=', '<', '<=']);
 const BINARY = /^(?:[-+*/%^]|and|or|unless|[!=<>]=|[<>])$/i;
+const BEHIND_CALL = [
+  'by (¦)', 'without (¦)', '/ ¦', '* ¦', '+ ¦', '- ¦', '> ¦', '< ¦', 'and ¦', 'or ¦', 'unless ¦', 'group_left (¦)', 'group_right (¦)',
+];
 const LINE_OPERATORS: ReadonlySet<string> = new Set(['|=', '|~', '|>', '!>']);
 const NAME = /^[A-Za-z_]\w*$/;
 
@@ -106,7 +110,7 @@ async function entriesAt(place: Place, known: Known): Promise<Entry[]> {
   const { before } = place;
   const last = before.at(-1) ?? '';
   const opened = innermost(before);
-  if (opened === '[') return last === '[' ? WINDOWS.map((label) => ({ label, insert: place.next.startsWith(']') ? label : `${label}]`, kind: 'duration' })) : [];
+  if (opened === '[') return last === '[' ? windowEntries(place) : [];
   if (opened === '{') return selectorEntries(place, known);
   if (isGrouping(before)) return last === '(' || last === ',' ? names(place, known, (name) => name) : [];
   if (isInPipeline(before)) return pipelineEntries(place, known, opened);
@@ -114,7 +118,7 @@ async function entriesAt(place: Place, known: Known): Promise<Entry[]> {
   if (VECTOR_FUNCTIONS.some(({ name }) => name === last.toLowerCase()) && place.typed === '') return words(['by (¦)', 'without (¦)']);
   if (BINARY.test(last)) return [...startEntries(place), ...words(['on (¦)', 'ignoring (¦)', ...(/^(?:[!=<>]=?)$/.test(last) ? ['bool'] : [])])];
   if (last === '' || last === '(' || last === ',' || /^bool$/i.test(last)) return startEntries(place);
-  if (last === ')') return words(['by (¦)', 'without (¦)', '/ ¦', '* ¦', '+ ¦', '- ¦', '> ¦', '< ¦', 'and ¦', 'or ¦', 'unless ¦', 'group_left (¦)', 'group_right (¦)']);
+  if (last === ')') return words(BEHIND_CALL);
   return last === ']' ? words(['offset ¦']) : [];
 }
 
@@ -141,7 +145,10 @@ async function pipelineEntries(place: Place, known: Known, opened: string): Prom
   if (place.quote !== '') return [];
   if (isLineFilter && (LINE_OPERATORS.has(last) || /^(?:or|!=)$/i.test(last))) return place.typed === '' ? [] : words(['ip("¦")']);
   if (last === '|') return stageEntries(place, known);
-  if (/^unwrap$/i.test(last)) return [...await names(place, known, (name) => name), ...CONVERSIONS.map((each) => fromWord(each, `${each.name}(¦)`, 'function'))];
+  if (/^unwrap$/i.test(last)) {
+    const conversions = CONVERSIONS.map((each) => fromWord(each, `${each.name}(¦)`, 'function'));
+    return [...await names(place, known, (name) => name), ...conversions];
+  }
   if (/^(?:drop|keep|label_format|,)$/i.test(last) || (last === '(' && /^unwrap$/i.test(word))) return names(place, known, (name) => name);
   if (before[bar] === '|' && /^(?:and|or|\()$/i.test(last)) return names(place, known, condition);
   const isNameDue = /^(?:[|(,]|and|or)$/i.test(before.at(-2)!);
@@ -216,13 +223,15 @@ async function names(place: Place, known: Known, write: (name: string, type?: st
     label: name, insert: write(name, type), kind: 'field', detail: [type, parser && `of ${parser}`].filter(Boolean).join(' '),
   }));
   const taken = new Set(fields.map(({ name }) => name));
-  const level: Entry[] = taken.has(LEVEL_LABEL) ? [] : [{ label: LEVEL_LABEL, insert: write(LEVEL_LABEL), kind: 'field', detail: 'the level that was found in the line' }];
-  return [...level, ...own, ...labels.filter((label) => !taken.has(label)).map((label) => ({ label, insert: write(label), kind: 'label' as const }))];
+  const level: Entry = { label: LEVEL_LABEL, insert: write(LEVEL_LABEL), kind: 'field', detail: 'the level that was found in the line' };
+  const others = labels.filter((label) => !taken.has(label)).map((label) => ({ label, insert: write(label), kind: 'label' as const }));
+  return [...(taken.has(LEVEL_LABEL) ? [] : [level]), ...own, ...others];
 }
 
 async function stageEntries(place: Place, known: Known): Promise<Entry[]> {
-  const parsers = STAGES.filter(({ name }) => name === 'json' || name === 'logfmt').map((word) => fromWord(word, word.name, 'parser'));
-  const others = STAGES.filter(({ name }) => name !== 'json' && name !== 'logfmt').map((word) => fromWord(word, `${word.name}${stageRest(word.name)}`, 'parser'));
+  const isParser = ({ name }: Word): boolean => name === 'json' || name === 'logfmt';
+  const parsers = STAGES.filter(isParser).map((word) => fromWord(word, word.name, 'parser'));
+  const others = STAGES.filter((word) => !isParser(word)).map((word) => fromWord(word, word.name + stageRest(word.name), 'parser'));
   const fields = await known.fields(place.selector);
   const parserOf = new Map(fields.map(({ name, parser }) => [name, parser]));
   const conditions = await names(place, known, (name, type) => {
@@ -253,12 +262,24 @@ function nextEntries(place: Place, opened: string): Entry[] {
   return [...window, ...LINE_FILTERS.map((word) => fromWord(word, `${word.name} \`¦\``, 'operator')), ...stages];
 }
 
+function windowEntries(place: Place): Entry[] {
+  const close = place.next.startsWith(']') ? '' : ']';
+  return WINDOWS.map((label) => ({ label, insert: label + close, kind: 'duration' }));
+}
+
+/** What stands in a function's parentheses when it is taken, and where the caret goes. */
+function argumentsOf(name: string): string {
+  if (name === 'quantile_over_time') return '(0.99, {¦}[5m])';
+  if (RANGE_FUNCTIONS.some((word) => word.name === name)) return '({¦}[5m])';
+  return /^(?:topk|bottomk|approx_topk)$/.test(name) ? '(10, ¦)' : '(¦)';
+}
+
 function startEntries(place: Place): Entry[] {
-  const close = place.next.startsWith('(') ? '' : '(¦)';
+  const isCalled = place.next.startsWith('(');
+  const functions = [...RANGE_FUNCTIONS, ...VECTOR_FUNCTIONS];
   return [
     { label: '{…}', insert: '{¦}', kind: 'label', detail: 'the streams to look at', example: '{app="api"}' },
-    ...RANGE_FUNCTIONS.map((word) => fromWord(word, close === '' ? word.name : `${word.name}(${word.name === 'quantile_over_time' ? '0.99, ' : ''}{¦}[5m])`, 'function')),
-    ...VECTOR_FUNCTIONS.map((word) => fromWord(word, `${word.name}${/^(?:topk|bottomk|approx_topk)$/.test(word.name) && close !== '' ? '(10, ¦)' : close}`, 'function')),
+    ...functions.map((word) => fromWord(word, isCalled ? word.name : word.name + argumentsOf(word.name), 'function')),
   ];
 }
 

@@ -19,8 +19,8 @@ export const KEYWORDS: ReadonlySet<string> = new Set((
 /** Words that are functions where arguments or a grouping follow, and label names elsewhere. */
 export const FUNCTIONS: ReadonlySet<string> = new Set((
   'rate rate_counter count_over_time bytes_over_time bytes_rate sum_over_time avg_over_time max_over_time min_over_time stdvar_over_time '
-  + 'stddev_over_time quantile_over_time first_over_time last_over_time absent_over_time sum avg max min count stddev stdvar topk bottomk approx_topk '
-  + 'sort sort_desc bytes duration duration_seconds ip label_replace vector').split(' '));
+  + 'stddev_over_time quantile_over_time first_over_time last_over_time absent_over_time sum avg max min count stddev stdvar topk bottomk '
+  + 'approx_topk sort sort_desc bytes duration duration_seconds ip label_replace vector').split(' '));
 
 /** A group for each kind, the first that matches is taken; a word becomes a keyword, a function or an identifier. */
 const SHAPES: readonly (readonly [TokenKind, RegExp])[] = [

@@ -25,7 +25,7 @@ export function toNs(ms: number): bigint {
 /** A line's time as the list shows it. Repeated hours of a clock that is set back carry their offset. */
 export function formatTime(ns: bigint, format: Preferences['timeFormat'], zone: string, previous?: bigint, now?: bigint): string {
   if (format === 'ago') return formatAge(ns, now ?? toNs(Date.now()));
-  if (format === 'delta' && previous !== undefined) return `${ns < previous ? '−' : '+'}${formatDuration(ns < previous ? previous - ns : ns - previous)}`;
+  if (format === 'delta' && previous !== undefined) return `${ns < previous ? '' : '+'}${formatDuration(ns - previous)}`;
   const ms = toMs(ns);
   const time = clock(zone, ms, format !== 'time');
   if (format !== 'date') return time;
@@ -92,7 +92,8 @@ export function formatAge(ns: bigint, now: bigint): string {
 }
 
 const UNITS: readonly (readonly [ns: bigint, unit: string])[] = [
-  [86_400_000_000_000n, 'd'], [3_600_000_000_000n, 'h'], [60_000_000_000n, 'min'], [1_000_000_000n, 's'], [1_000_000n, 'ms'], [1_000n, 'µs'], [1n, 'ns'],
+  [86_400_000_000_000n, 'd'], [3_600_000_000_000n, 'h'], [60_000_000_000n, 'min'], [1_000_000_000n, 's'], [1_000_000n, 'ms'], [1_000n, 'µs'],
+  [1n, 'ns'],
 ];
 
 /** A length of time of nanoseconds in at most two units: `3 ms`, `1.2 s`, `2 min 5 s`, `3 d 4 h`. */

@@ -83,7 +83,7 @@ function readRange(text: string, options: TimeOptions): ParsedTime | TimeError |
 
 /** The two sides of a range, each may be empty; `null` where it is none. */
 function splitRange(text: string): [string, string] | null {
-  const parts = /^(.*?)(?: ?\.\.+ ?| ?… ?| ?[–—] ?| - | (?:to|until|till|and) )(.*)$/.exec(text) ?? /^(\d\d?:\d\d(?::\d\d)?)-(\d\d?:\d\d(?::\d\d)?)$/.exec(text);
+  const parts = /^(.*?)(?: ?\.\.+ ?| ?… ?| ?[–—] ?| - | (?:to|until|till|and) )(.*)$/.exec(text) ?? /^([\d:]*\d:\d\d)-(\d\d?:[\d:]+)$/.exec(text);
   if (parts === null || (parts[1] === '' && parts[2] === '')) return null;
   return [parts[1]!.trim(), parts[2]!.trim()];
 }
@@ -93,7 +93,10 @@ function openRange(word: string, text: string, options: TimeOptions): ParsedTime
   const words = readWords(text);
   if (words === null) return null;
   const isFrom = /^(?:since|after|from)$/.test(word);
-  if (words.ago !== undefined) return result(isFrom ? { from: relativeText(words.ago), to: 'now' } : { from: 'all', to: relativeText(words.ago) }, options);
+  if (words.ago !== undefined) {
+    const ago = relativeText(words.ago);
+    return result(isFrom ? { from: ago, to: 'now' } : { from: 'all', to: ago }, options);
+  }
   const readings = pointsOf(words, options).flatMap((point) => {
     const at = /^(?:since|from|before)$/.test(word) ? point.start : point.end;
     if (isFrom && at >= options.now) return [];
@@ -110,7 +113,8 @@ function closedRange(from: string, to: string, options: TimeOptions): ParsedTime
     return result({ from: relativeText(older), to: relativeText(newer) }, options);
   }
   // `10:00..11:00 yesterday`: the day that only the second has is that of both.
-  const starts = isDayless(first) && !isDayless(last) ? pointsOf(last, options).flatMap(({ day }) => pointsOf(first, options, day)) : pointsOf(first, options);
+  const isDayLater = isDayless(first) && !isDayless(last);
+  const starts = isDayLater ? pointsOf(last, options).flatMap(({ day }) => pointsOf(first, options, day)) : pointsOf(first, options);
   const spans = starts.flatMap((start, place) => {
     const ends = isDayless(last) ? pointsOf(last, options, start.day) : pointsOf(last, options);
     // Where both ends have two readings by one cause, such as the order of day and month, the same is taken for both.
@@ -118,7 +122,8 @@ function closedRange(from: string, to: string, options: TimeOptions): ParsedTime
     let later = paired.filter(({ end }) => end > start.start);
     // 22:00..02:00 ends on the next day.
     if (later.length === 0 && isDayless(last) && start.day !== undefined) later = pointsOf(last, options, dayAfter(start.day));
-    return later.map((end) => ({ start: start.start, end: end.end, isWhole: end.start < end.end, day: start.day === undefined ? '' : dayText(start.day) }));
+    const day = start.day === undefined ? '' : dayText(start.day);
+    return later.map((end) => ({ start: start.start, end: end.end, isWhole: end.start < end.end, day }));
   });
   const [only] = spans;
   if (only === undefined) return { error: 'This ends before it begins.' };

@@ -185,8 +185,9 @@ export function describeSpan({ start, end }: Range, zone: string, now: bigint): 
   const [first, last] = [dayText(start, zone, now), dayText(end, zone, now)];
   const midnight = nextMidnight(start, zone);
   if (end === midnight && clockText(start, zone) === '00:00') return first;
-  if (first === last || (end === midnight && end > start)) return `${first} ${clockText(start, zone)} – ${end === midnight ? '24:00' : clockText(end, zone)}`;
-  return `${first} ${clockText(start, zone)} – ${last} ${clockText(end, zone)}`;
+  const begin = `${first} ${clockText(start, zone)} – `;
+  if (end === midnight && end > start) return `${begin}24:00`;
+  return first === last ? begin + clockText(end, zone) : `${begin}${last} ${clockText(end, zone)}`;
 }
 
 function describeInstant(ns: bigint, zone: string, now: bigint): string {

@@ -45,10 +45,10 @@ const UNITS: readonly (readonly [RegExp, bigint])[] = [
   [/^(?:h|hrs?|hours?)$/, 3600n * SECOND], [/^(?:d|days?)$/, 86_400n * SECOND], [/^(?:w|wks?|weeks?)$/, 604_800n * SECOND],
 ];
 
-type Groups = readonly (string | undefined)[];
+type Take = (groups: readonly (string | undefined)[], words: Words) => void;
 
-/** Each piece that may stand in a time, tried in this order; `take` says what it means. */
-const PIECES: readonly { readonly shape: RegExp; readonly take: (groups: Groups, words: Words) => void }[] = ([
+/** Each piece that may stand in a time, tried in this order, and what it means. */
+const PIECES: readonly { readonly shape: RegExp; readonly take: Take }[] = ([
   [String.raw`(\d{4})([-/])(\d\d?)\2(\d\d?)(?!\d)`, ([year, , month, day], words) => setDay(words, { year: +year!, month: +month!, day: +day! })],
   [String.raw`(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)?(?!\d)`, ([year, month, day, hour, minute, second], words) => {
     setDay(words, { year: +year!, month: +month!, day: +day! });
@@ -94,7 +94,9 @@ const PIECES: readonly { readonly shape: RegExp; readonly take: (groups: Groups,
   [String.raw`(${ABBREVIATIONS})(?![a-z])`, ([name]) => {
     throw new TimeFault(`${name!.toUpperCase()} and its like are not read: many stand for several zones. Write the offset, such as +01:00.`);
   }],
-  [String.raw`@?(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(?:\.(\d{1,9}))?(?![\d.])`, ([digits, fraction], words) => set(words, 'unix', unixOf(digits!, fraction))],
+  [String.raw`@?(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(?:\.(\d{1,9}))?(?![\d.])`, ([digits, fraction], words) => {
+    set(words, 'unix', unixOf(digits!, fraction));
+  }],
   ['now(?![a-z])', (_, words) => set(words, 'isNow', true)],
   // The year at the end, as in `Mon Nov 30 10:12:04 2026`.
   [String.raw`(\d{4})(?!\d)`, ([year], words) => {
@@ -102,7 +104,7 @@ const PIECES: readonly { readonly shape: RegExp; readonly take: (groups: Groups,
     if (only === undefined || only.year !== undefined || words.time === undefined) throw new TimeFault('');
     words.days = [{ ...only, year: +year! }];
   }],
-] as const satisfies readonly (readonly [string, (groups: Groups, words: Words) => void])[]).map(([shape, take]) => ({ shape: new RegExp(shape, 'y'), take }));
+] as const satisfies readonly (readonly [string, Take])[]).map(([shape, take]) => ({ shape: new RegExp(shape, 'y'), take }));
 
 const BETWEEN = /(?:[\s,]|t(?=\d)|(?:at|on)(?![a-z])|\[|\])*/y;
 
@@ -135,9 +137,9 @@ export function readWords(text: string): Words | null {
 
 /** Nanoseconds of `2 hours`, `1h 30m`, `1.5h`, `an hour`, `hour`; `null` for any other text. */
 export function readLength(text: string): bigint | null {
-  const parts = [...text.replace(/^(?:an?|one) (?=[a-z])|^(?=(?:second|minute|hour|day|week)$)/, '1 ').matchAll(/\s*(?:and |,)?\s*(\d{1,9})(?:\.(\d{1,3}))?\s*([a-z]+)|(.)/gy)];
+  const counted = text.replace(/^(?:an?|one) (?=[a-z])|^(?=(?:second|minute|hour|day|week)$)/, '1 ');
   let total = 0n;
-  for (const [, count, decimals, name, other] of parts) {
+  for (const [, count, decimals, name, other] of counted.matchAll(/\s*(?:and |,)?\s*(\d{1,9})(?:\.(\d{1,3}))?\s*([a-z]+)|(.)/gy)) {
     const unit = UNITS.find(([shape]) => name !== undefined && shape.test(name))?.[1];
     if (other !== undefined || unit === undefined) return null;
     total += (BigInt(count! + (decimals ?? '').padEnd(3, '0')) * unit) / 1000n;
@@ -156,8 +158,9 @@ function isSound(words: Words): boolean {
   const days = [words.days, words.daysAgo].filter((each) => each !== undefined).length;
   const isMonth = words.days?.some(({ day }) => day === undefined) ?? false;
   if (words.unix !== undefined || words.isNow) return Object.keys(words).length === 1;
-  return days <= 1 && !(words.daysAgo !== undefined && words.weekday !== undefined) && !(isMonth && (words.time !== undefined || words.weekday !== undefined))
-    && (words.offset === undefined || words.time !== undefined);
+  if (words.offset !== undefined && words.time === undefined) return false;
+  if (words.weekday !== undefined && (isMonth || words.daysAgo !== undefined)) return false;
+  return days <= 1 && !(isMonth && words.time !== undefined);
 }
 
 function set<Name extends keyof Words>(words: Words, name: Name, value: NonNullable<Words[Name]>): void {

@@ -172,7 +172,8 @@ test('chips say what the query asks for', () => {
     expect(chips(read(text)).map((chip) => `${chip.kind}: ${chip.text}`), text).toEqual(expected);
   };
   shown('');
-  shown('{namespace="shop", pod=~"checkout-[a-z0-9]+-[a-z0-9]{5}"} |~ "(?i)timeout" | json | detected_level=~"warn|error|critical|fatal" | status!="200"',
+  const stages = '|~ "(?i)timeout" | json | detected_level=~"warn|error|critical|fatal" | status!="200"';
+  shown(`{namespace="shop", pod=~"checkout-[a-z0-9]+-[a-z0-9]{5}"} ${stages}`,
     'label: app = checkout', 'text: contains "timeout"', 'level: level ≥ warn', 'field: status ≠ 200');
   shown('{namespace="shop", pod=~"a-[a-z0-9]{5}|b\\\\.c-[0-9]+"}', 'label: app = a or b.c');
   shown('{namespace="shop", pod!~"a-[a-z0-9]{5}"}', 'label: namespace = shop', 'label: app ≠ a');
@@ -194,7 +195,8 @@ test('keys differ, also for the same condition twice', () => {
 });
 
 test('chips are removed and turned round', () => {
-  const text = '{namespace="shop", pod=~"api-[0-9]+", c="d"} |~ `(?i)x` |> `y <_>` | json | detected_level="error" | n > 5 | z="1" | drop __error__, __error_details__';
+  const stages = '|~ `(?i)x` |> `y <_>` | json | detected_level="error" | n > 5 | z="1"';
+  const text = `{namespace="shop", pod=~"api-[0-9]+", c="d"} ${stages}${DROP}`;
   const [app, label, line, pattern, level, number, field] = chips(read(text));
   const removed = (chip = app!): string => build(removeChip(read(text), chip));
   expect(removed(app)).toBe(text.replace('namespace="shop", pod=~"api-[0-9]+", ', ''));
@@ -218,7 +220,8 @@ test('turning round twice changes nothing, removing takes one chip away', () => 
   const query = read(text);
   for (const chip of chips(query)) {
     expect(build(toggleChip(toggleChip(query, chip), chip)), chip.text).toBe(text);
-    expect(chips(removeChip(query, chip)).map((each) => each.text)).toEqual(chips(query).filter((each) => each !== chip && each.key !== chip.key).map((each) => each.text));
+    expect(chips(removeChip(query,
+      chip)).map((each) => each.text)).toEqual(chips(query).filter((each) => each !== chip && each.key !== chip.key).map((each) => each.text));
   }
 });
 
@@ -269,10 +272,12 @@ test('several selections make one selector', () => {
 });
 
 test('metric queries are told from log queries', () => {
-  for (const text of ['rate({a="b"}[5m])', 'sum by (a) (rate({a="b"}[5m]))', '(sum(rate({a="b"}[5m])))', '1 + 1', '-1', 'vector(1)', '# x\nrate({a="b"}[5m])']) {
+  for (const text of ['rate({a="b"}[5m])', 'sum by (a) (rate({a="b"}[5m]))', '(sum(rate({a="b"}[5m])))', '1 + 1', '-1', 'vector(1)',
+    '# x\nrate({a="b"}[5m])']) {
     expect(isMetric(text), text).toBe(true);
   }
-  for (const text of ['', '{a="b"}', '({a="b"})', ' {a="b"} | line_format "sum(x)"', 'error', '# sum(\n{a="b"}', '"x"'.slice(1)]) expect(isMetric(text), text).toBe(false);
+  for (const text of ['', '{a="b"}', '({a="b"})', ' {a="b"} | line_format "sum(x)"', 'error', '# sum(\n{a="b"}',
+    '"x"'.slice(1)]) expect(isMetric(text), text).toBe(false);
 });
 
 test('any query can be searched within', () => {

@@ -7,7 +7,8 @@ import { Random } from './random';
 const KNOWN: Known = {
   labels: async () => ['app', 'container', 'namespace', 'pod'],
   values: async (label) => (label === 'app' ? [{ value: 'api', count: 12 }, { value: 'a.b' }, { value: 'check"out' }, { value: '¦' }] : []),
-  fields: async (selector) => (selector.includes('none') ? [] : [{ name: 'status', parser: 'json', type: 'int' }, { name: 'user', parser: 'json', type: 'string' }]),
+  fields: async (selector) => (selector.includes('none') ? [] : [{ name: 'status', parser: 'json', type: 'int' },
+    { name: 'user', parser: 'json', type: 'string' }]),
 };
 
 /** `|` in the text is the caret's place where it is written `‸`. */
@@ -132,9 +133,11 @@ test('what fits best comes first', async () => {
 });
 
 test('the list opens where something is due', () => {
-  const due = ['{', '{a', '{a="b",', '{a="b", ', '{a="b", c', '{a=', '{a="', '{a=~`b', '{path="/var/l', '{} |', '{} | ', '{} | js', 'rate(', 'sum by (', 'rate({}[', '{} | unwrap ', '{} | unwrap d'];
+  const due = ['{', '{a', '{a="b",', '{a="b", ', '{a="b", c', '{a=', '{a="', '{a=~`b', '{path="/var/l', '{} |', '{} | ', '{} | js', 'rate(',
+    'sum by (', 'rate({}[', '{} | unwrap ', '{} | unwrap d'];
   for (const text of due) expect(opensCompletion(text), text).toBe(true);
-  for (const text of ['', 'a', '{a="b"', '{a="b"}', '{a="b" ', 'rate({}[5m])', '{} | json ', '{} |= `x y`']) expect(opensCompletion(text), text).toBe(false);
+  for (const text of ['', 'a', '{a="b"', '{a="b"}', '{a="b" ', 'rate({}[5m])', '{} | json ', '{} |= `x y`']) expect(opensCompletion(text),
+    text).toBe(false);
 });
 
 test('the tables hold all words of the language', () => {
@@ -148,7 +151,8 @@ test('the tables hold all words of the language', () => {
 });
 
 test('no text and no place breaks it', async () => {
-  const pieces = ['{', '}', 'app', '=', '=~', '"', '`', 'api', ',', '|', '|=', 'json', 'rate', '(', ')', '[', ']', '5m', 'by', ' ', '\n', '#', 'ä', '💥', 'unwrap', 'drop', 'or', '\\'];
+  const pieces = ['{', '}', 'app', '=', '=~', '"', '`', 'api', ',', '|', '|=', 'json', 'rate', '(', ')', '[', ']', '5m', 'by', ' ', '\n', '#', 'ä',
+    '💥', 'unwrap', 'drop', 'or', '\\'];
   for (let seed = 1; seed <= 500; seed++) {
     const random = new Random(seed);
     const text = random.list(15, () => random.pick(pieces)).join('');

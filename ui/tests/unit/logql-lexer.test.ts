@@ -10,7 +10,9 @@ function check(text: string, expected: string): void {
 
 test('tokens have their kinds', () => {
   check('{app="x"}', 'punct:{ identifier:app operator:= string:"x" punct:}');
-  check('|=|~|>|!=!~!>=~===>=<=<', 'operator:|= operator:|~ operator:|> operator:| operator:!= operator:!~ operator:!> operator:=~ operator:== operator:= operator:>= operator:<= operator:<');
+  check('|=|~|>|!=!~!>=~===>=<=<',
+    'operator:|= operator:|~ operator:|> operator:| operator:!= operator:!~ operator:!> operator:=~ operator:== operator:= operator:>= operator:<= '
+    + 'operator:<');
   check('1 .5 1e3 0x1p-3 5m 1h30m 1.5s 300µs 10KB 1.5MiB 7B', [
     'number:1 number:.5 number:1e3 number:0x1p-3 duration:5m duration:1h30m duration:1.5s duration:300µs bytes:10KB bytes:1.5MiB bytes:7B',
   ].join(' '));
@@ -31,14 +33,16 @@ test('what is no token is an error, and the rest goes on', () => {
 
 test('escapes are those of Go', () => {
   const cases: readonly (readonly [string, string | null])[] = [
-    ['"a\\n\\t\\"\\\\"', 'a\n\t"\\'], ['"\\x41\\101\\u00e4\\U0001F600"', 'AAä😀'], ['`\\n"`', '\\n"'], ['"\\q"', null], ["\"\\'\"", null], ['"\\xff"', null],
+    ['"a\\n\\t\\"\\\\"', 'a\n\t"\\'], ['"\\x41\\101\\u00e4\\U0001F600"', 'AAä😀'], ['`\\n"`', '\\n"'], ['"\\q"', null], ["\"\\'\"", null],
+    ['"\\xff"', null],
     ['"\\ud800"', null], ['"\\U00110000"', null], ['"\\400"', null], ['"\\u12"', null], ['""', ''],
   ];
   for (const [literal, expected] of cases) expect(unquote(literal), literal).toBe(expected);
 });
 
 test('every character is in one token or blank', () => {
-  const pieces = ['{', 'a', '"', '`', '\\', ' ', '\n', '5', 'm', '.', '-', '=', '!', '~', '|', 'ä', '💥', '\ud800', '#', 'rate', '(', '0x', 'e', '\u2028', '\0'];
+  const pieces = ['{', 'a', '"', '`', '\\', ' ', '\n', '5', 'm', '.', '-', '=', '!', '~', '|', 'ä', '💥', '\ud800', '#', 'rate', '(', '0x', 'e',
+    '\u2028', '\0'];
   for (let seed = 1; seed <= 1_000; seed++) {
     const random = new Random(seed);
     const text = random.list(20, () => random.pick(pieces)).join('');
@@ -58,12 +62,14 @@ test('it takes no more than linear time', () => {
 
 const SELECTOR = '{app="a"}';
 const QUERIES = [
-  '{app="a"}', '{ app = `a`, pod=~"b.*" , c!="d",e!~"f|g" }', '{a="\\"}{|=", b=`\\`}', '{app="a"} # all of it', '{app="a"}\n# first\n|= "x" # then\n!= "y"',
+  '{app="a"}', '{ app = `a`, pod=~"b.*" , c!="d",e!~"f|g" }', '{a="\\"}{|=", b=`\\`}', '{app="a"} # all of it',
+  '{app="a"}\n# first\n|= "x" # then\n!= "y"',
   `${SELECTOR} |= "x" |~ \`y+\` != "z" !~ "w" |> "<_> v" !> "u <_>"`, `${SELECTOR}|="x"|~"y"!="z"!~"w"`, `${SELECTOR} |= "a" or "b" or \`c\``,
   `${SELECTOR} |= ip("10.0.0.0/8")`, `${SELECTOR} | addr = ip("10.0.0.1-10.0.0.9")`, `${SELECTOR} | addr != ip("::1")`,
   `${SELECTOR} | json`, `${SELECTOR} | json a="b.c", d="e[0]"`, `${SELECTOR} | json a, b`, `${SELECTOR} | logfmt`, `${SELECTOR} | logfmt --strict`,
   `${SELECTOR} | logfmt --strict --keep-empty a="b", c`, `${SELECTOR} | unpack`, `${SELECTOR} | decolorize`, `${SELECTOR} | regexp "(?P<x>\\\\w+)"`,
-  `${SELECTOR} | pattern \`<ip> - <_> "<method>"\``, `${SELECTOR} | line_format "{{.a}} {{ .b | ToUpper }}"`, `${SELECTOR} | label_format a=b, c="{{.d}}"`,
+  `${SELECTOR} | pattern \`<ip> - <_> "<method>"\``, `${SELECTOR} | line_format "{{.a}} {{ .b | ToUpper }}"`,
+  `${SELECTOR} | label_format a=b, c="{{.d}}"`,
   `${SELECTOR} | drop a, b="c", __error__`, `${SELECTOR} | keep a, b=~"c.*"`, `${SELECTOR} | a="b" | c!="d" | e=~"f" | g!~"h"`,
   `${SELECTOR} | a > 5 | b >= 1.5 | c < 2e3 | d <= 0.1 | e == 7 | f != 8 | g = 9`, `${SELECTOR} | d > 2s and e <= 1h30m or f == 250ms, g < 10us`,
   `${SELECTOR} | size >= 10KB | size < 1.5MiB | size != 7B`, `${SELECTOR} | ((a="b" or c="d") and e > 5)`, `${SELECTOR} | a="b", c="d"`,
@@ -73,9 +79,12 @@ const QUERIES = [
   `quantile_over_time(0.99, ${SELECTOR} | unwrap a [5m]) by (b)`, `quantile_over_time(.5, ${SELECTOR} | unwrap a [5m]) without (b, c)`,
   `first_over_time(${SELECTOR} | unwrap a [1m])`, `stddev_over_time(${SELECTOR} | unwrap a [1m])`, `absent_over_time(${SELECTOR}[5m])`,
   `min_over_time(${SELECTOR} | unwrap a [1m])`, `last_over_time(${SELECTOR} | unwrap a [1m])`, `stdvar_over_time(${SELECTOR} | unwrap a [1m])`,
-  `sum(rate(${SELECTOR}[5m]))`, `sum by (a, b) (rate(${SELECTOR}[5m]))`, `sum(rate(${SELECTOR}[5m])) by (a)`, `avg without (a) (rate(${SELECTOR}[5m]))`,
-  `topk(5, sum by (a) (rate(${SELECTOR}[5m])))`, `bottomk(3, rate(${SELECTOR}[5m]))`, `sort(rate(${SELECTOR}[5m]))`, `sort_desc(rate(${SELECTOR}[5m]))`,
-  `count(rate(${SELECTOR}[5m])) + min(rate(${SELECTOR}[5m])) - max(rate(${SELECTOR}[5m]))`, `stddev(rate(${SELECTOR}[5m])) * stdvar(rate(${SELECTOR}[5m]))`,
+  `sum(rate(${SELECTOR}[5m]))`, `sum by (a, b) (rate(${SELECTOR}[5m]))`, `sum(rate(${SELECTOR}[5m])) by (a)`,
+  `avg without (a) (rate(${SELECTOR}[5m]))`,
+  `topk(5, sum by (a) (rate(${SELECTOR}[5m])))`, `bottomk(3, rate(${SELECTOR}[5m]))`, `sort(rate(${SELECTOR}[5m]))`,
+  `sort_desc(rate(${SELECTOR}[5m]))`,
+  `count(rate(${SELECTOR}[5m])) + min(rate(${SELECTOR}[5m])) - max(rate(${SELECTOR}[5m]))`,
+  `stddev(rate(${SELECTOR}[5m])) * stdvar(rate(${SELECTOR}[5m]))`,
   `rate(${SELECTOR}[5m]) / on(a) group_left(b) rate({c="d"}[5m])`, `rate(${SELECTOR}[5m]) % ignoring(a) group_right(b) rate({c="d"}[5m])`,
   `rate(${SELECTOR}[5m]) ^ 2 > bool 1`, `rate(${SELECTOR}[5m]) and rate({b="c"}[5m]) or vector(0) unless vector(1)`,
   `rate(${SELECTOR}[5m]) >= 1 <= 2 < 3 == 4 != 5`, `-1 * rate(${SELECTOR}[5m])`, '1 + 2 * 3', '(1 + 2) / 3', 'vector(1.5)', `(${SELECTOR})`,
@@ -94,10 +103,16 @@ const KINDS: Readonly<Record<string, TokenKind>> = {
   Identifier: 'identifier', LabelName: 'identifier', String: 'string', Number: 'number', Duration: 'duration', Bytes: 'bytes', LineComment: 'comment',
 };
 const KEYWORD_NODES = new Set((
-  'And Bool By Decolorize Drop GroupLeft GroupRight Ignoring Json Keep LabelFormat LineFormat Logfmt Offset On Or Pattern Regexp Unless Unpack Unwrap '
-  + 'Without').split(' '));
+  'And Bool By Decolorize Drop GroupLeft GroupRight Ignoring Json Keep LabelFormat LineFormat Logfmt Offset On Or Pattern Regexp Unless Unpack '
+  + 'Unwrap Without').split(' '));
 
-interface Node { readonly name: string; readonly from: number; readonly to: number; readonly type: { readonly isError: boolean }; readonly node: { readonly firstChild: unknown } }
+interface Node {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+  readonly type: { readonly isError: boolean };
+  readonly node: { readonly firstChild: unknown };
+}
 
 test('borders and kinds are those of lezer-logql', () => {
   let compared = 0;

@@ -68,7 +68,8 @@ test('strings are quoted so that they come back', () => {
 });
 
 const TEXTS = [
-  'a', 'b c', '', ' ', '"', '\\', '`', '\n', '\r\n', '\t', '\0', '\x1b[31m', 'ä', '日本', '😀', '\u2028', '\u202e', '\ufeff', '#', '{', '}', ')', '|', '.', '*', '(?i)x', ' or ',
+  'a', 'b c', '', ' ', '"', '\\', '`', '\n', '\r\n', '\t', '\0', '\x1b[31m', 'ä', '日本', '😀', '\u2028', '\u202e', '\ufeff', '#', '{', '}', ')', '|',
+  '.', '*', '(?i)x', ' or ',
   'a|b', '__error__', '<_>', '%', '\\n', '\\u0041', '\x7f', '\x85', "'", '/', 'or', ',', '|=',
 ];
 const NAMES = ['a', 'b', 'pod', 'namespace', 'service_name', 'detected_level', '_x1', 'rate', 'sum', 'duration', 'Z'];
@@ -98,7 +99,8 @@ test('what is built is read back', () => {
 });
 
 test('no text breaks the reader', () => {
-  const pieces = ['{', '}', '=', '=~', '!=', '"', '`', '\\', 'a', 'json', '|', '|=', ',', ' ', '\n', '5', 's', 'or', '(', ')', '#', '💥', '\0', '-', '.', '[', ']', '>'];
+  const pieces = ['{', '}', '=', '=~', '!=', '"', '`', '\\', 'a', 'json', '|', '|=', ',', ' ', '\n', '5', 's', 'or', '(', ')', '#', '💥', '\0', '-',
+    '.', '[', ']', '>'];
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = new Random(seed);
     const text = `${random.pick(['', '{a="b"}', '{a="b"} |= `x` '])}${random.list(12, () => random.pick(pieces)).join('')}`;

@@ -24,29 +24,37 @@ test('defaults are left out', () => {
 });
 
 test('the order is always the same, and the text can be read', () => {
-  const text = formatAddress({ ...DEFAULT_ADDRESS, place: 'logs', tab: 'chart', to: '1h', from: '2h', q: '{a="b"} |= `x y`', cols: ['status', 'order'], at: 'ab.1.2.cd' });
+  const text = formatAddress({ ...DEFAULT_ADDRESS, place: 'logs', tab: 'chart', to: '1h', from: '2h', q: '{a="b"} |= `x y`',
+    cols: ['status', 'order'], at: 'ab.1.2.cd' });
   expect(text).toBe('logs?q=%7Ba=%22b%22%7D+|=+%60x+y%60&from=2h&to=1h&at=ab.1.2.cd&cols=status,order&tab=chart');
   expect(formatAddress(at(text))).toBe(text);
 });
 
 test('bad values become the default, unknown ones are dropped', () => {
   const bad: readonly string[] = [
-    'from=yesterday', 'from=', 'to=all', 'to=x', 'at=a%20b', 'at=..', 'at=a..b..c', 'around=a..b', 'around=%3Cscript%3E', 'live=yes', 'wrap=2', 'order=up', 'show=x', 'fold=all',
-    'tab=lines%20', 'tz=Nowhere', 'nonsense=1', '__proto__=1', 'place=status', `q=${'x'.repeat(20_000)}`, `find=${'x'.repeat(2_000)}`, `cols=${'x,'.repeat(100)}y,z`.replace(/x,/g, () => `c${Math.random()},`),
+    'from=yesterday', 'from=', 'to=all', 'to=x', 'at=a%20b', 'at=..', 'at=a..b..c', 'around=a..b', 'around=%3Cscript%3E', 'live=yes', 'wrap=2',
+    'order=up', 'show=x', 'fold=all', 'tab=lines%20', 'tz=Nowhere',
+    'nonsense=1', '__proto__=1', 'place=status', `q=${'x'.repeat(20_000)}`, `find=${'x'.repeat(2_000)}`,
+    `cols=${Array.from({ length: 33 }, (_, i) => `c${i}`).join(',')}`,
   ];
   for (const each of bad) expect(at(`logs?${each}`), each).toEqual({ ...DEFAULT_ADDRESS, place: 'logs' });
   expect(at('logs?from=2h&from=3h').from).toBe('2h');
 });
 
 test('an address and back is the same', () => {
-  const texts = ['', '{a="b"}', '+', '%', '%2C', '&a=b', '#', 'ä 日 😀', ' ', '\n', '"<script>', '/re/', 'a\\b', '{service_name=~".+"} |~ `(?i)50%`', '?', '\0', 'null'];
+  const texts = ['', '{a="b"}', '+', '%', '%2C', '&a=b', '#', 'ä 日 😀', ' ', '\n', '"<script>', '/re/', 'a\\b', '{service_name=~".+"} |~ `(?i)50%`',
+    '?', '\0', 'null'];
   for (let seed = 1; seed <= 500; seed++) {
     const random = new Random(seed);
     const state: Address = {
-      place: random.pick(['overview', 'logs', 'status']), q: random.pick(texts), from: random.pick(['1h', 'all', '15m', '2026-11-30T10:00:00+01:00', '1796035647732000000']),
-      to: random.pick(['now', '5m', '2026-11-30T10:30:00.123456789Z']), at: random.pick(['', '3f2a9c81d4e07b55.1796035647732000000.7.9a3c01fe', 'a.1.2.b..a.3.4.c']),
-      around: random.pick(['', 'a.-1.0.b']), live: random.pick([null, true, false]), find: random.pick(texts), cols: [...new Set(random.list(4, () => random.pick(texts.slice(1))))],
-      wrap: random.pick([null, true, false]), order: random.pick([null, 'asc', 'desc']), show: random.pick([null, 'smart', 'raw']), fold: random.pick(['no', 'exact', 'numbers']),
+      place: random.pick(['overview', 'logs', 'status']), q: random.pick(texts),
+      from: random.pick(['1h', 'all', '15m', '2026-11-30T10:00:00+01:00', '1796035647732000000']),
+      to: random.pick(['now', '5m', '2026-11-30T10:30:00.123456789Z']),
+      at: random.pick(['', '3f2a9c81d4e07b55.1796035647732000000.7.9a3c01fe', 'a.1.2.b..a.3.4.c']),
+      around: random.pick(['', 'a.-1.0.b']), live: random.pick([null, true, false]), find: random.pick(texts),
+      cols: [...new Set(random.list(4, () => random.pick(texts.slice(1))))],
+      wrap: random.pick([null, true, false]), order: random.pick([null, 'asc', 'desc']), show: random.pick([null, 'smart', 'raw']),
+      fold: random.pick(['no', 'exact', 'numbers']),
       tab: random.pick([null, 'lines', 'patterns', 'chart']), tz: random.pick(['', 'Europe/Berlin', '+01:00']),
     };
     expect(round(state), `seed ${seed}`).toEqual(state);
@@ -59,7 +67,8 @@ test('half a character does no harm', () => {
 
 test('URLs of the agent are relative to the page', () => {
   expect(apiUrl('status')).toBe('../status');
-  expect(apiUrl('api/v1/lines', { query: '{a="b"} |= `50%`', limit: '1', after: undefined })).toBe('../api/v1/lines?query=%7Ba=%22b%22%7D+|=+%6050%25%60&limit=1');
+  expect(apiUrl('api/v1/lines', { query: '{a="b"} |= `50%`', limit: '1',
+    after: undefined })).toBe('../api/v1/lines?query=%7Ba=%22b%22%7D+|=+%6050%25%60&limit=1');
   expect(new URL(apiUrl('loki/api/v1/labels'), `${BASE}logs?q=x`).href).toBe('http://agent:8000/some/prefix/loki/api/v1/labels');
   vi.stubGlobal('document', { baseURI: `${BASE}logs?q=x` });
   expect(wsUrl('api/v1/follow', { last: '200' })).toBe('ws://agent:8000/some/prefix/api/v1/follow?last=200');

@@ -11,8 +11,10 @@ const HOUR = 3_600_000;
 const ns = (text: string): bigint => BigInt(Date.parse(text)) * 1_000_000n;
 
 test('offsets are those of Intl, at all times of the year and in all zones', () => {
-  for (const zone of ['UTC', 'Etc/UTC', BERLIN, 'America/New_York', 'America/St_Johns', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'Pacific/Apia', 'Africa/Casablanca', 'Pacific/Chatham']) {
-    const format = new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' });
+  for (const zone of ['UTC', 'Etc/UTC', BERLIN, 'America/New_York', 'America/St_Johns', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'Pacific/Apia',
+    'Africa/Casablanca', 'Pacific/Chatham']) {
+    const format = new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric',
+      hour: 'numeric', minute: 'numeric', second: 'numeric' });
     const random = new Random(zone.length);
     for (let i = 0; i < 60; i++) {
       const ms = random.below(2_000_000) * 1_000_003;
@@ -28,7 +30,8 @@ test('offsets are those of Intl, at all times of the year and in all zones', () 
 test('both changes of the clock are exact', () => {
   const back = Date.parse('2026-10-25T01:00:00Z');
   expect([back - 1, back].map((ms) => offsetAt(BERLIN, ms) / HOUR)).toEqual([2, 1]);
-  expect([back - HOUR - 1, back - HOUR, back - 1, back, back + HOUR - 1, back + HOUR].map((ms) => isRepeated(BERLIN, ms))).toEqual([false, true, true, true, true, false]);
+  expect([back - HOUR - 1, back - HOUR, back - 1, back, back + HOUR - 1, back + HOUR].map((ms) => isRepeated(BERLIN, ms))).toEqual([false, true,
+    true, true, true, false]);
   const forward = Date.parse('2026-03-29T01:00:00Z');
   expect([forward - 1, forward].map((ms) => offsetAt(BERLIN, ms) / HOUR)).toEqual([1, 2]);
   expect(isRepeated(BERLIN, forward)).toBe(false);
@@ -37,7 +40,8 @@ test('both changes of the clock are exact', () => {
   expect(instantsOf(BERLIN, Date.parse('2026-06-01T02:30:00Z'))).toEqual([Date.parse('2026-06-01T00:30:00Z')]);
   expect(isRepeated('UTC', back)).toBe(false);
   // West of Greenwich the local time, taken for UTC, is on the other side of the change.
-  expect(instantsOf('America/New_York', Date.parse('2026-11-01T01:30:00Z'))).toEqual([Date.parse('2026-11-01T05:30:00Z'), Date.parse('2026-11-01T06:30:00Z')]);
+  expect(instantsOf('America/New_York', Date.parse('2026-11-01T01:30:00Z'))).toEqual([Date.parse('2026-11-01T05:30:00Z'),
+    Date.parse('2026-11-01T06:30:00Z')]);
   expect(instantsOf('America/New_York', Date.parse('2026-03-08T02:30:00Z'))).toEqual([]);
 });
 
@@ -136,22 +140,28 @@ test('days begin at the zone\'s midnight', () => {
 
 test('ages, durations, counts and sizes are short', () => {
   const ages: readonly (readonly [seconds: number, expected: string])[] = [
-    [-5, 'now'], [0, 'now'], [0.9, 'now'], [1, '1 s'], [59.9, '59 s'], [60, '1 min'], [3_599, '59 min'], [3_600, '1 h'], [86_399, '23 h'], [86_400, '1 d'],
+    [-5, 'now'], [0, 'now'], [0.9, 'now'], [1, '1 s'], [59.9, '59 s'], [60, '1 min'], [3_599, '59 min'], [3_600, '1 h'], [86_399, '23 h'],
+    [86_400, '1 d'],
     [400 * 86_400, '400 d'], [800 * 86_400, '2 y'],
   ];
   for (const [seconds, expected] of ages) expect(formatAge(0n, BigInt(Math.round(seconds * 1e9)))).toBe(expected);
   const durations: readonly (readonly [ns: bigint, expected: string])[] = [
-    [0n, '0 s'], [1n, '1 ns'], [812n, '812 ns'], [1_500n, '1.5 µs'], [3_000_000n, '3 ms'], [3_456_789n, '3.4 ms'], [45_678_000n, '45 ms'], [1_234_000_000n, '1.2 s'], [59_999_000_000n, '59 s'],
-    [60_000_000_000n, '1 min'], [125_000_000_000n, '2 min 5 s'], [3_600_000_000_000n, '1 h'], [273_600_000_000_000n, '3 d 4 h'], [-3_000_000n, '−3 ms'],
+    [0n, '0 s'], [1n, '1 ns'], [812n, '812 ns'], [1_500n, '1.5 µs'], [3_000_000n, '3 ms'], [3_456_789n, '3.4 ms'], [45_678_000n, '45 ms'],
+    [1_234_000_000n, '1.2 s'], [59_999_000_000n, '59 s'],
+    [60_000_000_000n, '1 min'], [125_000_000_000n, '2 min 5 s'], [3_600_000_000_000n, '1 h'], [273_600_000_000_000n, '3 d 4 h'],
+    [-3_000_000n, '−3 ms'],
   ];
   for (const [length, expected] of durations) expect(formatDuration(length)).toBe(expected);
   const counts: readonly (readonly [count: number, expected: string])[] = [
-    [0, '0'], [999, '999'], [1_204, '1,204'], [48_112, '48,112'], [999_949, '999,949'], [999_950, '1 M'], [1_234_567, '1.2 M'], [999_960_000, '1 G'], [1.9e9, '1.9 G'], [NaN, '–'],
+    [0, '0'], [999, '999'], [1_204, '1,204'], [48_112, '48,112'], [999_949, '999,949'], [999_950, '1 M'], [1_234_567, '1.2 M'],
+    [999_960_000, '1 G'], [1.9e9, '1.9 G'], [NaN, '–'],
   ];
   for (const [count, expected] of counts) expect(formatCount(count)).toBe(expected);
   const sizes: readonly (readonly [bytes: number, expected: string])[] = [
-    [0, '0 B'], [812, '812 B'], [999, '999 B'], [1_000, '1 kB'], [61_200, '61.2 kB'], [999_960, '1 MB'], [7.8e9, '7.8 GB'], [812.4e9, '812.4 GB'], [1e10, '10 GB'], [NaN, '–'],
+    [0, '0 B'], [812, '812 B'], [999, '999 B'], [1_000, '1 kB'], [61_200, '61.2 kB'], [999_960, '1 MB'], [7.8e9, '7.8 GB'], [812.4e9, '812.4 GB'],
+    [1e10, '10 GB'], [NaN, '–'],
   ];
   for (const [bytes, expected] of sizes) expect(formatBytes(bytes)).toBe(expected);
-  expect([0, 0.0001, 0.0005, 0.003, 0.091, 0.0996, 0.12, 1, NaN].map(formatShare)).toEqual(['0.0 %', '< 0.1 %', '0.1 %', '0.3 %', '9.1 %', '10 %', '12 %', '100 %', '–']);
+  expect([0, 0.0001, 0.0005, 0.003, 0.091, 0.0996, 0.12, 1, NaN].map(formatShare)).toEqual(['0.0 %', '< 0.1 %', '0.1 %', '0.3 %', '9.1 %', '10 %',
+    '12 %', '100 %', '–']);
 });

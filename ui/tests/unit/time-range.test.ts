@@ -11,10 +11,12 @@ const ns = (text: string): bigint => BigInt(Date.parse(text)) * 1_000_000n;
 const NOW = ns('2026-11-30T10:47:27.732+01:00');
 
 test('an address holds relative and absolute times', () => {
-  for (const text of ['now', 'all', '1h', '1h30m', '500ms', '2w', '2026-11-30T10:00:00+01:00', '2026-11-30T10:00:00.123456789Z', '1796035647', '1796035647732000000', '0']) {
+  for (const text of ['now', 'all', '1h', '1h30m', '500ms', '2w', '2026-11-30T10:00:00+01:00', '2026-11-30T10:00:00.123456789Z', '1796035647',
+    '1796035647732000000', '0']) {
     expect(isTimeText(text), text).toBe(true);
   }
-  for (const text of ['', 'yesterday', '1x', '1.5h', '-1h', '2026-02-30T00:00:00Z', '2026-11-30T24:00:00Z', '2026-11-30', '2026-11-30T10:00:00', '12345678901234567890', '١h', '1h\n', ' 1h']) {
+  for (const text of ['', 'yesterday', '1x', '1.5h', '-1h', '2026-02-30T00:00:00Z', '2026-11-30T24:00:00Z', '2026-11-30', '2026-11-30T10:00:00',
+    '12345678901234567890', '١h', '1h\n', ' 1h']) {
     expect(isTimeText(text), text).toBe(false);
   }
   expect(parseRfc3339('2026-11-30T10:00:00.5+01:00')).toBe(ns('2026-11-30T09:00:00.500Z'));
@@ -23,7 +25,8 @@ test('an address holds relative and absolute times', () => {
 });
 
 test('lengths of time are written as short as they can be', () => {
-  for (const [text, expected] of [['1h', '1h'], ['90m', '1h30m'], ['1d', '24h'], ['7d', '7d'], ['2w', '14d'], ['36h', '36h'], ['61s', '1m1s'], ['1500ms', '1s500ms']] as const) {
+  for (const [text, expected] of [['1h', '1h'], ['90m', '1h30m'], ['1d', '24h'], ['7d', '7d'], ['2w', '14d'], ['36h', '36h'], ['61s', '1m1s'],
+    ['1500ms', '1s500ms']] as const) {
     expect(relativeText(parseRelative(text)!)).toBe(expected);
   }
   expect(relativeText(1n)).toBe('1ms');
@@ -85,7 +88,8 @@ test('a range is made longer and shorter around its middle', () => {
 test('bars are round, aligned and as many as fit', () => {
   const check = (from: string, zone: string, step: string, first: string, count: number, width = 1200): void => {
     const result = bars(resolveRange(from, 'now', NOW), width, zone);
-    expect(`${describeStep(result.step)} ${new Date(Number(result.first / 1_000_000n)).toISOString()} ${result.count}`, from).toBe(`${step} ${first} ${count}`);
+    expect(`${describeStep(result.step)} ${new Date(Number(result.first / 1_000_000n)).toISOString()} ${result.count}`,
+      from).toBe(`${step} ${first} ${count}`);
   };
   check('1h', BERLIN, '30 s', '2026-11-30T08:47:00.000Z', 121, 700);
   check('1h', BERLIN, '30 s', '2026-11-30T08:47:00.000Z', 121);
