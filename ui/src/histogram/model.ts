@@ -1,6 +1,6 @@
 // What the histogram shows: asks for it in two passes, the total first, then the levels in pieces from the new end; lets it grow while lines come.
 import { signal } from '@preact/signals';
-import { countByLevel, queryRange, seconds } from '../api/loki';
+import { countByLevel, duration, queryRange } from '../api/loki';
 import { isAbort, toServerError } from '../api/http';
 import { groupOf, type Level, type LevelGroup, type ServerError } from '../model';
 import { bars, type Range } from '../time/range';
@@ -60,7 +60,7 @@ export class Histogram {
   async #load(params: HistogramParams, signal: AbortSignal): Promise<void> {
     const bins = emptyBins(bars(params.range, params.width, params.zone));
     await this.#each(bins, 0, bins.count, async (from, to) => {
-      const text = `sum(count_over_time(${params.query} [${seconds(bins.step)}s]))`;
+      const text = `sum(count_over_time(${params.query} [${duration(bins.step)}]))`;
       fillTotal(bins, await queryRange(text, { ...evaluation(bins, from, to), timeout: '20s' }, 'total', signal));
     });
     // Lines that came meanwhile may be counted already: those after the range as it was asked for are not.
@@ -89,7 +89,7 @@ export class Histogram {
     if (first === null) return;
     for (const [from, to] of slices(first.count, LEVEL_PIECES)) {
       await this.#each(first, from, to, async (a, b) => {
-        const text = `sum by (detected_level) (count_over_time(${params.query} [${seconds(first.step)}s]))`;
+        const text = `sum by (detected_level) (count_over_time(${params.query} [${duration(first.step)}]))`;
         const series = await queryRange(text, { ...evaluation(first, a, b), timeout: LEVEL_TIMEOUT }, 'levels', signal);
         // The axis may have moved on while this was under way.
         const bins = this.bins.peek()!;
@@ -151,7 +151,7 @@ export class Histogram {
   async #settle(query: string): Promise<void> {
     const then = this.bins.peek()!;
     const [from, to] = [Math.max(0, then.count - 1 - SETTLED_BARS), then.count - 1];
-    const text = `sum by (detected_level) (count_over_time(${query} [${seconds(then.step)}s]))`;
+    const text = `sum by (detected_level) (count_over_time(${query} [${duration(then.step)}]))`;
     const series = await queryRange(text, { ...evaluation(then, from, to), timeout: LEVEL_TIMEOUT }, 'levels', this.#abort.signal);
     const bins = this.bins.peek()!;
     const moved = indexAt(bins, then.first);
