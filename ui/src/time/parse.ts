@@ -1,7 +1,7 @@
 // Reads the times that people write: `15m`, `yesterday 3am..4am`, `30 Nov 10:12`, a pasted log line. What is not understood is said, never guessed.
 import { formatRfc3339, toMs } from './format';
 import { type Context, dayAfter, dayText, monthOf, pointsOf, weekOf } from './points';
-import { describeRange, describeSpan, parseRelative, type Range, type RangeText, relativeText, resolveRange } from './range';
+import { describeRange, describeSpan, parseRelative, type Range, type RangeText, readableUnit, relativeText, resolveRange } from './range';
 import { findStamp } from './stamp';
 import { readLength, readWords, TimeFault, type Words } from './words';
 import { zoneLabel } from './zone';
@@ -166,13 +166,13 @@ function texts({ start, end }: Range, isWhole: boolean, options: TimeOptions): R
 
 function result(range: RangeText, options: TimeOptions): ParsedTime {
   const { zone, now } = options;
-  const named = describeRange(range.from, range.to, zone, now);
+  const named = describeRange(range.from, range.to, zone, now, true);
   const { start, end } = resolveRange(range.from, range.to, now);
   let shown = named;
   if (parseRelative(range.from) !== null) {
     // Of a range in minutes nobody wants to read milliseconds.
-    const piece = end - start < 600_000_000_000n ? 1_000_000_000n : 60_000_000_000n;
-    shown = `${named}: ${describeSpan({ start: start - (start % piece), end: end - (end % piece) }, zone, now)}`;
+    const unit = readableUnit(end - start);
+    shown = `${named}: ${describeSpan({ start: start - (start % unit), end: end - (end % unit) }, zone, now)}`;
   }
   return { ...range, shown: named === 'All time' ? named : `${shown} · ${zoneLabel(zone, toMs(end))}` };
 }

@@ -161,18 +161,22 @@ export function describeStep(step: bigint): string {
   return `${step / unit} ${name === 'm' ? 'min' : name}`;
 }
 
-/** `Last 1 h`, `All time`, `30 Nov 10:00 – 10:30`, `Since 30 Nov 10:00`. */
-export function describeRange(from: string, to: string, zone: string, now: bigint): string {
+/** `Last 1 h`, `All time`, `30 Nov 10:00 – 10:30`, `Since 30 Nov 10:00`. Of longer ranges seconds are left out, unless it has to be exact. */
+export function describeRange(from: string, to: string, zone: string, now: bigint, isExact = false): string {
   const [isFromRelative, isToRelative] = [parseRelative(from) !== null, parseRelative(to) !== null];
-  if (to === 'now') {
-    if (from === 'all') return 'All time';
-    if (isFromRelative) return `Last ${spaced(from)}`;
-    return `Since ${describeInstant(parseInstant(from, now) ?? now, zone, now)}`;
-  }
-  if (from !== 'all' && isFromRelative && isToRelative) return `${spaced(from)} – ${spaced(to)} ago`;
+  if (to === 'now' && isFromRelative) return `Last ${spaced(from)}`;
+  if (to === 'now' && from === 'all') return 'All time';
+  if (isFromRelative && isToRelative) return `${spaced(from)} – ${spaced(to)} ago`;
   const { start, end } = resolveRange(from, to, now);
-  if (from === 'all') return `Until ${describeInstant(end, zone, now)}`;
-  return describeSpan({ start, end }, zone, now);
+  const unit = isExact ? 1n : readableUnit(end - start);
+  const span = { start: start - (start % unit), end: end - (end % unit) };
+  if (to === 'now') return `Since ${describeInstant(span.start, zone, now)}`;
+  return from === 'all' ? `Until ${describeInstant(span.end, zone, now)}` : describeSpan(span, zone, now);
+}
+
+/** What the ends of a range of this length are told to. */
+export function readableUnit(length: bigint): bigint {
+  return length >= 10n * MINUTE ? MINUTE : length >= 10n * SECOND ? SECOND : MS;
 }
 
 /** `1h30m` as `1 h 30 m`. */

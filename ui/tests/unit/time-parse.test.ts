@@ -228,6 +228,8 @@ test('what is understood is shown', () => {
   shown('yesterday 22:00..02:00', '29 Nov 22:00 – 30 Nov 02:00 · UTC+1');
   shown('yesterday', '29 Nov · UTC+1');
   shown('today', 'Since 30 Nov 00:00 · UTC+1');
+  shown('10:00:30..10:30:15', '30 Nov 10:00:30 – 10:30:15 · UTC+1');
+  shown('since 10:00:30', 'Since 30 Nov 10:00:30 · UTC+1');
   shown('all', 'All time');
   shown('until 24 Dec', 'Until 25 Dec 2025 00:00 · UTC+1');
   shown('25 Oct 02:15..02:45', '25 Oct 02:15+02 – 02:45+01 · UTC+1');
