@@ -5,7 +5,7 @@ import { build } from './build';
 import { LEVEL_LABEL, levelsOfFilter, minOf } from './levels';
 import { ALL, type LabelFilter, type LineFilter, type LineOp, type Matcher, type Query } from './query';
 import { editOf, textsOf, type TextOptions } from './text';
-import { isExcluding, splitAlternatives, valuesOf } from './values';
+import { isExcluding, splitAlternatives, unquoteRegexp, valuesOf } from './values';
 
 export type ChipKind = 'label' | 'text' | 'level' | 'field' | 'pattern';
 
@@ -34,6 +34,8 @@ export interface Chip {
   readonly values?: readonly string[];
 }
 
+/** How a regexp ends that selects the files of a directory: those right in it. */
+const IN_DIRECTORY = '/[^/]+';
 /** Most values that a chip names. */
 const VALUES_MAX = 3;
 /** Most characters of a value that a chip shows. */
@@ -130,6 +132,8 @@ function labelChip(filter: LabelFilter, place: number): Unkeyed {
 /** `status = 500 or 504`, `pod matches api-.*`, `duration > 2s`. */
 function condition(name: string, op: string, value: string, values: readonly string[] | null): string {
   if (values !== null) return `${name} ${isExcluding(op) ? '≠' : '='} ${someOf(values.map((each) => (each === '' ? '""' : shorten(each))))}`;
+  const directory = op.endsWith('~') && value.endsWith(IN_DIRECTORY) ? unquoteRegexp(value.slice(0, -IN_DIRECTORY.length)) : null;
+  if (directory !== null) return `${name} ${isExcluding(op) ? 'not in' : 'in'} ${shorten(directory === '' ? '/' : directory)}`;
   if (op === '=~') return `${name} matches ${shorten(value)}`;
   if (op === '!~') return `${name} does not match ${shorten(value)}`;
   const sign = { '==': '=', '!=': '≠', '>=': '≥', '<=': '≤' }[op] ?? op;

@@ -178,6 +178,9 @@ test('chips say what the query asks for', () => {
   shown('{namespace="shop", pod=~"a-[a-z0-9]{5}|b\\\\.c-[0-9]+"}', 'label: app = a or b.c');
   shown('{namespace="shop", pod!~"a-[a-z0-9]{5}"}', 'label: namespace = shop', 'label: app ≠ a');
   shown('{namespace=~"shop|x", pod=~"a-[a-z0-9]{5}"}', 'label: namespace = shop or x', 'label: app = a');
+  shown('{path=~"/var/log\\\\.d/[^/]+"}', 'label: path in /var/log.d');
+  shown('{path!~"/[^/]+"}', 'label: path not in /');
+  shown('{path=~"/a.c/[^/]+"}', 'label: path matches /a.c/[^/]+');
   shown('{pod=~"a|b|c|d"}', 'label: pod = a, b or 2 more');
   shown('{pod=~"a.*", x!~"y+", z=""}', 'label: pod matches a.*', 'label: x does not match y+', 'label: z = ""');
   shown(`${BASE} |= "T" != "x" or "y" |~ "(?i)a." !~ "b+" |> "<_> c" !> "d"`,
