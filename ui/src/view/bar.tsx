@@ -22,24 +22,22 @@ interface Props {
 }
 
 export function QueryBar({ children }: Props) {
-  const [areChipsOpen, setChipsOpen] = useState(false);
+  const [isOpen, setOpen] = useState(false);
   const query = parseSimple(chipQuery.value);
   const count = query === null ? 1 : chips(query).length;
-  const hasMany = isPhone.value && count > 0;
-  return <section class="qbar" aria-label="Query">
-    <div class="qbar-row">
-      <SearchBox />
+  return <section class={`qbar${isOpen ? ' is-open' : ''}`} aria-label="Query">
+    <SearchBox />
+    {isPhone.value && <button type="button" class="button quiet" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+      {count === 0 ? 'Filters' : `${count} ${count === 1 ? 'filter' : 'filters'}`}<Icon name="down" class="arrow" />
+    </button>}
+    <div class="qbar-tools">
       <FilterButton />
       <button type="button" class="button quiet" aria-pressed={isEditing.value} title="Edit as LogQL" onClick={() => (isEditing.value = !isEditing.value)}>LogQL</button>
-      <span class="grow qbar-gap" />
-      <Tabs />
-      <div class="qbar-end">{children}</div>
     </div>
-    {isEditing.value ? <Editor onClose={() => (isEditing.value = false)} /> : count > 0 && <div class="qbar-row qbar-chips">
-      {hasMany && <button type="button" class="button small chips-fold" aria-expanded={areChipsOpen} onClick={() => setChipsOpen(!areChipsOpen)}>
-        {count} {count === 1 ? 'filter' : 'filters'}<Icon name="down" class="arrow" />
-      </button>}
-      {(!hasMany || areChipsOpen) && <Chips onEditLogql={() => (isEditing.value = true)} />}
+    <Tabs />
+    <div class="qbar-end">{children}</div>
+    {isEditing.value ? <Editor onClose={() => (isEditing.value = false)} /> : count > 0 && <div class="qbar-chips">
+      <Chips onEditLogql={() => (isEditing.value = true)} />
       <LogqlLine />
     </div>}
   </section>;
@@ -54,11 +52,14 @@ function LogqlLine() {
   </div>;
 }
 
-const TABS: readonly (readonly [Tab, string])[] = [['lines', 'Lines'], ['patterns', 'Patterns'], ['chart', 'Chart']];
+export const TABS: readonly (readonly [Tab, string])[] = [['lines', 'Lines'], ['patterns', 'Patterns'], ['chart', 'Chart']];
 
-export function Tabs() {
+export function chooseTab(name: Tab): void {
+  go({ tab: name === (isMetricQuery.peek() ? 'chart' : 'lines') ? null : name });
+}
+
+function Tabs() {
   const now = tab.value;
-  const choose = (name: Tab) => go({ tab: name === (isMetricQuery.peek() ? 'chart' : 'lines') ? null : name });
   const onKey = (event: KeyboardEvent) => {
     const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
     if (step === 0) return;
@@ -69,7 +70,7 @@ export function Tabs() {
     next?.click();
   };
   return <div class="tabs" role="tablist" aria-label="Show" onKeyDown={onKey}>
-    {TABS.map(([name, label]) => <button type="button" role="tab" key={name} aria-selected={name === now} tabIndex={name === now ? 0 : -1} onClick={() => choose(name)}>{label}</button>)}
+    {TABS.map(([name, label]) => <button type="button" role="tab" key={name} aria-selected={name === now} tabIndex={name === now ? 0 : -1} onClick={() => chooseTab(name)}>{label}</button>)}
   </div>;
 }
 

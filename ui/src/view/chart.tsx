@@ -83,11 +83,11 @@ function colourOf(series: Series, index: number, token: (name: string) => string
 }
 
 /** The series over one time axis. */
-function align(series: readonly Series[]): uPlot.AlignedData {
+function align(series: readonly Series[], missing: number | null): uPlot.AlignedData {
   const times = [...new Set(series.flatMap((each) => each.times))].sort((a, b) => a - b);
   const place = new Map(times.map((time, i) => [time, i]));
   const rows = series.map((each) => {
-    const row = new Array<number | null>(times.length).fill(null);
+    const row = new Array<number | null>(times.length).fill(missing);
     each.times.forEach((time, i) => (row[place.get(time)!] = Number.isFinite(each.values[i]!) ? each.values[i]! : null));
     return row;
   });
@@ -125,7 +125,7 @@ function Plot({ data }: { data: Data }) {
         axes: [
           { ...axis, values: [[86_400, '{D} {MMM}', null, null, null, null, null, null, 1], [3_600, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1],
             [60, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1], [1, '{HH}:{mm}:{ss}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1]] },
-          { ...axis, size: 56, values: (_, values) => values.map(short) },
+          { ...axis, size: 56, space: 48, values: (_, values) => values.map(short) },
         ],
         series: [{}, ...data.series.map((each, i) => ({
           label: names[i]!, stroke: colourOf(each, i, token), width: 1.5, show: !hidden.has(names[i]!), spanGaps: false, points: { show: each.times.length < 40 },
@@ -139,7 +139,7 @@ function Plot({ data }: { data: Data }) {
             zoomTo(absolute({ start: at(left), end: at(left + width) }));
           }],
         },
-      }, align(data.series), host.current);
+      }, align(data.series, isMetricQuery.peek() ? null : 0), host.current);
       plot.current = made;
       observer = new ResizeObserver(() => made.setSize(size()));
       observer.observe(host.current);
@@ -153,7 +153,7 @@ function Plot({ data }: { data: Data }) {
   }, [data, isDark, name, hidden]);
 
   if (failed) return <div class="pane-words danger" role="alert">What draws charts could not be loaded. Reload the page.</div>;
-  const aligned = align(data.series);
+  const aligned = align(data.series, isMetricQuery.peek() ? null : 0);
   const at = cursor ?? aligned[0]!.length - 1;
   return <>
     <div class="chart-plot" ref={host} role="img" aria-label={`${data.series.length} series over time: ${names.slice(0, 8).join(', ')}`} />

@@ -11,7 +11,7 @@ import type { Range } from '../time/range';
 import { linesText, nowNs } from './actions';
 import { announce } from './announce';
 import { change, isMetricQuery, isPhone, logql, simple, subject, tab, zone } from './asked';
-import { isEditing, QueryBar } from './bar';
+import { chooseTab, isEditing, QueryBar, TABS } from './bar';
 import { Boundary } from './boundary';
 import { Chart } from './chart';
 import { ContextView } from './context';
@@ -248,7 +248,10 @@ function ViewMenu({ model }: { model: LogsModel }) {
     const isWrapped = wrap ?? now.wrap;
     const isRaw = (show ?? now.show) === 'raw';
     const check = (label: string, keys: string, isChecked: boolean, run: () => void): MenuItem => ({ label, keys, isChecked, run });
+    // A phone has no room for tabs.
+    const tabs = isPhone.peek() ? TABS.map(([name, label]): MenuItem => ({ label, isChecked: tab.peek() === name, run: () => chooseTab(name) })) : [];
     return [
+      ...tabs,
       check('Wrap long lines', 'w', isWrapped, () => go({ wrap: !isWrapped }, 'replace')),
       check('Raw text', 'r', isRaw, () => go({ show: isRaw ? 'smart' : 'raw' }, 'replace')),
       check('Terminal colours', 'a', now.ansi, () => prefer({ ansi: !now.ansi })),

@@ -8,6 +8,8 @@ import { withoutPattern, withPattern } from '../logql/clicks';
 import { groupOf, type Line } from '../model';
 import { go } from '../route';
 import { address } from '../state';
+import { stripAnsi } from '../text/ansi';
+import { visible } from '../text/controls';
 import { formatCount, formatTime } from '../time/format';
 import { type Range, resolveRange } from '../time/range';
 import { nowNs } from './actions';
@@ -110,15 +112,16 @@ function PatternRow({ pattern, share, range, isNew: isFresh, streams }: RowProps
     </tr>
     {isOpen && <tr class="pattern-examples"><td /><td colSpan={6}>
       {examples === null ? <span class="muted">Loading…</span> : examples.length === 0 ? <span class="muted">No example found</span>
-        : examples.map((line, i) => <p class="mono" key={i}><span class="muted">{formatTime(line.time, 'millis', zone.value)}</span> {line.text.slice(0, 600)}</p>)}
+        : examples.map((line, i) => <p class="mono" key={i}><span class="muted">{formatTime(line.time, 'millis', zone.value)}</span> {visible(stripAnsi(line.text.slice(0, 600)))}</p>)}
     </td></tr>}
   </>;
 }
 
 /** The pattern with its variable parts as soft boxes. */
 function PatternText({ text }: { text: string }) {
-  const parts = text.split('<_>');
-  return <>{parts.map((part, i) => <>{i > 0 && <span class="pattern-any" role="img" aria-label="anything">…</span>}{part}</>)}</>;
+  // Many in a row say no more than one.
+  const parts = stripAnsi(text).split(/<_>(?:[ \t]*<_>)*/);
+  return <>{parts.map((part, i) => <>{i > 0 && <span class="pattern-any" role="img" aria-label="anything">…</span>}{visible(part)}</>)}</>;
 }
 
 function Steps({ values }: { values: readonly number[] }) {

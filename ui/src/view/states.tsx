@@ -151,7 +151,7 @@ function NothingFound({ session }: { session: LogSession }) {
   return <div class="empty">
     <p class="empty-title" role="status">{texts.length === 0 ? `No line${subjects} ${within}.` : <>No line{subjects} {texts.map((text, i) => <span key={text}>{i > 0 && ', '}<b>{text}</b></span>)} {within}.</>}</p>
     <div class="empty-acts">
-      {all.map((chip) => <Offer key={chip.key} label={`without ${chip.text}`} query={build(removeChip(query!, chip))} range={range} onTake={() => ask(build(removeChip(query!, chip)))} />)}
+      {all.map((chip) => <Offer key={chip.key} label={`without ${chip.text.replace(/^contains /, '')}`} query={build(removeChip(query!, chip))} range={range} onTake={() => ask(build(removeChip(query!, chip)))} />)}
     </div>
     <div class="empty-acts">
       {wider.map(([text, seconds]) => {
