@@ -10,7 +10,7 @@ import zlib from 'node:zlib';
 
 import { Agent, until } from './support/agent.mjs';
 import { launch, open } from './support/page.mjs';
-import { bar, list } from './support/view.mjs';
+import { bar, copiedAll, list } from './support/view.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 const BYTES = Number(process.env.BENCH_BYTES ?? 1e9);
@@ -288,12 +288,7 @@ async function live(browser, agent) {
 
 /** How many of the lines written last are not held by the page, of those it may hold. */
 async function lost(page, first, written) {
-  await list(page).focus();
-  await page.keyboard.press('Control+a');
-  const text = await page.evaluate(() => new Promise((resolve) => {
-    document.addEventListener('copy', (event) => setTimeout(() => resolve(event.clipboardData?.getData('text/plain') ?? '')), { once: true });
-    document.execCommand('copy');
-  }));
+  const text = await copiedAll(page);
   const numbers = [...text.matchAll(/number (\d+) of/g)].map((match) => Number(match[1])).filter((number) => first <= number);
   const unique = new Set(numbers);
   if (unique.size < numbers.length) throw new Error(`${numbers.length - unique.size} lines are held twice`);

@@ -7,9 +7,17 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { Proxy } from './proxy.mjs';
+
 const REPOSITORY = fileURLToPath(new URL('../../../../', import.meta.url));
 /** `MONITORING_RS` names another binary than the one `cargo build --release` makes. */
 export const BINARY = process.env.MONITORING_RS ?? path.join(REPOSITORY, 'target/release/monitoring-rs');
+
+/** While the page is worked on: a folder that `vite build --outDir` wrote, served in place of the page that the binary embeds. */
+const UI_DIST = process.env.UI_DIST;
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
+  + "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css' };
 
 /** Patience with the agent and with the page, in ms: on a busy machine a second is nothing. */
 export const PATIENCE = 20_000;
@@ -30,12 +38,25 @@ export class Agent {
   async start() {
     this.port ??= await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
+    if (UI_DIST !== undefined) await this.serveFrom(UI_DIST);
     const args = ['--log-collector', this.collector, '--root-path', this.root, '--data-directory', this.data, '--listen', `127.0.0.1:${this.port}`];
     const log = fs.openSync(path.join(this.directory, 'agent.log'), 'a');
     this.process = spawn(BINARY, [...args, ...this.args], { stdio: ['ignore', log, log], env: { ...process.env, TZ: this.zone } });
     fs.closeSync(log);
-    await until('the agent is ready', async () => (await fetch(`${this.url}/readyz`)).ok);
+    await until('the agent is ready', async () => (await fetch(`http://127.0.0.1:${this.port}/readyz`)).ok);
     return this;
+  }
+
+  /** Puts a proxy in front that answers for the page from a folder. */
+  async serveFrom(folder) {
+    this.front ??= await new Proxy(this).start();
+    this.url = this.front.url;
+    this.front.fault = (request) => {
+      const { pathname } = new URL(request.url, this.url);
+      if (!pathname.startsWith('/ui/')) return undefined;
+      const name = path.extname(pathname) === '' ? 'index.html' : pathname.slice('/ui/'.length);
+      return { status: 200, type: TYPES[path.extname(name)], body: fs.readFileSync(path.join(folder, name)), headers: { 'content-security-policy': POLICY } };
+    };
   }
 
   async stop(signal = 'SIGTERM') {
@@ -47,6 +68,7 @@ export class Agent {
 
   async remove() {
     await this.stop('SIGKILL');
+    await this.front?.stop();
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 

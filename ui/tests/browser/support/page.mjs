@@ -22,7 +22,7 @@ export async function open(browser, options = {}) {
   const faults = [];
   const expect = (text) => allowErrors.some((allowed) => allowed.test(text));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !expect(message.text())) faults.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !expect(message.text())) faults.push(`console: ${message.text()} ${message.location().url}`);
   });
   page.on('pageerror', (error) => faults.push(`script: ${error.stack ?? error}`));
   page.on('dialog', (dialog) => {

@@ -23,7 +23,7 @@ export class Proxy {
 
   answer(request, response) {
     this.seen.push(request.url);
-    const fault = this.fault(request);
+    const fault = this.fault(request) ?? this.agent.front?.fault(request);
     if (fault?.status !== undefined) {
       response.writeHead(fault.status, { 'content-type': fault.type ?? 'application/json', ...fault.headers });
       response.end(fault.body ?? '');

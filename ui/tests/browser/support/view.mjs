@@ -62,3 +62,18 @@ export async function sees(page, text) {
 export async function reads(page, text) {
   await page.getByText(text).first().waitFor({ state: 'visible' });
 }
+
+/** What a person copies who presses Ctrl+C: the listener comes after the page's own. */
+export async function copied(page) {
+  return page.evaluate(() => new Promise((resolve) => {
+    document.addEventListener('copy', (event) => resolve(event.clipboardData?.getData('text/plain') ?? ''), { once: true });
+    if (!document.execCommand('copy')) resolve('');
+  }));
+}
+
+/** The text of all lines that the page holds: what is copied comes from the data. */
+export async function copiedAll(page) {
+  await rows(page).last().focus();
+  await page.keyboard.press('Control+a');
+  return copied(page);
+}
