@@ -10,8 +10,9 @@ import { go } from '../route';
 import { ask, isMetricQuery, isPhone, tab } from './asked';
 import { Chips, FilterButton } from './chips';
 import { chipQuery, clear, commit, draftError, draftOptions, draftText, takeBack, turn, type as typeText } from './draft';
-import { Editor, Tokens } from './editor';
 import { Icon } from './icon';
+import { Later } from './later';
+import { Tokens } from './tokens';
 import type { ComponentChildren } from 'preact';
 
 export const isEditing = signal(false);
@@ -36,7 +37,7 @@ export function QueryBar({ children }: Props) {
     </div>
     <Tabs />
     <div class="qbar-end">{children}</div>
-    {isEditing.value ? <Editor onClose={() => (isEditing.value = false)} /> : count > 0 && <div class="qbar-chips">
+    {isEditing.value ? <Later>{({ Editor }) => <Editor onClose={() => (isEditing.value = false)} />}</Later> : count > 0 && <div class="qbar-chips">
       <Chips onEditLogql={() => (isEditing.value = true)} />
       <LogqlLine />
     </div>}

@@ -1,7 +1,7 @@
-// The tab of charts: metric queries over time, and log queries counted by a label. What draws is loaded when it is first needed.
+// The tab of charts: metric queries over time, and log queries counted by a label.
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type uPlot from 'uplot';
+import UPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { isAbort, toServerError } from '../api/http';
 import { duration, queryRange, type Series } from '../api/loki';
@@ -83,7 +83,7 @@ function colourOf(series: Series, index: number, token: (name: string) => string
 }
 
 /** The series over one time axis. */
-function align(series: readonly Series[], missing: number | null): uPlot.AlignedData {
+function align(series: readonly Series[], missing: number | null): UPlot.AlignedData {
   const times = [...new Set(series.flatMap((each) => each.times))].sort((a, b) => a - b);
   const place = new Map(times.map((time, i) => [time, i]));
   const rows = series.map((each) => {
@@ -91,15 +91,13 @@ function align(series: readonly Series[], missing: number | null): uPlot.Aligned
     each.times.forEach((time, i) => (row[place.get(time)!] = Number.isFinite(each.values[i]!) ? each.values[i]! : null));
     return row;
   });
-  return [times.map((ms) => ms / 1000), ...rows] as uPlot.AlignedData;
+  return [times.map((ms) => ms / 1000), ...rows] as UPlot.AlignedData;
 }
 
 function Plot({ data }: { data: Data }) {
   const host = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [cursor, setCursor] = useState<number | null>(null);
-  const [failed, setFailed] = useState(false);
   const names = data.series.map(nameOf);
   const style = getComputedStyle(document.documentElement);
   const token = (name: string): string => style.getPropertyValue(`--${name}`).trim();
@@ -107,52 +105,44 @@ function Plot({ data }: { data: Data }) {
   const name = zone.value;
 
   useEffect(() => {
-    let isOver = false;
-    let observer: ResizeObserver | undefined;
-    import('uplot').then(({ default: UPlot }) => {
-      if (isOver || host.current === null) return;
-      const axis = {
-        stroke: token('muted'), grid: { stroke: token('rule'), width: 1 }, ticks: { stroke: token('rule'), width: 1, size: 4 }, font: `11px ${style.getPropertyValue('--sans')}`,
-      };
-      const size = () => ({ width: host.current!.clientWidth, height: host.current!.clientHeight });
-      const made = new UPlot({
-        ...size(),
-        // The clock of the zone that was chosen, which the browser may not be in.
-        tzDate: (seconds) => new Date(seconds * 1000 + offsetAt(name, seconds * 1000) + new Date(seconds * 1000).getTimezoneOffset() * 60_000),
-        legend: { show: false },
-        cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
-        scales: { y: { range: (_, least, most) => [Math.min(0, least ?? 0), (most ?? 1) === 0 ? 1 : (most ?? 1) * 1.06] } },
-        axes: [
-          { ...axis, values: [[86_400, '{D} {MMM}', null, null, null, null, null, null, 1], [3_600, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1],
-            [60, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1], [1, '{HH}:{mm}:{ss}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1]] },
-          { ...axis, size: 56, space: 48, values: (_, values) => values.map(short) },
-        ],
-        series: [{}, ...data.series.map((each, i) => ({
-          label: names[i]!, stroke: colourOf(each, i, token), width: 1.5, show: !hidden.has(names[i]!), spanGaps: false, points: { show: each.times.length < 40 },
-        }))],
-        hooks: {
-          setCursor: [(self) => setCursor(self.cursor.idx ?? null)],
-          setSelect: [(self) => {
-            const { left, width } = self.select;
-            if (width < 4) return;
-            const at = (px: number): bigint => BigInt(Math.round(self.posToVal(px, 'x') * 1000)) * 1_000_000n;
-            zoomTo(absolute({ start: at(left), end: at(left + width) }));
-          }],
-        },
-      }, align(data.series, isMetricQuery.peek() ? null : 0), host.current);
-      plot.current = made;
-      observer = new ResizeObserver(() => made.setSize(size()));
-      observer.observe(host.current);
-    }).catch(() => setFailed(true));
+    const box = host.current!;
+    const axis = {
+      stroke: token('muted'), grid: { stroke: token('rule'), width: 1 }, ticks: { stroke: token('rule'), width: 1, size: 4 }, font: `11px ${style.getPropertyValue('--sans')}`,
+    };
+    const size = () => ({ width: box.clientWidth, height: box.clientHeight });
+    const made = new UPlot({
+      ...size(),
+      // The clock of the zone that was chosen, which the browser may not be in.
+      tzDate: (seconds) => new Date(seconds * 1000 + offsetAt(name, seconds * 1000) + new Date(seconds * 1000).getTimezoneOffset() * 60_000),
+      legend: { show: false },
+      cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
+      scales: { y: { range: (_, least, most) => [Math.min(0, least ?? 0), (most ?? 1) === 0 ? 1 : (most ?? 1) * 1.06] } },
+      axes: [
+        { ...axis, values: [[86_400, '{D} {MMM}', null, null, null, null, null, null, 1], [3_600, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1],
+          [60, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1], [1, '{HH}:{mm}:{ss}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1]] },
+        { ...axis, size: 56, space: 48, values: (_, values) => values.map(short) },
+      ],
+      series: [{}, ...data.series.map((each, i) => ({
+        label: names[i]!, stroke: colourOf(each, i, token), width: 1.5, show: !hidden.has(names[i]!), spanGaps: false, points: { show: each.times.length < 40 },
+      }))],
+      hooks: {
+        setCursor: [(self) => setCursor(self.cursor.idx ?? null)],
+        setSelect: [(self) => {
+          const { left, width } = self.select;
+          if (width < 4) return;
+          const at = (px: number): bigint => BigInt(Math.round(self.posToVal(px, 'x') * 1000)) * 1_000_000n;
+          zoomTo(absolute({ start: at(left), end: at(left + width) }));
+        }],
+      },
+    }, align(data.series, isMetricQuery.peek() ? null : 0), box);
+    const observer = new ResizeObserver(() => made.setSize(size()));
+    observer.observe(box);
     return () => {
-      isOver = true;
-      observer?.disconnect();
-      plot.current?.destroy();
-      plot.current = null;
+      observer.disconnect();
+      made.destroy();
     };
   }, [data, isDark, name, hidden]);
 
-  if (failed) return <div class="pane-words danger" role="alert">What draws charts could not be loaded. Reload the page.</div>;
   const aligned = align(data.series, isMetricQuery.peek() ? null : 0);
   const at = cursor ?? aligned[0]!.length - 1;
   return <>

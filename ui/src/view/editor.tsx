@@ -1,63 +1,20 @@
 // The LogQL editor: a text box with its colours behind it, the server's errors under the token they are about, and completion.
-import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { isAbort, toServerError } from '../api/http';
 import { checkQuery, detectedFields, labelNames, labelValues, placed } from '../api/loki';
 import { type Completion, completionsAt, type Known, opensCompletion } from '../logql/complete';
 import { isMetric } from '../logql/any';
-import { lex } from '../logql/lexer';
 import type { ServerError } from '../model';
 import { address } from '../state';
 import { resolveRange } from '../time/range';
 import { nowNs } from './actions';
 import { ask, logql } from './asked';
+import { Tokens, wrongAt } from './tokens';
 
 /** How long the keys rest before the server is asked whether the query is right. */
 const CHECK_MS = 300;
 const ROWS_MAX = 8;
 const SHOWN_MAX = 100;
-
-interface TokensProps {
-  readonly text: string;
-  /** Position that is marked as wrong, in UTF-16 units. */
-  readonly wrong?: number;
-}
-
-/** LogQL in colours. */
-export function Tokens({ text, wrong = -1 }: TokensProps) {
-  const parts: ComponentChildren[] = [];
-  let done = 0;
-  let isMarked = false;
-  for (const { kind, start, end } of lex(text)) {
-    if (start > done) parts.push(text.slice(done, start));
-    const isWrong = wrong >= start && wrong < end;
-    isMarked ||= isWrong;
-    parts.push(<span class={`q-${kind}${isWrong ? ' q-wrong' : ''}`}>{text.slice(start, end)}</span>);
-    done = end;
-  }
-  parts.push(text.slice(done));
-  if (wrong >= 0 && !isMarked) parts.push(<span class="q-wrong"> </span>);
-  return <>{parts}</>;
-}
-
-/** The position of a line and column, both counted from 1, in UTF-16 units; columns count characters. */
-export function positionOf(text: string, { line, column }: { line: number; column: number }): number {
-  const lines = text.split('\n');
-  const before = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
-  return Math.min(text.length, before + [...(lines[line - 1] ?? '')].slice(0, column - 1).join('').length);
-}
-
-/** Where a query is wrong: the place that the server names, or the string with the regexp that it could not read; -1 if neither is known. */
-export function wrongAt(text: string, error: ServerError | null): number {
-  if (error === null) return -1;
-  if (error.at !== undefined) return positionOf(text, error.at);
-  const piece = /error parsing regexp[^`]*`([^`]+)`/.exec(error.message)?.[1];
-  if (piece === undefined) return -1;
-  const tokens = lex(text);
-  const found = tokens.find(({ kind, start, end }, i) => kind === 'string' && text.slice(start, end).includes(piece)
-    && i > 0 && text.slice(tokens[i - 1]!.start, tokens[i - 1]!.end).endsWith('~'));
-  return found?.start ?? -1;
-}
 
 const KNOWN: Known = {
   labels: labelNames,

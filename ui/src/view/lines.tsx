@@ -1,6 +1,6 @@
 // The list of lines of the answer: ties the session to the list, and puts over it what belongs to both.
 import { effect } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { LineList, type ListOptions } from '../list/list';
 import type { Line } from '../model';
 import { theme } from '../preferences';
@@ -10,14 +10,13 @@ import { display } from '../text/display';
 import { type Field, readFields } from '../text/fields';
 import { labelName, withLevels, withLineFilter } from '../logql/clicks';
 import { formatCount, formatFull } from '../time/format';
-import { parseTime } from '../time/parse';
-import { resolveRange } from '../time/range';
-import { copyLineLink, copyLines, linesText, nowNs } from './actions';
+import { copyLineLink, copyLines, linesText } from './actions';
 import { announce } from './announce';
 import { change, isPhone, zone } from './asked';
 import { FindBar, findOf } from './find';
 import { Finder, filterOf } from './finder';
 import { Icon } from './icon';
+import { Later } from './later';
 import type { LogsModel } from './logsmodel';
 import { Empty, Progress } from './states';
 
@@ -134,7 +133,7 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
     <div ref={host} class={`lines-list${isStale ? ' is-stale' : ''}`} />
     <Empty model={model} />
     {model.finder.value?.isOpen.value === true && <Find model={model} finder={model.finder.value} />}
-    {model.isGoingToTime.value && <GoToTime model={model} />}
+    {model.isGoingToTime.value && <Later>{({ GoToTime }) => <GoToTime onTime={(time) => void model.goToTime(time)} onClose={() => (model.isGoingToTime.value = false)} />}</Later>}
     <div class="lines-over">
       <Flood model={model} />
       <Selected model={model} />
@@ -215,31 +214,4 @@ function Selected({ model }: { model: LogsModel }) {
     <button type="button" class="button small selected-times" title="Y" onClick={() => void copyLines(model.selectedLines(), true)}>with times</button>
     <button type="button" class="button bare small" aria-label="Clear the selection" onClick={clear}><Icon name="close" /></button>
   </div>;
-}
-
-/** The key `:`: scrolls to a time within the answer. */
-function GoToTime({ model }: { model: LogsModel }) {
-  const [text, setText] = useState('');
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), []);
-  const understood = text.trim() === '' ? null : parseTime(text, { now: nowNs(), zone: zone.value });
-  const close = () => (model.isGoingToTime.value = false);
-  const submit = (event: Event) => {
-    event.preventDefault();
-    if (understood === null || !('from' in understood)) return;
-    const { start, end } = resolveRange(understood.from, understood.to, nowNs());
-    close();
-    // An instant is read as the time around it.
-    void model.goToTime(/[.][.]|\bto\b|^\s*(last|\d+\s*[a-z]+\s*$)/.test(text) ? start : (start + end) / 2n);
-  };
-  return <form class="lines-goto" onSubmit={submit}>
-    <input ref={input} class="box" value={text} placeholder="10:12" aria-label="Scroll to a time" autocomplete="off" spellcheck={false}
-      onInput={(event) => setText(event.currentTarget.value)} onBlur={close} onKeyDown={(event) => {
-        if (event.key !== 'Escape') return;
-        event.preventDefault();
-        event.stopPropagation();
-        close();
-      }} />
-    <span class={understood !== null && 'error' in understood ? 'danger' : 'muted'}>{understood === null ? 'Scroll to a time' : 'error' in understood ? understood.error : understood.shown}</span>
-  </form>;
 }

@@ -13,18 +13,15 @@ import { announce } from './announce';
 import { change, isMetricQuery, isPhone, logql, simple, subject, tab, zone } from './asked';
 import { chooseTab, isEditing, QueryBar, TABS } from './bar';
 import { Boundary } from './boundary';
-import { Chart } from './chart';
-import { ContextView } from './context';
-import { Detail } from './detail';
 import { DownloadMenu } from './download';
 import { HistogramStrip } from './histogram';
 import { Icon } from './icon';
+import { Later, loadLater } from './later';
 import { LineMenu } from './linemenu';
 import { Lines } from './lines';
 import { LogsModel } from './logsmodel';
 import { foldNext, registerLogsKeys, selectedText, toggleFields, toggleLive } from './logskeys';
 import { MenuButton, type MenuItem } from './menu';
-import { Patterns } from './patterns';
 import { ShareMenu } from './share';
 import { Sidebar } from './sidebar';
 import { Notices } from './states';
@@ -36,6 +33,8 @@ import '../style/histogram.css';
 /** Widths of the plot are told apart by so many px: a few more or less need no new bars. */
 const WIDTH_STEP = 160;
 const TICK_MS = 1_000;
+/** When the rest of the page is loaded: after the first screen. */
+const REST_MS = 600;
 
 export function Logs() {
   const model = useMemo(() => new LogsModel(), []);
@@ -50,6 +49,10 @@ export function Logs() {
   useEffect(() => openSession(model), []);
   useEffect(() => feedHistogram(model), []);
   useEffect(() => announceState(model), []);
+  useEffect(() => {
+    const timer = setTimeout(loadLater, REST_MS);
+    return () => clearTimeout(timer);
+  }, []);
 
   const { around } = address.value;
   const now = tab.value;
@@ -62,34 +65,36 @@ export function Logs() {
   const retry = () => open(model);
 
   return <div class={`logs${hasDetail ? ' has-detail' : ''}${hasSidebar ? ' has-sidebar' : ''}`}>
-    {!isContext && <Boundary name="query bar">
-      <QueryBar>
-        <ViewMenu model={model} />
-        <ShareMenu {...share()} />
-        <DownloadMenu {...share()} {...(total > 0 ? { lines: total } : {})} />
-      </QueryBar>
-    </Boundary>}
-    {!isContext && now === 'lines' && !isMetricQuery.value && <Boundary name="histogram">
-      <HistogramStrip histogram={model.histogram} onScreen={model.onScreen.value} losses={model.losses.value} onWidth={(width) => setWidth(model, width)} />
-    </Boundary>}
+    {!isContext && <div class="logs-head">
+      <Boundary name="query bar">
+        <QueryBar>
+          <ViewMenu model={model} />
+          <ShareMenu {...share()} />
+          <DownloadMenu {...share()} {...(total > 0 ? { lines: total } : {})} />
+        </QueryBar>
+      </Boundary>
+      {now === 'lines' && !isMetricQuery.value && <Boundary name="histogram">
+        <HistogramStrip histogram={model.histogram} onScreen={model.onScreen.value} losses={model.losses.value} onWidth={(width) => setWidth(model, width)} />
+      </Boundary>}
+    </div>}
     <div class="logs-body">
       {hasSidebar && <Boundary name="fields"><Sidebar session={model.session} tags={model.tags} onClose={() => prefer({ sidebar: false })} isDrawer={false} /></Boundary>}
       <div class="logs-main">
         {!isContext && <Notices model={model} onRetry={retry} onEdit={() => (isEditing.value = true)} />}
         <div class="logs-panes">
           <Boundary name="lines"><Lines model={model} isHidden={isContext || now !== 'lines'} /></Boundary>
-          {!isContext && now === 'patterns' && <section class="pane" aria-label="Patterns"><Boundary name="patterns"><Patterns /></Boundary></section>}
-          {!isContext && now === 'chart' && <section class="pane" aria-label="Chart"><Boundary name="chart"><Chart /></Boundary></section>}
-          {isContext && <Boundary name="context"><ContextView key={around} id={around} backTo={linesText(total)}
+          {!isContext && now === 'patterns' && <section class="pane" aria-label="Patterns"><Boundary name="patterns"><Later>{({ Patterns }) => <Patterns />}</Later></Boundary></section>}
+          {!isContext && now === 'chart' && <section class="pane" aria-label="Chart"><Boundary name="chart"><Later>{({ Chart }) => <Chart />}</Later></Boundary></section>}
+          {isContext && <Boundary name="context"><Later>{({ ContextView }) => <ContextView key={around} id={around} backTo={linesText(total)}
             onFocus={(line, previous) => model.focus(line, previous)} onOpen={(line, previous) => {
               model.focus(line, previous);
               model.isDetailOpen.value = true;
             }} onMenu={(line, anchor) => (anchor instanceof Element ? (model.menu.value = { line, index: -1, anchor }) : undefined)}
-            onReady={(pane) => (model.context.value = pane)} onBack={() => go({ around: '' })} /></Boundary>}
+            onReady={(pane) => (model.context.value = pane)} onBack={() => go({ around: '' })} />}</Later></Boundary>}
         </div>
       </div>
-      {hasDetail && <Boundary name="detail"><Detail line={focused.line} {...(focused.previous === undefined ? {} : { previous: focused.previous })}
-        onClose={() => closeDetail(model)} onMove={(step) => model.move(step)} /></Boundary>}
+      {hasDetail && <Boundary name="detail"><Later>{({ Detail }) => <Detail line={focused.line} {...(focused.previous === undefined ? {} : { previous: focused.previous })}
+        onClose={() => closeDetail(model)} onMove={(step) => model.move(step)} />}</Later></Boundary>}
     </div>
     {isPhone.value && model.isDrawerOpen.value && <Sidebar session={model.session} tags={model.tags} onClose={() => (model.isDrawerOpen.value = false)} isDrawer />}
     <Actions model={model} />

@@ -16,9 +16,9 @@ import { announce } from './announce';
 import { ask, logql, simple, subject, zone } from './asked';
 import { NothingYet } from './beginning';
 import { placed } from '../api/loki';
-import { Tokens, wrongAt } from './editor';
 import { Icon } from './icon';
 import type { LogsModel } from './logsmodel';
+import { Tokens, wrongAt } from './tokens';
 
 /** When words are added to the bar that says that something is under way. */
 const WORDS_MS = 1_000;
