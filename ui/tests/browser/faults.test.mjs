@@ -119,7 +119,7 @@ test('nothing found says what would be', async () => {
       await bar(page).fill('no such thing');
       await bar(page).press('Enter');
       await reads(page, /No line/);
-      await page.getByRole('button', { name: /without/i }).first().click();
+      await page.getByRole('button', { name: /^without .*3,000/ }).click();
       await sees(page, 'order');
     });
   });

@@ -51,7 +51,10 @@ const options: ListOptions = {
   href: (id) => `#${id}`, startNote: '', endNote: '', loading: null, label: 'Lines',
 };
 
-export const list = new LineList(document.getElementById('list') as HTMLElement, store, options);
+const host = document.getElementById('list') as HTMLElement;
+host.style.height = '100vh';
+
+export const list = new LineList(host, store, options);
 
 export function fill(count: number): void {
   store.clear();

@@ -36,9 +36,10 @@ export class Proxy {
       if (fault?.cutAfter === undefined) return void answer.pipe(response);
       let left = fault.cutAfter;
       answer.on('data', (bytes) => {
-        if (left > 0) response.write(bytes.subarray(0, left));
+        if (left <= 0) return;
+        // What was written arrives, and then the connection ends without the body's last chunk.
+        response.write(bytes.subarray(0, left), () => left <= 0 && response.socket?.end());
         left -= bytes.length;
-        if (left <= 0) response.destroy();
       });
     });
     forwarded.on('error', () => response.destroy());
