@@ -16,9 +16,11 @@ import type { Scroller } from './scroll';
 import type { Selection } from './select';
 import type { LineStore } from './store';
 
-/** Rows that are drawn at most, of which those beyond the view are for scrolling. */
+/** Rows that are drawn at most. */
 const ROWS_DRAWN_MAX = 110;
-const OVERSCAN_ROWS_MAX = 30;
+/** Rows beyond the view on either side: enough to be scrolled into, and few where the next moment brings others. */
+const SPARE_ROWS_MAX = 30;
+const SPARE_ROWS_MIN = 4;
 /** Displays that are kept for rows that come back. */
 const DISPLAYS_MAX = 500;
 const TAG_CELLS_MAX = 20;
@@ -83,10 +85,11 @@ export class Drawing {
     this.pool.clear();
   }
 
-  /** Gives the lines on screen their elements and fills those that are not. */
-  fill(): void {
+  /** Gives the lines on screen their elements, and fills those that are not; more of them where they may be scrolled into view. */
+  fill(hasSpare: boolean): void {
     const { store, grid, scroller, options, held } = this.scene;
-    const spare = Math.max(2, Math.min(OVERSCAN_ROWS_MAX, Math.floor((ROWS_DRAWN_MAX - scroller.height / options.rowHeight) / 2)));
+    const room = Math.floor((ROWS_DRAWN_MAX - scroller.height / options.rowHeight) / 2);
+    const spare = hasSpare ? Math.max(SPARE_ROWS_MIN, Math.min(SPARE_ROWS_MAX, room)) : SPARE_ROWS_MIN;
     const from = scroller.top - spare * options.rowHeight;
     const to = scroller.top + scroller.height + spare * options.rowHeight;
     const blocks: number[] = [];

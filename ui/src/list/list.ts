@@ -22,6 +22,8 @@ const LATE_MS = 2000;
 const LATE_NS = 1_000_000_000n;
 /** How often ages are drawn anew. */
 const AGE_MS = 10_000;
+/** A list is at rest when nothing was drawn for so long, in ms. */
+const REST_MS = 200;
 /** Views that are left at an end when more lines are asked for. */
 const VIEWS_LEFT = 2;
 /** Cells that are measured as one, since a cell may be no whole number of px wide. */
@@ -67,6 +69,9 @@ export class LineList {
   #lateTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #columnCells = new Map<string, number>();
   #isMeasured = false;
+  /** Whether rows beyond the screen are drawn, too: not while each moment brings others. */
+  #hasSpare = false;
+  #spareTimer: ReturnType<typeof setTimeout> | undefined;
   /** What room for times and tags rows were placed with. */
   #drawnCells = [0, 0];
   #seen: Viewport = { first: -1, last: -1, isPinned: true };
@@ -186,6 +191,7 @@ export class LineList {
   #goTo(index: number, delta: number): void {
     this.#pin(false);
     this.#anchor = { index, delta };
+    this.#hasSpare = false;
     this.draw();
   }
 
@@ -270,6 +276,7 @@ export class LineList {
   destroy(): void {
     cancelFrame(this.draw);
     clearTimeout(this.#lateTimer);
+    clearTimeout(this.#spareTimer);
     for (const fn of this.#cleanup) fn();
     this.#pointer.destroy();
     this.scroller.destroy();
@@ -286,6 +293,7 @@ export class LineList {
   }
 
   readonly #onChange = (change: Change): void => {
+    if (this.#isPinned) this.#hasSpare = false;
     const { at, removed, inserted, isLate } = change;
     const shift = (index: number): number => (index < at ? index : index < at + removed ? -1 : index + inserted - removed);
     this.selection.shift(change);
@@ -325,6 +333,7 @@ export class LineList {
     const { top, max } = this.scroller;
     const isAtEnd = this.#options.order === 'asc' ? top >= max - 1 : top <= 1;
     if (by !== 0) this.#pin(isAtEnd);
+    this.#hasSpare = true;
     onFrame('draw', this.draw);
   }
 
@@ -372,8 +381,9 @@ export class LineList {
     this.rows.sync();
     this.#measureIfNeeded();
     this.#place();
+    this.#spareLater();
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
-      drawing.fill();
+      drawing.fill(this.#hasSpare);
       if (!drawing.correct()) break;
       this.#place();
     }
@@ -390,6 +400,16 @@ export class LineList {
     }
     this.#tellSeen();
   };
+
+  /** Draws more rows than are on screen when the list comes to rest. */
+  #spareLater(): void {
+    clearTimeout(this.#spareTimer);
+    if (this.#hasSpare) return;
+    this.#spareTimer = setTimeout(() => {
+      this.#hasSpare = true;
+      onFrame('draw', this.draw);
+    }, REST_MS);
+  }
 
   #placeNotes(): void {
     const { canvas, scroller, grid } = this;

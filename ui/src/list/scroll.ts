@@ -101,6 +101,8 @@ export class Scroller {
       this.canvas.style.height = `${height}px`;
     }
     if (this.#scrolled === this.#real) return false;
+    // The person may have scrolled since the last event: that way is not lost.
+    this.#onScroll();
     if (this.isPage) window.scrollTo({ top: this.#scrolled + this.#above, behavior: 'instant' });
     else this.element.scrollTop = this.#scrolled;
     this.#real = this.#read();
