@@ -100,7 +100,9 @@ function Plot({ histogram, onScreen, losses, onWidth }: Props) {
 
   useEffect(() => {
     const observer = new ResizeObserver(() => {
-      const { clientWidth: width, clientHeight: height } = box.current!;
+      // A last change may be told when the strip is gone already.
+      if (box.current === null) return;
+      const { clientWidth: width, clientHeight: height } = box.current;
       setSize({ width, height });
       onWidth(width);
     });

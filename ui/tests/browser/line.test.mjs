@@ -33,6 +33,8 @@ async function withOrders(options, work) {
   });
 }
 
+const query = (page) => new URL(page.url()).searchParams.get('q') ?? '';
+
 /** Opens the detail of a line that says `text`. */
 async function openLine(page, text) {
   await list(page).getByText(text).last().click();
@@ -49,11 +51,11 @@ test('values become filters at every depth, and go again', async () => {
       const shown = (await texts(page)).filter((row) => row.includes('order '));
       return shown.length > 0 && shown.every((row) => row.includes('status=504'));
     });
-    assert.match(decodeURIComponent(page.url()), /\| json \| status="504"/);
+    assert.match(query(page), /\| json \| status="504"/);
     await action(page, 'Only lines with status 504').click();
-    await until('the filter is gone', async () => !decodeURIComponent(page.url()).includes('status'));
+    await until('the filter is gone', async () => !query(page).includes('status'));
     await action(page, /^No lines with http\.user\.id \d$/).click();
-    await until('the nested value is excluded', async () => /\| http_user_id!="\d"/.test(decodeURIComponent(page.url())));
+    await until('the nested value is excluded', async () => /\| http_user_id!="\d"/.test(query(page)));
   });
 });
 
@@ -70,7 +72,7 @@ test('a value becomes a column, and the address holds it', async () => {
   await withOrders({}, async (page) => {
     await openLine(page, 'order failed');
     await action(page, 'Column for order').click();
-    await page.getByRole('columnheader', { name: /order/ }).first().waitFor();
+    await page.getByRole('button', { name: 'Remove column order' }).waitFor();
     assert.match(page.url(), /cols=order/);
   });
 });
