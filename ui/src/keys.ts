@@ -58,7 +58,7 @@ export function isSingle(name: string): boolean {
 
 const TYPES_WITHOUT_TEXT = /^(checkbox|radio|button|submit|range|color|file|reset)$/;
 
-function isTextBox(element: Element | null): boolean {
+export function isTextBox(element: EventTarget | null): boolean {
   if (!(element instanceof HTMLElement)) return false;
   if (element instanceof HTMLInputElement) return !TYPES_WITHOUT_TEXT.test(element.type);
   return element instanceof HTMLTextAreaElement || element instanceof HTMLSelectElement || element.isContentEditable;
@@ -111,44 +111,3 @@ export function keyCaps(name: string): string[] {
   if (name === '+') return ['+'];
   return name.split('+').map((part) => SYMBOLS[part] ?? (isSingle(part) && name !== part ? part.toUpperCase() : part));
 }
-
-/** The table of all keys for the help: group, keys, what they do. */
-export const TABLE: readonly (readonly [string, readonly string[], string])[] = [
-  ['Everywhere', ['q', 'Mod+k'], 'search'],
-  ['Everywhere', ['s'], 'streams: pick from all of them'],
-  ['Everywhere', ['t'], 'time range'],
-  ['Everywhere', ['?'], 'this help'],
-  ['Everywhere', ['Escape'], 'close menu, detail, find; undo a zoom'],
-  ['Time', ['[', ']'], 'earlier, later by half a range'],
-  ['Time', ['-', '='], 'zoom out, in'],
-  ['Time', ['0'], 'back to the last hour'],
-  ['Time', [':'], 'scroll to a time'],
-  ['Time', ['h'], 'larger histogram'],
-  ['Time', ['H'], 'hide the histogram'],
-  ['Lines', ['Space'], 'pause, follow'],
-  ['Lines', ['G', 'End'], 'last line, and follow'],
-  ['Lines', ['g', 'Home'], 'first line'],
-  ['Lines', ['j', 'ArrowDown'], 'next line'],
-  ['Lines', ['k', 'ArrowUp'], 'previous line'],
-  ['Lines', ['/'], 'find within the lines'],
-  ['Lines', ['n', 'N'], 'next, previous hit'],
-  ['Lines', ['e', 'E'], 'next, previous error'],
-  ['Lines', ['1', '6'], 'level at least trace … fatal; again: all'],
-  ['Lines', ['+', '_'], 'only lines with, without the selection'],
-  ['Lines', ['u'], 'back one step of the query'],
-  ['One line', ['Enter'], 'detail; again closes'],
-  ['One line', ['c', 'C'], 'around it: this stream, all streams'],
-  ['One line', ['x'], 'tick the line'],
-  ['One line', ['J', 'K'], 'extend the run of ticked lines'],
-  ['One line', ['y', 'Y'], 'copy the text, with time and stream'],
-  ['One line', ['l'], 'copy a link to it'],
-  ['One line', ['.'], 'actions of the line'],
-  ['Show', ['w'], 'wrap long lines'],
-  ['Show', ['r'], 'raw or smart'],
-  ['Show', ['a'], 'terminal colours'],
-  ['Show', ['d'], 'fold repeats'],
-  ['Show', ['T'], 'times within the text'],
-  ['Show', ['o', 'O'], 'unfold this line, all lines'],
-  ['Show', ['b'], 'fields'],
-  ['Show', ['v'], 'patterns, back to lines'],
-];

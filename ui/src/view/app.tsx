@@ -3,11 +3,10 @@ import { useEffect } from 'preact/hooks';
 import { registerKeys } from '../keys';
 import { address } from '../state';
 import { Boundary } from './boundary';
-import { Help, isHelpOpen } from './help';
+import { Later } from './later';
 import { Logs } from './logs';
+import { isHelpOpen, isPickerOpen } from './open';
 import { Overview } from './overview';
-import { isPickerOpen, StreamPicker } from './streams';
-import { Status } from './status';
 import { Toast } from './toast';
 import { Top } from './top';
 
@@ -22,12 +21,12 @@ export function App() {
     <Boundary name="top"><Top /></Boundary>
     <main id="main" class={`place place-${place}`} tabIndex={-1}>
       <Boundary name={place} key={place}>
-        {place === 'overview' ? <Overview /> : place === 'logs' ? <Logs /> : <Status />}
+        {place === 'overview' ? <Overview /> : place === 'logs' ? <Logs /> : <Later>{({ Status }) => <Status />}</Later>}
       </Boundary>
     </main>
     <Boundary name="dialogs">
-      <Help />
-      <StreamPicker />
+      {isHelpOpen.value && <Later>{({ Help }) => <Help />}</Later>}
+      {isPickerOpen.value && <Later>{({ StreamPicker }) => <StreamPicker />}</Later>}
       <Toast />
     </Boundary>
   </>;

@@ -1,12 +1,11 @@
 // The help: what the page is good for in four sentences, and the table of keys, searchable.
-import { signal } from '@preact/signals';
 import { Fragment } from 'preact';
 import { useState } from 'preact/hooks';
-import { keyCaps, registered, TABLE } from '../keys';
+import { keyCaps, registered } from '../keys';
+import { TABLE } from '../keytable';
 import { preferences } from '../state';
 import { Dialog } from './menu';
-
-export const isHelpOpen = signal(false);
+import { isHelpOpen } from './open';
 
 type Row = readonly [group: string, keys: readonly string[], does: string];
 
@@ -20,7 +19,6 @@ function allRows(): Row[] {
 
 export function Help() {
   const [text, setText] = useState('');
-  if (!isHelpOpen.value) return null;
   const wanted = text.trim().toLowerCase();
   const rows = allRows().filter(([group, keys, does]) => wanted === '' || `${group} ${does}`.toLowerCase().includes(wanted) || keys.includes(text.trim()));
   const groups = [...new Set(rows.map(([group]) => group))];

@@ -14,7 +14,7 @@ import { FirstMinutes, NothingYet } from './beginning';
 import { filter, folded, grouping, groups, queryOf, sort, ticked, toggled } from './chosen';
 import { Icon } from './icon';
 import { LiveList } from './livelist';
-import { MenuButton } from './menu';
+import { MenuButton } from './opener';
 import { GroupHead, Peek, StreamRow } from './row';
 import { Summary } from './summary';
 

@@ -1,5 +1,4 @@
 // The fuzzy picker over every stream: type a few letters, Enter opens its lines.
-import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { fetchStreams, streams, take } from '../api/streams';
 import { fuzzy, groupStreams, type Row } from '../groups';
@@ -9,8 +8,7 @@ import { formatAge, formatCount } from '../time/format';
 import { queryOf } from './chosen';
 import { Icon } from './icon';
 import { Dialog } from './menu';
-
-export const isPickerOpen = signal(false);
+import { isPickerOpen } from './open';
 
 const SHOWN_MAX = 100;
 
@@ -24,10 +22,6 @@ function textOf({ place, name }: Row): string {
 }
 
 export function StreamPicker() {
-  return isPickerOpen.value ? <Picker /> : null;
-}
-
-function Picker() {
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
   const list = useRef<HTMLUListElement>(null);

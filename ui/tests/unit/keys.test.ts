@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { candidates, isSingle, keyCaps, keyName, registered, registerKeys, TABLE } from '../../src/keys';
+import { candidates, isSingle, keyCaps, keyName, registered, registerKeys } from '../../src/keys';
+import { TABLE } from '../../src/keytable';
 
 const NONE = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
 
