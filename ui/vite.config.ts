@@ -1,8 +1,28 @@
-import { defineConfig } from 'vitest/config';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { defineConfig, type Plugin } from 'vitest/config';
 
-// Four files with fixed names: `src/api/page.rs` embeds them, and freshness comes from their ETag.
+const source = new URL('src/', import.meta.url);
+
+/** Names what is built from, so that a file loaded later is not taken for one that fits. */
+function build(): string {
+  const hash = createHash('sha256');
+  for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' }).sort()) if (/\.tsx?$/.test(name)) hash.update(readFileSync(new URL(name, source)));
+  return hash.digest('hex').slice(0, 12);
+}
+
+/** Styles come in one file with the page: there is nothing to load before a chunk. */
+const plain: Plugin = {
+  name: 'plain-imports',
+  enforce: 'pre',
+  load: (id) => (id === '\0vite/preload-helper.js' ? 'export const __vitePreload = (load) => load();' : undefined),
+};
+
+// Five files with fixed names: `src/api/page.rs` embeds them, and freshness comes from their ETag.
 export default defineConfig({
   base: './',
+  define: { BUILD: JSON.stringify(build()) },
+  plugins: [plain],
   build: {
     outDir: 'dist',
     target: ['chrome105', 'firefox128', 'safari17.2'],
@@ -14,8 +34,8 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         entryFileNames: 'app.js',
-        // The one chunk that is loaded on demand: what draws metric queries.
-        chunkFileNames: 'chart.js',
+        // `later.js`, what the first screen does not need, and `chart.js`, what draws metric queries.
+        chunkFileNames: ({ name }) => (name === 'later' ? 'later.js' : 'chart.js'),
         assetFileNames: 'app[extname]',
       },
     },

@@ -8,7 +8,7 @@ import { ask } from './asked';
 import { chipQuery, takeBack } from './draft';
 import { Icon, Mark } from './icon';
 import { Later } from './later';
-import { type Anchor, PopoverButton } from './menu';
+import { type Anchor, PopoverButton } from './opener';
 
 export function Chips({ onEditLogql }: { onEditLogql: () => void }) {
   const query = parseSimple(chipQuery.value);
@@ -46,5 +46,5 @@ export function FilterButton() {
   const query = parseSimple(chipQuery.value);
   if (query === null) return null;
   return <PopoverButton label="Add a filter" face={<><span aria-hidden="true">+</span> filter</>} class="quiet" title="Filter by a label or field" boxClass="filter"
-    content={(close) => <Later>{({ FilterForm }) => <FilterForm rest={query} name="" op="=" value="" onClose={close} />}</Later>} />;
+    content={({ FilterForm }, close) => <FilterForm rest={query} name="" op="=" value="" onClose={close} />} />;
 }

@@ -19,7 +19,7 @@ import { zoneName } from '../time/zone';
 import { isContextWide } from './actions';
 import { FindBar, findOf } from './find';
 import { Icon } from './icon';
-import type { Anchor } from './menu';
+import type { Anchor } from './opener';
 import '../style/detail.css';
 
 export interface ContextProps {

@@ -13,7 +13,6 @@ import { resolveRange } from '../time/range';
 import { zoneName } from '../time/zone';
 import { linesText, nowNs } from './actions';
 import { Icon } from './icon';
-import { PopoverButton } from './menu';
 
 export interface DownloadProps {
   /** How many lines the answer has, as far as that is known. */
@@ -29,10 +28,6 @@ type What = 'answer' | 'selected' | 'streams';
 type Times = 'none' | 'zone' | 'utc';
 
 const EXTENSIONS: Readonly<Record<Format, string>> = { text: 'txt', jsonl: 'jsonl', raw: 'log' };
-
-export function DownloadMenu(props: DownloadProps) {
-  return <PopoverButton label="Download" hasArrow align="end" content={(close) => <Form {...props} onDone={close} />} />;
-}
 
 interface ChoicesProps<T extends string> {
   legend: string;
@@ -53,7 +48,7 @@ function Choices<T extends string>({ legend, value, choices, onChange, isColumn 
   </fieldset>;
 }
 
-function Form({ lines, bytes, selected, onDone }: DownloadProps & { onDone: () => void }) {
+export function DownloadForm({ lines, bytes, selected, onDone }: DownloadProps & { onDone: () => void }) {
   const format = useSignal<Format>('text');
   const what = useSignal<What>(selected.length === 0 ? 'answer' : 'selected');
   const times = useSignal<Times>('zone');

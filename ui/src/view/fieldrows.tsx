@@ -12,7 +12,7 @@ import { formatBytes, formatCount } from '../time/format';
 import { resolveRange } from '../time/range';
 import { ask, copied, filterByField, filterByText, nowNs, toggleColumn } from './actions';
 import { Icon, type IconName } from './icon';
-import { MenuButton, type MenuItem } from './menu';
+import { MenuButton, type MenuItem } from './opener';
 
 /** Values counted in one answer. */
 const VALUES_MAX = 10;

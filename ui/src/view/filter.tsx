@@ -10,7 +10,8 @@ import { address } from '../state';
 import { resolveRange } from '../time/range';
 import { nowNs } from './actions';
 import { ask, logql, selector } from './asked';
-import { type Anchor, Menu, Popover } from './menu';
+import { Menu, Popover } from './menu';
+import type { Anchor } from './opener';
 
 export function ChipEdit({ chip, query, anchor, onClose }: { chip: Chip; query: Query; anchor: Anchor; onClose: () => void }) {
   const turn = { label: chip.isExcluding ? 'Include instead' : 'Exclude instead', run: () => ask(build(toggleChip(query, chip))), hint: 'Alt+click' };

@@ -2,7 +2,8 @@
 import type { Line } from '../model';
 import { copyText } from '../text/clipboard';
 import { copied, copyLineLink, copyLines, copyRawLine, filterByField, filterByText, openContext } from './actions';
-import { type Anchor, Menu, type MenuItem } from './menu';
+import { Menu } from './menu';
+import type { Anchor, MenuItem } from './opener';
 
 export interface LineMenuProps {
   readonly line: Line;

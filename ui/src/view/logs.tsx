@@ -13,16 +13,13 @@ import { announce } from './announce';
 import { change, isMetricQuery, isPhone, logql, simple, subject, tab, zone } from './asked';
 import { chooseTab, isEditing, QueryBar, TABS } from './bar';
 import { Boundary } from './boundary';
-import { DownloadMenu } from './download';
 import { HistogramStrip } from './histogram';
 import { Icon } from './icon';
 import { Later, loadLater } from './later';
-import { LineMenu } from './linemenu';
 import { Lines } from './lines';
 import { LogsModel } from './logsmodel';
 import { foldNext, registerLogsKeys, selectedText, toggleFields, toggleLive } from './logskeys';
-import { MenuButton, type MenuItem } from './menu';
-import { ShareMenu } from './share';
+import { MenuButton, type MenuItem, PopoverButton } from './opener';
 import { Sidebar } from './sidebar';
 import { Notices } from './states';
 import { topSlot } from './top';
@@ -69,8 +66,9 @@ export function Logs() {
       <Boundary name="query bar">
         <QueryBar>
           <ViewMenu model={model} />
-          <ShareMenu {...share()} />
-          <DownloadMenu {...share()} {...(total > 0 ? { lines: total } : {})} />
+          <MenuButton label="Share" hasArrow align="end" items={({ shareItems }) => shareItems(share())} />
+          <PopoverButton label="Download" hasArrow align="end"
+            content={({ DownloadForm }, close) => <DownloadForm {...share()} {...(total > 0 ? { lines: total } : {})} onDone={close} />} />
         </QueryBar>
       </Boundary>
       {now === 'lines' && !isMetricQuery.value && <Boundary name="histogram">
@@ -110,7 +108,7 @@ function closeDetail(model: LogsModel): void {
 function Actions({ model }: { model: LogsModel }) {
   const menu = model.menu.value;
   if (menu === null) return null;
-  return <LineMenu line={menu.line} anchor={menu.anchor} selection={selectedText()} onClose={() => (model.menu.value = null)}
+  return <Later>{({ LineMenu }) => <LineMenu line={menu.line} anchor={menu.anchor} selection={selectedText()} onClose={() => (model.menu.value = null)}
     onOpen={() => {
       const pane = model.pane.peek();
       model.focus(menu.line, menu.index > 0 ? pane?.session.store.lineAt(menu.index - 1) : undefined);
@@ -121,7 +119,7 @@ function Actions({ model }: { model: LogsModel }) {
       list.selection.toggle(menu.index);
       list.emit('select', undefined);
       list.setCurrent(list.current);
-    }} />;
+    }} />}</Later>;
 }
 
 /** Asks for what the address says. */

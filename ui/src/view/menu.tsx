@@ -1,12 +1,10 @@
 // What opens over the page: a popover beside its button, a menu of actions, a dialog in the middle. All are drawn at the end of the body, so that no
 // pane cuts them; Escape and a click outside close them, and the focus goes back to where it came from. On a phone they are sheets from below.
 import { type ComponentChildren, render } from 'preact';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { Icon, type IconName } from './icon';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { keyCaps } from '../keys';
-
-/** An element, or a place on the screen. */
-export type Anchor = Element | { x: number; y: number };
+import { Icon } from './icon';
+import type { Anchor, MenuItem } from './opener';
 
 const FOCUSABLE = 'a[href], button:not(:disabled), input:not(:disabled), select, textarea, [tabindex="0"]';
 const MARGIN = 8;
@@ -124,24 +122,6 @@ function PopoverBox({ anchor, label, onClose, align = 'start', class: extra = ''
   </>;
 }
 
-export interface MenuItem {
-  readonly label: string;
-  readonly run?: () => void;
-  readonly href?: string;
-  /** The name of the file, for links that download. */
-  readonly download?: string;
-  readonly icon?: IconName;
-  /** The key that does the same. */
-  readonly keys?: string;
-  /** A few muted words at the end. */
-  readonly hint?: string;
-  /** Makes it one of several to choose, and says whether it is chosen. */
-  readonly isChecked?: boolean;
-  readonly isDisabled?: boolean;
-  /** A rule stands above it. */
-  readonly isApart?: boolean;
-}
-
 interface MenuProps {
   readonly anchor: Anchor;
   readonly label: string;
@@ -225,44 +205,4 @@ function DialogBox({ label, onClose, class: extra = '', children }: DialogProps)
       <div class="dialog-body">{children}</div>
     </div>
   </>;
-}
-
-interface OpenerProps {
-  /** The name, shown unless there is `face`. */
-  readonly label: string;
-  /** What the button shows instead of its label. */
-  readonly face?: ComponentChildren;
-  readonly class?: string;
-  readonly align?: 'start' | 'end';
-  readonly title?: string;
-  readonly hasArrow?: boolean;
-}
-
-function Opener({ label, face, class: extra = '', title, hasArrow = false, kind, children }: OpenerProps & {
-  kind: 'menu' | 'dialog';
-  children: (anchor: Element, close: () => void) => ComponentChildren;
-}) {
-  const [anchor, setAnchor] = useState<Element | null>(null);
-  return <>
-    <button type="button" class={`button ${extra}`} aria-haspopup={kind} aria-expanded={anchor !== null} aria-label={face === undefined ? undefined : label}
-      title={title} onClick={(event) => setAnchor(anchor === null ? event.currentTarget : null)}>
-      {face ?? label}{hasArrow && <Icon name="down" class="arrow" />}
-    </button>
-    {anchor !== null && children(anchor, () => setAnchor(null))}
-  </>;
-}
-
-/** A button that opens a menu. */
-export function MenuButton({ items, ...opener }: OpenerProps & { items: () => readonly MenuItem[] }) {
-  return <Opener {...opener} kind="menu">
-    {(anchor, close) => <Menu anchor={anchor} label={opener.label} items={items()} onClose={close} {...(opener.align === undefined ? {} : { align: opener.align })} />}
-  </Opener>;
-}
-
-/** A button that opens a popover; `content` gets what closes it. */
-export function PopoverButton({ content, boxClass, ...opener }: OpenerProps & { content: (close: () => void) => ComponentChildren; boxClass?: string }) {
-  return <Opener {...opener} kind="dialog">
-    {(anchor, close) => <Popover anchor={anchor} label={opener.label} onClose={close} {...(opener.align === undefined ? {} : { align: opener.align })}
-      {...(boxClass === undefined ? {} : { class: boxClass })}>{content(close)}</Popover>}
-  </Opener>;
 }

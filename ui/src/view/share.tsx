@@ -10,7 +10,7 @@ import { resolveRange } from '../time/range';
 import { zoneName } from '../time/zone';
 import { copied, copyLineLink, copyLines, linesText, linkTo, nowNs, placeOf } from './actions';
 import { curlCommand, kubectlCommand, logcliCommand } from './commands';
-import { MenuButton, type MenuItem } from './menu';
+import type { MenuItem } from './opener';
 
 export interface ShareProps {
   /** The lines that are ticked, in order. */
@@ -19,11 +19,7 @@ export interface ShareProps {
   readonly focused?: Line;
 }
 
-export function ShareMenu(props: ShareProps) {
-  return <MenuButton label="Share" hasArrow align="end" items={() => items(props)} />;
-}
-
-function items({ selected, focused }: ShareProps): MenuItem[] {
+export function shareItems({ selected, focused }: ShareProps): MenuItem[] {
   const copyLink = (text: string, what: string) => void copied(copyText(text), what);
   const { to } = address.value;
   // Ticked lines go along with every link to the view.

@@ -9,7 +9,6 @@ import { nowNs } from './actions';
 import { zone, zoomTo } from './asked';
 import { Icon } from './icon';
 import { Later } from './later';
-import { Popover } from './menu';
 
 const RECENT_KEY = 'monitoring-rs.ranges';
 const RECENT_MAX = 5;
@@ -62,8 +61,8 @@ export function TimeBox() {
       onClick={() => (isTimeOpen.value = !isTimeOpen.value)}>
       <Icon name="clock" class="time-icon" /><span class="clip">{words}</span><Icon name="down" class="arrow" />
     </button>
-    {isTimeOpen.value && button.current !== null && <Popover anchor={button.current} label="Time range" align="end" class="time"
-      onClose={() => (isTimeOpen.value = false)}><Later>{({ TimeForm }) => <TimeForm onChoose={choose} recent={recent()} />}</Later></Popover>}
+    {isTimeOpen.value && button.current !== null && <Later>{({ Popover, TimeForm }) => <Popover anchor={button.current!} label="Time range" align="end" class="time"
+      onClose={() => (isTimeOpen.value = false)}><TimeForm onChoose={choose} recent={recent()} /></Popover>}</Later>}
   </>;
 }
 

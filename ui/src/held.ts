@@ -1,0 +1,38 @@
+// Keys that are pressed while a part of the page that they are for is still being loaded: they are kept, and pressed again when it is there.
+import { isTextBox } from './keys';
+
+/** When the part has been drawn and has taken the focus. */
+const DRAWN_MS = 100;
+
+let held: KeyboardEvent[] = [];
+
+function hold(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTextBox(event.target)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  held.push(event);
+}
+
+/** Keeps keys from now on, but for those typed into a text box. */
+export function holdKeys(): void {
+  addEventListener('keydown', hold, true);
+}
+
+/** Ends that; `isDrawn` says whether there is something to press them for. */
+export function releaseKeys(isDrawn: boolean): void {
+  setTimeout(() => {
+    removeEventListener('keydown', hold, true);
+    const keys = isDrawn ? held : [];
+    held = [];
+    keys.forEach(press);
+  }, DRAWN_MS);
+}
+
+/** What the browser would do with a key, as far as forms, buttons and texts need it. */
+function press({ key, shiftKey }: KeyboardEvent): void {
+  const target = document.activeElement ?? document.body;
+  if (!target.dispatchEvent(new KeyboardEvent('keydown', { key, shiftKey, bubbles: true, cancelable: true }))) return;
+  if (isTextBox(target) && [...key].length === 1) document.execCommand('insertText', false, key);
+  else if (key === 'Enter' && target instanceof HTMLInputElement) target.form?.requestSubmit();
+  else if (key === 'Enter' && target instanceof HTMLElement) target.click();
+}
