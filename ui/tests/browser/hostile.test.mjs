@@ -28,7 +28,7 @@ async function strangers(page) {
         if (name.startsWith('on') || name === 'srcdoc' || name === 'formaction') found.push(`${element.localName} ${name}`);
         if (name === 'href' && /^\s*(javascript|data|vbscript|blob|file):/i.test(value) && element.id !== 'favicon') found.push(`${element.localName} href ${value}`);
       }
-      if (element.localName === 'a' && element.origin !== location.origin && !/noopener noreferrer/.test(element.rel)) found.push(`link ${element.href}`);
+      if (element.localName === 'a' && element.hasAttribute('href') && element.origin !== location.origin && !/noopener noreferrer/.test(element.rel)) found.push(`link ${element.href}`);
     }
     if (document.scripts.length !== 1) found.push(`${document.scripts.length} scripts`);
     if ({}.polluted !== undefined) found.push('a polluted prototype');
