@@ -141,10 +141,12 @@ function NothingFound({ session }: { session: LogSession }) {
   const bounds = session.bounds.value;
   const range = bounds ?? resolveRange(from, to, nowNs());
   const length = range.end - range.start;
-  const wider = to === 'now' ? WIDER.filter(([text, seconds]) => from !== 'all' && (text === 'all' || seconds * 1_000_000_000n > length)) : [];
   const now = nowNs();
   const words = describeRange(from, to, zone.value, now);
-  const within = from === 'all' ? 'at all' : /^Last/.test(words) ? `in the ${words.toLowerCase()}` : `in ${words}`;
+  // The default range was made wider already.
+  const isAll = from === 'all' || length > 2n * (resolveRange(from, to, now).end - resolveRange(from, to, now).start);
+  const within = isAll ? 'at all' : words === 'Last 1 h' ? 'in the last hour' : /^Last/.test(words) ? `in the ${words.toLowerCase()}` : `in ${words}`;
+  const wider = to === 'now' && !isAll ? WIDER.filter(([text, seconds]) => text === 'all' || seconds * 1_000_000_000n > length) : [];
   const texts = all.filter(({ kind }) => kind !== 'label').map(({ text }) => text);
   const subjects = subject.value === 'All logs' ? '' : ` of ${subject.value}`;
   useEffect(() => announce('No line found'), []);
