@@ -210,7 +210,14 @@ export class Live {
     const { store } = this;
     const last = store.count > 0 ? store.timeAt(store.count - 1) : undefined;
     if (last === undefined) return entries;
-    return entries.filter((entry) => 'kind' in entry || entry.time > last || store.indexOfId(lineId(entry)) < 0);
+    const ids = new Set<string>();
+    return entries.filter((entry) => {
+      if ('kind' in entry || entry.time > last) return true;
+      const id = lineId(entry);
+      const isNew = !ids.has(id) && store.indexOfId(id) < 0;
+      ids.add(id);
+      return isNew;
+    });
   }
 
   /** Counts lines that are not kept, and says so behind the last one that is. */

@@ -112,6 +112,7 @@ export class LogSession {
 
   readonly #onChange = ({ at, removed, inserted }: Change): void => {
     this.count.value = this.store.count;
+    if (inserted > 0 && this.state.peek() === 'empty') this.state.value = 'ready';
     const target = this.target.peek();
     if (target >= at) this.target.value = target < at + removed ? -1 : target + inserted - removed;
   };

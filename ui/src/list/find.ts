@@ -2,6 +2,12 @@
 import type { Span } from '../text/display';
 import type { Find } from './options';
 
+/** What a text in the box, or the address's `find`, means; `null` for nothing. */
+export function findOf(text: string): Find | null {
+  const regexp = /^\/(.+)\/$/s.exec(text);
+  return text === '' ? null : regexp === null ? { text, isRegexp: false } : { text: regexp[1]!, isRegexp: true };
+}
+
 /** Characters of a row that a regular expression is run over: it may take long. */
 const REGEXP_CHARS_MAX = 4096;
 /** Hits that are coloured in one row. */

@@ -14,6 +14,8 @@ export interface Change {
 
 /** More lines than this are put into chunks of their own instead of moving those behind them. */
 const INSERT_MAX = 500;
+/** Lines of one time among which the place of a late one is looked for. */
+const LATE_LOOK_MAX = 1000;
 
 /** Where a line is: the slot of the chunk with this number. */
 interface Place {
@@ -246,13 +248,25 @@ export class LineStore {
     const sorted = [...lines].sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
     for (let from = 0; from < sorted.length;) {
       const first = sorted[from] as Line;
-      const at = this.indexAtTime(first.time + 1n);
+      const at = this.#indexForLate(first);
       const limit = at < this.#count ? this.timeAt(at) : undefined;
       let to = from + 1;
       while (to < sorted.length && (limit === undefined || (sorted[to] as Line).time < limit)) to += 1;
       this.insertAt(at, sorted.slice(from, to), true);
       from = to;
     }
+  }
+
+  /** Behind all that are not younger; of the line's own stream behind those with a smaller `n`. */
+  #indexForLate(line: Line): number {
+    let found = this.indexAtTime(line.time + 1n);
+    const stream = this.#streamIndex.get(line.stream.id);
+    for (let index = found - 1; index >= Math.max(0, found - LATE_LOOK_MAX); index -= 1) {
+      const { chunk, slot } = this.placeOf(index);
+      if (chunk.times[slot] !== line.time) break;
+      if (chunk.streams[slot] === stream && (chunk.n[slot] as number) > line.n) found = index;
+    }
+    return found;
   }
 
   /** Adds entries as they come live: in order at the end, late ones where they belong. */
