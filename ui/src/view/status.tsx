@@ -26,13 +26,13 @@ export function Status() {
   return <div class="status">
     <header class={`verdict verdict-${verdict.kind}`}>
       <h1><span class={`dot dot-${verdict.kind}`} aria-hidden="true" />{verdict.words}</h1>
-      {now !== null && <p class="muted">monitoring-rs {now.version} ({now.commit.slice(0, 7)}) · up {formatDuration(BigInt(now.uptime_seconds) * SECOND)} · {now.collector} <code>{now.root}</code>
+      {now !== null && <p class="muted">monitoring-rs {now.version}{now.commit !== 'unknown' && ` (${now.commit.slice(0, 7)})`} · up {formatDuration(BigInt(now.uptime_seconds) * SECOND)} · {now.collector} <code>{now.root}</code>
         {' '}· data <code>{now.data_directory}</code></p>}
       {statusError.value !== '' && <p class="danger">{statusError.value} {now !== null && 'What follows is what it said last.'}</p>}
     </header>
     {now !== null && <>
       <FirstMinutes />
-      <div class="cards"><Balance now={now} /><Kept now={now} /><Now now={now} /><Clients now={now} /></div>
+      <div class="cards"><Balance now={now} /><Kept now={now} /><Now now={now} />{(now.queries ?? now.tails) !== undefined && <Clients now={now} />}</div>
       <Problems now={now} />
       <Sources sources={now.sources ?? []} />
       <p class="status-foot muted">Also as <a href="../status">JSON</a>, for <a href="../metrics">Prometheus</a>, and at <code>/readyz</code>.</p>
