@@ -5,15 +5,21 @@ export { Detail } from './view/detail';
 export { DownloadForm } from './view/download';
 export { Editor } from './view/editor';
 export { ChipEdit, FilterForm } from './view/filter';
+export { Finder } from './view/finder';
+export { FindLines } from './view/findlines';
 export { Help } from './view/help';
-export { LineMenu } from './view/linemenu';
+export { LineActions } from './view/lineactions';
+export { registerLogsKeys } from './view/logskeys';
 export { Menu, Popover } from './view/menu';
 export { Patterns } from './view/patterns';
 export { PreferencesForm } from './view/preferencesform';
 export { shareItems } from './view/share';
+export { Sidebar } from './view/sidebar';
+export { Empty, Notices } from './view/states';
 export { Status } from './view/status';
 export { StreamPicker } from './view/streams';
 export { GoToTime, TimeForm } from './view/timeform';
+export { viewItems } from './view/viewitems';
 
 /** The build that this file is of. */
 export const build = BUILD;

@@ -2,7 +2,7 @@
 import { computed, effect, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { registerKeys } from '../keys';
-import { contains, matcherOf } from '../list/find';
+import { contains, findOf, matcherOf } from '../list/find';
 import { LineList, type ListOptions } from '../list/list';
 import type { LineStore } from '../list/store';
 import { StreamTags } from '../list/tags';
@@ -17,7 +17,7 @@ import { display } from '../text/display';
 import { formatFull } from '../time/format';
 import { zoneName } from '../time/zone';
 import { isContextWide } from './actions';
-import { FindBar, findOf } from './find';
+import { FindBar } from './find';
 import { Icon } from './icon';
 import type { Anchor } from './opener';
 import '../style/detail.css';

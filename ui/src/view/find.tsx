@@ -1,19 +1,10 @@
 // The box to find within what is shown: hits are coloured, nothing is hidden.
 import { useEffect, useRef } from 'preact/hooks';
 import { registerKeys } from '../keys';
-import type { Find } from '../list/options';
 import { formatCount } from '../time/format';
 import { announce } from './announce';
 import { Icon } from './icon';
 import '../style/detail.css';
-
-export type { Find };
-
-/** What a text in the box, or the address's `find`, means; `null` for nothing. */
-export function findOf(text: string): Find | null {
-  const regexp = /^\/(.+)\/$/s.exec(text);
-  return text === '' ? null : regexp === null ? { text, isRegexp: false } : { text: regexp[1]!, isRegexp: true };
-}
 
 export interface FindProps {
   /** As the address has it: a text, or `/re/`. */

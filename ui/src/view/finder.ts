@@ -2,7 +2,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { fetchLines } from '../api/lines';
 import { countLines } from '../api/loki';
-import { contains, matcherOf } from '../list/find';
+import { contains, findOf, matcherOf } from '../list/find';
 import type { LineList } from '../list/list';
 import { searchWithin } from '../logql/any';
 import type { LineFilter } from '../logql/query';
@@ -11,7 +11,6 @@ import type { LogSession } from '../session';
 import { go } from '../route';
 import { address, notify } from '../state';
 import { logql } from './asked';
-import { findOf } from './find';
 
 /** Work between two frames. */
 const SLICE_MS = 5;

@@ -6,39 +6,51 @@ import { holdKeys, releaseKeys } from '../held';
 
 export type Parts = typeof import('../later');
 
-const parts = signal<Parts | null>(null);
-const hasFailed = signal(false);
-/** How often loading was tried; `isLoading` while it is. */
+/** How soon loading is tried again by itself. */
+const AGAIN_MS = 5_000;
+
+/** `null` until they are loaded. */
+export const parts = signal<Parts | null>(null);
+/** Why they are not. */
+const failure = signal('');
 let tries = 0;
 let isLoading = false;
 
-/** Loads once more under another name: browsers remember that a module could not be loaded. */
 function load(): Promise<Parts> {
   tries += 1;
-  return tries === 1 ? import('../later') : import(/* @vite-ignore */ new URL(`later.js?${tries}`, import.meta.url).href) as Promise<Parts>;
+  // Once more under another name: browsers remember that a module could not be loaded.
+  return tries === 1 ? import('../later') : import(/* @vite-ignore */ import.meta.url.replace(/[^/]*$/, `later.js?${tries}`)) as Promise<Parts>;
 }
 
-export function loadLater(): void {
+export async function loadLater(): Promise<void> {
   if (isLoading || parts.peek() !== null) return;
   isLoading = true;
-  hasFailed.value = false;
-  load().then((loaded) => {
-    // An agent that was updated meanwhile gives a file that does not fit this one.
+  try {
+    const loaded = await load();
+    // The file of another build does not fit this one.
     if (loaded.build === BUILD) parts.value = loaded;
-    else hasFailed.value = true;
-  }, () => (hasFailed.value = true)).finally(() => {
-    isLoading = false;
-    releaseKeys(parts.peek() !== null);
-  });
+    else failure.value = 'The agent was updated.';
+  } catch {
+    failure.value = 'This part could not be loaded.';
+    setTimeout(() => void loadLater(), AGAIN_MS);
+  }
+  isLoading = false;
+  releaseKeys(parts.peek() !== null);
+}
+
+interface Props {
+  readonly children: (parts: Parts) => ComponentChildren;
+  /** What stands there until then. */
+  readonly wait?: ComponentChildren;
 }
 
 /** Draws what needs one of the parts, as soon as they are there. Keys that are pressed before are for it. */
-export function Later({ children }: { children: (parts: Parts) => ComponentChildren }) {
+export function Later({ children, wait }: Props) {
   useEffect(() => {
-    loadLater();
+    void loadLater();
     if (isLoading) holdKeys();
   }, []);
   if (parts.value !== null) return <>{children(parts.value)}</>;
-  return hasFailed.value ? <p class="pane-words danger" role="alert">This part could not be loaded.{' '}
-    <button type="button" class="link" onClick={loadLater}>Try again</button>, or <button type="button" class="link" onClick={() => location.reload()}>load the page anew</button>.</p> : null;
+  return failure.value === '' ? <>{wait}</> : <p class="pane-words danger" role="alert">{failure.value} <button type="button" class="link"
+    onClick={() => location.reload()}>Load the page anew</button></p>;
 }

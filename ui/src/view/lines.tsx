@@ -1,6 +1,7 @@
 // The list of lines of the answer: ties the session to the list, and puts over it what belongs to both.
 import { effect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { findOf } from '../list/find';
 import { LineList, type ListOptions } from '../list/list';
 import type { Line } from '../model';
 import { theme } from '../preferences';
@@ -8,17 +9,15 @@ import { go, hrefOf } from '../route';
 import { address, preferences } from '../state';
 import { display } from '../text/display';
 import { type Field, readFields } from '../text/fields';
-import { labelName, withLevels, withLineFilter } from '../logql/clicks';
+import { labelName, withLevels } from '../logql/clicks';
 import { formatCount, formatFull } from '../time/format';
 import { copyLineLink, copyLines, linesText } from './actions';
 import { announce } from './announce';
 import { change, isPhone, zone } from './asked';
-import { FindBar, findOf } from './find';
-import { Finder, filterOf } from './finder';
 import { Icon } from './icon';
-import { Later } from './later';
+import { Later, parts } from './later';
 import type { LogsModel } from './logsmodel';
-import { Empty, Progress } from './states';
+import { Progress } from './progress';
 
 /** Texts whose fields are kept for the cells of columns. */
 const CELLS_KEPT = 300;
@@ -77,8 +76,16 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
       model.focus(store.lineAt(index), previous(index));
       model.isDetailOpen.value = true;
     };
-    const finder = new Finder(session, list);
     const ends = [
+      effect(() => {
+        if (parts.value === null) return undefined;
+        const finder = new parts.value.Finder(session, list);
+        model.finder.value = finder;
+        return () => {
+          model.finder.value = null;
+          finder.close();
+        };
+      }),
       session.connect(list),
       effect(() => list.setOptions(wanted())),
       effect(() => list.setOptions(notes(model))),
@@ -117,22 +124,21 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
       }),
     ];
     model.main.value = { list, session };
-    model.finder.value = finder;
     return () => {
       model.main.value = null;
-      model.finder.value = null;
-      finder.close();
       for (const end of ends) end();
       list.destroy();
     };
   }, []);
 
+  const finder = model.finder.value;
+  const isEmpty = session.state.value === 'gone' || (session.state.value === 'empty' && session.count.value === 0);
   const isStale = session.state.value === 'loading' && session.count.value > 0;
   return <section class={`lines${isHidden ? ' is-hidden' : ''}`} aria-label="Lines" inert={isHidden}>
     <Progress session={session} />
     <div ref={host} class={`lines-list${isStale ? ' is-stale' : ''}`} />
-    <Empty model={model} />
-    {model.finder.value?.isOpen.value === true && <Find model={model} finder={model.finder.value} />}
+    {isEmpty && <Later>{({ Empty }) => <Empty model={model} />}</Later>}
+    {finder?.isOpen.value === true && <Later>{({ FindLines }) => <FindLines model={model} finder={finder} />}</Later>}
     {model.isGoingToTime.value && <Later>{({ GoToTime }) => <GoToTime onTime={(time) => void model.goToTime(time)} onClose={() => (model.isGoingToTime.value = false)} />}</Later>}
     <div class="lines-over">
       <Flood model={model} />
@@ -140,27 +146,6 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
       <NewLines model={model} />
     </div>
   </section>;
-}
-
-function Find({ model, finder }: { model: LogsModel; finder: Finder }) {
-  const text = finder.text.value;
-  const error = finder.error.value;
-  const hits = finder.hits.value;
-  const { start, end } = model.session.ends.value;
-  const isAll = start === 'complete' && end !== 'more';
-  const total = isAll ? hits.length : finder.total.value;
-  const close = () => {
-    finder.isOpen.value = false;
-    go({ find: '' }, 'replace');
-    model.pane.peek()?.list.rowElement(model.pane.peek()!.list.focusedIndex)?.focus({ preventScroll: true });
-  };
-  const filter = filterOf(text);
-  return <div class="lines-find"><FindBar text={text} position={finder.position} total={total ?? (text === '' ? 0 : hits.length)} isAtLeast={total === null && !isAll}
-    onText={(find) => go({ find }, 'replace')} onMove={(step) => void finder.move(step)} onClose={close} {...(error === '' ? {} : { error })}
-    {...(filter === null ? {} : { onFilter: () => {
-      close();
-      change((query) => withLineFilter(query, filter));
-    } })} /></div>;
 }
 
 /** How many lines came while somebody reads further up; a click goes to them. */

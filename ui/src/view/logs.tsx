@@ -1,8 +1,11 @@
 // The log view: query bar, histogram, fields, lines, detail; and the glue between the address, the session and the list.
 import { effect } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
+import { sumTotal } from '../histogram/bins';
 import { status } from '../api/status';
 import { toNs } from '../api/streams';
+import { busy } from '../api/http';
+import { holdKeys } from '../held';
 import { prefer } from '../preferences';
 import { go } from '../route';
 import { address, isLive, preferences } from '../state';
@@ -11,17 +14,14 @@ import type { Range } from '../time/range';
 import { linesText, nowNs } from './actions';
 import { announce } from './announce';
 import { change, isMetricQuery, isPhone, logql, simple, subject, tab, zone } from './asked';
-import { chooseTab, isEditing, QueryBar, TABS } from './bar';
+import { isEditing, QueryBar } from './bar';
 import { Boundary } from './boundary';
 import { HistogramStrip } from './histogram';
 import { Icon } from './icon';
-import { Later, loadLater } from './later';
+import { Later, loadLater, parts } from './later';
 import { Lines } from './lines';
 import { LogsModel } from './logsmodel';
-import { foldNext, registerLogsKeys, selectedText, toggleFields, toggleLive } from './logskeys';
-import { MenuButton, type MenuItem, PopoverButton } from './opener';
-import { Sidebar } from './sidebar';
-import { Notices } from './states';
+import { MenuButton, PopoverButton } from './opener';
 import { topSlot } from './top';
 import '../style/logs.css';
 import '../style/bar.css';
@@ -30,12 +30,16 @@ import '../style/histogram.css';
 /** Widths of the plot are told apart by so many px: a few more or less need no new bars. */
 const WIDTH_STEP = 160;
 const TICK_MS = 1_000;
-/** When the rest of the page is loaded: after the first screen. */
+/** When the rest of the page is loaded at the latest: after the first lines. */
 const REST_MS = 600;
 
 export function Logs() {
   const model = useMemo(() => new LogsModel(), []);
-  useEffect(() => registerLogsKeys(model), []);
+  useEffect(() => effect(() => {
+    if (parts.value !== null) return parts.value.registerLogsKeys(model);
+    holdKeys();
+    return undefined;
+  }), []);
   useEffect(() => {
     topSlot.value = <LogsTop model={model} />;
     return () => {
@@ -47,79 +51,82 @@ export function Logs() {
   useEffect(() => feedHistogram(model), []);
   useEffect(() => announceState(model), []);
   useEffect(() => {
-    const timer = setTimeout(loadLater, REST_MS);
-    return () => clearTimeout(timer);
+    const timer = setTimeout(() => void loadLater(), REST_MS);
+    const stop = effect(() => {
+      const state = model.session.state.value;
+      if (state !== 'idle' && state !== 'loading') void loadLater();
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
   }, []);
 
   const { around } = address.value;
   const now = tab.value;
   const isContext = around !== '';
-  const focused = model.focused.value;
   const hasSidebar = preferences.value.sidebar && now === 'lines' && !isContext && !isPhone.value;
-  const hasDetail = model.isDetailOpen.value && focused !== null && now === 'lines';
-  const total = model.session.count.value;
-  const share = () => ({ selected: model.selectedCount.value > 0 ? model.selectedLines() : [], ...(focused === null ? {} : { focused: focused.line }) });
-  const retry = () => open(model);
+  const chosen = () => {
+    const focused = model.focused.peek();
+    return { selected: model.selectedLines(), ...(focused === null ? {} : { focused: focused.line }) };
+  };
+  const answer = () => {
+    const bins = model.histogram.bins.peek();
+    return bins === null ? {} : { lines: sumTotal(bins) };
+  };
 
-  return <div class={`logs${hasDetail ? ' has-detail' : ''}${hasSidebar ? ' has-sidebar' : ''}`}>
+  // What changes with each line or each scroll is read in the parts below, so that this one is drawn seldom.
+  return <div class={`logs${hasSidebar ? ' has-sidebar' : ''}`}>
     {!isContext && <div class="logs-head">
       <Boundary name="query bar">
         <QueryBar>
           <ViewMenu model={model} />
-          <MenuButton label="Share" hasArrow align="end" items={({ shareItems }) => shareItems(share())} />
-          <PopoverButton label="Download" hasArrow align="end"
-            content={({ DownloadForm }, close) => <DownloadForm {...share()} {...(total > 0 ? { lines: total } : {})} onDone={close} />} />
+          <MenuButton label="Share" hasArrow align="end" items={({ shareItems }) => shareItems(chosen())} />
+          <PopoverButton label="Download" hasArrow align="end" content={({ DownloadForm }, close) => <DownloadForm {...chosen()} {...answer()} onDone={close} />} />
         </QueryBar>
       </Boundary>
-      {now === 'lines' && !isMetricQuery.value && <Boundary name="histogram">
-        <HistogramStrip histogram={model.histogram} onScreen={model.onScreen.value} losses={model.losses.value} onWidth={(width) => setWidth(model, width)} />
-      </Boundary>}
+      {now === 'lines' && !isMetricQuery.value && <Boundary name="histogram"><HistogramStrip model={model} onWidth={(width) => setWidth(model, width)} /></Boundary>}
     </div>}
     <div class="logs-body">
       {hasSidebar && <Boundary name="fields"><Sidebar session={model.session} tags={model.tags} onClose={() => prefer({ sidebar: false })} isDrawer={false} /></Boundary>}
       <div class="logs-main">
-        {!isContext && <Notices model={model} onRetry={retry} onEdit={() => (isEditing.value = true)} />}
+        {!isContext && <Notices model={model} onRetry={() => open(model)} onEdit={() => (isEditing.value = true)} />}
         <div class="logs-panes">
           <Boundary name="lines"><Lines model={model} isHidden={isContext || now !== 'lines'} /></Boundary>
           {!isContext && now === 'patterns' && <section class="pane" aria-label="Patterns"><Boundary name="patterns"><Later>{({ Patterns }) => <Patterns />}</Later></Boundary></section>}
           {!isContext && now === 'chart' && <section class="pane" aria-label="Chart"><Boundary name="chart"><Later>{({ Chart }) => <Chart />}</Later></Boundary></section>}
-          {isContext && <Boundary name="context"><Later>{({ ContextView }) => <ContextView key={around} id={around} backTo={linesText(total)}
-            onFocus={(line, previous) => model.focus(line, previous)} onOpen={(line, previous) => {
-              model.focus(line, previous);
-              model.isDetailOpen.value = true;
-            }} onMenu={(line, anchor) => (anchor instanceof Element ? (model.menu.value = { line, index: -1, anchor }) : undefined)}
-            onReady={(pane) => (model.context.value = pane)} onBack={() => go({ around: '' })} />}</Later></Boundary>}
+          {isContext && <Boundary name="context"><Around model={model} id={around} key={around} /></Boundary>}
         </div>
       </div>
-      {hasDetail && <Boundary name="detail"><Later>{({ Detail }) => <Detail line={focused.line} {...(focused.previous === undefined ? {} : { previous: focused.previous })}
-        onClose={() => closeDetail(model)} onMove={(step) => model.move(step)} />}</Later></Boundary>}
+      {now === 'lines' && <Boundary name="detail"><DetailPane model={model} /></Boundary>}
     </div>
     {isPhone.value && model.isDrawerOpen.value && <Sidebar session={model.session} tags={model.tags} onClose={() => (model.isDrawerOpen.value = false)} isDrawer />}
     <Actions model={model} />
   </div>;
 }
 
+function DetailPane({ model }: { model: LogsModel }) {
+  const focused = model.focused.value;
+  if (!model.isDetailOpen.value || focused === null) return null;
+  return <Later>{({ Detail }) => <Detail line={focused.line} {...(focused.previous === undefined ? {} : { previous: focused.previous })}
+    onClose={() => closeDetail(model)} onMove={(step) => model.move(step)} />}</Later>;
+}
+
+function Around({ model, id }: { model: LogsModel; id: string }) {
+  // Of the moment when the lines were left.
+  const backTo = useMemo(() => linesText(model.session.count.peek()), []);
+  return <Later>{({ ContextView }) => <ContextView id={id} backTo={backTo} onFocus={(line, previous) => model.focus(line, previous)}
+    onOpen={(line, previous) => {
+      model.focus(line, previous);
+      model.isDetailOpen.value = true;
+    }} onMenu={(line, anchor) => (anchor instanceof Element ? (model.menu.value = { line, index: -1, anchor }) : undefined)}
+    onReady={(pane) => (model.context.value = pane)} onBack={() => go({ around: '' })} />}</Later>;
+}
+
 function closeDetail(model: LogsModel): void {
   model.isDetailOpen.value = false;
   const list = model.pane.peek()?.list;
   list?.rowElement(list.focusedIndex)?.focus({ preventScroll: true });
-}
-
-function Actions({ model }: { model: LogsModel }) {
-  const menu = model.menu.value;
-  if (menu === null) return null;
-  return <Later>{({ LineMenu }) => <LineMenu line={menu.line} anchor={menu.anchor} selection={selectedText()} onClose={() => (model.menu.value = null)}
-    onOpen={() => {
-      const pane = model.pane.peek();
-      model.focus(menu.line, menu.index > 0 ? pane?.session.store.lineAt(menu.index - 1) : undefined);
-      model.isDetailOpen.value = true;
-    }} onTick={() => {
-      const list = model.pane.peek()?.list;
-      if (list === undefined || menu.index < 0) return;
-      list.selection.toggle(menu.index);
-      list.emit('select', undefined);
-      list.setCurrent(list.current);
-    }} />}</Later>;
 }
 
 /** Asks for what the address says. */
@@ -238,31 +245,7 @@ function LiveButton({ model }: { model: LogsModel }) {
   const state = connection.value;
   const words = { live: 'Live', paused: 'Paused', reconnecting: 'Reconnecting…', off: 'Live' }[state];
   const title = { live: 'Pause (Space)', paused: 'Follow again (Space)', reconnecting: 'Try now', off: 'Follow new lines (Space)' }[state];
-  return <button type="button" class={`button live-button is-${state}`} aria-pressed={state === 'live'} title={title} onClick={() => toggleLive(model)}>
+  return <button type="button" class={`button live-button is-${state}`} aria-pressed={state === 'live'} title={title} onClick={() => model.toggleLive()}>
     {state === 'paused' ? <Icon name="pause" /> : <span class="live-sign" aria-hidden="true" />}{words}
   </button>;
-}
-
-/** How lines are shown, for those who do not know the keys. */
-function ViewMenu({ model }: { model: LogsModel }) {
-  const items = (): MenuItem[] => {
-    const { wrap, show, fold } = address.value;
-    const now = preferences.value;
-    const isWrapped = wrap ?? now.wrap;
-    const isRaw = (show ?? now.show) === 'raw';
-    const check = (label: string, keys: string, isChecked: boolean, run: () => void): MenuItem => ({ label, keys, isChecked, run });
-    // A phone has no room for tabs.
-    const tabs = isPhone.peek() ? TABS.map(([name, label]): MenuItem => ({ label, isChecked: tab.peek() === name, run: () => chooseTab(name) })) : [];
-    return [
-      ...tabs,
-      check('Wrap long lines', 'w', isWrapped, () => go({ wrap: !isWrapped }, 'replace')),
-      check('Raw text', 'r', isRaw, () => go({ show: isRaw ? 'smart' : 'raw' }, 'replace')),
-      check('Terminal colours', 'a', now.ansi, () => prefer({ ansi: !now.ansi })),
-      check('Times within the text', 'T', now.ownTimes, () => prefer({ ownTimes: !now.ownTimes })),
-      { ...check(fold === 'numbers' ? 'Fold repeats, but for numbers' : 'Fold repeats', 'd', fold !== 'no', foldNext) },
-      { ...check('Fields', 'b', isPhone.peek() ? model.isDrawerOpen.peek() : now.sidebar, () => toggleFields(model)), isApart: true },
-      check('Histogram', 'H', now.histogram !== 'hidden', () => prefer({ histogram: now.histogram === 'hidden' ? 'normal' : 'hidden' })),
-    ];
-  };
-  return <MenuButton label="View" hasArrow items={items} align="end" title="How lines are shown" />;
 }

@@ -5,12 +5,13 @@ import { minLevelOf, textFilter, withLineFilter, withMinLevel } from '../logql/c
 import type { Level } from '../model';
 import { prefer } from '../preferences';
 import { go } from '../route';
-import { address, isLive, notify, preferences } from '../state';
+import { address, notify, preferences } from '../state';
 import { copyLineLink, copyLines, openContext } from './actions';
-import { ask, change, isMetricQuery, isPhone, tab, unzoom } from './asked';
+import { ask, change, isMetricQuery, tab, unzoom } from './asked';
 import { moveToError } from './finder';
 import { growHistogram, hideHistogram } from './histogram';
 import type { LogsModel } from './logsmodel';
+import { foldNext, toggleFields } from './viewitems';
 
 const LEVEL_KEYS: readonly Level[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 const QUERIES_MAX = 50;
@@ -21,25 +22,6 @@ export function selectedText(): string {
   const node = selection?.anchorNode;
   const element = node instanceof Element ? node : node?.parentElement;
   return element?.closest('[role=grid]') == null ? '' : (selection?.toString().split('\n')[0] ?? '').trim();
-}
-
-/** Pauses, or follows from the end on; where the view is not live, makes it so. */
-export function toggleLive(model: LogsModel): void {
-  const { session } = model;
-  const connection = session.connection.peek();
-  if (connection === 'off') {
-    go({ to: 'now', live: true, at: '', around: '', ...(isLive.peek() || address.peek().to === 'now' ? {} : { from: '1h' }) });
-  } else if (connection === 'live' && model.isPinned.peek()) {
-    session.pause();
-  } else {
-    session.resume();
-    void model.goToEnd();
-  }
-}
-
-export function toggleFields(model: LogsModel): void {
-  if (isPhone.peek()) model.isDrawerOpen.value = !model.isDrawerOpen.peek();
-  else prefer({ sidebar: !preferences.peek().sidebar });
 }
 
 export function registerLogsKeys(model: LogsModel): () => void {
@@ -83,7 +65,7 @@ export function registerLogsKeys(model: LogsModel): () => void {
 
   const ends = [
     registerKeys('Lines', [
-      { keys: ['Space'], does: 'pause, follow', run: () => toggleLive(model) },
+      { keys: ['Space'], does: 'pause, follow', run: () => model.toggleLive() },
       { keys: ['G', 'End'], does: 'last line, and follow', run: () => {
         model.session.resume();
         void model.goToEnd();
@@ -164,13 +146,4 @@ export function registerLogsKeys(model: LogsModel): () => void {
     stop();
     for (const end of ends) end();
   };
-}
-
-const FOLDS = ['no', 'exact', 'numbers'] as const;
-
-/** Off, exact, but for numbers. */
-export function foldNext(): void {
-  const next = FOLDS[(FOLDS.indexOf(address.peek().fold) + 1) % FOLDS.length]!;
-  go({ fold: next }, 'replace');
-  notify({ no: 'Repeats are shown', exact: 'Lines that are the same are one', numbers: 'Lines that are the same but for numbers are one' }[next]);
 }

@@ -5,6 +5,8 @@ import type { LineList } from '../list/list';
 import { StreamTags } from '../list/tags';
 import type { Line } from '../model';
 import { LogSession } from '../session';
+import { go } from '../route';
+import { address, isLive } from '../state';
 import type { Range } from '../time/range';
 import type { Finder } from './finder';
 
@@ -90,6 +92,20 @@ export class LogsModel {
     if (index < 0) return;
     pane.list.scrollToIndex(index, 'center');
     pane.list.focus(index);
+  }
+
+  /** Pauses, or follows from the end on; where the view is not live, makes it so. */
+  toggleLive(): void {
+    const { session } = this;
+    const connection = session.connection.peek();
+    if (connection === 'off') {
+      go({ to: 'now', live: true, at: '', around: '', ...(isLive.peek() || address.peek().to === 'now' ? {} : { from: '1h' }) });
+    } else if (connection === 'live' && this.isPinned.peek()) {
+      session.pause();
+    } else {
+      session.resume();
+      void this.goToEnd();
+    }
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-// What stands over the list, or in its place, when there is something to say: progress, nothing found, errors, answers that are not whole.
+// What stands over the list, or in its place, when there is something to say: nothing found, errors, answers that are not whole.
 import { useEffect, useState } from 'preact/hooks';
 import { busy } from '../api/http';
 import { countLines } from '../api/loki';
@@ -9,7 +9,7 @@ import type { ServerError } from '../model';
 import { go } from '../route';
 import type { LogSession, Partial as PartialAnswer } from '../session';
 import { address } from '../state';
-import { formatBytes, formatCount, formatFull, formatTime } from '../time/format';
+import { formatCount, formatFull } from '../time/format';
 import { describeRange, resolveRange } from '../time/range';
 import { linesText, nowNs } from './actions';
 import { announce } from './announce';
@@ -19,9 +19,6 @@ import { placed } from '../api/loki';
 import { Icon } from './icon';
 import type { LogsModel } from './logsmodel';
 import { Tokens, wrongAt } from './tokens';
-
-/** When words are added to the bar that says that something is under way. */
-const WORDS_MS = 1_000;
 
 /** Strips above the list; each says one thing and what can be done. */
 export function Notices({ model, onRetry, onEdit }: { model: LogsModel; onRetry: () => void; onEdit: () => void }) {
@@ -86,27 +83,6 @@ function Cut({ partial, session }: { partial: PartialAnswer; session: LogSession
     {reason !== 'unreadable' && <button type="button" class="button bordered small" onClick={() => session.continue()}>Continue</button>}
     {reason === 'time' && <button type="button" class="button small" onClick={() => document.querySelector<HTMLElement>('.time-button')?.click()}>Narrow the range</button>}
   </p>;
-}
-
-/** A thin bar while lines are looked for; after a second how far that is. */
-export function Progress({ session }: { session: LogSession }) {
-  const isLoading = session.state.value === 'loading';
-  const [hasWords, setWords] = useState(false);
-  useEffect(() => {
-    setWords(false);
-    if (!isLoading) return undefined;
-    const timer = setTimeout(() => setWords(true), WORDS_MS);
-    return () => clearTimeout(timer);
-  }, [isLoading]);
-  if (!isLoading) return null;
-  const seen = session.progress.value;
-  return <>
-    <div class="progress" role="progressbar" aria-label="Loading lines" />
-    {hasWords && <p class="progress-words" role="status">
-      {seen === null ? 'Looking…' : `Looked at ${formatBytes(seen.bytes)}, back to ${formatTime(seen.backTo, 'date', zone.value).replace(/\.\d+$/, '')}`}
-      <button type="button" class="button bordered small" onClick={() => session.stop()}>Stop</button>
-    </p>}
-  </>;
 }
 
 /** In the list's place. */

@@ -1,6 +1,6 @@
 // What the box to find means.
 import { describe, expect, it } from 'vitest';
-import { findOf } from '../../src/view/find';
+import { findOf } from '../../src/list/find';
 
 describe('findOf', () => {
   it('reads texts and expressions', () => {
