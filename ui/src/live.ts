@@ -212,7 +212,7 @@ export class Live {
     if (last === undefined) return entries;
     const ids = new Set<string>();
     return entries.filter((entry) => {
-      if ('kind' in entry || entry.time > last) return true;
+      if ('kind' in entry || entry.time >= last) return true;
       const id = lineId(entry);
       const isNew = !ids.has(id) && store.indexOfId(id) < 0;
       ids.add(id);

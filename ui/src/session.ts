@@ -208,7 +208,7 @@ export class LogSession {
   }
 
   #begin({ start, end, now, version }: Begin): void {
-    if (!this.#isAround) this.bounds.value ??= { start: start ?? 0n, end: end === undefined || end > now ? now : end };
+    if (!this.#isAround) this.bounds.value ??= { start: start === undefined || start < 0n ? 0n : start, end: end === undefined || end > now ? now : end };
     this.#sawVersion(version);
   }
 

@@ -125,13 +125,13 @@ export class LineStore {
     const [streamId = '', time = '', n = '', check = ''] = id.split('.');
     const stream = this.#streamIndex.get(streamId);
     if (stream === undefined || !/^-?\d{1,20}$/.test(time)) return -1;
-    const at = BigInt(time);
+    const [at, number, checked] = [BigInt(time), Number(n), parseInt(check, 16)];
     let nearly = -1;
     for (let index = this.indexAtTime(at); index < this.#count; index += 1) {
       const { chunk, slot } = this.placeOf(index);
       if (chunk.times[slot] !== at) break;
-      if (chunk.streams[slot] !== stream || hex(chunk.checks[slot] as number) !== check) continue;
-      if (String(chunk.n[slot]) === n) return index;
+      if (chunk.checks[slot] !== checked || chunk.streams[slot] !== stream) continue;
+      if (chunk.n[slot] === number) return index;
       // Retention shifts `n`; the check still tells.
       nearly = index;
     }

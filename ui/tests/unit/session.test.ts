@@ -236,7 +236,7 @@ describe('live', () => {
     await opened({ live: true });
     await until(() => server.sockets.length === 1);
     server.write([lines[10]!]);
-    server.write([lines[10]!, lines[29]!]);
+    server.write([lines[10]!, lines[20]!]);
     await until(() => session.store.count === 30);
     expect(held()).toEqual(from(0, 30));
   });
