@@ -2,26 +2,23 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { AXIS, barAt, draw, type Palette, rangeOf, readPalette } from '../histogram/draw';
 import { type Bins, partsOf, startOf } from '../histogram/bins';
-import type { Histogram } from '../histogram/model';
-import type { LevelGroup } from '../model';
+import { LEVEL_GROUPS, type LevelGroup } from '../model';
 import { prefer, theme } from '../preferences';
 import { preferences } from '../state';
 import { formatCount, formatDuration } from '../time/format';
-import { absolute, type Range } from '../time/range';
+import { absolute } from '../time/range';
 import { localParts } from '../time/zone';
 import { change, isPhone, zone, zoomTo } from './asked';
 import { Mark } from './icon';
 import { Legend, levelsOfGroup } from './legend';
+import type { LogsModel } from './logsmodel';
 import { withLevels } from '../logql/clicks';
 
 /** Pointer movements that are still a click, in px. */
 const CLICK_PX = 4;
 
 interface Props {
-  readonly histogram: Histogram;
-  /** Times of the lines on screen. */
-  readonly onScreen: Range | null;
-  readonly losses: readonly bigint[];
+  readonly model: LogsModel;
   readonly onWidth: (width: number) => void;
 }
 
@@ -34,11 +31,11 @@ export function hideHistogram(): void {
   prefer({ histogram: preferences.value.histogram === 'hidden' ? 'normal' : 'hidden' });
 }
 
-export function HistogramStrip({ histogram, onScreen, losses, onWidth }: Props) {
+export function HistogramStrip({ model, onWidth }: Props) {
   const size = preferences.value.histogram;
   return <section class={`histo histo-${size}`} aria-label="Lines over time">
-    <Legend histogram={histogram} />
-    {size !== 'hidden' && <Plot {...{ histogram, onScreen, losses, onWidth }} />}
+    <Legend histogram={model.histogram} />
+    {size !== 'hidden' && <Plot model={model} onWidth={onWidth} />}
   </section>;
 }
 
@@ -71,7 +68,7 @@ function countsOf(bins: Bins, from: number, to: number): { total: number; parts:
     total += bins.total[bar]!;
     for (const { group, lines } of partsOf(bins, bar)) if (group !== null) counts.set(group, (counts.get(group) ?? 0) + lines);
   }
-  return { total, parts: [...counts].map(([group, lines]) => ({ group, lines })) };
+  return { total, parts: LEVEL_GROUPS.flatMap((group) => (counts.has(group) ? [{ group, lines: counts.get(group)! }] : [])) };
 }
 
 function valueText(bins: Bins, from: number, to: number): string {
@@ -86,7 +83,10 @@ interface Brush {
   readonly isMove: boolean;
 }
 
-function Plot({ histogram, onScreen, losses, onWidth }: Props) {
+function Plot({ model, onWidth }: Props) {
+  const { histogram } = model;
+  const onScreen = model.onScreen.value;
+  const losses = model.losses.value;
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const palette = useRef<{ theme: string; palette: Palette } | null>(null);
@@ -226,7 +226,7 @@ function ordered(a: number, b: number): [number, number] {
   return a <= b ? [a, b] : [b, a];
 }
 
-const TIP_WIDTH = 176;
+const TIP_WIDTH = 190;
 
 /** What the bars at the pointer hold. */
 function Tip({ bins, from, to, width, isBrush }: { bins: Bins; from: number; to: number; width: number; isBrush: boolean }) {
@@ -235,7 +235,7 @@ function Tip({ bins, from, to, width, isBrush }: { bins: Bins; from: number; to:
   const left = middle + TIP_WIDTH / 2 > width ? width - TIP_WIDTH : middle - TIP_WIDTH / 2;
   const length = BigInt(to - from + 1) * bins.step;
   return <div class="histo-tip" style={{ left: `${Math.max(0, Math.round(left))}px` }} aria-hidden="true">
-    <div class="histo-tip-head"><span>{barWords(bins, from, to)}</span>{isBrush && <span class="muted">{formatDuration(length)}</span>}</div>
+    <div class="histo-tip-head"><span>{barWords(bins, from, to)}</span>{isBrush && <span class="muted nowrap">{formatDuration(length)}</span>}</div>
     {parts.map(({ group, lines }) => <div class="histo-tip-row" key={group}><Mark level={group} /><span class="grow">{group}</span><span>{formatCount(lines)}</span></div>)}
     <div class="histo-tip-row muted"><span class="mark-room" /><span class="grow">{parts.length > 1 ? 'all' : 'lines'}</span><span>{formatCount(total)}</span></div>
     {startOf(bins, from) > BigInt(Date.now()) * 1_000_000n && <div class="muted">not yet</div>}

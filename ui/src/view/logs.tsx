@@ -80,7 +80,7 @@ export function Logs() {
     {!isContext && <div class="logs-head">
       <Boundary name="query bar">
         <QueryBar>
-          <ViewMenu model={model} />
+          <MenuButton label="View" hasArrow align="end" title="How lines are shown" items={({ viewItems }) => viewItems(model)} />
           <MenuButton label="Share" hasArrow align="end" items={({ shareItems }) => shareItems(chosen())} />
           <PopoverButton label="Download" hasArrow align="end" content={({ DownloadForm }, close) => <DownloadForm {...chosen()} {...answer()} onDone={close} />} />
         </QueryBar>
@@ -88,9 +88,9 @@ export function Logs() {
       {now === 'lines' && !isMetricQuery.value && <Boundary name="histogram"><HistogramStrip model={model} onWidth={(width) => setWidth(model, width)} /></Boundary>}
     </div>}
     <div class="logs-body">
-      {hasSidebar && <Boundary name="fields"><Sidebar session={model.session} tags={model.tags} onClose={() => prefer({ sidebar: false })} isDrawer={false} /></Boundary>}
+      {hasSidebar && <Boundary name="fields"><Fields model={model} /></Boundary>}
       <div class="logs-main">
-        {!isContext && <Notices model={model} onRetry={() => open(model)} onEdit={() => (isEditing.value = true)} />}
+        {!isContext && <Notes model={model} />}
         <div class="logs-panes">
           <Boundary name="lines"><Lines model={model} isHidden={isContext || now !== 'lines'} /></Boundary>
           {!isContext && now === 'patterns' && <section class="pane" aria-label="Patterns"><Boundary name="patterns"><Later>{({ Patterns }) => <Patterns />}</Later></Boundary></section>}
@@ -100,9 +100,25 @@ export function Logs() {
       </div>
       {now === 'lines' && <Boundary name="detail"><DetailPane model={model} /></Boundary>}
     </div>
-    {isPhone.value && model.isDrawerOpen.value && <Sidebar session={model.session} tags={model.tags} onClose={() => (model.isDrawerOpen.value = false)} isDrawer />}
-    <Actions model={model} />
+    {isPhone.value && model.isDrawerOpen.value && <Later>{({ Sidebar }) => <Sidebar session={model.session} tags={model.tags}
+      onClose={() => (model.isDrawerOpen.value = false)} isDrawer />}</Later>}
+    {model.menu.value !== null && <Later>{({ LineActions }) => <LineActions model={model} />}</Later>}
   </div>;
+}
+
+/** The sidebar; its place is kept until it is loaded, so that the lines do not move. */
+function Fields({ model }: { model: LogsModel }) {
+  if (parts.value === null) return <aside class="sidebar" aria-label="Fields" />;
+  const { Sidebar } = parts.value;
+  return <Sidebar session={model.session} tags={model.tags} onClose={() => prefer({ sidebar: false })} isDrawer={false} />;
+}
+
+/** Strips above the lines, where there is something to say. */
+function Notes({ model }: { model: LogsModel }) {
+  const { state, partial, refusal, note } = model.session;
+  const isQuiet = state.value !== 'error' && state.value !== 'stopped' && partial.value === null && refusal.value === null && note.value === null;
+  if (isQuiet && busy.value === null) return null;
+  return <Later>{({ Notices }) => <Notices model={model} onRetry={() => open(model)} onEdit={() => (isEditing.value = true)} />}</Later>;
 }
 
 function DetailPane({ model }: { model: LogsModel }) {

@@ -20,6 +20,9 @@ import { Icon, Mark } from './icon';
 const LINES_MAX = 1_000;
 /** How often, while lines come. */
 const PAUSE_MS = 2_000;
+/** Work between two frames, and lines that are read before the clock is. */
+const SLICE_MS = 5;
+const PAUSE_LINES = 20;
 const FIELDS_MAX = 120;
 const VALUES_KEPT = 500;
 const VALUES_SHOWN = 6;
@@ -39,8 +42,8 @@ export interface FieldsOf {
   readonly lines: number;
 }
 
-/** Reads the newest lines' labels, metadata and fields. */
-export function summarize(store: LineStore, linesMax = LINES_MAX): FieldsOf {
+/** Reads the newest lines' labels, metadata and fields; pauses after each few lines. */
+export function* summarize(store: LineStore, linesMax = LINES_MAX): Generator<undefined, FieldsOf, void> {
   const found = new Map<string, { ref: FieldRef; values: Map<string, number>; lines: number }>();
   const streams = new Map<Stream, number>();
   const add = (name: string, from: FieldRef['from'], value: string) => {
@@ -53,23 +56,24 @@ export function summarize(store: LineStore, linesMax = LINES_MAX): FieldsOf {
     field.lines += 1;
     if (field.values.has(value) || field.values.size < VALUES_KEPT) field.values.set(value, (field.values.get(value) ?? 0) + 1);
   };
-  const first = Math.max(0, store.count - linesMax);
-  for (let index = first; index < store.count; index += 1) {
-    const line = store.lineAt(index);
+  let lines = 0;
+  // Lines may come and go meanwhile: counted from the newest.
+  for (; lines < linesMax && lines < store.count; lines += 1) {
+    const line = store.lineAt(store.count - 1 - lines);
     streams.set(line.stream, (streams.get(line.stream) ?? 0) + 1);
     add('detected_level', 'metadata', line.level);
     for (const [name, value] of line.stream.labels) add(name, 'stream', value);
     for (const [name, value] of line.metadata ?? []) if (name !== 'detected_level') add(name, 'metadata', value);
     const read = readFields(line.text);
-    if (read.kind === 'plain') continue;
-    for (const field of read.fields) {
+    for (const field of read.kind === 'plain' ? [] : read.fields) {
       const last = field.path.at(-1) ?? '';
       // The level and the time are there already, as the server read them.
       if (field.kind === 'nested' || field === read.message || field.value.length > 200 || isLevelKey(last) || TIME_KEY.test(last)) continue;
-      add(labelName(field.path, line.stream.labels), read.kind, field.value);
+      add(labelName(field.path, line.stream.labels), read.kind === 'json' ? 'json' : 'logfmt', field.value);
     }
+    if (lines % PAUSE_LINES === PAUSE_LINES - 1) yield;
   }
-  return { fields: sortFields([...found.values()]), streams, lines: store.count - first };
+  return { fields: sortFields([...found.values()]), streams, lines };
 }
 
 /** Level first, then what groups the lines, labels before fields; what is the same in all or different in each comes last. */
@@ -98,13 +102,22 @@ export function Sidebar({ session, tags, isDrawer, onClose }: Props) {
   const [wanted, setWanted] = useState('');
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let reading: ReturnType<typeof summarize> | undefined;
     const read = () => {
-      timer = undefined;
-      summary.value = summarize(session.store);
+      reading ??= summarize(session.store);
+      const until = performance.now() + SLICE_MS;
+      let step = reading.next();
+      while (!step.done && performance.now() < until) step = reading.next();
+      timer = step.done ? undefined : setTimeout(read);
+      if (!step.done) return;
+      reading = undefined;
+      summary.value = step.value;
     };
     read();
-    const stop = session.store.subscribe(() => {
-      timer ??= setTimeout(read, summary.peek().lines === 0 ? 100 : PAUSE_MS);
+    const stop = session.store.subscribe(({ removed }) => {
+      // Another answer: what was read of the old one says nothing.
+      if (removed > 0 && session.store.count === 0) reading = undefined;
+      timer ??= setTimeout(read, summary.peek().lines < 10 ? 100 : PAUSE_MS);
     });
     return () => {
       stop();
