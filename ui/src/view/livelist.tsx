@@ -1,5 +1,5 @@
 // A list of lines that follows a query by itself: the live pane of the overview. The log view has the same list with more around it.
-import { effect } from '@preact/signals';
+import { computed, effect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { LineList, type ListOptions } from '../list/list';
 import { StreamTags } from '../list/tags';
@@ -19,7 +19,7 @@ import { Icon } from './icon';
 function preferred(): Partial<ListOptions> {
   const now = preferences.value;
   return {
-    wrap: now.wrap || isPhone.value, hasStreams: !isPhone.value, rowHeight: now.rowHeight, zone: zoneName(now.zone),
+    wrap: now.wrap || isPhone.value, rowHeight: now.rowHeight, zone: zoneName(now.zone),
     timeFormat: isPhone.value ? 'time' : now.timeFormat, show: now.show, ansi: now.ansi, ownTimes: now.ownTimes,
     isDark: theme.value === 'dark',
   };
@@ -42,14 +42,16 @@ export function LiveList({ session, query, from, isPaused, onPause }: Props) {
     const tags = new StreamTags();
     const made = new LineList(host.current!, session.store, {
       wrap: false, rowHeight: 20, order: 'asc', zone: 'UTC', timeFormat: 'millis', show: 'smart', ansi: true, ownTimes: false, isDark: false, fold: 'no',
-      columns: [], hasStreams: true, streamTag: (stream) => tags.of(stream), find: null, marked: null, isPhone: false, display, cell: () => '',
+      columns: [], hasStreams: false, streamTag: (stream) => tags.of(stream), find: null, marked: null, isPhone: false, display, cell: () => '',
       href: (id) => hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: query, at: id }), startNote: '', endNote: '', loading: null, label: 'Live lines',
       ...preferred(),
     });
     list.current = made;
     const untie = session.connect(made);
     const stopErrors = watchErrorsOf(session.store);
-    const stopOptions = effect(() => made.setOptions(preferred()));
+    // The names of streams say nothing where there is but one.
+    const hasStreams = computed(() => session.count.value > 0 && !isPhone.value && session.store.streams.length > 1);
+    const stopOptions = effect(() => made.setOptions({ ...preferred(), hasStreams: hasStreams.value }));
     // A line is read in the log view, where its detail has room.
     const stopOpen = made.on('open', (index) => {
       const line = session.store.lineAt(index);
