@@ -88,7 +88,8 @@ function onKey(event: KeyboardEvent): void {
   if (isSingle(name) && !preferences.value.singleKeys) return;
   const inText = isTextBox(target);
   for (const binding of candidates(name, registered.value)) {
-    if (inText && binding.isEverywhere !== true && !name.startsWith('Mod+')) continue;
+    // A character is text there, whatever else it means.
+    if (inText && (binding.isEverywhere !== true || isSingle(name)) && !name.startsWith('Mod+')) continue;
     if (binding.when !== undefined && !binding.when()) continue;
     if (binding.run(event) === false) continue;
     event.preventDefault();

@@ -82,7 +82,7 @@ function SearchBox() {
   const options = draftOptions.value;
   const error = draftError.value;
   useEffect(() => registerKeys('Everywhere', [
-    { keys: ['q', 'Mod+k'], does: 'search', isEverywhere: true, run: () => input.current?.select() ?? input.current?.focus() },
+    { keys: ['q', 'Mod+k'], does: 'search', run: () => input.current?.select() ?? input.current?.focus() },
   ]), []);
 
   const onKeyDown = (event: KeyboardEvent) => {

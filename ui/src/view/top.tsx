@@ -58,7 +58,7 @@ function Dot() {
 function SearchBox() {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => registerKeys('Everywhere', [
-    { keys: ['q', 'Mod+k'], does: 'search', run: () => input.current?.select() ?? input.current?.focus(), isEverywhere: true },
+    { keys: ['q', 'Mod+k'], does: 'search', run: () => input.current?.select() ?? input.current?.focus() },
   ]), []);
   const submit = (event: Event) => {
     event.preventDefault();
