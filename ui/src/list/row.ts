@@ -116,6 +116,8 @@ export class RowElement {
     this.element.className = `line l-${this.#group}${look}`;
     this.element.tabIndex = isFocused ? 0 : -1;
     this.element.setAttribute('aria-selected', String(isSelected));
+    if (isMarked) this.element.setAttribute('aria-current', 'true');
+    else this.element.removeAttribute('aria-current');
     if (note === '') {
       this.#note?.remove();
       this.#note = undefined;

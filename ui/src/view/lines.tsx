@@ -54,7 +54,7 @@ function wanted(): Partial<ListOptions> {
 function notes({ session }: LogsModel): Partial<ListOptions> {
   const { start, end } = session.ends.value;
   const first = session.count.value > 0 && start === 'complete' ? session.bounds.value : null;
-  const isAll = address.value.from === 'all' || (first !== null && first.start === 0n);
+  const isAll = address.value.from === 'all' || (first !== null && first.start <= 0n);
   return {
     startNote: first === null ? '' : isAll ? 'The first line there is' : `From ${formatFull(first.start, zone.value).replace(/(\.\d+)? [+-].*$/, '')} on`,
     endNote: '', loading: start === 'loading' ? 'start' : end === 'loading' ? 'end' : null,

@@ -48,7 +48,9 @@ export async function close(page) {
   assert.deepEqual([...page.faults, ...violations.map((violation) => `policy: ${violation}`)], []);
 }
 
-/** Runs `work` with a page of the agent. */
+let failures = 0;
+
+/** Runs `work` with a page of the agent; `SHOTS` names a folder for what is to be seen when it fails. */
 export async function withPage(browser, url, options, work) {
   const page = await open(browser, options);
   try {
@@ -57,7 +59,7 @@ export async function withPage(browser, url, options, work) {
     await close(page);
     return result;
   } catch (error) {
-    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/failed.png` }).catch(() => {});
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/failed-${(failures += 1)}.png` }).catch(() => {});
     await page.context().close().catch(() => {});
     if (page.faults.length > 0) error.message += `\nand the page: ${page.faults.join('\n')}`;
     throw error;

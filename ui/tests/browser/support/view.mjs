@@ -15,20 +15,18 @@ export class Person {
     await locator.click(options);
   }
 
-  /** Types into what has the focus, as one action. */
-  async type(text) {
-    this.actions += 1;
-    await this.page.keyboard.type(text);
-  }
-
   async paste(locator, text) {
     this.actions += 1;
     await locator.fill(text);
   }
 
-  async press(key) {
+  /** Keys and texts in one go, without a look at the page in between. */
+  async press(...keys) {
     this.actions += 1;
-    await this.page.keyboard.press(key);
+    for (const key of keys) {
+      if (/^(.|[A-Z]\w+|Control\+.)$/.test(key)) await this.page.keyboard.press(key);
+      else await this.page.keyboard.type(key);
+    }
   }
 
   tookAtMost(budget) {
