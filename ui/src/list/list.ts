@@ -92,7 +92,7 @@ export class LineList {
     this.view.append(this.canvas);
     this.root.append(this.#header.element, this.view, this.#probe);
     host.append(this.root);
-    this.scroller = new Scroller(this.view, this.canvas, options.isPhone, (by) => this.#onScroll(by), () => onFrame('draw', this.draw));
+    this.scroller = new Scroller(this.view, this.canvas, (by) => this.#onScroll(by), () => onFrame('draw', this.draw));
     this.#pointer = new Pointer(this);
     this.#cleanup.push(store.subscribe(this.#onChange));
     const observer = new ResizeObserver(this.#measureSoon);
@@ -146,6 +146,7 @@ export class LineList {
     this.root.style.setProperty('--row', `${rowHeight}px`);
     this.root.classList.toggle('is-wrapped', wrap || isPhone);
     this.root.classList.toggle('is-phone', isPhone);
+    this.scroller.setPage(isPhone);
     const [top, bottom] = order === 'asc' ? (['start', 'end'] as const) : (['end', 'start'] as const);
     this.root.classList.toggle('is-loading-top', loading === top);
     this.root.classList.toggle('is-loading-bottom', loading === bottom);

@@ -21,19 +21,34 @@ export class Scroller {
   #scrolled = 0;
   #canvasHeight = -1;
   #rest: ReturnType<typeof setTimeout> | undefined;
-  readonly #target: HTMLElement | Window;
+  /** Whether the page scrolls instead of the element. */
+  #isPage = false;
 
   constructor(
     private readonly element: HTMLElement,
     private readonly canvas: HTMLElement,
-    private readonly isPage: boolean,
     /** Called after the person scrolled, with how far. */
     private readonly onMove: (by: number) => void,
     /** Called where there is something to commit. */
     private readonly onPlan: () => void,
   ) {
-    this.#target = isPage ? window : element;
     this.#target.addEventListener('scroll', this.#onScroll, { passive: true });
+  }
+
+  get #target(): HTMLElement | Window {
+    return this.#isPage ? window : this.element;
+  }
+
+  /** Lets the page scroll instead of the element, or the other way round. */
+  setPage(isPage: boolean): void {
+    if (isPage === this.#isPage) return;
+    this.#target.removeEventListener('scroll', this.#onScroll);
+    this.#isPage = isPage;
+    this.#target.addEventListener('scroll', this.#onScroll, { passive: true });
+    this.measure();
+    this.#real = this.#read();
+    this.#scrolled = this.#real;
+    this.#restSoon();
   }
 
   /** The first px of the content that is seen. */
@@ -58,7 +73,7 @@ export class Scroller {
 
   /** Reads the size of the view. May cost a layout: not for the path of scrolling. */
   measure(): void {
-    if (this.isPage) {
+    if (this.#isPage) {
       this.#above = this.canvas.getBoundingClientRect().top + window.scrollY;
       this.#height = window.innerHeight;
     } else {
@@ -96,14 +111,14 @@ export class Scroller {
   /** Does what was planned. Returns whether `origin` is not as planned, because the browser scrolls in steps of its own. */
   commit(): boolean {
     const height = this.#elementHeight;
+    // The person may have scrolled since the last event: that way is not lost. A shorter canvas may scroll, too, but that is nobody's wish.
+    if (this.#scrolled !== this.#real) this.#onScroll();
     if (height !== this.#canvasHeight) {
       this.#canvasHeight = height;
       this.canvas.style.height = `${height}px`;
     }
     if (this.#scrolled === this.#real) return false;
-    // The person may have scrolled since the last event: that way is not lost.
-    this.#onScroll();
-    if (this.isPage) window.scrollTo({ top: this.#scrolled + this.#above, behavior: 'instant' });
+    if (this.#isPage) window.scrollTo({ top: this.#scrolled + this.#above, behavior: 'instant' });
     else this.element.scrollTop = this.#scrolled;
     this.#real = this.#read();
     const isOff = Math.abs(this.#real - this.#scrolled) > 0.001;
@@ -121,7 +136,7 @@ export class Scroller {
   }
 
   #read(): number {
-    return this.isPage ? window.scrollY - this.#above : this.element.scrollTop;
+    return this.#isPage ? window.scrollY - this.#above : this.element.scrollTop;
   }
 
   /** Plans to scroll the element to where `top` is. */
