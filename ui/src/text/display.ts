@@ -84,13 +84,6 @@ export function display(line: Line, options: DisplayOptions): Display {
   return row.finish(text.length, hidden.length, stripAnsi(hidden));
 }
 
-/** Text rows that a display takes at a width of so many cells; without wrapping pass `Infinity`. */
-export function rowsAt(shown: Display, width: number): number {
-  let rows = 0;
-  for (const row of shown.plain.split('\n')) rows += Math.max(1, Math.ceil(row.length / width));
-  return rows;
-}
-
 /** Collects spans up to a number of characters. */
 class Row {
   private readonly spans: Span[] = [];

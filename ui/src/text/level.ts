@@ -1,12 +1,5 @@
-// Marks and names of levels, and what fields hold a level. The names are those the server looks for (`detected_level`).
-import { type Level, type LevelGroup, groupOf } from '../model';
-
-/** The shape that stands for a level, besides its colour. */
-export function markOf(level: Level): string {
-  return level === 'trace' ? '·' : MARKS[groupOf(level)];
-}
-
-const MARKS: Readonly<Record<LevelGroup, string>> = { fatal: '◆', error: '■', warn: '▲', info: '●', debug: '○', unknown: '–' };
+// What fields hold a level, and which. The names are those the server looks for (`detected_level`).
+import type { Level } from '../model';
 
 const KEYS = new Set(['level', 'log.level', 'loglevel', 'levelname', 'severity', 'severitytext', 'severity_text', 'lvl']);
 

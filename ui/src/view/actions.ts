@@ -11,7 +11,6 @@ import { copyRaw, copyText, textOf } from '../text/clipboard';
 import { formatCount } from '../time/format';
 import { absolute, resolveRange } from '../time/range';
 import { zoneName } from '../time/zone';
-import { announce } from './announce';
 
 /** Whether the context view shows all streams of the query, by time, instead of the line's own in stored order. */
 export const isContextWide = signal(false);
@@ -28,10 +27,8 @@ export function linesText(count: number): string {
 
 /** Says that something was copied, or that the browser does not let us. */
 export async function copied(result: Promise<boolean>, what: string): Promise<void> {
-  const isDone = await result;
-  const text = isDone ? `Copied ${what}` : 'The browser does not let this page copy. Select the text and press Ctrl+C instead.';
-  notify(text, isDone ? 'info' : 'error');
-  announce(text, !isDone);
+  if (await result) notify(`Copied ${what}`);
+  else notify('The browser does not let this page copy. Select the text and press Ctrl+C instead.', 'error');
 }
 
 /** Copies the lines' texts, whole also where they are folded in the list. */
@@ -48,7 +45,7 @@ export function copyRawLine(line: Line): Promise<void> {
 /** The address of the view as it is now, for somebody else: relative times are made absolute unless the link stays live. */
 export function linkTo(change: Partial<Address> = {}, isLive = false): string {
   const { from, to } = address.value;
-  const range = isLive || (from === 'all' && to !== 'now') ? {} : absolute(resolveRange(from, to, nowNs()));
+  const range = isLive ? {} : absolute(resolveRange(from, to, nowNs()));
   return new URL(hrefOf({ place: 'logs', ...range, ...(isLive ? {} : { live: null }), ...change }), location.href).href;
 }
 

@@ -56,8 +56,8 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
   const isWide = isContextWide.value;
 
   const isCentred = useRef(false);
-  const calls = useRef({ onFocus, onOpen, onMenu, onReady });
-  calls.current = { onFocus, onOpen, onMenu, onReady };
+  const calls = useRef({ onFocus, onOpen, onMenu, onReady, onBack });
+  calls.current = { onFocus, onOpen, onMenu, onReady, onBack };
 
   useEffect(() => {
     const { store } = session;
@@ -107,9 +107,9 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
   }, [id, isWide]);
 
   useEffect(() => registerKeys('Around a line', [
-    { keys: ['Escape'], does: 'back to the lines', rank: 15, run: onBack },
+    { keys: ['Escape'], does: 'back to the lines', rank: 15, run: () => calls.current.onBack() },
     { keys: ['/'], does: 'find', rank: 1, run: () => { find.value ??= ''; } },
-  ]), [onBack]);
+  ]), []);
 
   const target = session.target.value;
   const line = 0 <= target && target < session.count.value ? session.store.lineAt(target) : undefined;
@@ -168,6 +168,7 @@ function ContextState({ session }: { session: LogSession }) {
       {nearest !== undefined && <button type="button" class="button bordered" onClick={() => go({ around: nearest })}>Around the nearest line</button>}
     </div>;
   }
+  if (state.value === 'loading' && session.count.value === 0) return <p class="context-state muted">Loading…</p>;
   if (state.value === 'error') return <div class="context-state"><p class="danger" role="alert">{error.value?.message}</p></div>;
   return null;
 }

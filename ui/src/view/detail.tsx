@@ -1,5 +1,5 @@
 // Everything there is about one line: its time, stream, metadata and fields, and what can be done with each value.
-import { useSignal } from '@preact/signals';
+import { signal, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { registerKeys } from '../keys';
 import { labelName } from '../logql/clicks';
@@ -32,6 +32,8 @@ const TABS: readonly (readonly [TabName, string])[] = [['fields', 'Fields'], ['j
 
 /** Rows of a group that are shown before it is opened. */
 const ROWS_SHOWN = 12;
+/** Names of the groups that are open: they stay open from line to line. */
+const opened = signal<readonly string[]>([]);
 const WIDTH = { min: 280, max: 900, step: 20 };
 /** How far a sheet is pulled down to close it, in px. */
 const PULL_PX = 80;
@@ -44,7 +46,9 @@ export function Detail({ line, previous, onClose, onMove }: DetailProps) {
   const fields = useMemo(() => readFields(line.text), [line]);
   const json = useMemo(() => (fields.kind === 'json' ? parseJson(line.text) : null), [line, fields]);
 
-  useEffect(() => registerKeys('One line', [{ keys: ['Escape'], does: 'close the detail', rank: 30, run: onClose }]), [onClose]);
+  const close = useRef(onClose);
+  close.current = onClose;
+  useEffect(() => registerKeys('One line', [{ keys: ['Escape'], does: 'close the detail', rank: 30, run: () => close.current() }]), []);
   useEffect(() => {
     body.current?.scrollTo(0, 0);
   }, [id]);
@@ -180,13 +184,12 @@ function treeRows(json: Json, text: string, taken: { has(name: string): boolean 
 }
 
 function Group({ name, rows }: { name: string; rows: readonly Row[] }) {
-  const isOpen = useSignal(false);
   if (rows.length === 0) return null;
-  const shown = isOpen.value ? rows : rows.slice(0, ROWS_SHOWN);
+  const shown = opened.value.includes(name) ? rows : rows.slice(0, ROWS_SHOWN);
   return <section class="detail-group" aria-label={name}>
     <h3>{name}</h3>
     <ul>{shown.map((row) => <FieldRow key={row.key} row={row} />)}</ul>
-    {shown.length < rows.length && <button type="button" class="button small" onClick={() => (isOpen.value = true)}>
+    {shown.length < rows.length && <button type="button" class="button small" onClick={() => (opened.value = [...opened.value, name])}>
       <Icon name="right" /> {rows.length - shown.length} more
     </button>}
   </section>;

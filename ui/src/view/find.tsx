@@ -31,11 +31,13 @@ export function FindBar({ text, position, total, isAtLeast = false, error, onTex
     input.current?.focus();
     input.current?.select();
   }, []);
+  const calls = useRef({ onMove, onClose });
+  calls.current = { onMove, onClose };
   useEffect(() => registerKeys('Find', [
-    { keys: ['Escape'], does: 'close find', rank: 20, isEverywhere: true, run: onClose },
-    { keys: ['n'], does: 'next hit', run: () => onMove(1) },
-    { keys: ['N'], does: 'previous hit', run: () => onMove(-1) },
-  ]), [onMove, onClose]);
+    { keys: ['Escape'], does: 'close find', rank: 20, isEverywhere: true, run: () => calls.current.onClose() },
+    { keys: ['n'], does: 'next hit', run: () => calls.current.onMove(1) },
+    { keys: ['N'], does: 'previous hit', run: () => calls.current.onMove(-1) },
+  ]), []);
   const count = countText(text, position, total, isAtLeast);
   useEffect(() => {
     if (count !== '') announce(count);

@@ -1,6 +1,6 @@
 // What a row draws of a line.
 import { describe, expect, it } from 'vitest';
-import { display, type DisplayOptions, isPlain, rowsAt } from '../../src/text/display';
+import { display, type DisplayOptions, isPlain } from '../../src/text/display';
 import { line } from './lines';
 
 const OPTIONS: DisplayOptions = { show: 'smart', ansi: true, ownTimes: false, isUnfolded: false, isDark: true, limit: 4_000 };
@@ -67,9 +67,6 @@ describe('display', () => {
   it('counts cells', () => {
     expect(shown('日本').columns).toBe(4);
     expect(shown('abc\nde').columns).toBe(4);
-    expect(rowsAt(shown('abc\nde'), 2)).toBe(4);
-    expect(rowsAt(shown(''), 10)).toBe(1);
-    expect(rowsAt(shown('abc'), Infinity)).toBe(1);
   });
   it('knows plain lines without making them', () => {
     for (const text of ['plain text', 'GET /items/17 200 12ms', '', 'error: x = 1']) {
