@@ -1,5 +1,5 @@
 // The log view: query bar, histogram, fields, lines, detail; and the glue between the address, the session and the list.
-import { effect } from '@preact/signals';
+import { effect, untracked } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import { sumTotal } from '../histogram/bins';
 import { status } from '../api/status';
@@ -36,7 +36,9 @@ const REST_MS = 600;
 export function Logs() {
   const model = useMemo(() => new LogsModel(), []);
   useEffect(() => effect(() => {
-    if (parts.value !== null) return parts.value.registerLogsKeys(model);
+    const now = parts.value;
+    // Registering reads what is registered; it is done once all the same.
+    if (now !== null) return untracked(() => now.registerLogsKeys(model));
     holdKeys();
     return undefined;
   }), []);

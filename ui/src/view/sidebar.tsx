@@ -136,7 +136,7 @@ export function Sidebar({ session, tags, isDrawer, onClose }: Props) {
       {shown.map((field, i) => <Field key={`${field.ref.from} ${field.ref.name}`} field={field} session={session} of={lines}
         isOpenFirst={i === 0 || (i < 4 && field.values.size > 1 && field.values.size <= 8)} />)}
       {streams.size > 1 && wanted === '' && <Streams streams={streams} tags={tags} />}
-      {fields.length === 0 && <p class="muted sidebar-none">No lines yet</p>}
+      {fields.length === 0 && <p class="muted sidebar-none">No lines</p>}
     </div>
     <footer class="sidebar-foot muted">counts of {formatCount(lines)} loaded lines</footer>
   </aside>;
