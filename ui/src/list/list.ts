@@ -28,6 +28,8 @@ const REST_MS = 200;
 const VIEWS_LEFT = 2;
 /** Cells that are measured as one, since a cell may be no whole number of px wide. */
 const PROBE_CELLS = 100;
+/** Options that change how long times are. */
+const TIMES = ['timeFormat', 'zone', 'isPhone'] as const;
 /** Options that leave the content of rows as it is. */
 const LOOKS = new Set<keyof ListOptions>(['find', 'marked', 'loading', 'startNote', 'endNote', 'label', 'href']);
 
@@ -133,7 +135,7 @@ export class LineList {
     if (names.length === 0) return;
     this.#options = { ...before, ...change };
     this.grid.options = this.#options;
-    if (names.includes('timeFormat') || names.includes('zone')) this.drawing.timeCells = 0;
+    if (TIMES.some((name) => names.includes(name))) this.drawing.timeCells = 0;
     if (names.some((name) => !LOOKS.has(name))) this.#refill();
     if (names.includes('find')) this.drawing.onFind();
     if (names.includes('marked')) this.drawing.forgetMarked();
