@@ -2,7 +2,7 @@
 import { type ComponentChildren, Fragment } from 'preact';
 import { useState } from 'preact/hooks';
 import { readAnsi } from '../text/ansi';
-import { expandTabs, visible, visibleRaw } from '../text/controls';
+import { visible, visibleRaw } from '../text/controls';
 import type { Span } from '../text/display';
 import type { Piece } from '../text/json';
 import { findLinks } from '../text/links';
@@ -47,7 +47,7 @@ function Spans({ spans }: { spans: readonly Span[] }) {
 
 /** The text as it is meant: colours applied, links to follow. */
 export function SmartText({ text, isDark, label = 'Text of the line' }: { text: string; isDark: boolean; label?: string }) {
-  return <Revealed length={text.length} label={label}>{(shown) => <Spans spans={readAnsi(expandTabs(text.slice(0, shown)), isDark)} />}</Revealed>;
+  return <Revealed length={text.length} label={label}>{(shown) => <Spans spans={readAnsi(text.slice(0, shown), isDark)} />}</Revealed>;
 }
 
 /** The text as it is stored: control, direction and invisible characters by their names. */
