@@ -1,13 +1,14 @@
 // Keys that are pressed while a part of the page that they are for is still being loaded: they are kept, and pressed again when it is there.
 import { isTextBox } from './keys';
 
-/** When the part has been drawn and has taken the focus. */
-const DRAWN_MS = 100;
+/** When what a key opens has been drawn and has taken the focus. */
+const DRAWN_MS = 50;
 
 let held: KeyboardEvent[] = [];
+let isPressing = false;
 
 function hold(event: KeyboardEvent): void {
-  if (event.ctrlKey || event.metaKey || event.altKey || isTextBox(event.target)) return;
+  if (!event.isTrusted || event.ctrlKey || event.metaKey || event.altKey || event.key === 'Tab' || (!isPressing && isTextBox(event.target))) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   held.push(event);
@@ -18,13 +19,19 @@ export function holdKeys(): void {
   addEventListener('keydown', hold, true);
 }
 
-/** Ends that; `isDrawn` says whether there is something to press them for. */
+/** Presses what was kept, one key after the other, or forgets it where nothing came of what it was for. */
 export function releaseKeys(isDrawn: boolean): void {
+  if (!isDrawn) held = [];
+  isPressing = true;
   setTimeout(() => {
-    removeEventListener('keydown', hold, true);
-    const keys = isDrawn ? held : [];
-    held = [];
-    keys.forEach(press);
+    const event = held.shift();
+    if (event === undefined) {
+      isPressing = false;
+      removeEventListener('keydown', hold, true);
+    } else {
+      press(event);
+      releaseKeys(true);
+    }
   }, DRAWN_MS);
 }
 

@@ -1,9 +1,12 @@
 // What the first screen does not need: one file, loaded after it.
+export { watchErrors } from './api/errors';
+export { FirstMinutes, NothingYet } from './view/beginning';
 export { Chart } from './view/chart';
 export { ContextView } from './view/context';
 export { Detail } from './view/detail';
 export { DownloadForm } from './view/download';
 export { Editor } from './view/editor';
+export { watchErrorsOf } from './view/favicon';
 export { ChipEdit, FilterForm } from './view/filter';
 export { Finder } from './view/finder';
 export { FindLines } from './view/findlines';
@@ -11,6 +14,7 @@ export { Help } from './view/help';
 export { LineActions } from './view/lineactions';
 export { registerLogsKeys } from './view/logskeys';
 export { Menu, Popover } from './view/menu';
+export { OverLines } from './view/overlines';
 export { Patterns } from './view/patterns';
 export { PreferencesForm } from './view/preferencesform';
 export { shareItems } from './view/share';

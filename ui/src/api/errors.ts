@@ -1,9 +1,9 @@
 // The share of errors of each stream over the last 15 minutes, and of all of them against the 15 minutes before: metric queries of Loki's API with
 // short time-outs. Without an answer nothing is known, which is not none.
-import { signal } from '@preact/signals';
 import type { StreamInfo } from './streams';
 import { isAbort } from './http';
 import { queryAt, type Sample } from './loki';
+import { errorShares, errorTrend } from './shares';
 import { streams } from './streams';
 
 const WINDOW = '15m';
@@ -55,11 +55,6 @@ export class Shares {
 function isError(level: string | undefined): boolean {
   return level === 'error' || level === 'critical' || level === 'fatal';
 }
-
-/** `null`: not known. */
-export const errorShares = signal<Shares | null>(null);
-/** How many times the errors of the 15 minutes before; `null`: not known, or there were none. */
-export const errorTrend = signal<number | null>(null);
 
 async function ask(signal: AbortSignal): Promise<void> {
   const known = streams.peek()?.streams ?? [];

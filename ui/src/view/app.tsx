@@ -3,12 +3,15 @@ import { useEffect } from 'preact/hooks';
 import { registerKeys } from '../keys';
 import { address } from '../state';
 import { Boundary } from './boundary';
-import { Later } from './later';
+import { Later, loadLater } from './later';
 import { Logs } from './logs';
 import { isHelpOpen, isPickerOpen } from './open';
 import { Overview } from './overview';
 import { Toast } from './toast';
 import { Top } from './top';
+
+/** When the rest of the page is loaded at the latest: after what is seen first. */
+const REST_MS = 600;
 
 export function App() {
   const { place } = address.value;
@@ -16,6 +19,7 @@ export function App() {
     { keys: ['?'], does: 'this help', run: () => void (isHelpOpen.value = true) },
     { keys: ['s'], does: 'streams: pick from all of them', run: () => void (isPickerOpen.value = true) },
   ]), []);
+  useEffect(() => void setTimeout(() => void loadLater(), REST_MS), []);
   return <>
     <a class="skip" href="#main" onClick={skip}>Skip to the lines</a>
     <Boundary name="top"><Top /></Boundary>

@@ -9,11 +9,9 @@ import { go, hrefOf } from '../route';
 import { address, preferences } from '../state';
 import { display } from '../text/display';
 import { type Field, readFields } from '../text/fields';
-import { labelName, withLevels } from '../logql/clicks';
+import { labelName } from '../logql/clicks';
 import { formatCount, formatFull } from '../time/format';
-import { copyLineLink, copyLines, linesText } from './actions';
-import { announce } from './announce';
-import { change, isPhone, zone } from './asked';
+import { isPhone, zone } from './asked';
 import { Icon } from './icon';
 import { Later, parts } from './later';
 import type { LogsModel } from './logsmodel';
@@ -21,8 +19,6 @@ import { Progress } from './progress';
 
 /** Texts whose fields are kept for the cells of columns. */
 const CELLS_KEPT = 300;
-/** Lines a second that the eye cannot follow. */
-const FLOOD = 500;
 
 const read = new Map<string, readonly Field[]>();
 
@@ -131,6 +127,7 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
     };
   }, []);
 
+  const Over = parts.value?.OverLines;
   const finder = model.finder.value;
   const isEmpty = session.state.value === 'gone' || (session.state.value === 'empty' && session.count.value === 0);
   const isStale = session.state.value === 'loading' && session.count.value > 0;
@@ -141,8 +138,7 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
     {finder?.isOpen.value === true && <Later>{({ FindLines }) => <FindLines model={model} finder={finder} />}</Later>}
     {model.isGoingToTime.value && <Later>{({ GoToTime }) => <GoToTime onTime={(time) => void model.goToTime(time)} onClose={() => (model.isGoingToTime.value = false)} />}</Later>}
     <div class="lines-over">
-      <Flood model={model} />
-      <Selected model={model} />
+      {Over !== undefined && <Over model={model} />}
       <NewLines model={model} />
     </div>
   </section>;
@@ -164,39 +160,4 @@ function NewLines({ model }: { model: LogsModel }) {
     {words}{errors > 0 && <span class="new-errors"><span class="mark mark-error" aria-hidden="true" /><span class="sr">, errors: </span>{formatCount(errors)}</span>}
     <Icon name="end" class={address.value.order === 'desc' || (address.value.order === null && preferences.value.order === 'desc') ? 'is-up' : ''} />
   </button>;
-}
-
-/** More lines come than can be read. */
-function Flood({ model }: { model: LogsModel }) {
-  const { session } = model;
-  const rate = session.rate.value;
-  if (rate < FLOOD || session.connection.value !== 'live') return null;
-  return <div class="flood" role="note">
-    <strong>{formatCount(Math.round(rate / 100) * 100)} lines/s</strong>
-    <button type="button" class="button small" onClick={() => change((query) => withLevels(query, ['error', 'critical', 'fatal']))}>Only errors</button>
-    {address.value.fold === 'no' && <button type="button" class="button small" onClick={() => go({ fold: 'numbers' })}>Fold repeats</button>}
-    <button type="button" class="button small" onClick={() => session.pause()}>Pause</button>
-  </div>;
-}
-
-/** What can be done with the ticked lines. */
-function Selected({ model }: { model: LogsModel }) {
-  const count = model.selectedCount.value;
-  useEffect(() => {
-    if (count > 0) announce(`${linesText(count)} selected`);
-  }, [count]);
-  if (count === 0) return null;
-  const clear = () => {
-    const list = model.main.peek()?.list;
-    list?.selection.clear();
-    list?.emit('select', undefined);
-    list?.setCurrent(list.current);
-  };
-  return <div class="selected" role="toolbar" aria-label="Selected lines">
-    <strong>{linesText(count)}</strong>
-    <button type="button" class="button small" title="l" onClick={() => void copyLineLink(model.selectedLines())}><Icon name="link" />Copy link</button>
-    <button type="button" class="button small" title="y" onClick={() => void copyLines(model.selectedLines())}><Icon name="copy" />Copy text</button>
-    <button type="button" class="button small selected-times" title="Y" onClick={() => void copyLines(model.selectedLines(), true)}>with times</button>
-    <button type="button" class="button bare small" aria-label="Clear the selection" onClick={clear}><Icon name="close" /></button>
-  </div>;
 }

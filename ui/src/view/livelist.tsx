@@ -12,8 +12,8 @@ import { display } from '../text/display';
 import { formatCount } from '../time/format';
 import { zoneName } from '../time/zone';
 import { isPhone } from './asked';
-import { watchErrorsOf } from './favicon';
 import { Icon } from './icon';
+import { parts } from './later';
 
 /** What of a list's options follows from the preferences. */
 function preferred(): Partial<ListOptions> {
@@ -48,7 +48,7 @@ export function LiveList({ session, query, from, isPaused, onPause }: Props) {
     });
     list.current = made;
     const untie = session.connect(made);
-    const stopErrors = watchErrorsOf(session.store);
+    const stopErrors = effect(() => parts.value?.watchErrorsOf(session.store));
     // The names of streams say nothing where there is but one.
     const hasStreams = computed(() => session.count.value > 0 && !isPhone.value && session.store.streams.length > 1);
     const stopOptions = effect(() => made.setOptions({ ...preferred(), hasStreams: hasStreams.value }));

@@ -30,8 +30,6 @@ import '../style/histogram.css';
 /** Widths of the plot are told apart by so many px: a few more or less need no new bars. */
 const WIDTH_STEP = 160;
 const TICK_MS = 1_000;
-/** When the rest of the page is loaded at the latest: after the first lines. */
-const REST_MS = 600;
 
 export function Logs() {
   const model = useMemo(() => new LogsModel(), []);
@@ -52,17 +50,11 @@ export function Logs() {
   useEffect(() => openSession(model), []);
   useEffect(() => feedHistogram(model), []);
   useEffect(() => announceState(model), []);
-  useEffect(() => {
-    const timer = setTimeout(() => void loadLater(), REST_MS);
-    const stop = effect(() => {
-      const state = model.session.state.value;
-      if (state !== 'idle' && state !== 'loading') void loadLater();
-    });
-    return () => {
-      clearTimeout(timer);
-      stop();
-    };
-  }, []);
+  // The rest of the page comes after the first lines.
+  useEffect(() => effect(() => {
+    const state = model.session.state.value;
+    if (state !== 'idle' && state !== 'loading') void loadLater();
+  }), []);
 
   const { around } = address.value;
   const now = tab.value;

@@ -1,7 +1,7 @@
 // The overview: every stream with how much it writes, its share of errors and its last line; beside it the lines as they come.
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { errorShares, watchErrors } from '../api/errors';
+import { errorShares } from '../api/shares';
 import { isImporting, status } from '../api/status';
 import { isSplit } from '../api/instance';
 import { streams, streamsError, watchStreams } from '../api/streams';
@@ -10,9 +10,9 @@ import { go, hrefOf } from '../route';
 import { LogSession } from '../session';
 import { address, DEFAULT_ADDRESS } from '../state';
 import { formatCount } from '../time/format';
-import { FirstMinutes, NothingYet } from './beginning';
 import { filter, folded, grouping, groups, queryOf, sort, ticked, toggled } from './chosen';
 import { Icon } from './icon';
+import { Later, parts } from './later';
 import { LiveList } from './livelist';
 import { MenuButton } from './opener';
 import { GroupHead, Peek, StreamRow } from './row';
@@ -29,7 +29,7 @@ let hasSkipped = false;
 
 export function Overview() {
   useEffect(watchStreams, []);
-  useEffect(watchErrors, []);
+  useEffect(() => effect(() => parts.value?.watchErrors()), []);
   const isOnly = streams.value?.streams.length === 1 && streams.value.isMore === false;
   const now = status.value;
   // One stream alone is read at once: there is nothing to choose.
@@ -38,11 +38,11 @@ export function Overview() {
     hasSkipped = true;
     go({ ...DEFAULT_ADDRESS, place: 'logs', q: '', from: address.value.from }, 'replace');
   }, [isOnly, now]);
-  if (streams.value !== null && streams.value.streams.length === 0) return <NothingYet />;
+  if (streams.value !== null && streams.value.streams.length === 0) return <Later>{({ NothingYet }) => <NothingYet />}</Later>;
   return <div class="overview">
     <h1 class="sr">Overview of all logs</h1>
     <Summary />
-    <FirstMinutes />
+    {now !== null && isImporting(now) && <Later>{({ FirstMinutes }) => <FirstMinutes />}</Later>}
     {isSplit.value && <p class="bar notice">Answers come from two agents; open one of them.</p>}
     {streamsError.value !== '' && <p class="bar bad">{streamsError.value}</p>}
     <div class="choices phone-tabs" role="group" aria-label="What is shown">

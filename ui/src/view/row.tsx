@@ -1,7 +1,7 @@
 // A row of the overview's list and a group's head: both are links, with a box to tick, a sparkline, the share of errors and the age of the last line.
 import { computed } from '@preact/signals';
 import { useState } from 'preact/hooks';
-import { errorShares } from '../api/errors';
+import { errorShares } from '../api/shares';
 import { streams } from '../api/streams';
 import { type Group, isNew, isSilent, type Row } from '../groups';
 import { groupOf } from '../model';

@@ -1,7 +1,7 @@
 // The overview's first line: how much there is, how much of it is errors, how far it goes back.
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { errorShares, errorTrend } from '../api/errors';
+import { errorShares, errorTrend } from '../api/shares';
 import { countLines } from '../api/loki';
 import { status } from '../api/status';
 import { streams, toNs } from '../api/streams';
