@@ -25,6 +25,8 @@ export interface DetailProps {
   readonly onClose: () => void;
   /** Goes to the next (1) or previous (-1) line of the list. */
   readonly onMove: (step: 1 | -1) => void;
+  /** It has opened, and what was beside it has its new size. */
+  readonly onShown?: () => void;
 }
 
 type TabName = 'fields' | 'json' | 'raw';
@@ -38,7 +40,7 @@ const WIDTH = { min: 280, max: 900, step: 20 };
 /** How far a sheet is pulled down to close it, in px. */
 const PULL_PX = 80;
 
-export function Detail({ line, previous, onClose, onMove }: DetailProps) {
+export function Detail({ line, previous, onClose, onMove, onShown }: DetailProps) {
   const tab = useSignal<TabName>('fields');
   const body = useRef<HTMLDivElement>(null);
   const zone = zoneName(preferences.value.zone);
@@ -49,6 +51,10 @@ export function Detail({ line, previous, onClose, onMove }: DetailProps) {
   const close = useRef(onClose);
   close.current = onClose;
   useEffect(() => registerKeys('One line', [{ keys: ['Escape'], does: 'close the detail', rank: 30, run: () => close.current() }]), []);
+  useEffect(() => {
+    // Two frames: the first one is for those who watch their size.
+    requestAnimationFrame(() => requestAnimationFrame(() => onShown?.()));
+  }, []);
   useEffect(() => {
     body.current?.scrollTo(0, 0);
   }, [id]);

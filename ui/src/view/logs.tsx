@@ -119,7 +119,7 @@ function DetailPane({ model }: { model: LogsModel }) {
   const focused = model.focused.value;
   if (!model.isDetailOpen.value || focused === null) return null;
   return <Later>{({ Detail }) => <Detail line={focused.line} {...(focused.previous === undefined ? {} : { previous: focused.previous })}
-    onClose={() => closeDetail(model)} onMove={(step) => model.move(step)} />}</Later>;
+    onClose={() => closeDetail(model)} onMove={(step) => model.move(step)} onShown={() => keepInSight(model)} />}</Later>;
 }
 
 function Around({ model, id }: { model: LogsModel; id: string }) {
@@ -131,6 +131,12 @@ function Around({ model, id }: { model: LogsModel; id: string }) {
       model.isDetailOpen.value = true;
     }} onMenu={(line, anchor) => (anchor instanceof Element ? (model.menu.value = { line, index: -1, anchor }) : undefined)}
     onReady={(pane) => (model.context.value = pane)} onBack={() => go({ around: '' })} />}</Later>;
+}
+
+/** A sheet from below may have come over the line that it is about. */
+function keepInSight(model: LogsModel): void {
+  const list = model.pane.peek()?.list;
+  if (list !== undefined && list.focusedIndex >= 0) list.scrollToIndex(list.focusedIndex, 'nearest');
 }
 
 function closeDetail(model: LogsModel): void {
