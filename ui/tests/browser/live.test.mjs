@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { until, withAgent } from './support/agent.mjs';
 import { launch, withPage } from './support/page.mjs';
 import { Proxy } from './support/proxy.mjs';
-import { copied, copiedAll, list, reads, rows, sees, texts } from './support/view.mjs';
+import { copied, copiedAll, list, places, reads, rows, sees, texts } from './support/view.mjs';
 
 let browser;
 before(async () => (browser = await launch()));
@@ -49,13 +49,10 @@ test('the view keeps its place to the pixel while 5,000 lines come', async () =>
       await list(page).hover();
       await page.mouse.wheel(0, -1500);
       await until('the end is out of sight', async () => !(await texts(page)).some((text) => text.includes('number 499 end')));
-      const places = () => list(page).evaluate((grid) => [...grid.querySelectorAll('[role=row]')]
-        .map((row) => [row.textContent, row.getBoundingClientRect().top])
-        .filter(([, top]) => top > 0 && top < innerHeight).sort((a, b) => a[1] - b[1]));
-      const before = await places();
+      const before = await places(page);
       for (let count = 0; count < 10; count += 1) agent.append('app.log', numbered(500 + count * 500, 500));
       await until('5,000 are counted', async () => /5,000 new lines/.test(await page.getByRole('button', { name: /new lines/ }).textContent()));
-      assert.deepEqual(await places(), before);
+      assert.deepEqual(await places(page), before);
       await page.keyboard.press('End');
       await sees(page, 'number 5499 end');
     });

@@ -39,13 +39,25 @@ export const rows = (page) => list(page).getByRole('row');
 export const bar = (page) => page.getByRole('searchbox').first();
 export const detail = (page) => page.getByRole('complementary', { name: 'Line' });
 
-/** The text of each row on screen, from the top to the bottom. */
-export async function texts(page) {
+/** The rows in sight, from the top to the bottom: text and distance from the page's top, in px. */
+export async function places(page) {
   return list(page).evaluate((grid) => {
-    const rows = [...grid.querySelectorAll('[role=row]')];
-    const placed = rows.map((row) => ({ top: row.getBoundingClientRect().top, text: row.textContent, hidden: row.getClientRects().length === 0 }));
-    return placed.filter((row) => !row.hidden).sort((a, b) => a.top - b.top).map((row) => row.text);
+    let [top, bottom] = [0, innerHeight];
+    for (let box = grid; box !== null; box = box.parentElement) {
+      if (getComputedStyle(box).overflowY === 'visible') continue;
+      const rect = box.getBoundingClientRect();
+      [top, bottom] = [Math.max(top, rect.top), Math.min(bottom, rect.bottom)];
+    }
+    const rows = [...grid.querySelectorAll('[role=row]')].filter((row) => row.checkVisibility({ visibilityProperty: true }));
+    const placed = rows.map((row) => ({ text: row.textContent, rect: row.getBoundingClientRect() }));
+    const seen = placed.filter(({ rect }) => top < rect.bottom && rect.top < bottom);
+    return seen.sort((a, b) => a.rect.top - b.rect.top).map(({ text, rect }) => [text, rect.top]);
   });
+}
+
+/** The texts of the rows in sight. */
+export async function texts(page) {
+  return (await places(page)).map(([text]) => text);
 }
 
 /** Waits until a row on screen holds `text`. */
