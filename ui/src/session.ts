@@ -1,23 +1,18 @@
 // One query's lines: loads them, pages by exact cursors, follows new ones, and says how it goes.
 import { effect, signal } from '@preact/signals';
 import { GoneError, isAbort, toServerError } from './api/http';
-import { fetchLines, type LinesParams } from './api/lines';
-import type { Begin, End, Entry, Marker, Seen } from './api/records';
+import type { Begin, End, Marker, Seen } from './api/records';
 import type { LineList } from './list/list';
 import { evictFar, heldAtMost } from './list/room';
 import { LineStore, type Change } from './list/store';
 import { Live } from './live';
-import { ALL, build } from './logql/build';
-import { lineId, type ServerError, type Stream } from './model';
+import type { ServerError } from './model';
+import { AROUND_LINES, PAGE_LINES, Pages, selectorOf } from './pages';
 import { formatAge, formatCount, formatDuration } from './time/format';
 import { resolveRange } from './time/range';
 
 export type { Connection } from './live';
 
-/** Lines of a page, on either side of a line pointed at, and of a gap that is filled. */
-const PAGE_LINES = 1000;
-const AROUND_LINES = 100;
-const FILL_LINES = 5000;
 /** Pages that are loaded to reach the other end of a run of lines that a link marks. */
 const RUN_PAGES_MAX = 20;
 /** Ranges that an empty answer is widened to. */
@@ -93,16 +88,16 @@ export class LogSession {
   /** Lines a second, over the last two seconds. */
   readonly rate = this.#live.rate;
   #params: OpenParams = { query: '', range: { from: '1h', to: 'now' }, live: false };
-  /** The query of further pages: the stream's own around a line. */
-  #query = '';
-  /** Where the range begins as later pages ask for it. */
-  #start: string | undefined;
+  readonly #pages = new Pages(this.store, {
+    begin: (begin) => this.#begin(begin),
+    seen: (seen) => {
+      this.progress.value = seen;
+    },
+  });
   /** What loads at present. */
   readonly #loading = new Set<AbortController>();
   /** Whether the lines held are of the answer before, shown until this one has a line. */
   #isStale = false;
-  /** How far a scan came that found nothing. */
-  #reached: bigint | undefined;
   #version = '';
   readonly #filling = new Set<Marker>();
 
@@ -147,16 +142,16 @@ export class LogSession {
   open(params: OpenParams): void {
     this.close();
     this.#params = params;
-    this.#query = params.query;
-    this.#start = params.range.from === 'all' ? undefined : params.range.from;
+    const id = params.around || params.at?.split('..')[0];
+    const { from, to } = params.range;
+    // A link's line is shown whatever the range says.
+    this.#pages.reset(params.query, id ? {} : { start: from === 'all' ? undefined : from, end: to === 'now' ? undefined : to });
     this.#isStale = true;
-    this.#reached = undefined;
     this.state.value = 'loading';
     this.ends.value = { start: 'loading', end: 'loading' };
     this.target.value = -1;
     for (const cleared of [this.error, this.partial, this.progress, this.note, this.gone, this.bounds]) cleared.value = null;
     this.#live.forgetNew();
-    const id = params.around || params.at?.split('..')[0];
     void this.#guard((signal) => (id ? this.#loadAround(id, signal) : this.#loadNewest(signal)));
   }
 
@@ -175,9 +170,9 @@ export class LogSession {
       return !loading.signal.aborted;
     } catch (error) {
       if (loading.signal.aborted || isAbort(error)) return false;
-      this.#freshen();
       this.error.value = toServerError(error);
-      if (this.store.count === 0) this.state.value = 'error';
+      // What is shown of the answer before stays: a query is often wrong only while it is typed.
+      if (this.#isStale || this.store.count === 0) this.state.value = 'error';
       const { start, end } = this.ends.peek();
       this.ends.value = { start: start === 'loading' ? 'stopped' : start, end: end === 'loading' ? 'stopped' : end };
       return false;
@@ -193,22 +188,10 @@ export class LogSession {
     this.store.clear();
   }
 
-  /** Asks for lines of this answer; `take` gets what comes in the order in which it is shown. */
-  async #ask(params: LinesParams, signal: AbortSignal, take: (entries: Entry[]) => void): Promise<End> {
-    const isBackward = params.direction === 'backward';
-    return fetchLines({ ...(this.#query === '' ? {} : { query: this.#query }), ...params }, signal, ({ begin, entries, seen }) => {
-      if (begin !== undefined) this.#begin(begin);
-      if (seen !== undefined) {
-        this.progress.value = seen;
-        if (seen.backTo !== 0n) this.#reached = seen.backTo;
-      }
-      if (entries.length === 0) return;
-      take(isBackward ? entries.reverse() : entries);
-    });
-  }
-
   #begin({ start, end, now, version }: Begin): void {
-    if (!this.#isAround) this.bounds.value ??= { start: start === undefined || start < 0n ? 0n : start, end: end === undefined || end > now ? now : end };
+    if (!this.#isAround) {
+      this.bounds.value ??= { start: start === undefined || start < 0n ? 0n : start, end: end === undefined || end > now ? now : end };
+    }
     this.#sawVersion(version);
   }
 
@@ -219,36 +202,26 @@ export class LogSession {
     if (version !== '') this.#version = version;
   }
 
-  /** The range as parameters; what is open is left out. */
-  #range(): Pick<LinesParams, 'start' | 'end'> {
-    const { to } = this.#params.range;
-    return { start: this.#start, end: to === 'now' || this.#isAround ? undefined : to };
-  }
-
   get #isAround(): boolean {
     return Boolean(this.#params.around || this.#params.at);
   }
 
   async #loadNewest(signal: AbortSignal): Promise<void> {
-    const end = await this.#ask({ ...this.#range(), direction: 'backward', limit: PAGE_LINES }, signal, (entries) => {
-      this.#freshen();
-      this.store.prepend(entries);
-      // What comes meanwhile belongs behind the newest line: there is no need to wait for the whole page.
-      this.#follow();
-    });
+    const pages = this.#pages;
+    // What comes meanwhile belongs behind the newest line: there is no need to wait for the whole page.
+    const end = await pages.newest(signal, () => this.#freshen(), () => this.#follow());
     this.#freshen();
-    if (this.store.count === 0 && end.reason === 'complete' && this.#params.canWiden === true) {
-      const wider = WIDER[WIDER.indexOf(this.#start ?? 'all') + 1];
-      if (wider !== undefined) {
-        this.#start = wider === 'all' ? undefined : wider;
-        this.bounds.value = null;
-        await this.#loadNewest(signal);
-        return;
-      }
+    const wider = WIDER[WIDER.indexOf(pages.range.start ?? 'all') + 1];
+    if (this.store.count === 0 && end.reason === 'complete' && this.#params.canWiden === true && wider !== undefined) {
+      pages.range = { ...pages.range, start: wider === 'all' ? undefined : wider };
+      this.bounds.value = null;
+      await this.#loadNewest(signal);
+      return;
     }
     if (this.store.count > 0) this.#sayWidened();
     // Later pages hold to the instant that the first one began at.
-    if (this.#start !== undefined && this.bounds.peek() !== null) this.#start = String(this.bounds.peek()?.start);
+    const bounds = this.bounds.peek();
+    if (pages.range.start !== undefined && bounds !== null) pages.range = { ...pages.range, start: String(bounds.start) };
     this.#finish(end);
     this.ends.value = { start: endState(end), end: this.#params.live ? 'live' : 'complete' };
     this.#follow();
@@ -256,9 +229,10 @@ export class LogSession {
 
   #sayWidened(): void {
     const { range } = this.#params;
-    if (this.#start === (range.from === 'all' ? undefined : range.from)) return;
+    const from = this.#pages.range.start ?? 'all';
+    if (from === range.from) return;
     const now = BigInt(Date.now()) * 1_000_000n;
-    const shown = this.#start === undefined ? formatAge(this.store.timeAt(0), now) : this.#start.replace(/h$/, ' h');
+    const shown = from === 'all' ? formatAge(this.store.timeAt(0), now) : from.replace(/h$/, ' h');
     const { count } = this.store;
     const lines = count >= PAGE_LINES ? 'lines' : `${formatCount(count)} ${count === 1 ? 'line' : 'lines'}`;
     const { start, end } = resolveRange(range.from, range.to, now);
@@ -270,14 +244,9 @@ export class LogSession {
   }
 
   async #loadAround(id: string, signal: AbortSignal): Promise<void> {
-    this.#start = undefined;
-    const counts = { before_count: AROUND_LINES, after_count: AROUND_LINES };
     let end: End;
     try {
-      end = await this.#ask({ around: id, ...counts }, signal, (entries) => {
-        this.#freshen();
-        this.store.append(entries);
-      });
+      end = await this.#pages.around(id, signal, () => this.#freshen());
     } catch (error) {
       if (!(error instanceof GoneError)) throw error;
       await this.#loadNearest(error, signal);
@@ -288,12 +257,11 @@ export class LogSession {
     const target = this.store.indexOfId(id);
     this.target.value = target;
     const stream = target >= 0 ? this.store.streamAt(target) : undefined;
-    if (this.#params.around && this.#query === '' && stream !== undefined) this.#query = selectorOf(stream);
-    if (target < 0) {
-      this.note.value = { kind: 'absent', text: 'The line is not in the answer to this query.' };
-    }
+    if (this.#params.around && this.#params.query === '' && stream !== undefined) this.#pages.query = selectorOf(stream);
+    if (target < 0) this.note.value = { kind: 'absent', text: 'The line is not in the answer to this query.' };
     const [before, after] = target < 0 ? [AROUND_LINES, AROUND_LINES] : [target, this.store.count - 1 - target];
-    this.ends.value = { start: before < AROUND_LINES ? 'complete' : 'more', end: after < AROUND_LINES && end.reason === 'complete' ? 'complete' : 'more' };
+    const isEnd = after < AROUND_LINES && end.reason === 'complete';
+    this.ends.value = { start: before < AROUND_LINES ? 'complete' : 'more', end: isEnd ? 'complete' : 'more' };
     this.#includeInBounds();
     const last = this.#params.at?.split('..')[1];
     for (let page = 0; last !== undefined && page < RUN_PAGES_MAX && this.store.indexOfId(last) < 0; page += 1) await this.#newerPage(signal);
@@ -312,7 +280,7 @@ export class LogSession {
     this.#freshen();
     this.gone.value = { message: error.message, oldest: error.oldest, nearest: error.nearest };
     if (error.nearest !== undefined) {
-      await this.#ask({ around: error.nearest, before_count: AROUND_LINES, after_count: AROUND_LINES }, signal, (entries) => this.store.append(entries));
+      await this.#pages.around(error.nearest, signal, () => this.#freshen());
       this.target.value = this.store.indexOfId(error.nearest);
     }
     this.ends.value = { start: 'more', end: 'more' };
@@ -323,14 +291,15 @@ export class LogSession {
   #finish(end: End): void {
     this.progress.value = null;
     this.error.value = null;
-    const reason = end.reason === 'time' || end.reason === 'memory' || end.reason === 'cut' ? end.reason : end.unreadableParts > 0 ? 'unreadable' : null;
+    if (this.state.peek() === 'gone') return;
+    const isEarly = end.reason === 'time' || end.reason === 'memory' || end.reason === 'cut';
+    const reason = isEarly ? end.reason : end.unreadableParts > 0 ? 'unreadable' : null;
     if (reason === null) {
       this.partial.value = null;
       this.state.value = this.store.count === 0 ? 'empty' : 'ready';
       return;
     }
-    const at = this.store.count > 0 ? this.store.timeAt(0) : this.#reached;
-    this.partial.value = { reason, at, seconds: end.seconds, unreadableParts: end.unreadableParts };
+    this.partial.value = { reason, at: this.#pages.reached, seconds: end.seconds, unreadableParts: end.unreadableParts };
     this.state.value = 'partial';
   }
 
@@ -339,7 +308,8 @@ export class LogSession {
     if (!this.#params.live || this.#live.isOn) return;
     const { count } = this.store;
     const start = this.bounds.peek()?.start;
-    this.#live.start(this.#query, count > 0 ? { after: this.store.idAt(count - 1) } : start === undefined ? { last: '0' } : { start: String(start) });
+    const beginning = start === undefined ? { last: '0' } : { start: String(start) };
+    this.#live.start(this.#pages.query, count > 0 ? { after: this.store.idAt(count - 1) } : beginning);
   }
 
   #sayBack(ms: number, lines: number): void {
@@ -358,11 +328,8 @@ export class LogSession {
   }
 
   async #olderPage(signal: AbortSignal): Promise<void> {
-    const { store } = this;
     this.ends.value = { ...this.ends.peek(), start: 'loading' };
-    // A search that has found nothing yet goes on where it came to.
-    const place = store.count > 0 ? { before: store.idAt(0) } : { end: this.#reached === undefined ? undefined : String(this.#reached) };
-    const end = await this.#ask({ ...this.#range(), ...place, direction: 'backward', limit: PAGE_LINES }, signal, (entries) => store.prepend(entries));
+    const end = await this.#pages.older(signal);
     this.ends.value = { ...this.ends.peek(), start: endState(end) };
     this.#finish(end);
     this.#evict();
@@ -370,12 +337,9 @@ export class LogSession {
   }
 
   async #newerPage(signal: AbortSignal): Promise<void> {
-    const { store } = this;
-    if (store.count === 0) return;
+    if (this.store.count === 0) return;
     this.ends.value = { ...this.ends.peek(), end: 'loading' };
-    const after = store.idAt(store.count - 1);
-    const end = await this.#ask({ ...this.#range(), after, direction: 'forward', limit: PAGE_LINES }, signal, (entries) => store.append(entries));
-    this.#reachedEnd(endState(end));
+    this.#reachedEnd(endState(await this.#pages.newer(signal)));
     this.#evict();
   }
 
@@ -395,67 +359,38 @@ export class LogSession {
 
   /** Loads the newest lines where they are not held. What lies between is a gap that can be filled. */
   async goToEnd(): Promise<void> {
-    const { store } = this;
     const { skipped } = this.#live;
     const { end } = this.ends.peek();
-    if (store.count === 0 || end === 'loading' || (skipped === undefined && (end === 'live' || end === 'complete'))) return;
+    if (this.store.count === 0 || end === 'loading' || (skipped === undefined && (end === 'live' || end === 'complete'))) return;
     await this.#guard(async (signal) => {
       this.#live.stop();
       this.ends.value = { ...this.ends.peek(), end: 'loading' };
-      const after = store.idAt(store.count - 1);
-      const newest: Entry[] = [];
-      const answer = await this.#ask({ ...this.#range(), after, direction: 'backward', limit: PAGE_LINES }, signal, (entries) => {
-        newest.unshift(...entries);
-      });
-      if (skipped !== undefined) store.replaceMarker(skipped);
-      const first = newest.find((entry) => !('kind' in entry));
-      if (answer.reason !== 'complete' && first !== undefined && !('kind' in first)) {
-        const lines = skipped?.lines === undefined ? undefined : Math.max(1, skipped.lines - newest.length);
-        newest.unshift({ kind: 'gap', lines, after, before: lineId(first), reason: 'skipped' });
-      }
-      store.append(newest);
+      await this.#pages.toEnd(signal, skipped);
       this.#reachedEnd('complete');
     });
   }
 
   /** Loads the oldest lines where they are not held. What lies between is a gap that can be filled. */
   async goToStart(): Promise<void> {
-    const { store } = this;
-    if (this.ends.peek().start !== 'more' || store.count === 0) return;
+    if (this.ends.peek().start !== 'more' || this.store.count === 0) return;
     await this.#guard(async (signal) => {
       this.ends.value = { ...this.ends.peek(), start: 'loading' };
-      const before = store.idAt(0);
-      const oldest: Entry[] = [];
-      const answer = await this.#ask({ ...this.#range(), before, direction: 'forward', limit: PAGE_LINES }, signal, (entries) => {
-        oldest.push(...entries);
-      });
-      const last = oldest.findLast((entry) => !('kind' in entry));
-      if (answer.reason !== 'complete' && last !== undefined && !('kind' in last)) {
-        oldest.push({ kind: 'gap', lines: undefined, after: lineId(last), before, reason: 'skipped' });
-      }
-      store.prepend(oldest);
+      await this.#pages.toStart(signal);
       this.ends.value = { ...this.ends.peek(), start: 'complete' };
     });
   }
 
-  /** The index of the line at a time in nanoseconds; what is around it is loaded in place of what is held where that does not reach so far. */
+  /** The index of the line at a time in nanoseconds. What is around it is loaded in place of what is held where that does not reach so far. */
   async goToTime(time: bigint): Promise<number> {
     const { store } = this;
-    const isHeld = store.count > 0 && (store.timeAt(0) <= time || this.ends.peek().start === 'complete') &&
-      (time <= store.timeAt(store.count - 1) || this.ends.peek().end !== 'more');
+    const { start, end } = this.ends.peek();
+    const isHeld = store.count > 0 && (store.timeAt(0) <= time || start === 'complete') && (time <= store.timeAt(store.count - 1) || end !== 'more');
     if (isHeld) return Math.min(store.count - 1, store.indexAtTime(time));
     const isDone = await this.#guard(async (signal) => {
-      const [before, after]: [Entry[], Entry[]] = [[], []];
-      const { start, end } = this.#range();
-      const ends = await Promise.all([
-        this.#ask({ start, end: String(time), direction: 'backward', limit: PAGE_LINES / 2 }, signal, (entries) => before.unshift(...entries)),
-        this.#ask({ start: String(time), end, direction: 'forward', limit: PAGE_LINES / 2 }, signal, (entries) => after.push(...entries)),
-      ]);
+      const [before, after] = await this.#pages.toTime(time, signal);
       this.#live.stop();
-      store.clear();
-      store.append([...before, ...after]);
-      this.ends.value = { ...this.ends.peek(), start: endState(ends[0]) };
-      this.#reachedEnd(endState(ends[1]));
+      this.ends.value = { ...this.ends.peek(), start: endState(before) };
+      this.#reachedEnd(endState(after));
     });
     return isDone && store.count > 0 ? Math.min(store.count - 1, store.indexAtTime(time)) : -1;
   }
@@ -468,20 +403,7 @@ export class LogSession {
       return;
     }
     this.#filling.add(marker);
-    await this.#guard(async (signal) => {
-      const loaded: Entry[] = [];
-      const { after, before } = marker;
-      const end = await this.#ask({ after, before, direction: 'forward', limit: FILL_LINES }, signal, (entries) => {
-        loaded.push(...entries);
-      });
-      const last = loaded.findLast((entry) => !('kind' in entry));
-      const index = this.store.indexOfMarker(marker);
-      if (index < 0) return;
-      this.store.insertAt(index, loaded);
-      const isLeft = end.reason === 'limit' && last !== undefined && !('kind' in last);
-      if (!isLeft) this.store.replaceMarker(marker);
-      else this.store.replaceMarker(marker, { ...marker, after: lineId(last), lines: marker.lines === undefined ? undefined : Math.max(1, marker.lines - loaded.length) });
-    });
+    await this.#guard((signal) => this.#pages.fill(marker, signal));
     this.#filling.delete(marker);
   }
 
@@ -524,11 +446,4 @@ export class LogSession {
 
 function endState(end: End): EndState {
   return end.reason === 'complete' ? 'complete' : end.reason === 'limit' ? 'more' : 'stopped';
-}
-
-/** The streams with exactly these labels, and those that have more. */
-function selectorOf({ labels }: Stream): string {
-  const isContainer = ['namespace', 'pod', 'container'].every((name) => labels.has(name));
-  const names = isContainer ? ['namespace', 'pod', 'container'] : [...labels.keys()];
-  return build({ ...ALL, matchers: names.map((name) => ({ name, op: '=', value: labels.get(name) ?? '' })) });
 }

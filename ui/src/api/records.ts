@@ -3,8 +3,11 @@ import { ServerError, toLevel, type Line, type Stream } from '../model';
 
 /** What stands between lines. Two ids, each exclusive, name the lines that `gap` can be filled with. */
 export type Marker =
-  | { readonly kind: 'gap'; readonly lines: number | undefined; readonly after: string; readonly before: string; readonly reason: 'missed' | 'skipped' }
+  | { readonly kind: 'gap'; readonly lines: number | undefined; readonly after: string; readonly before: string; readonly reason: GapReason }
   | { readonly kind: 'loss'; readonly stream: Stream; readonly time: bigint; readonly bytes: readonly [number, number]; readonly reason: string };
+
+/** `missed`: they came faster than the server could send them; `skipped`: the page did not ask for them, or had no room. */
+export type GapReason = 'missed' | 'skipped';
 
 /** Told apart by `kind`, which a line has not. */
 export type Entry = Line | Marker;
@@ -111,21 +114,23 @@ export class Decoder {
       const [from, to] = Array.isArray(gap.bytes) ? (gap.bytes as unknown[]) : [];
       const time = toTime(gap.time);
       if (of === undefined || time === undefined) return;
-      records.entries.push({ kind: 'loss', stream: of, time, bytes: [Number(from ?? 0), Number(to ?? 0)], reason: text(gap.reason) });
+      const bytes = [Number(from ?? 0), Number(to ?? 0)] as const;
+      records.entries.push({ kind: 'loss', stream: of, time, bytes, reason: text(gap.reason) });
     } else if (missed) {
       const lines = typeof missed.lines === 'number' ? missed.lines : undefined;
       records.entries.push({ kind: 'gap', lines, after: text(missed.after), before: text(missed.before), reason: 'missed' });
     } else if (begin) {
       records.begin = {
-        query: text(begin.query), start: toTime(begin.start), end: toTime(begin.end), now: toTime(begin.now) ?? BigInt(Date.now()) * 1_000_000n,
-        version: text(begin.version), instance: text(begin.instance),
+        query: text(begin.query), start: toTime(begin.start), end: toTime(begin.end),
+        now: toTime(begin.now) ?? BigInt(Date.now()) * 1_000_000n, version: text(begin.version), instance: text(begin.instance),
       };
     } else if (seen) {
       records.seen = { backTo: toTime(seen.back_to) ?? 0n, bytes: Number(seen.bytes ?? 0), lines: Number(seen.lines ?? 0) };
     } else if (end) {
       const reason = (['complete', 'limit', 'time', 'memory'] as const).find((known) => known === end.reason) ?? 'complete';
       records.end = {
-        reason, first: optional(end.first), last: optional(end.last), unreadableParts: Number(end.unreadable_parts ?? 0), seconds: Number(end.seconds ?? 0),
+        reason, first: optional(end.first), last: optional(end.last),
+        unreadableParts: Number(end.unreadable_parts ?? 0), seconds: Number(end.seconds ?? 0),
       };
     } else if (beat) {
       records.beat = toTime(beat.now) ?? BigInt(Date.now()) * 1_000_000n;

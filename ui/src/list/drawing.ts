@@ -115,7 +115,8 @@ export class Drawing {
     const line = store.lineAt(index);
     row.isUnfolded = store.isUnfolded(index);
     const display = this.#displayOf(index, row.isUnfolded);
-    const time = formatTime(line.time, options.isPhone ? 'time' : options.timeFormat, options.zone, index > 0 ? store.timeAt(index - 1) : undefined, now);
+    const previous = index > 0 ? store.timeAt(index - 1) : undefined;
+    const time = formatTime(line.time, options.isPhone ? 'time' : options.timeFormat, options.zone, previous, now);
     const tag = options.hasStreams ? options.streamTag(line.stream) : null;
     const cells = options.isPhone ? [] : options.columns.map((name) => options.cell(line, name));
     const marked = this.#matcher === null || hasHighlights ? display : { ...display, spans: markHits(display.spans, this.#matcher(display.plain)) };
@@ -145,7 +146,11 @@ export class Drawing {
     const { focusedIndex, selection, late } = this.scene;
     const { index } = row;
     row.look({
-      isFocused: index === focusedIndex, isSelected: selection.has(index), isMarked: this.#isMarked(index), isLate: late.has(index), note: this.#note(row),
+      isFocused: index === focusedIndex,
+      isSelected: selection.has(index),
+      isMarked: this.#isMarked(index),
+      isLate: late.has(index),
+      note: this.#note(row),
     });
   }
 

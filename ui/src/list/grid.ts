@@ -51,6 +51,15 @@ export class Grid {
     return this.rows.find(this.options.order === 'asc' ? row : total - 1 - row);
   }
 
+  /** The first and the last line, by index, with a block between two places; both -1 where there is none. */
+  linesBetween(top: number, bottom: number): { first: number; last: number } {
+    const { count } = this.store;
+    if (count === 0) return { first: -1, last: -1 };
+    const [above, below] = [this.indexAt(top), this.indexAt(bottom)];
+    const [first, last] = this.options.order === 'asc' ? [above, below] : [below, above];
+    return { first: Math.min(first, count - 1), last: Math.min(last, count - 1) };
+  }
+
   /** The block below this one, `-1` below the last. */
   below(index: number): number {
     const { count } = this.store;

@@ -5,6 +5,7 @@ import { Drawing } from './drawing';
 import { geometryOf, type Geometry } from './geometry';
 import { Grid } from './grid';
 import { Header } from './header';
+import { Notes } from './notes';
 import type { ListEvents, ListOptions, Viewport } from './options';
 import { Pointer } from './pointer';
 import { make, type RowElement } from './row';
@@ -59,8 +60,7 @@ export class LineList {
   readonly held = new Set<RowElement>();
   #options: ListOptions;
   readonly #probe = make('span', 'list-probe');
-  readonly #startNote = make('div', 'list-note');
-  readonly #endNote = make('div', 'list-note');
+  readonly #notes = new Notes(this.canvas);
   readonly #header: Header;
   readonly #pointer: Pointer;
   readonly #handlers = new Map<keyof ListEvents, Set<(value: never) => void>>();
@@ -144,7 +144,7 @@ export class LineList {
   }
 
   #applyOptions(): void {
-    const { rowHeight, wrap, isPhone, order, loading, startNote, endNote, label, columns } = this.#options;
+    const { rowHeight, wrap, isPhone, order, loading, label, columns } = this.#options;
     this.root.style.setProperty('--row', `${rowHeight}px`);
     this.root.classList.toggle('is-wrapped', wrap || isPhone);
     this.root.classList.toggle('is-phone', isPhone);
@@ -153,10 +153,7 @@ export class LineList {
     this.root.classList.toggle('is-loading-top', loading === top);
     this.root.classList.toggle('is-loading-bottom', loading === bottom);
     this.canvas.setAttribute('aria-label', label);
-    this.#startNote.textContent = startNote;
-    this.#endNote.textContent = endNote;
     this.#header.show(isPhone ? [] : columns);
-    this.canvas.classList.toggle('has-notes', startNote !== '' || endNote !== '');
   }
 
   /** To the newest line, and follows it from there on. */
@@ -357,7 +354,8 @@ export class LineList {
     this.scroller.measure();
     const cell = this.#probe.getBoundingClientRect().width / PROBE_CELLS;
     const { timeCells, tagCells } = this.drawing;
-    const geometry = geometryOf(this.#options, { cell: cell > 0 ? cell : this.geometry.cell, width: this.view.clientWidth, timeCells, tagCells }, this.#columnCells);
+    const measures = { cell: cell > 0 ? cell : this.geometry.cell, width: this.view.clientWidth, timeCells, tagCells };
+    const geometry = geometryOf(this.#options, measures, this.#columnCells);
     if (JSON.stringify(geometry) === JSON.stringify(this.geometry)) return;
     if (geometry.layout.width !== this.geometry.layout.width || geometry.layout.limit !== this.geometry.layout.limit) this.drawing.refill();
     this.geometry = geometry;
@@ -393,7 +391,7 @@ export class LineList {
     scroller.keepRoom();
     drawing.position();
     if (scroller.commit()) drawing.position();
-    this.#placeNotes();
+    this.#notes.place(this.grid, scroller);
     drawing.colour();
     this.#keepPlace();
     if (drawing.timeCells !== this.#drawnCells[0] || drawing.tagCells !== this.#drawnCells[1]) {
@@ -412,20 +410,6 @@ export class LineList {
       this.#hasSpare = true;
       onFrame('draw', this.draw);
     }, REST_MS);
-  }
-
-  #placeNotes(): void {
-    const { canvas, scroller, grid } = this;
-    const [above, below] = this.#options.order === 'asc' ? [this.#startNote, this.#endNote] : [this.#endNote, this.#startNote];
-    for (const [note, y] of [[above, 0], [below, grid.height - this.#options.rowHeight]] as const) {
-      const isSeen = note.textContent !== '' && y < scroller.top + scroller.height && scroller.top < y + this.#options.rowHeight;
-      if (!isSeen) {
-        note.remove();
-        continue;
-      }
-      if (note.parentNode === null) canvas.append(note);
-      note.style.transform = `translateY(${y - scroller.origin}px)`;
-    }
   }
 
   /** Takes the first line that is wholly on screen as the one that stays in its place. */
@@ -448,12 +432,7 @@ export class LineList {
   #tellSeen(): void {
     const { grid, scroller, store } = this;
     const isAscending = this.#options.order === 'asc';
-    let seen: Viewport = { first: -1, last: -1, isPinned: this.#isPinned };
-    if (store.count > 0) {
-      const [above, below] = [grid.indexAt(scroller.top), grid.indexAt(scroller.top + scroller.height - 1)];
-      const [first, last] = isAscending ? [above, below] : [below, above];
-      seen = { first: Math.min(first, store.count - 1), last: Math.min(last, store.count - 1), isPinned: this.#isPinned };
-    }
+    const seen = { ...grid.linesBetween(scroller.top, scroller.top + scroller.height - 1), isPinned: this.#isPinned };
     const old = this.#seen;
     this.#seen = seen;
     if (seen.first !== old.first || seen.last !== old.last || seen.isPinned !== old.isPinned) this.emit('viewport', seen);

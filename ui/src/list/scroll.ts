@@ -1,6 +1,6 @@
-// Where the view stands in a content that may be taller than any element can be, to the pixel. The browser scrolls an element of at most 8 million px;
-// `top` is the place in the content. The two differ by `origin`, which takes up what is added above and every correction: nothing on screen moves for
-// them, and the scrollbar follows when the person rests.
+// Where the view stands in a content that may be taller than any element can be, to the pixel. The browser scrolls an element of at most 8 million
+// px; `top` is the place in the content. The two differ by `origin`, which takes up what is added above and every correction: nothing on screen
+// moves for them, and the scrollbar follows when the person rests.
 
 /** Firefox ends at 17.9 million px, and sums of large lengths lose parts of a pixel before that. */
 const ELEMENT_MAX_PX = 8_000_000;

@@ -20,7 +20,9 @@ function decoded(pieces: string[]) {
   const decoder = new Decoder();
   const all = pieces.map((piece) => decoder.push(piece));
   return {
-    entries: all.flatMap(({ entries }): Entry[] => entries), begin: all.find(({ begin }) => begin)?.begin, seen: all.find(({ seen }) => seen)?.seen,
+    entries: all.flatMap(({ entries }): Entry[] => entries),
+    begin: all.find(({ begin }) => begin)?.begin,
+    seen: all.find(({ seen }) => seen)?.seen,
     end: all.find(({ end }) => end)?.end,
   };
 }

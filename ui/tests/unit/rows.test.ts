@@ -36,7 +36,9 @@ function agrees(rows: Rows, store: LineStore): void {
   for (let index = 0; index < store.count; index += 1) {
     const height = rows.height(index);
     if (rows.before(index) !== before) faults.push(`before(${index}) is ${rows.before(index)}, not ${before}`);
-    for (const row of height === 0 ? [] : [before, before + height - 1]) if (rows.find(row) !== index) faults.push(`find(${row}) is ${rows.find(row)}, not ${index}`);
+    for (const row of height === 0 ? [] : [before, before + height - 1]) {
+      if (rows.find(row) !== index) faults.push(`find(${row}) is ${rows.find(row)}, not ${index}`);
+    }
     before += height;
   }
   expect(faults).toEqual([]);

@@ -11,8 +11,8 @@ export function numbered(first: number, count: number): Line[] {
   return Array.from({ length: count }, (_, index) => {
     const number = first + index;
     return {
-      stream: STREAM, time: FIRST + BigInt(Math.floor(number / 3)) * 1000n, n: number % 3, check: number.toString(16).padStart(8, '0'), level: 'info' as const,
-      text: `line ${number}`,
+      stream: STREAM, time: FIRST + BigInt(Math.floor(number / 3)) * 1000n, n: number % 3, check: number.toString(16).padStart(8, '0'),
+      level: 'info' as const, text: `line ${number}`,
     };
   });
 }

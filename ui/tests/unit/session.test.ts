@@ -143,6 +143,7 @@ describe('answers that are not whole', () => {
     await opened({ query: '{' });
     expect([session.error.value?.message, session.error.value?.at]).toEqual(['unexpected }', { line: 1, column: 27 }]);
     expect(session.state.value).toBe('error');
+    expect(held()).toEqual(from(0, 10));
   });
 
   it('tells a proxy from the agent', async () => {

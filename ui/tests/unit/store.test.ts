@@ -35,7 +35,8 @@ describe('LineStore', () => {
     for (const [index, one] of lines.entries()) expect(store.indexOfId(lineId(one))).toBe(index + 1);
     expect(store.indexOfId(lineId({ ...lines[4]!, n: 0 }))).toBe(5);
     expect(store.indexOfId(lineId(line(4, 6n)))).toBe(-1);
-    for (const id of ['', 'x', '3f2a9c81d4e07b55.x.0.1', `${STREAMS[0]!.id}.99999999999999999999999.0.00000000`]) expect(store.indexOfId(id)).toBe(-1);
+    const bad = ['', 'x', '3f2a9c81d4e07b55.x.0.1', `${STREAMS[0]!.id}.99999999999999999999999.0.00000000`];
+    for (const id of bad) expect(store.indexOfId(id)).toBe(-1);
   });
 
   it('does as a plain array does, whatever is done', () => {
@@ -127,7 +128,9 @@ describe('LineStore', () => {
     expect(texts(store)).toEqual([5, 10, 15, 16, 20, 30, 30, 31, 32].map((number) => `line ${number}`));
     expect(store.streamAt(6)).toBe(STREAMS[1]);
     expect(changes.filter(({ isLate }) => isLate === true)).toEqual([
-      { at: 0, removed: 0, inserted: 1, isLate: true }, { at: 2, removed: 0, inserted: 2, isLate: true }, { at: 6, removed: 0, inserted: 1, isLate: true },
+      { at: 0, removed: 0, inserted: 1, isLate: true },
+      { at: 2, removed: 0, inserted: 2, isLate: true },
+      { at: 6, removed: 0, inserted: 1, isLate: true },
     ]);
   });
 
