@@ -129,7 +129,7 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
 
   const Over = parts.value?.OverLines;
   const finder = model.finder.value;
-  const isEmpty = session.state.value === 'gone' || (session.state.value === 'empty' && session.count.value === 0);
+  const isEmpty = session.state.value === 'empty' && session.count.value === 0;
   const isStale = session.state.value === 'loading' && session.count.value > 0;
   return <section class={`lines${isHidden ? ' is-hidden' : ''}`} aria-label="Lines" inert={isHidden}>
     <Progress session={session} />

@@ -10,7 +10,7 @@ import { prefer } from '../preferences';
 import { go } from '../route';
 import { address, isLive, preferences } from '../state';
 import { formatCount } from '../time/format';
-import type { Range } from '../time/range';
+import { type Range, resolveRange } from '../time/range';
 import { linesText, nowNs } from './actions';
 import { announce } from './announce';
 import { change, isMetricQuery, isPhone, logql, simple, subject, tab, zone } from './asked';
@@ -109,8 +109,8 @@ function Fields({ model }: { model: LogsModel }) {
 
 /** Strips above the lines, where there is something to say. */
 function Notes({ model }: { model: LogsModel }) {
-  const { state, partial, refusal, note } = model.session;
-  const isQuiet = state.value !== 'error' && state.value !== 'stopped' && partial.value === null && refusal.value === null && note.value === null;
+  const { state, partial, refusal, note, gone } = model.session;
+  const isQuiet = state.value !== 'error' && state.value !== 'stopped' && partial.value === null && refusal.value === null && note.value === null && gone.value === null;
   if (isQuiet && busy.value === null) return null;
   return <Later>{({ Notices }) => <Notices model={model} onRetry={() => open(model)} onEdit={() => (isEditing.value = true)} />}</Later>;
 }
@@ -191,12 +191,15 @@ function feedHistogram(model: LogsModel): () => void {
     histogram.load({ query, range: { start, end: range.end > start ? range.end : start + 1_000_000_000n }, width, zone: name, oldest: kept });
   };
   const run = () => {
-    const bounds = session.bounds.peek();
+    const { from, to } = address.peek();
+    const isSettled = session.state.peek() === 'gone';
+    const bounds = session.bounds.peek() ?? (isSettled ? resolveRange(from, to, nowNs()) : null);
     if (bounds !== null && !isMetricQuery.peek() && (status.peek() !== null || bounds.start > 0n)) load(logql.peek(), bounds, zone.peek());
   };
   widths.set(model, run);
   const stop = effect(() => {
     void session.bounds.value;
+    void (session.state.value === 'gone');
     void zone.value;
     // Everything there is begins with the oldest line kept, which the status says.
     void (status.value === null);

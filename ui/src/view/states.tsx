@@ -32,6 +32,7 @@ export function Notices({ model, onRetry, onEdit }: { model: LogsModel; onRetry:
     {busy.value !== null && <Busy message={busy.value.message} until={busy.value.until} />}
     {state === 'error' && error !== null && <Failure error={error} onRetry={onRetry} onEdit={onEdit} />}
     {partial !== null && (state === 'partial' || partial.unreadableParts > 0) && <Cut partial={partial} session={session} />}
+    <Gone session={session} />
     {state === 'stopped' && <p class="notice-row" role="status">Stopped. {linesText(session.count.value)} so far.
       <button type="button" class="button small" onClick={() => session.continue()}>Continue</button></p>}
     {refusal !== null && <p class="notice-row is-notice" role="status">{refusal}
@@ -89,22 +90,18 @@ function Cut({ partial, session }: { partial: PartialAnswer; session: LogSession
 export function Empty({ model }: { model: LogsModel }) {
   const { session } = model;
   const state = session.state.value;
-  if (state === 'gone') return <Gone session={session} />;
   if (state !== 'empty' || session.count.value > 0) return null;
   if (status.value?.streams === 0) return <NothingYet />;
   return <NothingFound session={session} />;
 }
 
+/** The line that a link points at is not kept any more; what stands nearest is shown instead. */
 function Gone({ session }: { session: LogSession }) {
   const gone = session.gone.value;
   if (gone === null) return null;
-  return <div class="empty" role="status">
-    <p class="empty-title">{gone.oldest === undefined ? gone.message : `This line was dropped. The oldest kept is of ${formatFull(gone.oldest, zone.value)}.`}</p>
-    <div class="empty-acts">
-      {gone.nearest !== undefined && <button type="button" class="button bordered" onClick={() => go({ at: gone.nearest! })}>Go to the nearest line</button>}
-      <button type="button" class="button" onClick={() => go({ at: '' })}>Show the newest lines</button>
-    </div>
-  </div>;
+  const words = gone.oldest === undefined ? gone.message : `This line was dropped. The oldest kept is of ${formatFull(gone.oldest, zone.value)}.`;
+  return <p class="notice-row is-notice" role="status"><span>{words} {gone.nearest !== undefined && <span class="muted">The nearest line is shown.</span>}</span>
+    <button type="button" class="button bordered small" onClick={() => go({ at: '' })}>Show the newest</button></p>;
 }
 
 const WIDER = [['24h', 24n * 3_600n], ['7d', 7n * 86_400n], ['all', 0n]] as const;

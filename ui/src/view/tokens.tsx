@@ -22,7 +22,7 @@ export function Tokens({ text, wrong = -1 }: TokensProps) {
     done = end;
   }
   parts.push(text.slice(done));
-  if (wrong >= 0 && !isMarked) parts.push(<span class="q-wrong"> </span>);
+  if (wrong >= 0 && !isMarked) parts.push(<span class="q-wrong">{'\u00a0\u00a0'}</span>);
   return <>{parts}</>;
 }
 
