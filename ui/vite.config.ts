@@ -18,7 +18,7 @@ const plain: Plugin = {
   load: (id) => (id === '\0vite/preload-helper.js' ? 'export const __vitePreload = (load) => load();' : undefined),
 };
 
-// Five files with fixed names: `src/api/page.rs` embeds them, and freshness comes from their ETag.
+// Four files with fixed names: `src/api/page.rs` embeds them, and freshness comes from their ETag.
 export default defineConfig({
   base: './',
   define: { BUILD: JSON.stringify(build()) },
@@ -34,8 +34,8 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         entryFileNames: 'app.js',
-        // `later.js`, what the first screen does not need, and `chart.js`, what draws metric queries.
-        chunkFileNames: ({ name }) => (name === 'later' ? 'later.js' : 'chart.js'),
+        // The one chunk that is loaded on demand: what the first screen does not need.
+        chunkFileNames: 'later.js',
         assetFileNames: 'app[extname]',
       },
     },

@@ -1,7 +1,7 @@
 // Draws the bars on a canvas: bars, what is brushed, the axis, what is on screen, where lines were lost.
 import type { LevelGroup } from '../model';
 import type { Range } from '../time/range';
-import { type Bins, endOf, heightsOf, indexAt, partsOf, startOf, ticks } from './bins';
+import { type Bars, type Bins, endOf, heightsOf, indexAt, partsOf, startOf, ticks } from './bins';
 
 /** Height of the axis below the bars: the bracket and the words. */
 export const AXIS = 18;
@@ -143,7 +143,7 @@ function drawBracket(context: CanvasRenderingContext2D, width: number, base: num
 }
 
 /** Where an instant is, in px from the left. */
-export function xAt(bins: Bins, width: number, time: bigint): number {
+export function xAt(bins: Bars, width: number, time: bigint): number {
   return (Number(time - bins.first) / Number(endOf(bins) - bins.first)) * width;
 }
 

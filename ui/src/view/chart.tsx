@@ -1,20 +1,19 @@
 // The tab of charts: metric queries over time, and log queries counted by a label.
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
-import UPlot from 'uplot';
-import 'uplot/dist/uPlot.min.css';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { isAbort, toServerError } from '../api/http';
 import { duration, queryRange, type Series } from '../api/loki';
+import type { Bars } from '../histogram/bins';
 import { groupOf, toLevel, type ServerError } from '../model';
 import { theme } from '../preferences';
 import { address } from '../state';
 import { formatCount } from '../time/format';
-import { absolute, bars, resolveRange } from '../time/range';
-import { offsetAt } from '../time/zone';
+import { bars, resolveRange } from '../time/range';
 import { status } from '../api/status';
 import { toNs } from '../api/streams';
 import { nowNs } from './actions';
-import { isMetricQuery, logql, zone, zoomTo } from './asked';
+import { isMetricQuery, logql, zone } from './asked';
+import { Plot, type Row, timeText } from './plot';
 
 /** Lines that can be told apart; the rest is left out, and that is said. */
 const SERIES_MAX = 24;
@@ -24,8 +23,7 @@ const GROUPS: readonly (readonly [string, string])[] = [['detected_level', 'leve
 
 interface Data {
   readonly series: readonly Series[];
-  /** In ms. */
-  readonly step: number;
+  readonly bars: Bars;
   readonly left: number;
 }
 
@@ -42,13 +40,14 @@ export function Chart() {
     const range = resolveRange(from, to, nowNs());
     const oldest = status.peek()?.oldest;
     const start = from === 'all' && oldest != null ? toNs(oldest) : range.start;
-    const { step, first, count } = bars({ start, end: range.end }, box.current?.clientWidth ?? 1000, zone.peek());
+    const found = bars({ start, end: range.end }, box.current?.clientWidth ?? 1000, zone.peek());
+    const { step, first, count } = found;
     const grouped = by === '' ? 'sum' : `sum by (${by})`;
     const text = isMetric ? query : `${grouped} (count_over_time(${query} [${duration(step)}]))`;
     setError(null);
     queryRange(text, { start: first, end: first + step * BigInt(count), step }, 'total', abort.signal).then((series) => {
       const sorted = [...series].sort((a, b) => sum(b) - sum(a));
-      setData({ series: sorted.slice(0, SERIES_MAX), step: Number(step / 1_000_000n), left: Math.max(0, sorted.length - SERIES_MAX) });
+      setData({ series: sorted.slice(0, SERIES_MAX), bars: found, left: Math.max(0, sorted.length - SERIES_MAX) });
     }, (reason: unknown) => {
       if (!isAbort(reason) && !abort.signal.aborted) setError(toServerError(reason));
     });
@@ -61,7 +60,7 @@ export function Chart() {
     </div></div>}
     {error !== null && <div class="pane-words danger" role="alert">{error.message}</div>}
     {error === null && data === null && <div class="pane-words muted" role="status">Asking…</div>}
-    {error === null && data !== null && (data.series.length === 0 ? <div class="pane-words muted">Nothing in this range.</div> : <Plot data={data} />)}
+    {error === null && data !== null && (data.series.length === 0 ? <div class="pane-words muted">Nothing in this range.</div> : <Lines data={data} />)}
   </div>;
 }
 
@@ -82,85 +81,45 @@ function colourOf(series: Series, index: number, token: (name: string) => string
   return level === undefined ? token(`hue-${index % 8}`) : token(`bar-${groupOf(toLevel(level))}`);
 }
 
-/** The series over one time axis. */
-function align(series: readonly Series[], missing: number | null): UPlot.AlignedData {
-  const times = [...new Set(series.flatMap((each) => each.times))].sort((a, b) => a - b);
-  const place = new Map(times.map((time, i) => [time, i]));
-  const rows = series.map((each) => {
-    const row = new Array<number | null>(times.length).fill(missing);
-    each.times.forEach((time, i) => (row[place.get(time)!] = Number.isFinite(each.values[i]!) ? each.values[i]! : null));
-    return row;
+/** The values of a series, one at the beginning of each bar and one at the end. */
+function align({ times, values }: Series, { first, step, count }: Bars, missing: number | null): (number | null)[] {
+  const row = new Array<number | null>(count + 1).fill(missing);
+  times.forEach((ms, i) => {
+    const place = Math.round((ms - Number(first / 1_000_000n)) / (Number(step) / 1e6));
+    if (place >= 0 && place <= count) row[place] = Number.isFinite(values[i]!) ? values[i]! : null;
   });
-  return [times.map((ms) => ms / 1000), ...rows] as UPlot.AlignedData;
+  return row;
 }
 
-function Plot({ data }: { data: Data }) {
-  const host = useRef<HTMLDivElement>(null);
+function Lines({ data }: { data: Data }) {
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
-  const [cursor, setCursor] = useState<number | null>(null);
-  const names = data.series.map(nameOf);
-  const style = getComputedStyle(document.documentElement);
-  const token = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  const [at, setAt] = useState<number | null>(null);
+  const isMetric = isMetricQuery.value;
   const isDark = theme.value === 'dark';
-  const name = zone.value;
-
-  useEffect(() => {
-    const box = host.current!;
-    const axis = {
-      stroke: token('muted'), grid: { stroke: token('rule'), width: 1 }, ticks: { stroke: token('rule'), width: 1, size: 4 }, font: `11px ${style.getPropertyValue('--sans')}`,
-    };
-    const size = () => ({ width: box.clientWidth, height: box.clientHeight });
-    const made = new UPlot({
-      ...size(),
-      // The clock of the zone that was chosen, which the browser may not be in.
-      tzDate: (seconds) => new Date(seconds * 1000 + offsetAt(name, seconds * 1000) + new Date(seconds * 1000).getTimezoneOffset() * 60_000),
-      legend: { show: false },
-      cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
-      scales: { y: { range: (_, least, most) => [Math.min(0, least ?? 0), (most ?? 1) === 0 ? 1 : (most ?? 1) * 1.06] } },
-      axes: [
-        { ...axis, values: [[86_400, '{D} {MMM}', null, null, null, null, null, null, 1], [3_600, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1],
-          [60, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1], [1, '{HH}:{mm}:{ss}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1]] },
-        { ...axis, size: 56, space: 48, values: (_, values) => values.map(short) },
-      ],
-      series: [{}, ...data.series.map((each, i) => ({
-        label: names[i]!, stroke: colourOf(each, i, token), width: 1.5, show: !hidden.has(names[i]!), spanGaps: false, points: { show: each.times.length < 40 },
-      }))],
-      hooks: {
-        setCursor: [(self) => setCursor(self.cursor.idx ?? null)],
-        setSelect: [(self) => {
-          const { left, width } = self.select;
-          if (width < 4) return;
-          const at = (px: number): bigint => BigInt(Math.round(self.posToVal(px, 'x') * 1000)) * 1_000_000n;
-          zoomTo(absolute({ start: at(left), end: at(left + width) }));
-        }],
-      },
-    }, align(data.series, isMetricQuery.peek() ? null : 0), box);
-    const observer = new ResizeObserver(() => made.setSize(size()));
-    observer.observe(box);
-    return () => {
-      observer.disconnect();
-      made.destroy();
-    };
-  }, [data, isDark, name, hidden]);
-
-  const aligned = align(data.series, isMetricQuery.peek() ? null : 0);
-  const at = cursor ?? aligned[0]!.length - 1;
+  const rows = useMemo(() => {
+    const style = getComputedStyle(document.documentElement);
+    const token = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+    return data.series.map((each, i): Row => ({ name: nameOf(each), colour: colourOf(each, i, token), values: align(each, data.bars, isMetric ? null : 0) }));
+  }, [data, isMetric, isDark]);
+  const shown = useMemo(() => rows.filter(({ name }) => !hidden.has(name)), [rows, hidden]);
+  const choose = (name: string, isAdding: boolean) => {
+    const next = new Set(hidden);
+    if (isAdding) {
+      if (!next.delete(name)) next.add(name);
+    } else if (hidden.size === rows.length - 1 && !hidden.has(name)) next.clear();
+    else rows.forEach((other) => (other.name === name ? next.delete(name) : next.add(other.name)));
+    setHidden(next);
+  };
   return <>
-    <div class="chart-plot" ref={host} role="img" aria-label={`${data.series.length} series over time: ${names.slice(0, 8).join(', ')}`} />
+    <Plot bars={data.bars} rows={shown} label={`${rows.length} series over time`} at={at} onMove={setAt} valueText={short} />
     <ul class="chart-legend" aria-label="Series">
-      {data.series.map((each, i) => <li key={names[i]}>
-        <button type="button" class="legend-level" aria-pressed={!hidden.has(names[i]!)} onClick={(event) => {
-          const next = new Set(hidden);
-          if (event.ctrlKey || event.metaKey) {
-            if (!next.delete(names[i]!)) next.add(names[i]!);
-          } else if (hidden.size === names.length - 1 && !hidden.has(names[i]!)) next.clear();
-          else names.forEach((other) => (other === names[i] ? next.delete(other) : next.add(other)));
-          setHidden(next);
-        }}>
-          <span class="chart-swatch" style={{ background: colourOf(each, i, token) }} /><span class="clip">{names[i]}</span>
-          <span class="legend-count">{short((aligned[i + 1]?.[at] as number | null) ?? null)}</span>
+      {rows.map(({ name, colour, values }) => <li key={name}>
+        <button type="button" class="legend-level" aria-pressed={!hidden.has(name)} onClick={(event) => choose(name, event.ctrlKey || event.metaKey)}>
+          <span class="chart-swatch" style={{ background: colour }} /><span class="clip">{name}</span>
+          <span class="legend-count">{short(values[at ?? data.bars.count] ?? null)}</span>
         </button>
       </li>)}
+      {at !== null && <li class="muted">{timeText(data.bars, at)}</li>}
       {data.left > 0 && <li class="muted">{formatCount(data.left)} more are not drawn: the largest are.</li>}
     </ul>
   </>;
