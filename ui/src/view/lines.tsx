@@ -83,6 +83,7 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
         };
       }),
       session.connect(list),
+      effect(() => parts.value?.watchErrorsOf(store)),
       effect(() => list.setOptions(wanted())),
       effect(() => list.setOptions(notes(model))),
       effect(() => {

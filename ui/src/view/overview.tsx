@@ -25,7 +25,8 @@ const SETTLE_MS = 2_000;
 
 /** Which pane a phone shows. */
 const phoneTab = signal<'streams' | 'live'>('streams');
-let hasSkipped = false;
+/** Whether a single stream was opened at once, which happens only to who comes to the page by its first address. */
+let hasSkipped = typeof location !== 'undefined' && /\/(logs|status)$/.test(location.pathname);
 
 export function Overview() {
   useEffect(watchStreams, []);
