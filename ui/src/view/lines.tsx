@@ -1,5 +1,5 @@
 // The list of lines of the answer: ties the session to the list, and puts over it what belongs to both.
-import { effect } from '@preact/signals';
+import { effect, untracked } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { findOf } from '../list/find';
 import { LineList, type ListOptions } from '../list/list';
@@ -105,12 +105,15 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
         const edges = first < 0 || last < 0 || last >= store.count ? null : [store.timeAt(first), store.timeAt(last)] as const;
         model.onScreen.value = edges === null ? null : edges[0] <= edges[1] ? { start: edges[0], end: edges[1] } : { start: edges[1], end: edges[0] };
       }),
-      // The line pointed at is in the middle as soon as it is there, once.
+      // The line pointed at is in the middle as soon as it is there, once: later its index only moves with the lines before it.
       effect(() => {
         const target = session.target.value;
-        if (target < 0) return;
-        list.scrollToIndex(target, 'center');
-        list.focus(target);
+        const isNew = target >= 0 && !isShown;
+        isShown = target >= 0;
+        if (isNew) untracked(() => {
+          list.scrollToIndex(target, 'center');
+          list.focus(target);
+        });
       }),
       store.subscribe(({ at, removed, inserted }) => {
         if (removed > 0) model.selectedCount.value = list.selection.count;
