@@ -11,8 +11,9 @@ import { DEFAULT_ADDRESS, preferences } from '../state';
 import { visible } from '../text/controls';
 import { formatAge, formatBytes, formatCount, formatDuration, formatRfc3339 } from '../time/format';
 import { zoneName } from '../time/zone';
-import { FirstMinutes, SourceProblem } from './beginning';
+import { FirstMinutes } from './beginning';
 import { Icon } from './icon';
+import { SourceProblem } from './nothing';
 import { formatMinute } from './row';
 import { conclusion } from './verdict';
 

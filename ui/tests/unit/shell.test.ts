@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { AgentStatus } from '../../src/api/status';
 import { readPreferences } from '../../src/preferences';
 import { DEFAULT_PREFERENCES } from '../../src/state';
-import { permissionCommand } from '../../src/view/beginning';
+import { permissionCommand } from '../../src/view/nothing';
 import { placeBeside } from '../../src/view/menu';
 import { judge } from '../../src/view/verdict';
 
