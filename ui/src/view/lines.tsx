@@ -72,6 +72,7 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
       model.focus(store.lineAt(index), previous(index));
       model.isDetailOpen.value = true;
     };
+    let isShown = false;
     const ends = [
       effect(() => {
         if (parts.value === null) return undefined;
