@@ -1,6 +1,6 @@
 // What the first screen does not need: one file, loaded after it.
 export { watchErrors } from './api/errors';
-export { FirstMinutes, NothingYet } from './view/beginning';
+export { FirstMinutes } from './view/beginning';
 export { Chart } from './view/chart';
 export { ContextView } from './view/context';
 export { Detail } from './view/detail';
@@ -15,6 +15,7 @@ export { LineActions } from './view/lineactions';
 export { registerLogsKeys } from './view/logskeys';
 export { Menu, Popover } from './view/menu';
 export { OverLines } from './view/overlines';
+export { NothingYet } from './view/nothing';
 export { Patterns } from './view/patterns';
 export { PreferencesForm } from './view/preferencesform';
 export { shareItems } from './view/share';

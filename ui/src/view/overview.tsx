@@ -13,7 +13,6 @@ import { formatCount } from '../time/format';
 import { filter, folded, grouping, groups, queryOf, sort, ticked, toggled } from './chosen';
 import { Icon } from './icon';
 import { Later, parts } from './later';
-import { Later } from './later';
 import { LiveList } from './livelist';
 import { MenuButton } from './opener';
 import { GroupHead, Peek, StreamRow } from './row';
