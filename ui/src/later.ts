@@ -24,6 +24,7 @@ export { Empty, Notices } from './view/states';
 export { Status } from './view/status';
 export { StreamPicker } from './view/streams';
 export { GoToTime, TimeForm } from './view/timeform';
+export { registerTimeKeys } from './view/timekeys';
 export { viewItems } from './view/viewitems';
 
 /** The build that this file is of. */

@@ -141,3 +141,13 @@ function scaled(value: number, units: readonly string[]): string {
   }
   return `${place === 0 ? Math.round(rest) : rest.toFixed(1).replace(/\.0$/, '')} ${units[place]}`;
 }
+
+/** Now, in nanoseconds since the Unix epoch. */
+export function nowNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
+
+/** `1 line`, `1,204 lines`. */
+export function linesText(count: number): string {
+  return count === 1 ? '1 line' : `${formatCount(count)} lines`;
+}

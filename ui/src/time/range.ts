@@ -77,7 +77,7 @@ export function parseRfc3339(text: string): bigint | null {
   return clamp(BigInt(local - parseOffset(match[8] ?? '')) * MS + fraction);
 }
 
-function clamp(ns: bigint): bigint {
+export function clamp(ns: bigint): bigint {
   return ns < 0n ? 0n : ns > LAST ? LAST : ns;
 }
 
@@ -96,35 +96,6 @@ export function resolveRange(from: string, to: string, now: bigint): Range {
 /** The range of two instants as the address holds it, in UTC. */
 export function absolute({ start, end }: Range): RangeText {
   return { from: start <= 0n ? 'all' : formatRfc3339(start, 'UTC'), to: formatRfc3339(end, 'UTC') };
-}
-
-/** Moves by a part of the range's length, negative is earlier. What reaches now ends there and stays relative. */
-export function shift(range: RangeText, by: number, now: bigint): RangeText {
-  if (range.from === 'all') return range;
-  const { start, end } = resolveRange(range.from, range.to, now);
-  const distance = scale(end - start, by);
-  return placed(start + distance, end + distance, now);
-}
-
-/** Makes the range longer (factor > 1) or shorter around its middle, or around `centre`. All of time stays as it is. */
-export function zoom(range: RangeText, factor: number, now: bigint, centre?: bigint): RangeText {
-  if (range.from === 'all') return range;
-  const { start, end } = resolveRange(range.from, range.to, now);
-  const length = end - start < MS ? MS : end - start;
-  const middle = centre ?? start + length / 2n;
-  const before = scale(middle - start, factor);
-  const whole = scale(length, factor);
-  return placed(middle - before, middle - before + (whole < MS ? MS : whole), now);
-}
-
-function scale(ns: bigint, factor: number): bigint {
-  return (ns * BigInt(Math.round(factor * 1_000_000))) / 1_000_000n;
-}
-
-/** A range of this length that does not reach into the future, nor before the first instant there is. */
-function placed(start: bigint, end: bigint, now: bigint): RangeText {
-  if (end >= now) return now < end - start ? { from: 'all', to: 'now' } : { from: relativeText(end - start), to: 'now' };
-  return absolute({ start: clamp(start), end });
 }
 
 /** Lengths of bars in rising order: 1 2 5 10 … ms, 1 2 5 10 15 30 s and min, 1 2 3 6 12 h, days. */

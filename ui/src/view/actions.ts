@@ -8,22 +8,12 @@ import { parseSimple } from '../logql/simple';
 import { go, hrefOf } from '../route';
 import { type Address, address, notify, preferences } from '../state';
 import { copyRaw, copyText, textOf } from '../text/clipboard';
-import { formatCount } from '../time/format';
+import { linesText, nowNs } from '../time/format';
 import { absolute, resolveRange } from '../time/range';
 import { zoneName } from '../time/zone';
 
 /** Whether the context view shows all streams of the query, by time, instead of the line's own in stored order. */
 export const isContextWide = signal(false);
-
-/** Now, in nanoseconds since the Unix epoch. */
-export function nowNs(): bigint {
-  return BigInt(Date.now()) * 1_000_000n;
-}
-
-/** `1 line`, `1,204 lines`. */
-export function linesText(count: number): string {
-  return count === 1 ? '1 line' : `${formatCount(count)} lines`;
-}
 
 /** Says that something was copied, or that the browser does not let us. */
 export async function copied(result: Promise<boolean>, what: string): Promise<void> {

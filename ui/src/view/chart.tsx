@@ -7,11 +7,10 @@ import type { Bars } from '../histogram/bins';
 import { groupOf, toLevel, type ServerError } from '../model';
 import { theme } from '../preferences';
 import { address } from '../state';
-import { formatCount } from '../time/format';
+import { formatCount, nowNs } from '../time/format';
 import { bars, resolveRange } from '../time/range';
 import { status } from '../api/status';
 import { toNs } from '../api/streams';
-import { nowNs } from './actions';
 import { isMetricQuery, logql, zone } from './asked';
 import { Plot, type Row, timeText } from './plot';
 

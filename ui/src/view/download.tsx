@@ -8,10 +8,9 @@ import { parseSimple } from '../logql/simple';
 import type { Line } from '../model';
 import { address, preferences } from '../state';
 import { objectsOf, textOf } from '../text/clipboard';
-import { formatBytes, formatRfc3339 } from '../time/format';
+import { formatBytes, formatRfc3339, linesText, nowNs } from '../time/format';
 import { resolveRange } from '../time/range';
 import { zoneName } from '../time/zone';
-import { linesText, nowNs } from './actions';
 import { Icon } from './icon';
 
 export interface DownloadProps {

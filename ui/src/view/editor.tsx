@@ -7,7 +7,7 @@ import { isMetric } from '../logql/any';
 import type { ServerError } from '../model';
 import { address } from '../state';
 import { resolveRange } from '../time/range';
-import { nowNs } from './actions';
+import { nowNs } from '../time/format';
 import { ask, logql } from './asked';
 import { Tokens, wrongAt } from './tokens';
 

@@ -8,9 +8,9 @@ import { parseSimple } from '../logql/simple';
 import { address } from '../state';
 import { copyText } from '../text/clipboard';
 import { visible } from '../text/controls';
-import { formatBytes, formatCount } from '../time/format';
+import { formatBytes, formatCount, nowNs } from '../time/format';
 import { resolveRange } from '../time/range';
-import { ask, copied, filterByField, filterByText, nowNs, toggleColumn } from './actions';
+import { ask, copied, filterByField, filterByText, toggleColumn } from './actions';
 import { Icon, type IconName } from './icon';
 import { MenuButton, type MenuItem } from './opener';
 

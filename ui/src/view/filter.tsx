@@ -8,7 +8,7 @@ import type { CompareOp, MatchOp } from '../logql/query';
 import { LEVELS, type Level } from '../model';
 import { address } from '../state';
 import { resolveRange } from '../time/range';
-import { nowNs } from './actions';
+import { nowNs } from '../time/format';
 import { ask, logql, selector } from './asked';
 import { Menu, Popover } from './menu';
 import type { Anchor } from './opener';

@@ -3,3 +3,4 @@ import { signal } from '@preact/signals';
 
 export const isHelpOpen = signal(false);
 export const isPickerOpen = signal(false);
+export const isTimeOpen = signal(false);

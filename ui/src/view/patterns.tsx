@@ -10,9 +10,8 @@ import { go } from '../route';
 import { address } from '../state';
 import { stripAnsi } from '../text/ansi';
 import { visible } from '../text/controls';
-import { formatCount, formatTime } from '../time/format';
+import { formatCount, formatTime, nowNs } from '../time/format';
 import { type Range, resolveRange } from '../time/range';
-import { nowNs } from './actions';
 import { change, hasConditions, selector, simple, subject, zone } from './asked';
 import { Icon, Mark } from './icon';
 

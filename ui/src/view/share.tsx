@@ -5,10 +5,10 @@ import type { Line } from '../model';
 import { apiUrl } from '../route';
 import { address, preferences } from '../state';
 import { copyText } from '../text/clipboard';
-import { formatRfc3339 } from '../time/format';
+import { formatRfc3339, linesText, nowNs } from '../time/format';
 import { resolveRange } from '../time/range';
 import { zoneName } from '../time/zone';
-import { copied, copyLineLink, copyLines, linesText, linkTo, nowNs, placeOf } from './actions';
+import { copied, copyLineLink, copyLines, linkTo, placeOf } from './actions';
 import { curlCommand, kubectlCommand, logcliCommand } from './commands';
 import type { MenuItem } from './opener';
 

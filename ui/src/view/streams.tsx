@@ -1,7 +1,8 @@
 // The fuzzy picker over every stream: type a few letters, Enter opens its lines.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { fetchStreams, streams, take } from '../api/streams';
-import { fuzzy, groupStreams, type Row } from '../groups';
+import { groupStreams, type Row } from '../groups';
+import { fuzzy } from '../fuzzy';
 import { go } from '../route';
 import { address, DEFAULT_ADDRESS } from '../state';
 import { formatAge, formatCount } from '../time/format';

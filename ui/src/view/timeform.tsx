@@ -4,21 +4,17 @@ import { status } from '../api/status';
 import { prefer } from '../preferences';
 import { address, agentZone, preferences } from '../state';
 import { type ParsedTime, parseTime, type TimeError } from '../time/parse';
-import { absolute, describeRange, PRESETS, type RangeText, resolveRange } from '../time/range';
+import { absolute, describeRange, PRESETS, resolveRange } from '../time/range';
 import { instantsOf, localParts, zoneLabel, zoneName } from '../time/zone';
-import { nowNs } from './actions';
+import { nowNs } from '../time/format';
 import { zone } from './asked';
 import { Icon } from './icon';
+import { choose, recent } from './recent';
 
 const EXAMPLES = ['last 2 hours', 'yesterday 17:30', '10:00..10:30', 'mon 9:00..12:00', 'a pasted log line'];
 
-interface Props {
-  readonly onChoose: (range: RangeText) => void;
-  /** Ranges used before, the newest first. */
-  readonly recent: readonly RangeText[];
-}
-
-export function TimeForm({ onChoose: choose, recent: ranges }: Props) {
+export function TimeForm() {
+  const ranges = recent();
   const [text, setText] = useState('');
   const { from, to } = address.value;
   const name = zone.value;
@@ -46,7 +42,7 @@ export function TimeForm({ onChoose: choose, recent: ranges }: Props) {
       {PRESETS.map((preset) => <button type="button" class="button bordered" key={preset.label} aria-pressed={preset.from === from && preset.to === to}
         onClick={() => choose(preset)}>{preset.label}</button>)}
     </div>
-    <FromTo key={`${from} ${to} ${name}`} onChoose={choose} />
+    <FromTo key={`${from} ${to} ${name}`} />
     <label class="time-zone">
       <span class="muted">Zone</span>
       <select class="box" value={preferences.value.zone} onChange={(event) => prefer({ zone: event.currentTarget.value })}>
@@ -83,7 +79,7 @@ export function fromField(text: string, name: string): bigint | null {
 }
 
 /** Two fields with the browser's own calendar. */
-function FromTo({ onChoose: choose }: { onChoose: (range: RangeText) => void }) {
+function FromTo() {
   const name = zone.value;
   const { from, to } = address.value;
   const range = resolveRange(from, to, nowNs());

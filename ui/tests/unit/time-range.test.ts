@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  absolute, bars, describeRange, describeStep, isTimeText, parseRelative, parseRfc3339, PRESETS, relativeText, resolveRange, shift, zoom,
-} from '../../src/time/range';
+import { absolute, bars, describeRange, describeStep, isTimeText, parseRelative, parseRfc3339, PRESETS, relativeText, resolveRange } from '../../src/time/range';
+import { shift, zoom } from '../../src/time/shift';
 import { Random } from './random';
 
 const BERLIN = 'Europe/Berlin';
