@@ -1,7 +1,7 @@
 // What stands over the list, or in its place, when there is something to say: nothing found, errors, answers that are not whole.
 import { useEffect, useState } from 'preact/hooks';
 import { busy } from '../api/http';
-import { countLines } from '../api/loki';
+import { countLines, placed } from '../api/loki';
 import { status } from '../api/status';
 import { build } from '../logql/build';
 import { chips, removeChip } from '../logql/clicks';
@@ -9,13 +9,11 @@ import type { ServerError } from '../model';
 import { go } from '../route';
 import type { LogSession, Partial as PartialAnswer } from '../session';
 import { address } from '../state';
-import { formatCount, formatFull } from '../time/format';
+import { formatCount, formatFull, linesText, nowNs } from '../time/format';
 import { describeRange, resolveRange } from '../time/range';
-import { linesText, nowNs } from './../time/format';
 import { announce } from './announce';
 import { ask, logql, simple, subject, zone } from './asked';
 import { NothingYet } from './nothing';
-import { placed } from '../api/loki';
 import { Icon } from './icon';
 import type { LogsModel } from './logsmodel';
 import { Tokens, wrongAt } from './tokens';
