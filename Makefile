@@ -79,10 +79,36 @@ kuberun: ## Build the image inside minikube and start the agent as a pod on it
 kubecleanup: ## Remove the agent from minikube; its data stays on the node in /var/lib/monitoring-rs
 	$(KUBECTL) delete --kustomize deploy/kubernetes --ignore-not-found
 
+# --- The page (needs Node 20.19 or later; the built page is committed, so nothing else does) ---
+
+ui/node_modules: ui/package-lock.json
+	cd ui && npm ci --no-audit --no-fund
+	touch ui/node_modules
+
+.PHONY: ui
+ui: ui/node_modules ## Build the page: ui/src to ui/dist, which the binary embeds
+	cd ui && npm run build
+
+.PHONY: check-ui
+check-ui: ui/node_modules ## Test the page: types, units, that ui/dist is what ui/src builds, and in Chromium
+	$(call step,Page: types and units,cd ui && npm run check && npm test)
+	$(call step,Page: built as committed,cd ui && npm run build && git status --porcelain --untracked-files=all -- dist | (! grep .))
+	$(call step,Page: in Chromium,cargo build --locked --release && cd ui && npm run test:browser)
+
+.PHONY: bench-ui
+bench-ui: ui/node_modules ## Measure the page in Chromium against its budgets
+	cargo build --locked --release
+	cd ui && npm run bench
+
+.PHONY: shots
+shots: ui/node_modules ## Take the screenshots of the page that a person looks at, into ui/tests/browser/out
+	cargo build --locked --release
+	cd ui && npm run shots
+
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc e2e faults check-bench check-fuzz crash ## Everything that CI runs on Linux
+check: check-format check-lint check-test check-doc check-ui e2e faults check-bench check-fuzz crash ## Everything that CI runs on Linux
 
 # Each step prints a heading and how long it took.
 define step

@@ -34,8 +34,8 @@ static INDEX: LazyLock<File> =
     LazyLock::new(|| File::new("text/html; charset=utf-8", include_bytes!("../../ui/dist/index.html")));
 static SCRIPT: LazyLock<File> =
     LazyLock::new(|| File::new("text/javascript; charset=utf-8", include_bytes!("../../ui/dist/app.js")));
-static CHART_SCRIPT: LazyLock<File> =
-    LazyLock::new(|| File::new("text/javascript; charset=utf-8", include_bytes!("../../ui/dist/chart.js")));
+static LATER_SCRIPT: LazyLock<File> =
+    LazyLock::new(|| File::new("text/javascript; charset=utf-8", include_bytes!("../../ui/dist/later.js")));
 static STYLE: LazyLock<File> =
     LazyLock::new(|| File::new("text/css; charset=utf-8", include_bytes!("../../ui/dist/app.css")));
 
@@ -92,7 +92,7 @@ pub(super) fn add_routes(app: &mut tide::Server<State>) {
         add(app, path, &INDEX);
     }
     add(app, "/ui/app.js", &SCRIPT);
-    add(app, "/ui/chart.js", &CHART_SCRIPT);
+    add(app, "/ui/later.js", &LATER_SCRIPT);
     add(app, "/ui/app.css", &STYLE);
     app.at("/ui").get(|_| async { Ok(redirect(StatusCode::PermanentRedirect)) });
 }

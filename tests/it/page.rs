@@ -11,7 +11,7 @@ use crate::support::{Answer, Server, database};
 const FILES: [(&str, &[u8], &str); 4] = [
     ("/ui/", include_bytes!("../../ui/dist/index.html"), "text/html; charset=utf-8"),
     ("/ui/app.js", include_bytes!("../../ui/dist/app.js"), "text/javascript; charset=utf-8"),
-    ("/ui/chart.js", include_bytes!("../../ui/dist/chart.js"), "text/javascript; charset=utf-8"),
+    ("/ui/later.js", include_bytes!("../../ui/dist/later.js"), "text/javascript; charset=utf-8"),
     ("/ui/app.css", include_bytes!("../../ui/dist/app.css"), "text/css; charset=utf-8"),
 ];
 

@@ -1,0 +1,171 @@
+// What the histogram shows: asks for it in two passes, the total first, then the levels in pieces from the new end; lets it grow while lines come.
+import { signal } from '@preact/signals';
+import { countByLevel, duration, queryRange } from '../api/loki';
+import { isAbort, toServerError } from '../api/http';
+import { groupOf, type Level, type LevelGroup, type ServerError } from '../model';
+import { bars, type Range } from '../time/range';
+import { addLine, advance, type Bins, emptyBins, endOf, evaluation, fillLevels, fillTotal, indexAt, slices, sumTotal } from './bins';
+
+/** Pieces of the second pass. */
+const LEVEL_PIECES = 4;
+const LEVEL_TIMEOUT = '5s';
+/** More lines than this are coloured when somebody asks for it. */
+const COLOURED_LINES_MAX = 10_000_000;
+/** Bars that are counted again when the axis has moved on. */
+const SETTLED_BARS = 3;
+/** The server answers for 721 h at a time. */
+const PIECE_NS = 720n * 3_600_000_000_000n;
+
+export interface HistogramParams {
+  /** LogQL of a log query. */
+  readonly query: string;
+  readonly range: Range;
+  readonly width: number;
+  readonly zone: string;
+  /** The time of the oldest line kept: comparing with what was dropped says nothing. */
+  readonly oldest: bigint | null;
+}
+
+export type Comparison = { readonly counts: ReadonlyMap<LevelGroup, number>; readonly range: Range } | 'unknown' | null;
+
+export class Histogram {
+  readonly bins = signal<Bins | null>(null);
+  /** `total`: the first pass is under way; `waiting`: too many lines to colour them unasked. */
+  readonly state = signal<'idle' | 'total' | 'levels' | 'waiting' | 'ready'>('idle');
+  readonly error = signal<ServerError | null>(null);
+  /** Lines by level in the equal range before; `unknown` where it is not kept, `null` while it is asked for. */
+  readonly before = signal<Comparison>(null);
+  readonly range = signal<Range | null>(null);
+  #abort = new AbortController();
+  #params: HistogramParams | null = null;
+  #pending: { time: bigint; group: LevelGroup }[] = [];
+
+  load(params: HistogramParams): void {
+    this.close();
+    this.#params = params;
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.error.value = null;
+    this.before.value = null;
+    this.range.value = params.range;
+    this.state.value = 'total';
+    this.#pending = [];
+    this.#load(params, signal).catch((error: unknown) => {
+      if (signal.aborted) return;
+      this.error.value = isAbort(error) ? null : toServerError(error);
+      this.state.value = 'ready';
+    });
+  }
+
+  async #load(params: HistogramParams, signal: AbortSignal): Promise<void> {
+    const bins = emptyBins(bars(params.range, params.width, params.zone));
+    await this.#each(bins, 0, bins.count, async (from, to) => {
+      const text = `sum(count_over_time(${params.query} [${duration(bins.step)}]))`;
+      fillTotal(bins, await queryRange(text, { ...evaluation(bins, from, to), timeout: '20s' }, 'total', signal));
+    });
+    // Lines that came meanwhile may be counted already: those after the range as it was asked for are not.
+    for (const { time, group } of this.#pending) addLine(bins, time, group);
+    this.bins.value = bins;
+    if (sumTotal(bins) > COLOURED_LINES_MAX) this.state.value = 'waiting';
+    else await this.#colour(params, signal);
+    await this.#compare(params, signal);
+  }
+
+  /** The second pass, when it was not done by itself. */
+  colour(): void {
+    const params = this.#params;
+    const { signal } = this.#abort;
+    if (params === null) return;
+    this.#colour(params, signal).catch((error: unknown) => {
+      if (signal.aborted) return;
+      this.error.value = toServerError(error);
+      this.state.value = 'ready';
+    });
+  }
+
+  async #colour(params: HistogramParams, signal: AbortSignal): Promise<void> {
+    this.state.value = 'levels';
+    const first = this.bins.peek();
+    if (first === null) return;
+    for (const [from, to] of slices(first.count, LEVEL_PIECES)) {
+      await this.#each(first, from, to, async (a, b) => {
+        const text = `sum by (detected_level) (count_over_time(${params.query} [${duration(first.step)}]))`;
+        const series = await queryRange(text, { ...evaluation(first, a, b), timeout: LEVEL_TIMEOUT }, 'levels', signal);
+        // The axis may have moved on while this was under way.
+        const bins = this.bins.peek()!;
+        const moved = indexAt(bins, first.first);
+        fillLevels(bins, series, Math.max(0, a + moved), Math.max(0, b + moved));
+        this.bins.value = { ...bins };
+      });
+    }
+    this.state.value = 'ready';
+  }
+
+  /** Runs `work` over the bars in pieces that are not longer than the server answers for, the newest first. */
+  async #each(bins: Bins, from: number, to: number, work: (from: number, to: number) => Promise<void>): Promise<void> {
+    const barsMax = Math.max(1, Number(PIECE_NS / bins.step));
+    for (let end = to; end > from; end -= barsMax) await work(Math.max(from, end - barsMax), end);
+  }
+
+  async #compare({ query, range, oldest }: HistogramParams, signal: AbortSignal): Promise<void> {
+    const length = range.end - range.start;
+    const before = { start: range.start - length, end: range.start };
+    if (oldest === null || before.start < oldest || length > PIECE_NS) {
+      this.before.value = 'unknown';
+      return;
+    }
+    try {
+      const counts = new Map<LevelGroup, number>();
+      for (const [level, lines] of await countByLevel(query, before.start, before.end, signal)) {
+        counts.set(groupOf(level), (counts.get(groupOf(level)) ?? 0) + lines);
+      }
+      this.before.value = { counts, range: before };
+    } catch {
+      // A comparison is worth no message.
+      if (!signal.aborted) this.before.value = 'unknown';
+    }
+  }
+
+  /** Lines that came live, at or after the end of the range as it was asked for. */
+  add(lines: readonly { time: bigint; level: Level }[]): void {
+    const bins = this.bins.peek();
+    const { range } = this;
+    for (const { time, level } of lines) {
+      if (range.peek() === null || time < range.peek()!.end) continue;
+      const line = { time, group: groupOf(level) };
+      if (this.state.peek() === 'total') this.#pending.push(line);
+      else if (bins !== null) addLine(bins, line.time, line.group);
+    }
+  }
+
+  /** Redraws what grew, once a second, and moves the axis on when a step is full. */
+  tick(now: bigint): void {
+    const bins = this.bins.peek();
+    if (bins === null || this.state.peek() === 'total') return;
+    const by = indexAt(bins, now) - (bins.count - 1);
+    this.bins.value = by > 0 && now >= endOf(bins) ? advance(bins, by) : { ...bins };
+    if (by > 0 && this.state.peek() === 'ready' && this.#params !== null) void this.#settle(this.#params.query).catch(() => {});
+  }
+
+  /** Counts the bars that were just finished once more: lines come later than their times say, or too fast to be held. */
+  async #settle(query: string): Promise<void> {
+    const then = this.bins.peek()!;
+    const [from, to] = [Math.max(0, then.count - 1 - SETTLED_BARS), then.count - 1];
+    const text = `sum by (detected_level) (count_over_time(${query} [${duration(then.step)}]))`;
+    const series = await queryRange(text, { ...evaluation(then, from, to), timeout: LEVEL_TIMEOUT }, 'levels', this.#abort.signal);
+    const bins = this.bins.peek()!;
+    const moved = indexAt(bins, then.first);
+    const [a, b] = [Math.max(0, from + moved), Math.max(0, to + moved)];
+    bins.total.fill(0, a, b);
+    fillLevels(bins, series, a, b);
+    this.bins.value = { ...bins };
+  }
+
+  retry(): void {
+    if (this.#params !== null) this.load(this.#params);
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+}

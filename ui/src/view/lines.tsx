@@ -1,0 +1,168 @@
+// The list of lines of the answer: ties the session to the list, and puts over it what belongs to both.
+import { effect, untracked } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { findOf } from '../list/find';
+import { LineList, type ListOptions } from '../list/list';
+import type { Line } from '../model';
+import { theme } from '../preferences';
+import { go, hrefOf } from '../route';
+import { address, preferences } from '../state';
+import { display } from '../text/display';
+import { type Field, readFields } from '../text/fields';
+import { labelName } from '../logql/clicks';
+import { formatCount, formatFull } from '../time/format';
+import { isPhone, zone } from './asked';
+import { Icon } from './icon';
+import { Later, parts } from './later';
+import type { LogsModel } from './logsmodel';
+import { Progress } from './progress';
+
+/** Texts whose fields are kept for the cells of columns. */
+const CELLS_KEPT = 300;
+
+const read = new Map<string, readonly Field[]>();
+
+/** The value of a line in a column: of its fields, metadata or labels. */
+export function cellOf(line: Line, name: string): string {
+  const own = line.parsed?.get(name) ?? line.metadata?.get(name) ?? line.stream.labels.get(name);
+  if (own !== undefined) return own;
+  let fields = read.get(line.text);
+  if (fields === undefined) {
+    fields = readFields(line.text).fields;
+    if (read.size >= CELLS_KEPT) read.delete(read.keys().next().value as string);
+    read.set(line.text, fields);
+  }
+  return fields.find(({ path }) => labelName(path, line.stream.labels) === name || path.join('.') === name)?.value ?? '';
+}
+
+/** What of the list's options follows from the address and the preferences. */
+function wanted(): Partial<ListOptions> {
+  const now = preferences.value;
+  const { wrap, order, show, fold, cols, find, at } = address.value;
+  const [first = '', last = first] = at.split('..');
+  return {
+    wrap: wrap ?? now.wrap, order: order ?? now.order, show: show ?? now.show, fold, columns: cols, rowHeight: now.rowHeight, zone: zone.value, timeFormat: now.timeFormat,
+    ansi: now.ansi, ownTimes: now.ownTimes, isDark: theme.value === 'dark', isPhone: isPhone.value, find: findOf(find), marked: first === '' ? null : [first, last],
+  };
+}
+
+/** Words beyond the first and the last line. */
+function notes({ session }: LogsModel): Partial<ListOptions> {
+  const { start, end } = session.ends.value;
+  const first = session.count.value > 0 && start === 'complete' ? session.bounds.value : null;
+  const isAll = address.value.from === 'all' || (first !== null && first.start <= 0n);
+  return {
+    startNote: first === null ? '' : isAll ? 'The first line there is' : `From ${formatFull(first.start, zone.value).replace(/(\.\d+)? [+-].*$/, '')} on`,
+    endNote: '', loading: start === 'loading' ? 'start' : end === 'loading' ? 'end' : null,
+  };
+}
+
+export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean }) {
+  const host = useRef<HTMLDivElement>(null);
+  const { session } = model;
+  useEffect(() => {
+    const { store } = session;
+    const list = new LineList(host.current!, store, {
+      wrap: false, rowHeight: 20, order: 'asc', zone: 'UTC', timeFormat: 'millis', show: 'smart', ansi: true, ownTimes: false, isDark: false, fold: 'no',
+      columns: [], hasStreams: false, streamTag: (stream) => model.tags.of(stream), find: null, marked: null, isPhone: false, display, cell: cellOf,
+      href: (id) => hrefOf({ at: id, around: '' }), startNote: '', endNote: '', loading: null, label: 'Lines', ...wanted(),
+    });
+    const previous = (index: number) => (index > 0 ? store.lineAt(index - 1) : undefined);
+    const show = (index: number) => {
+      model.focus(store.lineAt(index), previous(index));
+      model.isDetailOpen.value = true;
+    };
+    let isShown = false;
+    const ends = [
+      effect(() => {
+        if (parts.value === null) return undefined;
+        const finder = new parts.value.Finder(session, list);
+        model.finder.value = finder;
+        return () => {
+          model.finder.value = null;
+          finder.close();
+        };
+      }),
+      session.connect(list),
+      effect(() => parts.value?.watchErrorsOf(store)),
+      effect(() => list.setOptions(wanted())),
+      effect(() => list.setOptions(notes(model))),
+      effect(() => {
+        void session.count.value;
+        list.setOptions({ hasStreams: store.streams.length > 1 });
+      }),
+      list.on('focus', (index) => {
+        if (index >= 0) model.focus(store.lineAt(index), previous(index));
+        else if (!model.isDetailOpen.peek()) model.focused.value = null;
+      }),
+      list.on('open', show),
+      list.on('rest', show),
+      list.on('menu', ({ index, anchor }) => (model.menu.value = { line: store.lineAt(index), index, anchor })),
+      list.on('marker', (marker) => void session.fill(marker)),
+      list.on('columns', (cols) => go({ cols }, 'replace')),
+      list.on('select', () => (model.selectedCount.value = list.selection.count)),
+      list.on('pin', (isPinned) => (model.isPinned.value = isPinned)),
+      list.on('viewport', ({ first, last }) => {
+        const edges = first < 0 || last < 0 || last >= store.count ? null : [store.timeAt(first), store.timeAt(last)] as const;
+        model.onScreen.value = edges === null ? null : edges[0] <= edges[1] ? { start: edges[0], end: edges[1] } : { start: edges[1], end: edges[0] };
+      }),
+      // The line pointed at is in the middle as soon as it is there, once: later its index only moves with the lines before it.
+      effect(() => {
+        const target = session.target.value;
+        const isNew = target >= 0 && !isShown;
+        isShown = target >= 0;
+        if (isNew) untracked(() => {
+          list.scrollToIndex(target, 'center');
+          list.focus(target);
+        });
+      }),
+      store.subscribe(({ at, removed, inserted }) => {
+        if (removed > 0) model.selectedCount.value = list.selection.count;
+        if (inserted === 0 || session.connection.peek() === 'off') return;
+        const lines = [];
+        for (let index = at; index < at + inserted; index += 1) lines.push({ time: store.timeAt(index), level: store.levelAt(index) });
+        model.histogram.add(lines);
+      }),
+    ];
+    model.main.value = { list, session };
+    return () => {
+      model.main.value = null;
+      for (const end of ends) end();
+      list.destroy();
+    };
+  }, []);
+
+  const Over = parts.value?.OverLines;
+  const finder = model.finder.value;
+  const isEmpty = session.state.value === 'empty' && session.count.value === 0;
+  const isStale = session.state.value === 'loading' && session.count.value > 0;
+  return <section class={`lines${isHidden ? ' is-hidden' : ''}`} aria-label="Lines" inert={isHidden}>
+    <Progress session={session} />
+    <div ref={host} class={`lines-list${isStale ? ' is-stale' : ''}`} />
+    {isEmpty && <Later>{({ Empty }) => <Empty model={model} />}</Later>}
+    {finder?.isOpen.value === true && <Later>{({ FindLines }) => <FindLines model={model} finder={finder} />}</Later>}
+    {model.isGoingToTime.value && <Later>{({ GoToTime }) => <GoToTime onTime={(time) => void model.goToTime(time)} onClose={() => (model.isGoingToTime.value = false)} />}</Later>}
+    <div class="lines-over">
+      {Over !== undefined && <Over model={model} />}
+      <NewLines model={model} />
+    </div>
+  </section>;
+}
+
+/** How many lines came while somebody reads further up; a click goes to them. */
+function NewLines({ model }: { model: LogsModel }) {
+  const { session } = model;
+  const count = session.newCount.value;
+  const errors = session.newErrors.value;
+  const isAway = !model.isPinned.value && session.count.value > 0 && session.connection.value !== 'off';
+  if (count === 0 && !isAway) return null;
+  const go = () => {
+    session.resume();
+    void model.goToEnd();
+  };
+  const words = count === 0 ? 'To the newest' : `${formatCount(count)} new ${count === 1 ? 'line' : 'lines'}`;
+  return <button type="button" class={`new-lines${count === 0 ? ' is-quiet' : ''}`} title="End" onClick={go}>
+    {words}{errors > 0 && <span class="new-errors"><span class="mark mark-error" aria-hidden="true" /><span class="sr">, errors: </span>{formatCount(errors)}</span>}
+    <Icon name="end" class={address.value.order === 'desc' || (address.value.order === null && preferences.value.order === 'desc') ? 'is-up' : ''} />
+  </button>;
+}

@@ -1,0 +1,104 @@
+// A list of lines that follows a query by itself: the live pane of the overview. The log view has the same list with more around it.
+import { computed, effect } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { LineList, type ListOptions } from '../list/list';
+import { StreamTags } from '../list/tags';
+import { lineId } from '../model';
+import { theme } from '../preferences';
+import { go, hrefOf } from '../route';
+import type { LogSession } from '../session';
+import { DEFAULT_ADDRESS, preferences } from '../state';
+import { display } from '../text/display';
+import { formatCount } from '../time/format';
+import { zoneName } from '../time/zone';
+import { isPhone } from './asked';
+import { Icon } from './icon';
+import { parts } from './later';
+
+/** What of a list's options follows from the preferences. */
+function preferred(): Partial<ListOptions> {
+  const now = preferences.value;
+  return {
+    wrap: now.wrap || isPhone.value, rowHeight: now.rowHeight, zone: zoneName(now.zone),
+    timeFormat: isPhone.value ? 'time' : now.timeFormat, show: now.show, ansi: now.ansi, ownTimes: now.ownTimes,
+    isDark: theme.value === 'dark',
+  };
+}
+
+interface Props {
+  readonly session: LogSession;
+  /** LogQL; `''` for all lines. */
+  readonly query: string;
+  readonly from: string;
+  readonly isPaused: boolean;
+  readonly onPause: (isPaused: boolean) => void;
+}
+
+export function LiveList({ session, query, from, isPaused, onPause }: Props) {
+  const host = useRef<HTMLDivElement>(null);
+  const list = useRef<LineList | null>(null);
+
+  useEffect(() => {
+    const tags = new StreamTags();
+    const made = new LineList(host.current!, session.store, {
+      wrap: false, rowHeight: 20, order: 'asc', zone: 'UTC', timeFormat: 'millis', show: 'smart', ansi: true, ownTimes: false, isDark: false, fold: 'no',
+      columns: [], hasStreams: false, streamTag: (stream) => tags.of(stream), find: null, marked: null, isPhone: false, display, cell: () => '',
+      href: (id) => hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: query, at: id }), startNote: '', endNote: '', loading: null, label: 'Live lines',
+      ...preferred(),
+    });
+    list.current = made;
+    const untie = session.connect(made);
+    const stopErrors = effect(() => parts.value?.watchErrorsOf(session.store));
+    // The names of streams say nothing where there is but one.
+    const hasStreams = computed(() => session.count.value > 0 && !isPhone.value && session.store.streams.length > 1);
+    const stopOptions = effect(() => made.setOptions({ ...preferred(), hasStreams: hasStreams.value }));
+    // A line is read in the log view, where its detail has room.
+    const stopOpen = made.on('open', (index) => {
+      const line = session.store.lineAt(index);
+      go({ ...DEFAULT_ADDRESS, place: 'logs', q: query, at: lineId(line) }, 'push');
+    });
+    return () => {
+      stopErrors();
+      stopOpen();
+      stopOptions();
+      untie();
+      made.destroy();
+      session.close();
+    };
+  }, []);
+
+  useEffect(() => session.open({ query, range: { from, to: 'now' }, live: true, canWiden: true }), [query, from]);
+  const wasPaused = useRef(false);
+  useEffect(() => {
+    if (isPaused === wasPaused.current) return;
+    wasPaused.current = isPaused;
+    if (isPaused) session.pause();
+    else session.resume();
+  }, [isPaused]);
+  useEffect(() => effect(() => {
+    if (session.connection.value === 'paused') onPause(true);
+  }), []);
+
+  const count = session.newCount.value;
+  return <div class="live">
+    <div ref={host} class="live-list" />
+    <LiveState session={session} />
+    {count > 0 && <button type="button" class="button live-new" onClick={() => {
+      onPause(false);
+      void session.goToEnd().then(() => list.current?.scrollToEnd());
+    }}>
+      {formatCount(count)} new {count === 1 ? 'line' : 'lines'}
+      {session.newErrors.value > 0 && <span class="live-errors"><span class="mark mark-error" aria-hidden="true" /> {formatCount(session.newErrors.value)}</span>}
+      <Icon name="end" />
+    </button>}
+  </div>;
+}
+
+/** What stands in the list's place while it has no lines, or over it when it cannot go on. */
+function LiveState({ session }: { session: LogSession }) {
+  const { state, error, refusal } = session;
+  if (refusal.value !== null) return <p class="live-words">{refusal.value} <button type="button" class="button bordered small" onClick={() => session.poll()}>Load every 5 s instead</button></p>;
+  if (state.value === 'error') return <p class="live-words danger">{error.value?.message}</p>;
+  if (session.count.value > 0) return null;
+  return <p class="live-words live-middle">{state.value === 'loading' || state.value === 'idle' ? 'Loading…' : 'Waiting for the next line…'}</p>;
+}

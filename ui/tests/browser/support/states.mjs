@@ -1,0 +1,112 @@
+// The states of the page that are looked at, by axe and by people: how to get to each, over one agent with logs of every kind.
+import fs from 'node:fs';
+
+import { container, containerId, cri, shopLines } from './logs.mjs';
+import { bar, list, rows } from './view.mjs';
+
+/** Files of every kind below the root: a shop's, JSON, logfmt, traces, colours, hostile text. */
+export function everyKind(agent) {
+  for (const service of ['web', 'api', 'checkout', 'ledger']) {
+    agent.append(`${service}.log`, `${shopLines(service, 3000, 90, service.length).join('\n')}\n`);
+  }
+  const at = (secondsAgo) => new Date(Date.now() - secondsAgo * 1000).toISOString();
+  const trace = (index) => [
+    `${at(900 - index * 40)} ERROR order ${8800 + index} failed: timeout`,
+    ...Array.from({ length: 24 }, (_, frame) => `\tat shop.pay.Charge${frame}.run(Charge${frame}.java:${40 + frame})`),
+    'Caused by: java.net.SocketTimeoutException: Read timed out', '\tat java.base/java.net.Socket.read(Socket.java:99)',
+  ].join('\n');
+  agent.append('java/orders.log', `${Array.from({ length: 20 }, (_, index) => trace(index)).join('\n')}\n`);
+  const colours = [31, 32, 33, 34, 35, 36, 90, 91, 92, 93, 94, 95, 96, 97];
+  agent.append('colours.log', `${Array.from({ length: 60 }, (_, index) => `${at(600 - index * 9)} \x1b[${colours[index % colours.length]}mcolour ${colours[index % colours.length]}\x1b[0m \x1b[1mbold\x1b[0m \x1b[38;5;${(index * 7) % 256}mof 256\x1b[0m \x1b[7minverse\x1b[0m`).join('\n')}\n`);
+  agent.append('repeats.log', `${Array.from({ length: 300 }, (_, index) => `${at(400 - index)} INFO heartbeat ${Math.floor(index / 100)} ok`).join('\n')}\n`);
+  const hostile = new URL('../../hostile/lines.jsonl', import.meta.url);
+  if (fs.existsSync(hostile)) {
+    const lines = fs.readFileSync(hostile, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    agent.append('hostile.log', `${lines.map((line) => String(line.line ?? line).replaceAll('\n', ' ')).join('\n')}\n`);
+  }
+}
+
+/** A cluster of 38 streams in four namespaces. */
+export function cluster(agent) {
+  const apps = [['shop', 'api', 3], ['shop', 'checkout', 2], ['shop', 'web', 1], ['shop', 'cart', 4], ['kube-system', 'coredns', 2], ['kube-system', 'kube-proxy', 5],
+    ['kube-system', 'etcd', 1], ['monitoring', 'prometheus', 1], ['monitoring', 'grafana', 1], ['batch', 'report', 6], ['batch', 'mailer', 12]];
+  let seed = 100;
+  for (const [namespace, app, count] of apps) {
+    for (let index = 0; index < count; index += 1) {
+      seed += 1;
+      const hash = containerId(seed);
+      const pod = `${app}-${app.length}c6d7e8f9a-${hash.replace(/[^a-z2-9]/g, '').padEnd(5, 'x').slice(0, 5)}`;
+      const file = container(agent, { namespace, pod, name: app, uid: `${hash.slice(0, 8)}-1111-4222-8333-${hash.slice(8, 20)}`, id: hash });
+      const service = ['web', 'api', 'checkout', 'ledger'][seed % 4];
+      const lines = shopLines(service, 300 + (seed % 7) * 80, 55, seed);
+      const start = Date.now() - 55 * 60_000;
+      fs.appendFileSync(file, lines.map((line, at) => cri(new Date(start + (at * 55 * 60_000) / lines.length), line)).join(''));
+    }
+  }
+}
+
+const ready = (page) => rows(page).first().waitFor();
+const press = async (page, key) => {
+  await list(page).focus();
+  await page.keyboard.press(key);
+};
+
+/** `[name, address, what a person does there]`; each leaves the page at rest. */
+export const STATES = [
+  ['overview', '/ui/', (page) => ready(page)],
+  ['logs', '/ui/logs', (page) => ready(page)],
+  ['logs-json', '/ui/logs?q=' + encodeURIComponent('{service_name="api"}'), (page) => ready(page)],
+  ['logs-logfmt', '/ui/logs?q=' + encodeURIComponent('{service_name="ledger"}'), (page) => ready(page)],
+  ['logs-trace', '/ui/logs?q=' + encodeURIComponent('{service_name="orders"}'), (page) => ready(page)],
+  ['logs-ansi', '/ui/logs?q=' + encodeURIComponent('{service_name="colours"}'), (page) => ready(page)],
+  ['logs-search', '/ui/logs?live=0', async (page) => {
+    await ready(page);
+    await bar(page).fill('timeout');
+    await bar(page).press('Enter');
+    await list(page).getByText('timeout').first().waitFor();
+  }],
+  ['nothing-found', '/ui/logs?live=0&from=15m', async (page) => {
+    await ready(page);
+    await bar(page).fill('no such thing');
+    await bar(page).press('Enter');
+    await page.getByText(/No line/).first().waitFor();
+  }],
+  ['detail', '/ui/logs?live=0&q=' + encodeURIComponent('{service_name="api"}'), async (page) => {
+    await ready(page);
+    await press(page, 'k');
+    await page.keyboard.press('Enter');
+    await page.getByRole('complementary', { name: /Line/ }).waitFor();
+  }],
+  ['context', '/ui/logs?live=0&q=' + encodeURIComponent('{service_name="checkout"} |= "failed"'), async (page) => {
+    await ready(page);
+    await press(page, 'k');
+    await page.keyboard.press('c');
+    await page.getByText(/Back to/).first().waitFor();
+  }],
+  ['find', '/ui/logs?live=0', async (page) => {
+    await ready(page);
+    await press(page, '/');
+    await page.keyboard.type('order');
+    await page.getByText(/ of /).first().waitFor();
+  }],
+  ['patterns', '/ui/logs?tab=patterns&from=2h', (page) => page.getByRole('table').first().waitFor()],
+  ['chart', '/ui/logs?from=2h&q=' + encodeURIComponent('sum by (service_name) (count_over_time({service_name=~".+"}[1m]))'), (page) => page.locator('canvas').last().waitFor()],
+  ['editor', '/ui/logs?live=0', async (page) => {
+    await ready(page);
+    await page.getByRole('button', { name: /LogQL/ }).first().click();
+    await page.getByRole('textbox', { name: /LogQL/ }).fill('{service_name="api"} | json | ');
+    await page.keyboard.press('Control+Space');
+    await page.getByRole('listbox').waitFor();
+  }],
+  ['time', '/ui/logs?live=0', async (page) => {
+    await ready(page);
+    await press(page, 't');
+    await page.keyboard.type('yesterday 17:30');
+  }],
+  ['help', '/ui/logs?live=0', async (page) => {
+    await ready(page);
+    await press(page, '?');
+    await page.getByRole('dialog').waitFor();
+  }],
+  ['status', '/ui/status', (page) => page.getByText(/seen/).first().waitFor()],
+];

@@ -1,0 +1,2 @@
+export function hugeLines(): [string, string][];
+export const BYTES: Buffer[];
