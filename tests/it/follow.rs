@@ -167,7 +167,7 @@ fn a_line_that_is_late_is_told_of() {
     assert_eq!(follower.next_texts(1), ["five"]);
     append(&database, "b", &[(11, "eleven")]);
     assert_eq!(follower.next_texts(1), ["eleven"]);
-    let mut expected = stored(&server, "{}").into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+    let mut expected = stored(&server, "{app=~\".+\"}").into_iter().map(|(_, text)| text).collect::<Vec<_>>();
     expected.sort();
     assert_eq!(expected, ["eleven", "five", "ten"]);
 }
@@ -204,7 +204,7 @@ fn who_is_cut_off_again_and_again_gets_each_line_once() {
     writer.join().expect("the lines are appended");
     let expected: Vec<String> = (0..4000).map(|n| format!("line {n}")).collect();
     assert_eq!(received.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>(), expected);
-    assert_eq!(received, stored(&server, "{}"));
+    assert_eq!(received, stored(&server, "{app=~\".+\"}"));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn of_too_much_the_newest_come_and_the_rest_is_between_two_ids() {
         append(&database, "a", &chunk.iter().map(|(ns, line)| (*ns, line.as_str())).collect::<Vec<_>>());
     }
     let server = Server::start(database, Settings::default());
-    let all = stored(&server, "{}");
+    let all = stored(&server, "{app=~\".+\"}");
     let mut follower = follow(&server, &format!("after={}", all[99].0));
     follower.next_record();
     let missed = follower.next_record();
@@ -272,7 +272,9 @@ fn stored_ids(server: &Server) -> Vec<String> {
     let (mut ids, mut cursor) = (Vec::new(), String::new());
     loop {
         let body = server
-            .get(&encoded(&format!("/api/v1/lines?query={{}} | line_format \"x\"&direction=forward{cursor}")))
+            .get(&encoded(&format!(
+                "/api/v1/lines?query={{app=~\".+\"}} | line_format \"x\"&direction=forward{cursor}"
+            )))
             .body;
         let text = String::from_utf8(body).expect("records are text");
         let mut stream = String::new();

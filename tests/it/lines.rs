@@ -103,8 +103,11 @@ fn paged(server: &Server, query: &str, direction: &str, size: usize) -> Vec<(Str
 #[test]
 fn pages_come_to_the_whole_and_each_line_is_found_by_its_id() {
     let server = Server::start(corpus(), Settings::default());
-    for query in ["{}", "{app=\"b\"} |= \"level=error\"", "{} | logfmt | level=\"error\" | line_format \"{{.level}}\""]
-    {
+    for query in [
+        "{service_name=~\".+\"}",
+        "{app=\"b\"} |= \"level=error\"",
+        "{service_name=~\".+\"} | logfmt | level=\"error\" | line_format \"{{.level}}\"",
+    ] {
         let (_, whole, end) = get(&server, &format!("query={query}&direction=forward&limit=100000"));
         assert!(end["reason"] == "complete" && 50 < whole.len(), "{query}: {end}");
         for size in [1, 7, 50, whole.len()] {
@@ -159,7 +162,8 @@ fn lines_stand_around_one_of_their_file_or_their_container() {
         &[(8, "of a third file"), (1, "late in its file"), (9, "of a third file, too")],
     );
     let server = Server::start(database, Settings::default());
-    let (_, all, _) = get(&server, "direction=forward");
+    let (records, all, _) = get(&server, "direction=forward");
+    assert_eq!(records[0]["begin"]["query"], "{service_name=~\".+\"}");
     let id = |text: &str| &all.iter().find(|(_, line)| line == text).expect("it is there").0;
     let texts = |query: &str| get(&server, query).1.into_iter().map(|(_, text)| text).collect::<Vec<_>>();
     let around = |text: &str| texts(&format!("around={}", id(text)));
@@ -168,10 +172,13 @@ fn lines_stand_around_one_of_their_file_or_their_container() {
     assert_eq!(texts(&format!("around={}&before_count=1&after_count=0", id("four"))), ["two", "four"]);
     assert_eq!(around("late in its file"), ["of a third file", "late in its file", "of a third file, too"]);
     assert_eq!(
-        texts(&format!("query={{}}&around={}&before_count=1&after_count=1", id("four"))),
+        texts(&format!("query={{service_name=~\".+\"}}&around={}&before_count=1&after_count=1", id("four"))),
         ["of another file", "four", "five: after a restart"]
     );
-    assert_eq!(texts(&format!("query={{}} |= \"f\"&around={}&before_count=1&after_count=0", id("two"))), [""; 0]);
+    assert_eq!(
+        texts(&format!("query={{service_name=~\".+\"}} |= \"f\"&around={}&before_count=1&after_count=0", id("two"))),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -337,7 +344,7 @@ fn an_answer_that_takes_too_long_says_where_it_stopped() {
     let server = Server::start_limited(corpus(), Settings::default(), QueryLimits::default());
     let (_, lines, end) = get(
         &server,
-        "direction=forward&timeout=1ms&query={} | label_format m=`{{ repeat 5000 __line__ }}` | m=~`(x.*){50}y`",
+        "direction=forward&timeout=1ms&query={service_name=~\".+\"} | label_format m=`{{ repeat 5000 __line__ }}` | m=~`(x.*){50}y`",
     );
     assert!(lines.is_empty() && (end["reason"] == "time" || end["reason"] == "complete"), "{end}");
 }

@@ -15,7 +15,7 @@ use tide::Request;
 use crate::api::error::Error;
 use crate::api::v1::arguments::Arguments;
 use crate::api::v1::feed::{Feed, History};
-use crate::api::v1::lines::everything;
+use crate::api::v1::lines::{everything, text_of};
 use crate::api::v1::records::{self, Begin};
 use crate::api::websocket::{self, Event, SILENCE_MAX, Socket};
 use crate::api::{State, time};
@@ -145,7 +145,7 @@ fn open(
     let start = if let History::Start(time) = history { time } else { TimeRange::ALL.start };
     let range = TimeRange { start, ..TimeRange::ALL };
     let about = &state.about;
-    let begin = Begin::new(expr.to_string(), range, arguments.now, &about.version, &about.instance);
+    let begin = Begin::new(text_of(&expr), range, arguments.now, &about.version, &about.instance);
     let mut record = Vec::new();
     records::push(&mut record, "begin", &begin);
     feed.begin(record);

@@ -23,7 +23,7 @@ use crate::logql::ast::{LabelMatcher, LogExpr, MatchOp};
 use crate::logql::pipeline::Clock;
 use crate::model::budget::{Budget, Refusal};
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
-use crate::query::{self, LineId, LineOptions, Lines, Located, Progress, Source};
+use crate::query::{self, LineId, LineOptions, Lines, Located, Progress, Source, service};
 
 /// How long the first piece waits for a line.
 const FIRST_PIECE_TIME: Duration = Duration::from_millis(100);
@@ -99,7 +99,7 @@ fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Re
             (Lines::new(&expr, &options, &arguments.clock(), source)?, Vec::new(), expr)
         }
     };
-    let begin = Begin::new(expr.to_string(), ask.range, arguments.now, &state.about.version, &state.about.instance);
+    let begin = Begin::new(text_of(&expr), ask.range, arguments.now, &state.about.version, &state.about.instance);
     let mut answer = LineAnswer::new(&ask, lines, source, state);
     if ask.format == Format::Records {
         records::push(&mut answer.next, "begin", &begin);
@@ -114,7 +114,13 @@ fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Re
     Ok(response)
 }
 
-/// The query for all lines.
+/// The text of a query. That of all lines names a label that all streams have, as LogQL wants some matcher.
+pub(super) fn text_of(expr: &LogExpr) -> String {
+    let is_everything = expr.matchers.is_empty() && expr.stages.is_empty();
+    if is_everything { format!("{{{}=~\".+\"}}", service::SERVICE_LABEL) } else { expr.to_string() }
+}
+
+/// The query for all lines, whatever labels their streams have.
 pub(super) fn everything() -> LogExpr {
     LogExpr { matchers: Vec::new(), stages: Vec::new() }
 }
