@@ -1,7 +1,8 @@
 // The LogQL editor: a text box with its colours behind it, the server's errors under the token they are about, and completion.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { isAbort, toServerError } from '../api/http';
-import { checkQuery, detectedFields, labelNames, labelValues, placed } from '../api/loki';
+import { checkQuery, placed } from '../api/loki';
+import { detectedFields, labelNames, labelValues } from '../api/explore';
 import { type Completion, completionsAt, type Known, opensCompletion } from '../logql/complete';
 import { isMetric } from '../logql/any';
 import type { ServerError } from '../model';
