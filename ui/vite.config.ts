@@ -23,6 +23,8 @@ export default defineConfig({
   base: './',
   define: { BUILD: JSON.stringify(build()) },
   plugins: [plain],
+  // Preact's own function for elements: its calls are shorter than those that `react-jsx` writes.
+  oxc: { jsx: { runtime: 'classic', pragma: 'jsx', pragmaFrag: 'jsxFragment' }, jsxInject: "import { h as jsx, Fragment as jsxFragment } from 'preact';" },
   build: {
     outDir: 'dist',
     target: ['chrome105', 'firefox128', 'safari17.2'],

@@ -14,8 +14,8 @@ export { Help } from './view/help';
 export { LineActions } from './view/lineactions';
 export { registerLogsKeys } from './view/logskeys';
 export { Menu, Popover } from './view/menu';
-export { OverLines } from './view/overlines';
 export { NothingYet } from './view/nothing';
+export { OverLines } from './view/overlines';
 export { Patterns } from './view/patterns';
 export { PreferencesForm } from './view/preferencesform';
 export { shareItems } from './view/share';
@@ -23,8 +23,13 @@ export { Sidebar } from './view/sidebar';
 export { Empty, Notices } from './view/states';
 export { Status } from './view/status';
 export { StreamPicker } from './view/streams';
+export { Summary } from './view/summary';
+export { Ticked } from './view/ticked';
 export { GoToTime, TimeForm } from './view/timeform';
 export { registerTimeKeys } from './view/timekeys';
+export { Tip } from './view/tip';
+export { Toast } from './view/toast';
+export { Trend } from './view/trend';
 export { viewItems } from './view/viewitems';
 
 /** The build that this file is of. */

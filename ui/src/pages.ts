@@ -82,8 +82,8 @@ export class Pages {
     return this.#ask({ ...this.range, after, direction: 'forward', limit: PAGE_LINES }, signal, (entries) => store.append(entries));
   }
 
-  /** The newest page, behind a gap of what lies between. `skipped` stands at the end for lines that are known not to be held. */
-  async toEnd(signal: AbortSignal, skipped: Gap | undefined): Promise<void> {
+  /** The newest page, behind a gap of what lies between, which is returned. `skipped` stands at the end for lines that are known not to be held. */
+  async toEnd(signal: AbortSignal, skipped: Gap | undefined): Promise<Gap | undefined> {
     const { store } = this;
     const after = store.idAt(store.count - 1);
     const newest: Entry[] = [];
@@ -92,15 +92,18 @@ export class Pages {
     });
     if (skipped !== undefined) store.replaceMarker(skipped);
     const first = newest.find(isLine);
-    if (end.reason !== 'complete' && first !== undefined) {
-      const lines = skipped?.lines === undefined ? undefined : Math.max(1, skipped.lines - newest.length);
-      newest.unshift({ kind: 'gap', lines, after, before: lineId(first), reason: 'skipped' });
+    if (end.reason === 'complete' || first === undefined) {
+      store.append(newest);
+      return undefined;
     }
-    store.append(newest);
+    const lines = skipped?.lines === undefined ? undefined : Math.max(1, skipped.lines - newest.length);
+    const gap: Gap = { kind: 'gap', lines, after, before: lineId(first), reason: 'skipped' };
+    store.append([gap, ...newest]);
+    return gap;
   }
 
-  /** The oldest page, before a gap of what lies between. */
-  async toStart(signal: AbortSignal): Promise<void> {
+  /** The oldest page, before a gap of what lies between, which is returned. */
+  async toStart(signal: AbortSignal): Promise<Gap | undefined> {
     const { store } = this;
     const before = store.idAt(0);
     const oldest: Entry[] = [];
@@ -108,10 +111,13 @@ export class Pages {
       oldest.push(...entries);
     });
     const last = oldest.findLast(isLine);
-    if (end.reason !== 'complete' && last !== undefined) {
-      oldest.push({ kind: 'gap', lines: undefined, after: lineId(last), before, reason: 'skipped' });
+    if (end.reason === 'complete' || last === undefined) {
+      store.prepend(oldest);
+      return undefined;
     }
-    store.prepend(oldest);
+    const gap: Gap = { kind: 'gap', lines: undefined, after: lineId(last), before, reason: 'skipped' };
+    store.prepend([...oldest, gap]);
+    return gap;
   }
 
   /** What is around a time, in place of what is held. Returns how the older and the newer half ended. */
@@ -127,23 +133,29 @@ export class Pages {
     return ends;
   }
 
-  /** Lines that a gap stands for, the oldest of them first; what is left of it stays behind them. */
-  async fill(gap: Gap, signal: AbortSignal): Promise<void> {
+  /** Lines that a gap stands for, the oldest of them first, or the newest. Returns what is left of the gap. */
+  async fill(gap: Gap, isFromNewer: boolean, signal: AbortSignal): Promise<Gap | undefined> {
     const { store } = this;
+    const direction = isFromNewer ? 'backward' : 'forward';
     const loaded: Entry[] = [];
-    const end = await this.#ask({ after: gap.after, before: gap.before, direction: 'forward', limit: FILL_LINES }, signal, (entries) => {
-      loaded.push(...entries);
+    const end = await this.#ask({ after: gap.after, before: gap.before, direction, limit: FILL_LINES }, signal, (entries) => {
+      if (isFromNewer) loaded.unshift(...entries);
+      else loaded.push(...entries);
     });
     const index = store.indexOfMarker(gap);
-    if (index < 0) return;
-    store.insertAt(index, loaded);
-    const last = loaded.findLast(isLine);
-    if (end.reason !== 'limit' || last === undefined) {
-      store.replaceMarker(gap);
-      return;
-    }
+    if (index < 0) return undefined;
     const lines = gap.lines === undefined ? undefined : Math.max(1, gap.lines - loaded.length);
-    store.replaceMarker(gap, { ...gap, after: lineId(last), lines });
+    const border = isFromNewer ? loaded.find(isLine) : loaded.findLast(isLine);
+    const isLeft = end.reason === 'limit' && border !== undefined;
+    const left: Gap | undefined = isLeft ? { ...gap, lines, ...(isFromNewer ? { before: lineId(border) } : { after: lineId(border) }) } : undefined;
+    if (isFromNewer) {
+      store.replaceMarker(gap);
+      store.insertAt(index, left === undefined ? loaded : [left, ...loaded]);
+    } else {
+      store.insertAt(index, loaded);
+      store.replaceMarker(gap, ...(left === undefined ? [] : [left]));
+    }
+    return left;
   }
 }
 

@@ -7,7 +7,7 @@ import { evictFar, heldAtMost } from './list/room';
 import { LineStore, type Change } from './list/store';
 import { Live } from './live';
 import type { ServerError } from './model';
-import { AROUND_LINES, PAGE_LINES, Pages, selectorOf } from './pages';
+import { AROUND_LINES, PAGE_LINES, Pages, selectorOf, type Gap } from './pages';
 import { formatAge, formatCount, formatDuration } from './time/format';
 import { resolveRange } from './time/range';
 
@@ -15,6 +15,9 @@ export type { Connection } from './live';
 
 /** Pages that are loaded to reach the other end of a run of lines that a link marks. */
 const RUN_PAGES_MAX = 20;
+/** How much is loaded at most to close the gap that a jump to an end leaves. */
+const CLOSE_PAGES_MAX = 4;
+const CLOSE_LINES_MAX = 20_000;
 /** Ranges that an empty answer is widened to. */
 const WIDER: readonly string[] = ['24h', 'all'];
 
@@ -100,6 +103,7 @@ export class LogSession {
   #isStale = false;
   #version = '';
   readonly #filling = new Set<Marker>();
+  readonly #failed = new WeakSet<Marker>();
 
   constructor() {
     this.store.subscribe(this.#onChange);
@@ -118,6 +122,9 @@ export class LogSession {
       list.on('older', () => this.older()),
       list.on('newer', () => this.newer()),
       list.on('marker', (marker) => void this.fill(marker)),
+      list.on('near', ({ marker, isFromNewer }) => {
+        if (marker.kind === 'gap' && marker !== this.#live.skipped && !this.#failed.has(marker)) void this.#fill(marker, isFromNewer);
+      }),
       list.on('viewport', (view) => {
         this.#live.view = view;
       }),
@@ -365,8 +372,9 @@ export class LogSession {
     await this.#guard(async (signal) => {
       this.#live.stop();
       this.ends.value = { ...this.ends.peek(), end: 'loading' };
-      await this.#pages.toEnd(signal, skipped);
+      const gap = await this.#pages.toEnd(signal, skipped);
       this.#reachedEnd('complete');
+      void this.#closeGap(gap, true);
     });
   }
 
@@ -375,8 +383,9 @@ export class LogSession {
     if (this.ends.peek().start !== 'more' || this.store.count === 0) return;
     await this.#guard(async (signal) => {
       this.ends.value = { ...this.ends.peek(), start: 'loading' };
-      await this.#pages.toStart(signal);
+      const gap = await this.#pages.toStart(signal);
       this.ends.value = { ...this.ends.peek(), start: 'complete' };
+      void this.#closeGap(gap, false);
     });
   }
 
@@ -402,9 +411,30 @@ export class LogSession {
       await this.goToEnd();
       return;
     }
-    this.#filling.add(marker);
-    await this.#guard((signal) => this.#pages.fill(marker, signal));
-    this.#filling.delete(marker);
+    await this.#fill(marker, false);
+  }
+
+  /** Returns what is left of the gap, if it could be filled. */
+  async #fill(gap: Gap, isFromNewer: boolean): Promise<Gap | undefined> {
+    if (this.#filling.has(gap)) return undefined;
+    this.#filling.add(gap);
+    let left: Gap | undefined;
+    const isDone = await this.#guard(async (signal) => {
+      left = await this.#pages.fill(gap, isFromNewer, signal);
+    });
+    this.#filling.delete(gap);
+    // One that failed is left to the person: nothing asks again by itself.
+    if (!isDone) this.#failed.add(gap);
+    return left;
+  }
+
+  /** Loads what lies between two pages where that is not much, so that nobody notices the gap; begins next to what is on screen. */
+  async #closeGap(gap: Gap | undefined, isFromNewer: boolean): Promise<void> {
+    let left = gap;
+    for (let pages = 0; pages < CLOSE_PAGES_MAX && left !== undefined; pages += 1) {
+      if (left.lines !== undefined && left.lines > CLOSE_LINES_MAX) return;
+      left = await this.#fill(left, isFromNewer);
+    }
   }
 
   pause(): void {

@@ -437,6 +437,10 @@ export class LineList {
     this.#seen = seen;
     if (seen.first !== old.first || seen.last !== old.last || seen.isPinned !== old.isPinned) this.emit('viewport', seen);
     if (store.count === 0) return;
+    for (const { marker, index } of this.drawing.pool.markers) {
+      const isLeft = typeof marker !== 'string' && marker.kind === 'gap' && marker.reason === 'skipped';
+      if (isLeft && index < store.count) this.emit('near', { marker, isFromNewer: index <= seen.first });
+    }
     const near = VIEWS_LEFT * scroller.height;
     const [isNearTop, isNearBottom] = [scroller.top < near, scroller.max - scroller.top < near];
     if (isAscending ? isNearTop : isNearBottom) this.emit('older', undefined);

@@ -73,6 +73,8 @@ export interface ListEvents {
   menu: { index: number; anchor: HTMLElement };
   /** A marker row was pressed: a gap is to be filled. */
   marker: Marker;
+  /** A gap that the page left is about to come into view; whether the lines on screen are newer than it. */
+  near: { marker: Marker; isFromNewer: boolean };
   /** All of a cut line is wanted. */
   rest: number;
   /** A column's width, order or presence was changed by hand. */

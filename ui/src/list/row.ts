@@ -48,32 +48,39 @@ export class RowElement {
   #look = '';
 
   constructor() {
-    const mark = make('span', 'line-mark');
-    mark.append(this.#mark);
-    for (const cell of [mark, this.#tag, this.text]) cell.setAttribute('role', 'gridcell');
+    for (const cell of [this.#mark, this.#tag, this.text]) cell.setAttribute('role', 'gridcell');
     this.time.setAttribute('role', 'link');
     const time = make('span', 'line-when');
     time.setAttribute('role', 'gridcell');
     time.append(this.time);
     this.text.append(this.#plain);
     this.element.setAttribute('role', 'row');
-    this.element.append(mark, time, this.#tag, this.text);
+    this.element.append(this.#mark, time, this.text);
   }
 
   fill({ line, display, time, tag, cells, columnWidths }: Content): void {
     this.display = display;
     this.#group = groupOf(line.level);
-    this.#mark.className = `mark mark-${this.#group}`;
+    this.#mark.className = `line-mark mark mark-${this.#group}`;
     this.time.textContent = time;
     this.time.removeAttribute('href');
-    this.#tag.textContent = tag?.text ?? '';
-    this.#tag.className = tag === null ? 'line-tag' : `line-tag hue-${tag.hue}`;
+    this.#fillTag(tag);
     this.#fillCells(cells, columnWidths);
     this.#fillText(display.spans);
     const name = display.plain.slice(0, NAME_CHARS_MAX);
     this.element.setAttribute('aria-label', `${line.level}, ${time}, ${tag === null ? '' : `${tag.text}, `}${name}`);
     this.element.setAttribute('aria-rowindex', String(this.index + 1));
     this.#look = '';
+  }
+
+  #fillTag(tag: Content['tag']): void {
+    if (tag === null) {
+      this.#tag.remove();
+      return;
+    }
+    this.#tag.textContent = tag.text;
+    this.#tag.className = `line-tag hue-${tag.hue}`;
+    if (this.#tag.parentNode === null) this.element.insertBefore(this.#tag, this.text);
   }
 
   #fillText(spans: readonly Span[]): void {

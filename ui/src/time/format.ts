@@ -123,14 +123,6 @@ export function formatBytes(bytes: number): string {
   return Number.isFinite(bytes) ? scaled(bytes, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']) : '–';
 }
 
-/** A part of a whole: `0.3 %`, `12 %`, `< 0.1 %`. */
-export function formatShare(share: number): string {
-  if (!Number.isFinite(share)) return '–';
-  const percent = share * 100;
-  if (percent > 0 && percent < 0.05) return '< 0.1 %';
-  return `${percent < 9.95 ? percent.toFixed(1) : Math.round(percent)} %`;
-}
-
 function scaled(value: number, units: readonly string[]): string {
   let place = 0;
   let rest = value;

@@ -1,13 +1,12 @@
 // The page: the bar at the top, the place that the address names, and what lies over both.
 import { useEffect } from 'preact/hooks';
 import { registerKeys } from '../keys';
-import { address } from '../state';
+import { address, toast } from '../state';
 import { Boundary } from './boundary';
 import { Later, loadLater } from './later';
 import { Logs } from './logs';
 import { isHelpOpen, isPickerOpen } from './open';
 import { Overview } from './overview';
-import { Toast } from './toast';
 import { Top } from './top';
 
 /** When the rest of the page is loaded at the latest: after what is seen first. */
@@ -31,7 +30,7 @@ export function App() {
     <Boundary name="dialogs">
       {isHelpOpen.value && <Later>{({ Help }) => <Help />}</Later>}
       {isPickerOpen.value && <Later>{({ StreamPicker }) => <StreamPicker />}</Later>}
-      <Toast />
+      {toast.value !== null && <Later>{({ Toast }) => <Toast />}</Later>}
     </Boundary>
   </>;
 }

@@ -1,7 +1,8 @@
 // The LogQL editor: a text box with its colours behind it, the server's errors under the token they are about, and completion.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { isAbort, toServerError } from '../api/http';
-import { checkQuery, detectedFields, labelNames, labelValues, placed } from '../api/loki';
+import { checkQuery, placed } from '../api/loki';
+import { detectedFields, labelNames, labelValues } from '../api/explore';
 import { type Completion, completionsAt, type Known, opensCompletion } from '../logql/complete';
 import { isMetric } from '../logql/any';
 import type { ServerError } from '../model';
@@ -131,7 +132,7 @@ export function Editor({ onClose }: { onClose: () => void }) {
         aria-activedescendant={shown.length > 0 ? `completion-${chosen}` : undefined} aria-invalid={error !== null} aria-describedby="editor-error"
         onInput={onInput} onKeyDown={onKeyDown} onBlur={hide}
         onScroll={() => (mirror.current!.scrollTop = area.current!.scrollTop)} />
-      {shown.length > 0 && <Completions shown={shown} chosen={chosen} mirror={mirror.current!} onAccept={accept} />}
+      {shown.length > 0 && <Completions shown={shown} chosen={chosen} mirror={mirror.current!} onAccept={accept} onFocus={() => area.current!.focus()} />}
     </div>
     <div class="editor-foot">
       <p id="editor-error" class="grow danger" role="status">{error?.message}</p>
@@ -147,9 +148,11 @@ interface CompletionsProps {
   readonly chosen: number;
   readonly mirror: HTMLElement;
   readonly onAccept: (completion: Completion) => void;
+  /** The text box keeps the focus. */
+  readonly onFocus: () => void;
 }
 
-function Completions({ shown, chosen, mirror, onAccept }: CompletionsProps) {
+function Completions({ shown, chosen, mirror, onAccept, onFocus }: CompletionsProps) {
   const list = useRef<HTMLUListElement>(null);
   useLayoutEffect(() => {
     const box = mirror.getBoundingClientRect();
@@ -159,7 +162,7 @@ function Completions({ shown, chosen, mirror, onAccept }: CompletionsProps) {
     list.current!.style.top = `${at.bottom - box.top + 4}px`;
     list.current!.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' });
   });
-  return <ul ref={list} id="completions" class="completions" role="listbox" aria-label="Completions">
+  return <ul ref={list} id="completions" class="completions" role="listbox" aria-label="Completions" tabIndex={0} onFocus={onFocus}>
     {shown.map((each, i) => <li key={`${each.kind} ${each.label}`} id={`completion-${i}`} role="option" aria-selected={i === chosen} class={`completion completion-${each.kind}`}
       onPointerDown={(event) => {
         event.preventDefault();

@@ -1,9 +1,10 @@
 // Names and values of a line, each with what can be done with it: only lines with it, none with it, a column, a copy, counts.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { countValues } from '../api/loki';
+import { countValues } from '../api/explore';
 import { build } from '../logql/build';
-import { canFilter, chips, compareField, type FieldRef, isAmount } from '../logql/clicks';
+import { chips } from '../logql/clicks';
+import { canFilter, compareField, type FieldRef, isAmount } from '../logql/fieldclicks';
 import { parseSimple } from '../logql/simple';
 import { address } from '../state';
 import { copyText } from '../text/clipboard';

@@ -1,8 +1,9 @@
 // Editing a chip, and the form to add a condition on any label or field.
 import { useEffect, useState } from 'preact/hooks';
-import { type DetectedField, detectedFields, labelNames, labelValues } from '../api/loki';
+import { type DetectedField, detectedFields, labelNames, labelValues } from '../api/explore';
 import { build, type Query } from '../logql/build';
-import { type Chip, compareField, excludeField, type FieldRef, includeField, removeChip, toggleChip, withLevels, withMinLevel } from '../logql/clicks';
+import { type Chip, removeChip, toggleChip, withLevels, withMinLevel } from '../logql/clicks';
+import { compareField, excludeField, type FieldRef, includeField } from '../logql/fieldclicks';
 import { ALL } from '../logql/simple';
 import type { CompareOp, MatchOp } from '../logql/query';
 import { LEVELS, type Level } from '../model';

@@ -1,15 +1,15 @@
 // The strip over the list: lines over time by level. Drag, click and keys zoom; the legend above it filters.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { AXIS, barAt, draw, type Palette, rangeOf, readPalette } from '../histogram/draw';
-import { type Bins, partsOf, startOf } from '../histogram/bins';
+import { type Bins, partsOf } from '../histogram/bins';
 import { LEVEL_GROUPS, type LevelGroup } from '../model';
 import { prefer, theme } from '../preferences';
 import { preferences } from '../state';
-import { formatCount, formatDuration } from '../time/format';
+import { formatCount } from '../time/format';
 import { absolute } from '../time/range';
 import { localParts } from '../time/zone';
-import { change, isPhone, zone, zoomTo } from './asked';
-import { Mark } from './icon';
+import { change, zone, zoomTo } from './asked';
+import { Soon } from './later';
 import { Legend, levelsOfGroup } from './legend';
 import type { LogsModel } from './logsmodel';
 import { withLevels } from '../logql/clicks';
@@ -61,7 +61,7 @@ export function barWords(bins: Bins, from: number, to: number): string {
 }
 
 /** Lines of the bars by level, the worst first. */
-function countsOf(bins: Bins, from: number, to: number): { total: number; parts: { group: LevelGroup; lines: number }[] } {
+export function countsOf(bins: Bins, from: number, to: number): { total: number; parts: { group: LevelGroup; lines: number }[] } {
   const counts = new Map<LevelGroup, number>();
   let total = 0;
   for (let bar = from; bar <= to; bar += 1) {
@@ -217,28 +217,11 @@ function Plot({ model, onWidth }: Props) {
     onPointerDown={onPointerDown} onPointerMove={onPointerMove} onPointerUp={onPointerUp} onPointerCancel={cancel} onPointerLeave={() => setHover(-1)}
     onKeyDown={onKeyDown} onBlur={() => setCursor(null)}>
     <canvas ref={canvas} aria-hidden="true" />
-    {bins !== null && at !== null && <Tip bins={bins} from={at[0]} to={at[1]} width={size.width} isBrush={brush !== null && !brush.isMove} />}
+    {bins !== null && at !== null && <Soon>{({ Tip }) => <Tip bins={bins} from={at[0]} to={at[1]} width={size.width} isBrush={brush !== null && !brush.isMove} />}</Soon>}
     {bins === null && <span class="histo-words">{histogram.error.value === null ? '' : 'Not counted'}</span>}
   </div>;
 }
 
 function ordered(a: number, b: number): [number, number] {
   return a <= b ? [a, b] : [b, a];
-}
-
-const TIP_WIDTH = 190;
-
-/** What the bars at the pointer hold. */
-function Tip({ bins, from, to, width, isBrush }: { bins: Bins; from: number; to: number; width: number; isBrush: boolean }) {
-  const { total, parts } = countsOf(bins, from, to);
-  const middle = ((from + to + 1) / 2 / bins.count) * width;
-  const left = middle + TIP_WIDTH / 2 > width ? width - TIP_WIDTH : middle - TIP_WIDTH / 2;
-  const length = BigInt(to - from + 1) * bins.step;
-  return <div class="histo-tip" style={{ left: `${Math.max(0, Math.round(left))}px` }} aria-hidden="true">
-    <div class="histo-tip-head"><span>{barWords(bins, from, to)}</span>{isBrush && <span class="muted nowrap">{formatDuration(length)}</span>}</div>
-    {parts.map(({ group, lines }) => <div class="histo-tip-row" key={group}><Mark level={group} /><span class="grow">{group}</span><span>{formatCount(lines)}</span></div>)}
-    <div class="histo-tip-row muted"><span class="mark-room" /><span class="grow">{parts.length > 1 ? 'all' : 'lines'}</span><span>{formatCount(total)}</span></div>
-    {startOf(bins, from) > BigInt(Date.now()) * 1_000_000n && <div class="muted">not yet</div>}
-    {!isBrush && !isPhone.value && <div class="histo-tip-hint muted">click or drag to zoom</div>}
-  </div>;
 }

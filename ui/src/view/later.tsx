@@ -44,6 +44,11 @@ interface Props {
   readonly wait?: ComponentChildren;
 }
 
+/** Draws what a part adds to what stands there without it: it neither asks for the parts nor keeps keys. */
+export function Soon({ children, wait }: Props) {
+  return <>{parts.value === null ? wait : children(parts.value)}</>;
+}
+
 /** Draws what needs one of the parts, as soon as they are there. Keys that are pressed before are for it. */
 export function Later({ children, wait }: Props) {
   useEffect(() => {

@@ -1,14 +1,15 @@
 // The line over the histogram: how many lines there are, how many of each level, and how that compares with the time before. Levels filter by a click.
 import { sumLevels, sumTotal } from '../histogram/bins';
-import type { Comparison, Histogram } from '../histogram/model';
+import type { Histogram } from '../histogram/model';
 import { LEVELS, groupOf, LEVEL_GROUPS, type Level, type LevelGroup } from '../model';
 import { levelsOf, withLevels } from '../logql/clicks';
 import { preferences } from '../state';
-import { formatCount, formatDuration } from '../time/format';
-import { describeStep, type Range } from '../time/range';
+import { formatCount } from '../time/format';
+import { describeStep } from '../time/range';
 import { change, simple } from './asked';
 import { growHistogram, hideHistogram } from './histogram';
 import { Icon, Mark } from './icon';
+import { Soon } from './later';
 
 export function levelsOfGroup(group: LevelGroup): Level[] {
   return LEVELS.filter((level) => groupOf(level) === group);
@@ -49,7 +50,7 @@ export function Legend({ histogram }: { histogram: Histogram }) {
       {state === 'levels' && levels === null && <span class="legend-wait muted">levels…</span>}
       {state === 'waiting' && <button type="button" class="button small" onClick={() => histogram.colour()}>Colour by level</button>}
     </div>
-    <Trend now={levels} total={total} before={histogram.before.value} />
+    <Soon>{({ Trend }) => <Trend now={levels} total={total} before={histogram.before.value} />}</Soon>
     {error !== null && <span class="legend-error danger clip" title={error.message}>
       {error.message} <button type="button" class="button small" onClick={() => histogram.retry()}>Try again</button>
     </span>}
@@ -62,40 +63,4 @@ export function Legend({ histogram }: { histogram: Histogram }) {
         title={size === 'hidden' ? 'Show the histogram (H)' : 'Hide the histogram (H)'} onClick={hideHistogram}><Icon name="down" class={size === 'hidden' ? '' : 'is-up'} /></button>
     </span>
   </div>;
-}
-
-/** `the hour before`, `the 15 min before`. */
-function spanBefore({ start, end }: Range): string {
-  const minutes = Number((end - start) / 60_000_000_000n);
-  if (minutes === 60) return 'the hour before';
-  if (minutes === 1440) return 'the day before';
-  if (minutes === 10_080) return 'the week before';
-  return `the ${formatDuration(end - start)} before`;
-}
-
-/** Whether it is getting worse: errors against those of the equal range before; all lines where there are no errors. */
-function Trend({ now, total, before }: { now: ReadonlyMap<LevelGroup, number> | null; total: number | null; before: Comparison }) {
-  if (now === null || total === null || before === null) return null;
-  if (before === 'unknown') return <span class="legend-trend muted" title="What was before is not kept">–</span>;
-  const bad = (counts: ReadonlyMap<LevelGroup, number>): number => (counts.get('fatal') ?? 0) + (counts.get('error') ?? 0);
-  const all = (counts: ReadonlyMap<LevelGroup, number>): number => [...counts.values()].reduce((sum, lines) => sum + lines, 0);
-  const isBad = bad(now) + bad(before.counts) > 0;
-  const [is, was] = isBad ? [bad(now), bad(before.counts)] : [total, all(before.counts)];
-  const span = spanBefore(before.range);
-  const title = LEVEL_GROUPS.filter((group) => (now.get(group) ?? 0) + (before.counts.get(group) ?? 0) > 0)
-    .map((group) => `${group}: ${formatCount(now.get(group) ?? 0)}, ${span} ${formatCount(before.counts.get(group) ?? 0)}`).join('\n');
-  const what = isBad ? 'errors' : 'lines';
-  if (is === 0 && was === 0) return null;
-  if (was === 0) return <span class="legend-trend" title={title}>no {what} <span class="muted">{span}</span></span>;
-  const ratio = is / was;
-  const isSame = ratio > 0.95 && ratio < 1.05;
-  const words = isSame ? 'as many' : ratio >= 1 ? `${times(ratio)}×` : is === 0 ? 'none, ' : `${Math.round((1 - ratio) * 100)} %`;
-  const sign = isSame ? '' : ratio > 1 ? '↑' : '↓';
-  return <span class={`legend-trend${isBad && ratio > 1.5 ? ' is-worse' : ''}`} title={title}>
-    {what} {sign !== '' && <span aria-label={ratio > 1 ? 'up' : 'down'}>{sign}</span>} {is === 0 ? `were ${formatCount(was)}` : words} <span class="muted">{span}</span>
-  </span>;
-}
-
-function times(ratio: number): string {
-  return ratio >= 10 ? formatCount(Math.round(ratio)) : ratio.toFixed(1);
 }

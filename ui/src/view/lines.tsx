@@ -13,7 +13,7 @@ import { labelName } from '../logql/clicks';
 import { formatCount, formatFull } from '../time/format';
 import { isPhone, zone } from './asked';
 import { Icon } from './icon';
-import { Later, parts } from './later';
+import { Later, parts, Soon } from './later';
 import type { LogsModel } from './logsmodel';
 import { Progress } from './progress';
 
@@ -132,7 +132,6 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
     };
   }, []);
 
-  const Over = parts.value?.OverLines;
   const finder = model.finder.value;
   const isEmpty = session.state.value === 'empty' && session.count.value === 0;
   const isStale = session.state.value === 'loading' && session.count.value > 0;
@@ -143,7 +142,7 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
     {finder?.isOpen.value === true && <Later>{({ FindLines }) => <FindLines model={model} finder={finder} />}</Later>}
     {model.isGoingToTime.value && <Later>{({ GoToTime }) => <GoToTime onTime={(time) => void model.goToTime(time)} onClose={() => (model.isGoingToTime.value = false)} />}</Later>}
     <div class="lines-over">
-      {Over !== undefined && <Over model={model} />}
+      <Soon>{({ OverLines }) => <OverLines model={model} />}</Soon>
       <NewLines model={model} />
     </div>
   </section>;

@@ -12,11 +12,10 @@ import { address, DEFAULT_ADDRESS } from '../state';
 import { formatCount } from '../time/format';
 import { filter, folded, grouping, groups, queryOf, sort, ticked, toggled } from './chosen';
 import { Icon } from './icon';
-import { Later, parts } from './later';
+import { Later, loadLater, parts, Soon } from './later';
 import { LiveList } from './livelist';
 import { MenuButton } from './opener';
 import { GroupHead, Peek, StreamRow } from './row';
-import { Summary } from './summary';
 
 /** Rows of a group that are drawn at once; more come by a click. */
 const ROWS_SHOWN = 200;
@@ -31,6 +30,8 @@ let hasSkipped = typeof location !== 'undefined' && /\/(logs|status)$/.test(loca
 export function Overview() {
   useEffect(watchStreams, []);
   useEffect(() => effect(() => parts.value?.watchErrors()), []);
+  // The rest of the page comes after the first streams.
+  useEffect(() => effect(() => void (streams.value !== null && loadLater())), []);
   const isOnly = streams.value?.streams.length === 1 && streams.value.isMore === false;
   const now = status.value;
   // One stream alone is read at once: there is nothing to choose.
@@ -42,7 +43,7 @@ export function Overview() {
   if (streams.value !== null && streams.value.streams.length === 0) return <Later>{({ NothingYet }) => <NothingYet />}</Later>;
   return <div class="overview">
     <h1 class="sr">Overview of all logs</h1>
-    <Summary />
+    <Soon wait={<div class="summary">…</div>}>{({ Summary }) => <Summary />}</Soon>
     {now !== null && isImporting(now) && <Later>{({ FirstMinutes }) => <FirstMinutes />}</Later>}
     {isSplit.value && <p class="bar notice">Answers come from two agents; open one of them.</p>}
     {streamsError.value !== '' && <p class="bar bad">{streamsError.value}</p>}
@@ -125,7 +126,7 @@ function StreamPane() {
       {answer?.isMore === true && <p class="streams-none muted">More than 5,000 streams: the newest 5,000 are shown.</p>}
     </div>
     <Peek />
-    <Ticked />
+    {ticked.value.size > 0 && <Later>{({ Ticked }) => <Ticked />}</Later>}
   </section>;
 }
 
@@ -159,20 +160,6 @@ function Section({ name, label, rows }: { name: string; label: string; rows: rea
     </div>
     {isOpen && <ul>{rows.slice(0, ROWS_SHOWN).map((row) => <StreamRow key={row.key} row={row} hasPlace />)}</ul>}
   </section>;
-}
-
-function Ticked() {
-  const count = ticked.value.size;
-  if (count === 0) return null;
-  const { from, to } = address.value;
-  const q = queryOf([...ticked.value.values()]);
-  const base = { ...DEFAULT_ADDRESS, place: 'logs' as const, q };
-  return <div class="ticked" role="group" aria-label="Selected streams">
-    <span class="grow">{count} selected</span>
-    <a class="button primary" href={hrefOf({ ...base, from: to === 'now' ? from : '1h', to: 'now', live: true })}>Follow {count}</a>
-    <a class="button bordered" href={hrefOf({ ...base, from, to, live: false })}>Open {count}</a>
-    <button type="button" class="button" onClick={() => (ticked.value = new Map())}>Clear</button>
-  </div>;
 }
 
 const isLiveShown = signal(true);

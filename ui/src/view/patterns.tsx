@@ -2,9 +2,9 @@
 import { useEffect, useState } from 'preact/hooks';
 import { isAbort, toServerError } from '../api/http';
 import { fetchLines } from '../api/lines';
-import { type Pattern, patterns } from '../api/loki';
+import { type Pattern, patterns } from '../api/explore';
 import { searchWithin } from '../logql/any';
-import { withoutPattern, withPattern } from '../logql/clicks';
+import { withoutPattern, withPattern } from '../logql/fieldclicks';
 import { groupOf, type Line } from '../model';
 import { go } from '../route';
 import { address } from '../state';

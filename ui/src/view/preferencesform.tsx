@@ -1,12 +1,11 @@
 // The popover of preferences: each applies at once.
 import { prefer } from '../preferences';
-import { agentZone, preferences, type Preferences } from '../state';
-import { zoneLabel, zoneName } from '../time/zone';
+import { preferences, type Preferences } from '../state';
+import { ZonePicker } from './zonepicker';
 
 type Choice<T> = readonly (readonly [value: T, label: string])[];
 
 export function PreferencesForm() {
-  const now = preferences.value;
   return <>
     <h2>Preferences</h2>
     <Segments name="theme" label="Theme" choices={[['system', 'System'], ['light', 'Light'], ['dark', 'Dark']]} />
@@ -17,12 +16,7 @@ export function PreferencesForm() {
       ['delta', '+3 ms after the line before']]} />
     <label class="pref">
       <span>Zone</span>
-      <select class="box" value={now.zone} onChange={(event) => prefer({ zone: event.currentTarget.value })}>
-        <option value="browser">Browser ({zoneLabel(zoneName('browser'), Date.now())})</option>
-        <option value="agent">Agent ({agentZone.value})</option>
-        <option value="utc">UTC</option>
-        <optgroup label="All zones">{Intl.supportedValuesOf('timeZone').map((zone) => <option key={zone}>{zone}</option>)}</optgroup>
-      </select>
+      <ZonePicker />
     </label>
     <div class="pref-checks">
       <Check name="wrap" label="Wrap long lines" />

@@ -2,9 +2,10 @@
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { isAbort, toServerError } from '../api/http';
-import { countValues } from '../api/loki';
+import { countValues } from '../api/explore';
 import { build } from '../logql/build';
-import { canFilter, excludeField, type FieldRef, includeField, labelName, withLevels } from '../logql/clicks';
+import { labelName, withLevels } from '../logql/clicks';
+import { canFilter, excludeField, type FieldRef, includeField } from '../logql/fieldclicks';
 import type { LineStore } from '../list/store';
 import type { StreamTags } from '../list/tags';
 import { groupOf, LEVELS, type Level, type Stream, toLevel } from '../model';

@@ -1,15 +1,15 @@
 // Choosing a range of time, or a time to scroll to: in words, by presets, by the browser's calendar.
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { status } from '../api/status';
-import { prefer } from '../preferences';
-import { address, agentZone, preferences } from '../state';
+import { address } from '../state';
 import { type ParsedTime, parseTime, type TimeError } from '../time/parse';
 import { absolute, describeRange, PRESETS, resolveRange } from '../time/range';
-import { instantsOf, localParts, zoneLabel, zoneName } from '../time/zone';
+import { instantsOf, localParts } from '../time/zone';
 import { nowNs } from '../time/format';
 import { zone } from './asked';
 import { Icon } from './icon';
 import { choose, recent } from './recent';
+import { ZonePicker } from './zonepicker';
 
 const EXAMPLES = ['last 2 hours', 'yesterday 17:30', '10:00..10:30', 'mon 9:00..12:00', 'a pasted log line'];
 
@@ -45,12 +45,7 @@ export function TimeForm() {
     <FromTo key={`${from} ${to} ${name}`} />
     <label class="time-zone">
       <span class="muted">Zone</span>
-      <select class="box" value={preferences.value.zone} onChange={(event) => prefer({ zone: event.currentTarget.value })}>
-        <option value="browser">Browser ({zoneLabel(zoneName('browser'), Date.now())})</option>
-        <option value="agent">Agent ({agentZone.value})</option>
-        <option value="utc">UTC</option>
-        <optgroup label="All zones">{Intl.supportedValuesOf('timeZone').map((each) => <option key={each}>{each}</option>)}</optgroup>
-      </select>
+      <ZonePicker />
     </label>
     {ranges.length > 0 && <div class="time-recent">
       <h3 class="muted">Used before</h3>

@@ -57,37 +57,43 @@ async function main() {
 
 async function measure(page) {
   const session = await page.context().newCDPSession(page);
+  // Time on the processor, so that a busy machine changes it little.
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const metric = async (name) => (await session.send('Performance.getMetrics')).metrics.find((metric) => metric.name === name).value;
   const heap = async () => {
     await session.send('HeapProfiler.collectGarbage');
-    await session.send('Performance.enable');
-    const { metrics } = await session.send('Performance.getMetrics');
-    return metrics.find(({ name }) => name === 'JSHeapUsedSize').value / 1e6;
+    return (await metric('JSHeapUsedSize')) / 1e6;
   };
   const before = await heap();
   await page.evaluate((count) => bench.fill(count), LINES);
   note('memory of the lines', 'MB', 300, (await heap()) - before, true);
 
-  const exact = await page.evaluate(async () => {
-    const { list, faults } = bench;
-    let [rows, worst, slowest, sum] = [0, 0, 0, 0];
-    let seed = 7;
-    for (let jump = 0; jump < 300; jump += 1) {
-      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+  let [tasks, scripts] = [await metric('TaskDuration'), await metric('ScriptDuration')];
+  const jumps = await page.evaluate(() => {
+    const { list, places } = bench;
+    return places(200).map((index) => {
       const start = performance.now();
-      list.scrollToIndex(Math.floor((seed / 2 ** 32) * list.store.count), 'center');
+      list.scrollToIndex(index, 'center');
       list.canvas.getBoundingClientRect();
-      const took = performance.now() - start;
-      sum += took;
-      slowest = Math.max(slowest, took);
+      return performance.now() - start;
+    });
+  });
+  note('jump to a random place, average', 'ms', 10, jumps.reduce((sum, took) => sum + took) / jumps.length);
+  note('the same: processor time of the page', 'ms', 10, (((await metric('TaskDuration')) - tasks) * 1000) / jumps.length);
+  note('jump to a random place, worst', 'ms', 100, Math.max(...jumps));
+
+  const exact = await page.evaluate(() => {
+    const { list, faults, places } = bench;
+    let [rows, worst] = [0, 0];
+    for (const index of places(300)) {
+      list.scrollToIndex(index, 'center');
       const found = faults();
       rows += found.rows;
       worst = Math.max(worst, found.worst);
     }
-    return { rows, worst, slowest, average: sum / 300 };
+    return { rows, worst };
   });
   note(`gaps or overlaps in ${exact.rows} rows at 300 places`, 'px', 0.01, exact.worst, true);
-  note('jump to a random place, average', 'ms', 10, exact.average);
-  note('jump to a random place, worst', 'ms', 100, exact.slowest);
 
   const moved = await page.evaluate(async () => {
     const { list } = bench;
@@ -147,7 +153,10 @@ async function measure(page) {
   note('100,000 lines taken in from the new end', 'ms', 600, streamed.took);
   note('the same, longest frame', 'ms', 60, streamed.worst);
 
-  await tail(page);
+  [tasks, scripts] = [await metric('TaskDuration'), await metric('ScriptDuration')];
+  const seconds = await tail(page);
+  note('the same: processor time of scripts, share of a core', '%', 10, (((await metric('ScriptDuration')) - scripts) / seconds) * 100);
+  note('the same: processor time of the page, share of a core', '%', 50, (((await metric('TaskDuration')) - tasks) / seconds) * 100);
   note('memory after all', 'MB', 300, (await heap()) - before, true);
 }
 
@@ -177,7 +186,7 @@ async function tail(page) {
     list.scrollToEnd();
     const total = seconds * 10_000;
     const made = Array.from({ length: total / 200 }, (_, piece) => lines(200, piece * 200));
-    let [sent, busy, longest] = [0, 0, 0];
+    let [sent, longest] = [0, 0];
     let pending = [];
     const start = performance.now();
     const timer = setInterval(() => {
@@ -195,19 +204,17 @@ async function tail(page) {
       pending = [];
       while (store.count > 100_000) store.evict('start');
       list.draw();
-      const took = performance.now() - from;
-      busy += took;
-      longest = Math.max(longest, took);
+      longest = Math.max(longest, performance.now() - from);
     }
     clearInterval(timer);
     const end = store.textAt(store.count - 1);
-    return { gaps, busy: busy / (performance.now() - start), longest, end, isAtEnd: list.isPinned };
+    return { gaps, longest, end, isAtEnd: list.isPinned, seconds: (performance.now() - start) / 1000 };
   }, seconds);
   note('tail of 10,000 lines a second: frame p50', 'ms', 17, at(result.gaps, 0.5));
   note('the same: frame p99', 'ms', 50, at(result.gaps, 0.99));
   note('the same: longest work in a frame', 'ms', 16, result.longest);
-  note('the same: share of a core for taking in and drawing', '%', 10, result.busy * 100);
   note('the same: lines not at the end', '', 0, result.isAtEnd && result.end.startsWith(`number ${seconds * 10_000 - 1} `) ? 0 : 1, true);
+  return result.seconds;
 }
 
 await main();

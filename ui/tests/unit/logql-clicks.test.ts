@@ -3,9 +3,11 @@ import { isMetric, searchWithin, selectorOf } from '../../src/logql/any';
 import { appMatchers, appOfPattern, appOfPod, podsOf, union, type Controller } from '../../src/logql/apps';
 import { ALL, build, type Matcher, type Query } from '../../src/logql/build';
 import {
-  canFilter, chips, compareField, editOf, excludeField, includeField, isAmount, labelName, levelsOf, minLevelOf, plainText, removeChip, textFilter,
-  toggleChip, withLabel, withLevels, withMatchers, withMinLevel, withoutLabel, withoutPattern, withPattern, withText, type FieldRef, type TextOptions,
+  chips, editOf, labelName, levelsOf, minLevelOf, plainText, removeChip, textFilter, toggleChip, withLevels, withMinLevel, withText, type TextOptions,
 } from '../../src/logql/clicks';
+import {
+  canFilter, compareField, excludeField, includeField, isAmount, withLabel, withoutLabel, withoutPattern, withPattern, type FieldRef,
+} from '../../src/logql/fieldclicks';
 import { parseSimple } from '../../src/logql/simple';
 import { literalsOf, quoteRegexp, splitAlternatives, unquoteRegexp } from '../../src/logql/values';
 import { Random } from './random';
@@ -130,8 +132,6 @@ test('labels go into the selector', () => {
   click('{a="b"}', (query) => withoutLabel(query, 'pod', 'x'), '{a="b", pod!="x"}');
   click('{a="b"}', (query) => includeField(query, { name: 'pod', from: 'stream' }, 'x'), '{a="b", pod="x"}');
   click('{a="b"}', (query) => excludeField(query, { name: 'pod', from: 'stream' }, 'x'), '{a="b", pod!="x"}');
-  click('{a="b", pod="x"} |= "y"', (query) => withMatchers(query, appMatchers('shop', 'api', 'deployment')),
-    '{a="b", namespace="shop", pod=~"api-[a-z0-9]+-[a-z0-9]{5}"} |= `y`');
 });
 
 test('amounts are compared', () => {

@@ -1,6 +1,7 @@
 // Loki's answers as the page needs them, and the places that its errors name.
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { countByLevel, countLines, countValues, detectedFields, duration, formatQuery, patterns, placed, queryRange, stats } from '../../src/api/loki';
+import { countByLevel, countLines, duration, formatQuery, placed, queryRange } from '../../src/api/loki';
+import { countValues, detectedFields, patterns } from '../../src/api/explore';
 import { ServerError } from '../../src/model';
 import { positionOf, wrongAt } from '../../src/view/tokens';
 
@@ -67,11 +68,6 @@ describe('other answers', () => {
   it('of patterns, the most frequent first', async () => {
     answer({ status: 'success', data: [{ pattern: 'a <_>', level: 'info', samples: [[1, 1]] }, { pattern: 'b', samples: [[1, 2], [2, 3]] }] });
     expect((await patterns('{a="b"}', { start: 0n, end: SECOND }, never)).map(({ text, level, count }) => [text, level, count])).toEqual([['b', 'unknown', 5], ['a <_>', 'info', 1]]);
-  });
-
-  it('of the index', async () => {
-    answer({ bytes: 1014915, chunks: 20, entries: 7502, streams: 5 });
-    expect(await stats('{a="b"}', { start: 0n, end: SECOND }, never)).toMatchObject({ bytes: 1014915, entries: 7502 });
   });
 });
 

@@ -1,5 +1,6 @@
 // A query's lines: paged, followed, resumed, filled, against a server that answers from an array.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Marker } from '../../src/api/records';
 import { lineId } from '../../src/model';
 import { LogSession, type OpenParams } from '../../src/session';
 import { FIRST, numbered, server, stubBrowser } from './server';
@@ -84,22 +85,31 @@ describe('paging', () => {
     expect(held()).toEqual(from(0, 100));
   });
 
-  it('goes to both ends over gaps, which can be filled', async () => {
+  it('goes to both ends, and closes what lies between', async () => {
     const lines = numbered(0, 20_000);
     server.reset(lines);
     await opened({ at: lineId(lines[10_000]!) });
     await session.goToStart();
     await session.goToEnd();
-    expect(held()).toEqual([...from(0, 1000), ...from(9900, 201), ...from(19_000, 1000)]);
-    const gaps = [1000, 1201].map((index) => session.store.markersAt(index)[0]!);
-    expect(gaps.map(({ kind }) => kind)).toEqual(['gap', 'gap']);
-    await session.fill(gaps[1]!);
-    await until(() => session.store.markersAt(6201).length === 1);
-    expect(held()).toEqual([...from(0, 1000), ...from(9900, 5201), ...from(19_000, 1000)]);
-    await session.fill(session.store.markersAt(6201)[0]!);
-    await session.fill(gaps[0]!);
-    await session.fill(session.store.markersAt(6000)[0]!);
+    expect(session.ends.value).toEqual({ start: 'complete', end: 'complete' });
+    await until(() => session.store.count === 20_000);
     expect(held()).toEqual(from(0, 20_000));
+    expect(session.store.chunks.every(({ markers }) => markers.size === 0)).toBe(true);
+  });
+
+  it('leaves a gap where much lies between, and fills it from either side', async () => {
+    const lines = numbered(0, 60_000);
+    server.reset(lines);
+    await opened();
+    await session.goToStart();
+    // Four pages next to the oldest one, which is on screen.
+    await until(() => session.store.count === 22_000);
+    expect(held()).toEqual([...from(0, 21_000), ...from(59_000, 1000)]);
+    const gap = (): Marker => session.store.chunks.flatMap(({ markers }) => [...markers.values()].flat())[0]!;
+    await session.fill(gap());
+    expect(held()).toEqual([...from(0, 26_000), ...from(59_000, 1000)]);
+    while (session.store.count < 60_000) await session.fill(gap());
+    expect(held()).toEqual(from(0, 60_000));
     expect(session.store.chunks.every(({ markers }) => markers.size === 0)).toBe(true);
   });
 

@@ -62,6 +62,12 @@ export function fill(count: number): void {
   list.scrollToEnd();
 }
 
+/** As many random lines. */
+export function places(count: number): number[] {
+  const next = random(7);
+  return Array.from({ length: count }, () => Math.floor(next() * store.count));
+}
+
 /** The rows in the document, from the top to the bottom, with the parts of a px that lie between or over neighbours. */
 export function faults(): { rows: number; worst: number } {
   const boxes = [...list.canvas.querySelectorAll('.line, .marker')].map((row) => row.getBoundingClientRect()).sort((a, b) => a.top - b.top);
@@ -83,4 +89,4 @@ export async function frames(work: () => void, isDone: () => boolean): Promise<n
   }
 }
 
-Object.assign(window, { bench: { store, list, lines, fill, faults, frames } });
+Object.assign(window, { bench: { store, list, lines, fill, places, faults, frames } });
