@@ -191,14 +191,14 @@ function feedHistogram(model: LogsModel): () => void {
   };
   const run = () => {
     const { from, to } = address.peek();
-    const isSettled = session.state.peek() === 'gone';
+    const isSettled = session.state.peek() === 'gone' || session.state.peek() === 'partial';
     const bounds = session.bounds.peek() ?? (isSettled ? resolveRange(from, to, nowNs()) : null);
     if (bounds !== null && !isMetricQuery.peek() && (status.peek() !== null || bounds.start > 0n)) load(logql.peek(), bounds, zone.peek());
   };
   widths.set(model, run);
   const stop = effect(() => {
     void session.bounds.value;
-    void (session.state.value === 'gone');
+    void (session.state.value === 'gone' || session.state.value === 'partial');
     void zone.value;
     // Everything there is begins with the oldest line kept, which the status says.
     void (status.value === null);
