@@ -61,9 +61,13 @@ test('500: the words of the server, the lines that were there, and another try',
 
 test('a cut answer is told from a short one', async () => {
   await behindProxy('/ui/logs?live=0', async (_, proxy, withThePage) => {
-    proxy.fault = (request) => (request.url.includes('/api/v1/lines') ? { cutAfter: 40_000 } : undefined);
+    // A browser throws away what the page has not taken yet when a connection breaks: it breaks once the page has drawn.
+    let cut;
+    const when = new Promise((resolve) => (cut = resolve));
+    proxy.fault = (request) => (request.url.includes('/api/v1/lines') ? { cutAfter: 40_000, when } : undefined);
     await withThePage(async (page) => {
       await sees(page, 'order');
+      cut();
       await reads(page, /cut|broke off|incomplete/i);
       proxy.fault = () => undefined;
       await page.getByRole('button', { name: /Continue|again/ }).first().click();

@@ -4,7 +4,7 @@ import http from 'node:http';
 import net from 'node:net';
 
 export class Proxy {
-  /** `fault(request)` says what becomes of a request: nothing, `{ status, body, type, headers }`, or `{ cutAfter: bytes }` of the answer's body. */
+  /** `fault(request)` says what becomes of a request: nothing, `{ status, body, type, headers }`, or `{ cutAfter: bytes, when: promise }` of the answer's body. */
   constructor(agent) {
     this.agent = agent;
     this.fault = () => undefined;
@@ -37,9 +37,10 @@ export class Proxy {
       let left = fault.cutAfter;
       answer.on('data', (bytes) => {
         if (left <= 0) return;
-        // What was written arrives, and then the connection ends without the body's last chunk.
-        response.write(bytes.subarray(0, left), () => left <= 0 && response.socket?.end());
+        response.write(bytes.subarray(0, left));
         left -= bytes.length;
+        // The connection ends without the body's last chunk.
+        if (left <= 0) void Promise.resolve(fault.when).then(() => response.socket?.end());
       });
     });
     forwarded.on('error', () => response.destroy());
