@@ -222,7 +222,7 @@ fn lines_are_saved_as_text_objects_or_bytes() {
     let database = Database::open(Arc::new(SimulatedStorage::default())).expect("memory takes a database");
     append(&database, &[("app", "b")], &[(1_700_000_000_123_000_000, "warn: \"x\"")]);
     let server = Server::start(database, Settings::default());
-    let text = "text/plain; charset=utf-8";
+    let text = "text/plain;charset=utf-8";
     check_text(&server, "format=text", text, "2023-11-14T22:13:20.123+00:00 {app=\"b\"}: warn: \"x\"\n");
     check_text(&server, "format=text&times=none", text, "{app=\"b\"}: warn: \"x\"\n");
     check_text(
