@@ -177,7 +177,8 @@ fn lines_stand_around_one_of_their_file_or_their_container() {
     );
     assert_eq!(
         texts(&format!("query={{service_name=~\".+\"}} |= \"f\"&around={}&before_count=1&after_count=0", id("two"))),
-        [""; 0]
+        ["late in its file"],
+        "the line itself is not among those that are asked for"
     );
 }
 
