@@ -177,7 +177,8 @@ fn lines_stand_around_one_of_their_file_or_their_container() {
     );
     assert_eq!(
         texts(&format!("query={{service_name=~\".+\"}} |= \"f\"&around={}&before_count=1&after_count=0", id("two"))),
-        [""; 0]
+        ["late in its file"],
+        "the line itself is not among those that are asked for"
     );
 }
 
@@ -222,7 +223,7 @@ fn lines_are_saved_as_text_objects_or_bytes() {
     let database = Database::open(Arc::new(SimulatedStorage::default())).expect("memory takes a database");
     append(&database, &[("app", "b")], &[(1_700_000_000_123_000_000, "warn: \"x\"")]);
     let server = Server::start(database, Settings::default());
-    let text = "text/plain; charset=utf-8";
+    let text = "text/plain;charset=utf-8";
     check_text(&server, "format=text", text, "2023-11-14T22:13:20.123+00:00 {app=\"b\"}: warn: \"x\"\n");
     check_text(&server, "format=text&times=none", text, "{app=\"b\"}: warn: \"x\"\n");
     check_text(

@@ -9,6 +9,7 @@ mod loki;
 mod page;
 mod pipeline_cases;
 mod push;
+mod streams;
 mod support;
 mod tail;
 mod tidy;

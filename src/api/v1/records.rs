@@ -15,7 +15,7 @@ use crate::model::{Labels, TimeRange, Timestamp};
 use crate::query::{FoundLine, LineId, Seen, service};
 use crate::status::Gap;
 
-/// Writes the records of one answer: streams are numbered in the order of their first use, and said before it.
+/// Writes the records of one answer: streams are numbered in the order of their first use, and told of before it.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     /// By the labels that they are stored with, a mark of metadata included.
@@ -28,10 +28,8 @@ pub(super) struct Records {
 #[derive(Clone, Copy, Debug)]
 struct Stream {
     id: u64,
-    /// The number that it has in the answer.
-    number: u32,
-    /// Whether the answer has said what that stands for.
-    is_said: bool,
+    /// The number that it has in the answer, once that has said so.
+    number: Option<u32>,
 }
 
 /// The labels that a stream is stored with, without a mark.
@@ -105,6 +103,23 @@ pub(super) fn push_seen(out: &mut Vec<u8>, reached: Option<Timestamp>, seen: See
     );
 }
 
+/// Appends what comes after the stream's number in the record of a line.
+pub(super) fn push_line_after_stream(out: &mut Vec<u8>, line: &FoundLine<'_>, check: u32) {
+    let start = out.len();
+    let (time, check) = (Ns(line.timestamp), format!("{check:08x}"));
+    let (level, text) = (line.shown.level, String::from_utf8_lossy(line.shown.text));
+    let of = |category| Fields::of(line.shown.labels, category);
+    let extra = Extra { metadata: of(Category::Metadata), parsed: of(Category::Parsed) };
+    if extra.metadata.is_none() && extra.parsed.is_none() {
+        wire::push_json(out, &(time, line.number, check, level, text));
+    } else {
+        wire::push_json(out, &(time, line.number, check, level, text, extra));
+    }
+    // It goes on with the array that the number begins.
+    out[start] = b',';
+    out.push(b'\n');
+}
+
 impl Records {
     /// The id of a line.
     pub(super) fn id_of(&mut self, line: &FoundLine<'_>) -> LineId {
@@ -120,46 +135,39 @@ impl Records {
     fn stream(&mut self, stored: &Labels) -> &mut Stream {
         // Streams that are there are the rule, and `entry` would take a copy of the labels for each line.
         if !self.streams.contains_key(stored) {
-            let stream = Stream { id: stream_id(stored), number: self.count, is_said: false };
-            self.count += 1;
+            let stream = Stream { id: stream_id(stored), number: None };
             self.streams.insert(stored.clone(), stream);
         }
         self.streams.get_mut(stored).expect("it was there, or was just added")
     }
 
-    /// Appends what the number of a stream stands for, unless that was said.
-    pub(super) fn push_stream(&mut self, out: &mut Vec<u8>, stored: &Labels) {
+    /// The number of a stream; appends what it stands for, unless that was said.
+    fn push_stream(&mut self, out: &mut Vec<u8>, stored: &Labels) -> u32 {
+        let count = self.count;
         let stream = self.stream(stored);
-        let Stream { id, number, .. } = *stream;
-        if std::mem::replace(&mut stream.is_said, true) {
-            return;
+        if let Some(number) = stream.number {
+            return number;
         }
+        stream.number = Some(count);
+        let id = format!("{:016x}", stream.id);
+        self.count += 1;
         let own = own_labels(stored);
         let shown = service::with_service(&own);
         let service = shown.get(service::SERVICE_LABEL).unwrap_or_default();
-        push(out, "stream", &StreamRecord { s: number, id: format!("{id:016x}"), labels: LabelMap(&own), service });
+        push(out, "stream", &StreamRecord { s: count, id, labels: LabelMap(&own), service });
+        count
     }
 
-    /// Appends a line; its stream is to be said before.
-    pub(super) fn push_line(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>, check: u32) {
-        let number = self.stream(line.stream).number;
-        let time = Ns(line.timestamp);
-        let (check, text) = (format!("{check:08x}"), String::from_utf8_lossy(line.shown.text));
-        let of = |category| Fields::of(line.shown.labels, category);
-        let extra = Extra { metadata: of(Category::Metadata), parsed: of(Category::Parsed) };
-        let level = line.shown.level;
-        if extra.metadata.is_none() && extra.parsed.is_none() {
-            wire::push_json(out, &(number, time, line.number, check, level, text));
-        } else {
-            wire::push_json(out, &(number, time, line.number, check, level, text, extra));
-        }
-        out.push(b'\n');
+    /// Appends a line of which [`push_line_after_stream`] has made the rest, and its stream before its first one.
+    pub(super) fn push_line(&mut self, out: &mut Vec<u8>, stored: &Labels, rest: &[u8]) {
+        let number = self.push_stream(out, stored);
+        write!(out, "[{number}").expect(body::INTO_MEMORY);
+        out.extend_from_slice(rest);
     }
 
     /// Appends that bytes of a stream were lost.
     pub(super) fn push_gap(&mut self, out: &mut Vec<u8>, stored: &Labels, gap: &Gap) {
-        self.push_stream(out, stored);
-        let number = self.stream(stored).number;
+        let number = self.push_stream(out, stored);
         let bytes = [gap.bytes.start, gap.bytes.end];
         let time = gap.found.as_ns().to_string();
         push(out, "gap", &json!({"s": number, "time": time, "bytes": bytes, "reason": gap.reason.name()}));

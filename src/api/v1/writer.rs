@@ -2,7 +2,7 @@
 
 use crate::api::v1::arguments::{Format, Times};
 use crate::api::v1::gaps::Gaps;
-use crate::api::v1::records::{Records, own_labels};
+use crate::api::v1::records::{Records, own_labels, push_line_after_stream};
 use crate::api::v1::text;
 use crate::model::{Labels, Timestamp};
 use crate::query::{FoundLine, LineId};
@@ -13,6 +13,8 @@ pub(super) struct Writer {
     times: Times,
     names_streams: bool,
     records: Records,
+    /// For the text of a line.
+    room: Vec<u8>,
     pub(super) gaps: Gaps,
 }
 
@@ -33,8 +35,8 @@ impl HeldLine {
 impl Writer {
     /// Of records, with the gaps that lie among them.
     pub(super) fn of_records(gaps: Gaps) -> Self {
-        let records = Records::default();
-        Self { format: Format::Records, times: Times::None, names_streams: false, records, gaps }
+        let (format, times, records) = (Format::Records, Times::None, Records::default());
+        Self { format, times, names_streams: false, records, room: Vec::new(), gaps }
     }
 
     /// In any form.
@@ -50,26 +52,34 @@ impl Writer {
     /// Appends a line, and what stands before it. Returns its id.
     pub(super) fn push(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
         self.push_gaps(out, Some(line.timestamp));
-        if self.format == Format::Records {
-            self.records.push_stream(out, line.stream);
-        }
-        self.push_line(out, line)
+        let mut text = std::mem::take(&mut self.room);
+        text.clear();
+        let id = self.push_text(&mut text, line);
+        self.push_made(out, line.stream, &text);
+        self.room = text;
+        id
     }
 
     /// A line that is sent later.
     pub(super) fn hold(&mut self, line: &FoundLine<'_>) -> HeldLine {
         let mut text = Vec::new();
-        let id = self.push_line(&mut text, line);
+        let id = self.push_text(&mut text, line);
         HeldLine { stream: line.stream.clone(), id, text }
     }
 
     /// Appends a line that was held, and what stands before it.
     pub(super) fn push_held(&mut self, out: &mut Vec<u8>, line: &HeldLine) {
         self.push_gaps(out, Some(line.id.timestamp));
-        if self.format == Format::Records {
-            self.records.push_stream(out, &line.stream);
+        self.push_made(out, &line.stream, &line.text);
+    }
+
+    /// Appends a line whose text is made. The number of its stream is not in it, as that is told by which line is sent
+    /// first.
+    fn push_made(&mut self, out: &mut Vec<u8>, stream: &Labels, text: &[u8]) {
+        match self.format {
+            Format::Records => self.records.push_line(out, stream, text),
+            Format::Objects | Format::Text | Format::Raw => out.extend_from_slice(text),
         }
-        out.extend_from_slice(&line.text);
     }
 
     /// Appends the gaps before a line of this time; all that are left before the end.
@@ -79,10 +89,10 @@ impl Writer {
         }
     }
 
-    fn push_line(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
+    fn push_text(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
         let id = self.records.id_of(line);
         match self.format {
-            Format::Records => self.records.push_line(out, line, id.check),
+            Format::Records => push_line_after_stream(out, line, id.check),
             Format::Raw => text::push_raw(out, line),
             Format::Objects => {
                 text::push_object(out, id.to_string(), line, &own_labels(line.stream), &self.times);
