@@ -9,3 +9,4 @@ mod push;
 mod support;
 mod tail;
 mod tidy;
+mod times;

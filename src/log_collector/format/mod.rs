@@ -12,8 +12,12 @@ mod join;
 mod json;
 pub(super) mod multiline;
 
+mod ahead;
+mod date_text;
+mod fields;
 mod host_clock;
 mod moment;
+mod number;
 mod plain;
 mod time_text;
 
@@ -22,6 +26,7 @@ mod tests;
 
 use jiff::tz::TimeZone;
 
+use self::ahead::Ahead;
 use self::join::Joiner;
 use self::plain::PlainTimes;
 use crate::model::Timestamp;
@@ -92,6 +97,35 @@ impl Decoder {
         Self { joiner: Joiner::default(), unescaped: Vec::new(), plain: PlainTimes::new(zone), cut_bytes: 0 }
     }
 
+    /// Tells when the file had been written to; lines that are decoded from here on were written by then. Until it is told,
+    /// that is the time of reading.
+    pub fn set_modified(&mut self, modified: Timestamp) {
+        self.plain.set_modified(modified);
+    }
+
+    /// Reads the beginning of the file where decoding does not begin there: a header may say what zone times are of.
+    pub fn read_header(&mut self, start: &[u8]) {
+        start.split(|byte| *byte == b'\n').take_while(|line| line.starts_with(b"#")).for_each(|line| {
+            self.plain.read_header(line);
+        });
+    }
+
+    /// Looks at samples of a file of `size` bytes that begins with `start`, to tell what year or day its first lines are of
+    /// where they do not say it. Reads nothing where they do.
+    ///
+    /// `read_at` reads at an offset until the buffer is full or the file ends, and tells how much that was.
+    pub fn look_ahead(
+        &mut self,
+        start: &[u8],
+        size: u64,
+        now: Timestamp,
+        read_at: impl FnMut(&mut [u8], u64) -> Option<usize>,
+    ) {
+        if let Some(ahead) = Ahead::look(&mut PlainTimes::new(TimeZone::UTC), start, size, now, read_at) {
+            self.plain.set_ahead(ahead);
+        }
+    }
+
     /// Decodes one line of the file, without its newline, that starts at byte `offset` and was read at `read_at`.
     ///
     /// `None` while the line is part of an entry whose last part is still to come.
@@ -108,7 +142,7 @@ impl Decoder {
             return self.joiner.join(part, offset);
         }
         self.cut_bytes = line.len().saturating_sub(LINE_BYTES_MAX) as u64;
-        Some(Decoded::new(Channel::None, self.plain.time_of(line, read_at), line))
+        Some(Decoded::new(Channel::None, self.plain.time_of(line, offset, read_at), line))
     }
 
     /// How many bytes of the last line were cut off, whether its entry is complete or not.

@@ -150,7 +150,7 @@ proptest! {
             let value = match value {
                 Value::Text(raw) => Json::from(unescaped(raw)).to_string(),
                 Value::Bare(raw) => String::from_utf8_lossy(raw).into_owned(),
-                Value::Nested => "nested".to_owned(),
+                Value::Nested(_) => "nested".to_owned(),
             };
             read.push((unescaped(key), value));
         }

@@ -1,0 +1,104 @@
+//! What years and days the first lines of an old file are of, where lines do not say: found from its end backwards.
+//!
+//! The file's last line is of the time when it was modified. Samples between it and the first line show how often the
+//! year, or the day, began anew, so that a file of several years needs not be read twice.
+
+use super::host_clock::{DATELESS_DISORDER_NS, YEARLESS_DISORDER_NS};
+use super::moment::{DAY_NS, Moment, epoch_day};
+use super::plain::PlainTimes;
+use crate::model::Timestamp;
+
+/// How many places of a file are looked at: a file of that many years is dated well.
+const SAMPLES_MAX: u64 = 64;
+/// How much is read at each of them, in bytes.
+const SAMPLE_BYTES: usize = 4096;
+/// How many lines of a file's first may be without a time for it to be one without years or dates.
+const FIRST_LINES_MAX: usize = 16;
+/// A year that has every day.
+const LEAP_YEAR: i64 = 2000;
+const YEAR_NS: i64 = 365 * DAY_NS;
+
+/// What is known of the lines before byte `end` of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    pub(super) end: u64,
+    /// The last time among them.
+    pub(super) last: Moment,
+    /// Where the first and the last time lie in their years, or days, in nanoseconds.
+    first_phase_ns: i64,
+    last_phase_ns: i64,
+    /// How often a year, or a day, begins between the first and the last.
+    wraps: i64,
+}
+
+impl Ahead {
+    /// Looks at a file of `size` bytes that begins with `start`. `None` where its times lack nothing.
+    ///
+    /// `read_at` reads at an offset until the buffer is full or the file ends, and tells how much that was.
+    pub(super) fn look(
+        times: &mut PlainTimes,
+        start: &[u8],
+        size: u64,
+        now: Timestamp,
+        mut read_at: impl FnMut(&mut [u8], u64) -> Option<usize>,
+    ) -> Option<Self> {
+        let first = lines(start).take(FIRST_LINES_MAX).find_map(|line| times.find(line, now))?;
+        let first_phase_ns = phase_ns(first)?;
+        let mut ahead = Self { end: size, last: first, first_phase_ns, last_phase_ns: first_phase_ns, wraps: 0 };
+        if size <= start.len() as u64 {
+            lines(start).for_each(|line| ahead.take(times.find(line, now)));
+            return Some(ahead);
+        }
+        let mut sample = vec![0; SAMPLE_BYTES];
+        let step = (size / SAMPLES_MAX).max(SAMPLE_BYTES as u64 / 2);
+        let mut offset = step;
+        while offset < size {
+            // The last sample is of the file's end, and of all of its lines.
+            let is_last = size <= offset + step;
+            let at = if is_last { size.saturating_sub(SAMPLE_BYTES as u64) } else { offset };
+            let count = read_at(&mut sample, at)?;
+            let whole = lines(sample.get(..count)?).skip(1);
+            let taken = if is_last { usize::MAX } else { 1 };
+            whole.filter_map(|line| times.find(line, now)).take(taken).for_each(|moment| ahead.take(Some(moment)));
+            offset += step;
+        }
+        Some(ahead)
+    }
+
+    /// The first line's time, where that of the last is `last_ns`; both in nanoseconds since 1970.
+    pub(super) fn first_ns(&self, last_ns: i64) -> i64 {
+        match self.last {
+            Moment::Dateless(_) => last_ns - self.last_phase_ns + self.first_phase_ns - self.wraps * DAY_NS,
+            // To a day of leap years.
+            _ => last_ns - self.last_phase_ns + self.first_phase_ns - self.wraps * YEAR_NS,
+        }
+    }
+
+    /// Takes the next time that was found.
+    fn take(&mut self, moment: Option<Moment>) {
+        let Some((moment, phase)) = moment.and_then(|moment| Some((moment, phase_ns(moment)?))) else { return };
+        let disorder_ns = match (self.last, moment) {
+            (Moment::Yearless { .. }, Moment::Yearless { .. }) => YEARLESS_DISORDER_NS,
+            (Moment::Dateless(_), Moment::Dateless(_)) => DATELESS_DISORDER_NS,
+            _ => return,
+        };
+        self.wraps += i64::from(phase < self.last_phase_ns - disorder_ns);
+        self.last = moment;
+        self.last_phase_ns = phase;
+    }
+}
+
+/// Where a time lies in its year, or day, in nanoseconds.
+fn phase_ns(moment: Moment) -> Option<i64> {
+    match moment {
+        Moment::Yearless { month, day, time_ns, .. } => {
+            Some((epoch_day(LEAP_YEAR, month, day)? - epoch_day(LEAP_YEAR, 1, 1)?) * DAY_NS + time_ns)
+        }
+        Moment::Dateless(time_ns) => Some(time_ns),
+        Moment::Instant(_) | Moment::Local(_) => None,
+    }
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n')
+}
