@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use crate::log_database::Database;
 use crate::model::{Batch, Direction, Labels, Selection, TimeRange, Timestamp};
 
-/// How many times of a stream are remembered; lines follow each other with few exceptions.
+/// Most times of a stream that are remembered; lines follow each other with few exceptions.
 const SPANS: usize = 16;
-/// How many streams' times are remembered at once; they take some 300 bytes each.
+/// Most streams whose times are remembered at once; they take some 300 bytes each.
 const STREAMS_MAX: usize = 16 << 10;
-/// How many lines of the database are looked at for a stream's times.
+/// Most lines of the database that are looked at for a stream's times.
 const STORED_LINES_MAX: usize = 1024;
 
 /// The times that lines of each stream have taken last.
@@ -34,7 +34,7 @@ struct Taken {
     spans: [Span; SPANS],
     newest: usize,
     latest_ns: i64,
-    /// Whether the database may hold more.
+    /// Set where the database holds no more.
     is_complete: bool,
 }
 

@@ -73,7 +73,7 @@ fn undivided(text: &[u8], rest: &[u8], value: i64) -> Option<(Date, usize)> {
     }
 }
 
-/// Where a date begins behind `rest`: at the letter that glog and klog put in front of theirs.
+/// The start of a date behind `rest`: the letter that glog and klog put in front of theirs.
 fn severity_start(rest: &[u8]) -> usize {
     match rest {
         [.., before, b'I' | b'W' | b'E' | b'F' | b'D'] if before.is_ascii_alphanumeric() => rest.len(),

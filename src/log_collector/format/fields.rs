@@ -8,9 +8,9 @@ use super::number::{self, Recent};
 use super::time_text;
 use crate::model::Timestamp;
 
-/// How many pairs of a logfmt line are looked at for its time.
+/// Most pairs of a logfmt line that are looked at for its time.
 const LOGFMT_PAIRS_MAX: usize = 8;
-/// How long the key of such a pair may be, in bytes.
+/// Longest key of such a pair, in bytes.
 const LOGFMT_KEY_BYTES_MAX: usize = 32;
 /// Names of fields that hold the entry's time, in lower case.
 const TIME_KEYS: [&[u8]; 24] = [
@@ -51,7 +51,7 @@ const fn lengths() -> u32 {
     lengths
 }
 
-/// Whether a line is a JSON object as far as its first bytes tell.
+/// Tells a JSON object by its first bytes.
 pub(super) fn is_json(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"{") else { return false };
     matches!(rest.trim_ascii_start().first(), Some(b'"' | b'}') | None)
@@ -137,7 +137,7 @@ fn of_object(object: &[u8], recent: Recent) -> Option<Moment> {
     is_fraction.then(|| Moment::Instant(Timestamp::from_ns(timestamp.as_ns() + nanoseconds)))
 }
 
-/// Whether a field of this name holds the entry's time. In whatever case: names differ by it between programs.
+/// Tells a field that holds the entry's time by its name, in whatever case: programs differ in it.
 fn is_time_key(key: &[u8]) -> bool {
     let has_length = key.len() < 32 && TIME_KEY_LENGTHS & (1 << key.len()) != 0;
     has_length && TIME_KEYS.iter().any(|name| name.eq_ignore_ascii_case(key))

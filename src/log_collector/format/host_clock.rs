@@ -1,7 +1,7 @@
-//! What a text leaves out of a time: the zone is the host's; year and date follow from when the file was written.
+//! The parts of a time that a text leaves out: the zone is the host's; year and date follow from when the file was written.
 //!
 //! A year that is missing is the latest that puts the line neither after the file's last modification nor after now; so is
-//! a date. Lines of a file go forward: what an old file's first lines are of is told by [`Ahead`], and from there on each
+//! a date. Lines of a file go forward: what an old file's first lines are of is told by [`Lookahead`], and from there on each
 //! line is at or after the one above it.
 
 use std::ops::Range;
@@ -9,7 +9,7 @@ use std::ops::Range;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
-use super::ahead::Ahead;
+use super::lookahead::Lookahead;
 use super::moment::{DAY_NS, HOUR_NS, Moment, SECOND_NS, epoch_day};
 use crate::model::Timestamp;
 
@@ -17,13 +17,13 @@ use crate::model::Timestamp;
 const LEAP_YEAR_DISTANCE_MAX: i64 = 8;
 /// The times that dates are found for, in local nanoseconds: from 1970 on, and so that nothing overflows.
 const TIMES_NS: Range<i64> = 0..i64::MAX - 2 * DAY_NS;
-/// How far after the file's modification a line without a year may lie, in nanoseconds: zones, and clocks that differ.
+/// Slack between the file's modification and a line without a year, in nanoseconds: zones, and clocks that differ.
 const YEARLESS_SLACK_NS: i64 = DAY_NS;
-/// And one without a date: file systems read a coarser clock than programs do.
+/// The same for a line without a date: file systems read a coarser clock than programs do.
 const DATELESS_SLACK_NS: i64 = 60 * SECOND_NS;
-/// How far lines without a year go back without being of the next year, in nanoseconds.
+/// Disorder among lines without a year, in nanoseconds: one that goes further back is of the next year.
 pub(super) const YEARLESS_DISORDER_NS: i64 = 31 * DAY_NS;
-/// And lines without a date without being of the next day.
+/// The same for lines without a date, and the next day.
 pub(super) const DATELESS_DISORDER_NS: i64 = HOUR_NS;
 
 /// The host's clock. Times come in order, so that the zone's rules are asked once per hour of logs, not per line.
@@ -31,10 +31,10 @@ pub(super) const DATELESS_DISORDER_NS: i64 = HOUR_NS;
 pub(super) struct HostClock {
     zone: TimeZone,
     steady: SteadyHour,
-    /// When the file had been written to, as far as was looked.
+    /// The file's last modification.
     modified: Timestamp,
-    /// What is known of the file's first lines.
-    ahead: Option<Ahead>,
+    /// The years or days of the file's first lines.
+    ahead: Option<Lookahead>,
     /// The last time that lacked its year or date, in local nanoseconds since 1970.
     last_ns: Option<i64>,
     limit: Limit,
@@ -70,7 +70,7 @@ impl HostClock {
     }
 
     /// Tells what samples of the file say of its first lines.
-    pub(super) fn set_ahead(&mut self, ahead: Ahead) {
+    pub(super) fn set_ahead(&mut self, ahead: Lookahead) {
         self.ahead = Some(ahead);
     }
 
@@ -120,7 +120,7 @@ impl HostClock {
         Some(time_ns)
     }
 
-    /// What the clock shows at `instant`.
+    /// Reads the clock at `instant`.
     fn limit(&mut self, instant: Timestamp) -> Limit {
         if self.limit.instant != instant {
             self.limit = Limit::new(&self.zone, instant);
@@ -194,7 +194,7 @@ fn earliest_after(start_ns: i64, moment: Moment) -> Option<i64> {
     }
 }
 
-/// How far `zone` is ahead of UTC, in nanoseconds, when its clocks show `local_ns`.
+/// The offset of `zone` from UTC, in nanoseconds, when its clocks show `local_ns`.
 fn offset_ns(zone: &TimeZone, local_ns: i64) -> i64 {
     let local = zone.to_ambiguous_timestamp(civil(local_ns));
     let offset = match local.offset() {

@@ -12,10 +12,10 @@ mod join;
 mod json;
 pub(super) mod multiline;
 
-mod ahead;
 mod date_text;
 mod fields;
 mod host_clock;
+mod lookahead;
 mod moment;
 mod number;
 mod plain;
@@ -26,15 +26,15 @@ mod tests;
 
 use jiff::tz::TimeZone;
 
-use self::ahead::Ahead;
 use self::join::Joiner;
+use self::lookahead::Lookahead;
 use self::plain::PlainTimes;
 use crate::model::Timestamp;
 
 /// Longest line that is kept, in bytes; also the longest that partial lines are joined to.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// Which output of a container an entry was written to.
+/// The output of a container that an entry was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// The file does not say: it is no container runtime's.
@@ -56,17 +56,17 @@ impl Channel {
     }
 }
 
-/// What a line, or the last of several partial ones, decodes to.
+/// An entry: what a line, or the last of several partial ones, decodes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded<'a> {
-    /// Which output of a container it was written to.
+    /// The output of a container that it was written to.
     pub channel: Channel,
-    /// When it was logged (partial lines: when the first was); see [`Decoder::decode`] for lines that do not say.
+    /// Time of logging (of partial lines, the first's); see [`Decoder::decode`] for lines that do not say.
     pub timestamp: Timestamp,
     /// Its text: the line itself for plain files, what the runtime wrapped for container logs. At most
     /// [`LINE_BYTES_MAX`] long.
     pub line: &'a [u8],
-    /// Whether it was joined from several lines of the file.
+    /// Set where it was joined from several lines of the file.
     pub is_joined: bool,
 }
 
@@ -87,7 +87,7 @@ pub struct Decoder {
     /// Text of the last Docker line, if it had escapes.
     unescaped: Vec<u8>,
     plain: PlainTimes,
-    /// How much of the last line is over the limit.
+    /// Bytes of the last line that are over the limit.
     cut_bytes: u64,
 }
 
@@ -121,7 +121,7 @@ impl Decoder {
         now: Timestamp,
         read_at: impl FnMut(&mut [u8], u64) -> Option<usize>,
     ) {
-        if let Some(ahead) = Ahead::look(&mut PlainTimes::new(TimeZone::UTC), start, size, now, read_at) {
+        if let Some(ahead) = Lookahead::sample(&mut PlainTimes::new(TimeZone::UTC), start, size, now, read_at) {
             self.plain.set_ahead(ahead);
         }
     }
@@ -145,12 +145,12 @@ impl Decoder {
         Some(Decoded::new(Channel::None, self.plain.time_of(line, offset, read_at), line))
     }
 
-    /// How many bytes of the last line were cut off, whether its entry is complete or not.
+    /// Bytes of the last line that were cut off, be its entry complete or not.
     pub fn cut_bytes(&self) -> u64 {
         self.cut_bytes
     }
 
-    /// Where the oldest line stands that is part of an entry not yet complete.
+    /// Offset of the oldest line that is part of an entry not yet complete.
     pub fn pending_from(&self) -> Option<u64> {
         self.joiner.pending_from()
     }

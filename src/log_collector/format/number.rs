@@ -13,9 +13,9 @@ const UNIX_NS_DIGITS: u32 = 19;
 const UNIX_NS_MIN: u64 = 1_000_000_000_000_000_000;
 /// 1990-01-01: no log that a number could be of is older.
 const EARLIEST_NS: i64 = 631_152_000 * SECOND_NS;
-/// How old a line may be, in nanoseconds, that begins with a whole number: counters and sizes have as many digits.
+/// Greatest age, in nanoseconds, of a line that begins with a whole number: counters and sizes have as many digits.
 const BARE_AGE_NS_MAX: i64 = 10 * 366 * DAY_NS;
-/// Where TAI64 labels have 1970: 2⁶², and the 10 seconds that TAI was ahead of UTC by then.
+/// 1970 as a TAI64 label: 2⁶², and the 10 seconds that TAI was ahead of UTC by then.
 const TAI64_EPOCH: u64 = (1 << 62) + 10;
 
 /// The times that a number is taken for: from 1990 to a day after now.
@@ -31,12 +31,12 @@ impl Recent {
         Self { earliest_ns: EARLIEST_NS, latest_ns: now.as_ns().saturating_add(DAY_NS) }
     }
 
-    /// Whether a time lies in it; to a day, for zones do not count.
+    /// Tells if a time lies in it; to a day, for zones do not count.
     pub(super) fn contains(self, moment: Moment) -> bool {
         moment.approximate_ns().is_none_or(|ns| (self.earliest_ns..=self.latest_ns).contains(&ns))
     }
 
-    /// Whether a time lies in its last ten years.
+    /// Tells if a time lies in its last ten years.
     fn ends_with(self, moment: Moment) -> bool {
         let decade = self.latest_ns.saturating_sub(BARE_AGE_NS_MAX)..=self.latest_ns;
         moment.approximate_ns().is_some_and(|ns| decade.contains(&ns))

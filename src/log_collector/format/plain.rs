@@ -10,39 +10,39 @@
 use jiff::tz::TimeZone;
 use memchr::{memchr, memmem};
 
-use super::ahead::Ahead;
 use super::fields;
 use super::host_clock::HostClock;
+use super::lookahead::Lookahead;
 use super::moment::{DAY_NS, Moment};
 use super::number::{self, Recent};
 use super::time_text::{self, Found};
 use crate::model::Timestamp;
 
-/// How far into a line a time may stand, in bytes.
+/// Bytes of a line that its time is looked for in.
 const TIME_AT_MAX: usize = 200;
-/// How many bytes may stand in front of a time that lacks its year or date, and in front of any that begins a line.
+/// Most bytes in front of a time for the line to begin with it.
 const HEADER_BYTES_MAX: usize = 24;
-/// How long, in nanoseconds of reading time, lines without a time belong to the last line that has one.
+/// Time, in nanoseconds of reading, for which lines without a time belong to the last line that has one.
 ///
 /// A continuation is written in one go with its head. Lines that come later are of their own, and one that happened to
 /// begin with a time must not keep them in the past.
 const CONTINUATION_NS_MAX: i64 = 60_000_000_000;
 
-/// What is known of the times of one file.
+/// The state of one file's times.
 #[derive(Debug)]
 pub(super) struct PlainTimes {
     clock: HostClock,
     place: Option<Place>,
     head: Option<Head>,
-    /// Whether times without a zone are UTC, as the file's header says.
+    /// Set where the file's header says that times without a zone are UTC.
     is_utc: bool,
 }
 
-/// Where the last time stood that has a time of day.
+/// The place of the last time that has a time of day.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     clock_at: usize,
-    /// Whether the line began with it.
+    /// Set where the line began with it.
     is_leading: bool,
     has_date: bool,
 }
@@ -66,7 +66,7 @@ impl PlainTimes {
     }
 
     /// Tells what samples of the file say of the years and days that its first lines are of.
-    pub(super) fn set_ahead(&mut self, ahead: Ahead) {
+    pub(super) fn set_ahead(&mut self, ahead: Lookahead) {
         self.clock.set_ahead(ahead);
     }
 
@@ -170,10 +170,10 @@ impl PlainTimes {
         moment
     }
 
-    /// Whether a time deep in a line is the line's own: of the recent past, and where lines begin with theirs, near the one
+    /// Tells if a time deep in a line is the line's own: of the recent past, and where lines begin with theirs, near the one
     /// above.
     fn is_unmistakable(&self, found: &Found, recent: Recent, read_at: Timestamp) -> bool {
-        /// How much is undivided digits, which may mean anything.
+        /// Undivided digits that are fewer may mean anything.
         const DATE_BYTES_MIN: usize = "20261130 ".len();
         let Some(ns) = found.moment.approximate_ns() else { return false };
         let is_near = match (self.place, self.inherited(read_at)) {
@@ -187,8 +187,8 @@ impl PlainTimes {
         DATE_BYTES_MIN <= found.clock_at - found.start && recent.contains(found.moment) && is_near
     }
 
-    /// Whether a time of day without a date is a time: no file writes both, no numbers stand before it, which may have been
-    /// meant for a date, and it ends as one does.
+    /// Tells if a time of day without a date is the line's time: no file writes both, no number that may be meant for a date
+    /// stands before it, and it ends as one does.
     fn is_dateless(&self, line: &[u8], found: &Found, read_at: Timestamp) -> bool {
         let before = &line[..found.start];
         if !is_header(before) || before.iter().any(u8::is_ascii_digit) {
@@ -205,8 +205,7 @@ impl PlainTimes {
     }
 }
 
-/// How many bytes of `line` may stand in front of its time without a meaning of their own: a syslog priority (and
-/// RFC 5424's version), a bracket, a quote.
+/// Bytes in front of a time that are marks and no words: a syslog priority (and RFC 5424's version), a bracket, a quote.
 fn marks_before(line: &[u8]) -> usize {
     match line {
         [b'<', ..] => after_priority(line).unwrap_or(0),
@@ -215,7 +214,7 @@ fn marks_before(line: &[u8]) -> usize {
     }
 }
 
-/// How long a syslog priority at the start of `line` is, with the version that RFC 5424 has after it.
+/// The length of a syslog priority at the start of `line`, with the version that RFC 5424 has after it.
 pub(super) fn after_priority(line: &[u8]) -> Option<usize> {
     let end = memchr(b'>', line.get(..line.len().min("<191>".len()))?)?;
     let number = line.get(1..end)?;
@@ -224,7 +223,7 @@ pub(super) fn after_priority(line: &[u8]) -> Option<usize> {
     is_number.then_some(end + 1 + if has_version { "1 ".len() } else { 0 })
 }
 
-/// Whether a line that has `before` in front of its time begins with the time: marks, levels and numbers are no words.
+/// Tells if a line that has `before` in front of its time begins with it: marks, levels and numbers are no words.
 fn is_header(before: &[u8]) -> bool {
     before.len() <= HEADER_BYTES_MAX
         && !matches!(before, [b' ' | b'\t', ..])

@@ -15,11 +15,11 @@ const OFFSET_HOURS_MAX: i64 = 14;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) moment: Moment,
-    /// Where it begins: its date, or the name of the day of the week.
+    /// Its first byte: of its date, or of the name of the day of the week.
     pub(super) start: usize,
-    /// Where its time of day begins.
+    /// The first byte of its time of day.
     pub(super) clock_at: usize,
-    /// Where it ends.
+    /// The byte after it.
     pub(super) end: usize,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn instant(text: &[u8]) -> Option<Timestamp> {
     Some(Timestamp::from_ns(day * DAY_NS + time_ns - zone_ns))
 }
 
-/// Where times of day may begin in `text`, from left to right.
+/// The places in `text` where times of day may begin, from left to right.
 pub(super) fn candidates(text: &[u8]) -> impl Iterator<Item = usize> {
     memchr_iter(b':', text).filter_map(|colon| {
         let &[m1, m2, b':', s1, ..] = text.get(colon + 1..)? else { return None };
@@ -99,7 +99,7 @@ pub(super) fn leading_day(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// Where a date at `date_at` begins with the day of the week in front of it, as ctime(3) and RFC 2822 write it.
+/// The start of a date at `date_at` with the day of the week in front of it, as ctime(3) and RFC 2822 write it.
 fn weekday_start(text: &[u8], date_at: usize) -> usize {
     let before = &text[..date_at];
     let Some(name) = before.strip_suffix(b", ").or_else(|| before.strip_suffix(b" ")) else { return date_at };

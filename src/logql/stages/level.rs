@@ -10,7 +10,7 @@ use crate::logql::stages::json::{Scanner, Value};
 use crate::logql::stages::labels::LabelSet;
 use crate::logql::stages::logfmt::Pairs;
 
-/// What labels and fields are called that hold a level.
+/// Names of labels and fields that hold a level.
 const NAMES: [&str; 14] = [
     "level",
     "LEVEL",
@@ -39,14 +39,14 @@ const WORDS: [(&[u8], &str); 9] = [
     (b"warn", "warn"),
     (b"info", "info"),
 ];
-/// What each byte means for finding words.
+/// The meaning of each byte for finding words.
 const MARKS: [u8; 256] = marks();
 /// A mark: a word may follow this byte.
 const BOUNDARY: u8 = 1;
 /// A mark: one of [`WORDS`] starts with this byte.
 const INITIAL: u8 = 2;
 const UNKNOWN: &str = "unknown";
-/// How deep in a JSON object fields are looked at.
+/// Depth in a JSON object down to which fields are looked at.
 const JSON_DEPTH: usize = 2;
 
 const fn marks() -> [u8; 256] {
@@ -96,7 +96,7 @@ fn of_labels<'a>(entry: &Entry<'a>) -> Option<&'a str> {
     all.find(|(name, value)| is_name(name.as_bytes()) && !value.is_empty()).map(|(_, value)| value)
 }
 
-/// Whether `name` is one of [`NAMES`]; most names are told by their first letter.
+/// Tells if `name` is one of [`NAMES`]; most names are told by their first letter.
 fn is_name(name: &[u8]) -> bool {
     matches!(name, [b'l' | b'L' | b's' | b'S', ..]) && NAMES.iter().any(|candidate| candidate.as_bytes() == name)
 }
@@ -166,12 +166,12 @@ fn of_field(name: &[u8], value: &[u8], is_mongodb: bool) -> Option<&'static str>
     }
 }
 
-/// Whether a field of a JSON object has the name of one that holds a level: Loki's, and those that it does not know.
+/// Tells a field of a JSON object that holds a level by its name: one of Loki's, or one that it does not know.
 fn is_field_name(name: &[u8]) -> bool {
     is_name(name) || matches!(name, b"levelname" | b"severityText" | b"@l" | b"log_level" | b"loglevel" | b"logLevel")
 }
 
-/// Whether the text ends like one of [`NAMES`], in whatever case.
+/// Tells if the text ends like one of [`NAMES`], in whatever case.
 fn ends_with_name(text: &[u8]) -> bool {
     const ENDS: [&[u8]; 5] = [b"level", b"lvl", b"severity", b"severitytext", b"severity_text"];
     let ends_with =

@@ -3,11 +3,11 @@
 
 use super::normalised;
 
-/// How far into a line its header may reach, in bytes: what stands in front of the message.
+/// Longest header of a line, in bytes: the part in front of the message.
 const HEADER_BYTES_MAX: usize = 128;
-/// How far into a line the request of an access log may begin, in bytes.
+/// Most bytes in front of the request of an access log.
 const REQUEST_AT_MAX: usize = 256;
-/// How long the request of an access log may be, in bytes: what servers take.
+/// Longest request of an access log, in bytes: as servers limit it.
 const REQUEST_BYTES_MAX: usize = 16 << 10;
 /// Names of levels that are none of Loki's, and what it calls them.
 const OTHER_NAMES: [(&[u8], &str); 15] = [
@@ -104,7 +104,7 @@ fn priority(text: &[u8]) -> Option<&'static str> {
     is_priority.then(|| severity((number & 7) as u8))
 }
 
-/// Whether a tag and a process follow, as in Android's `Tag( 77): …`.
+/// Tells if a tag and a process follow, as in Android's `Tag( 77): …`.
 fn has_process(text: &[u8]) -> bool {
     const TAG_BYTES_MAX: usize = 64;
     let Some(open) = memchr::memchr(b'(', &text[..text.len().min(TAG_BYTES_MAX)]) else { return false };
@@ -113,7 +113,7 @@ fn has_process(text: &[u8]) -> bool {
     0 < digit_count && process[digit_count..].starts_with(b")")
 }
 
-/// Whether the rest of a date and a time follow, as in glog's `1130 11:22:33`, of which one digit is read.
+/// Tells if the rest of a date and a time follow, as in glog's `1130 11:22:33`, of which one digit is read.
 fn is_glog(text: &[u8]) -> bool {
     let digit_count = text.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
     matches!(digit_count, 3 | 5 | 7) && matches!(text[digit_count..], [b' ', _, _, b':', ..])
@@ -136,7 +136,7 @@ fn after_time(line: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What stands before and after the first time of day in the header of `line`, zone included.
+/// Splits `line` around the first time of day in its header, zone included.
 fn split_time(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let header = &line[..line.len().min(HEADER_BYTES_MAX)];
     let is_time = |colon: &usize| {
@@ -200,7 +200,7 @@ fn of_request(line: &[u8]) -> Option<&'static str> {
     rest.first().is_none_or(|byte| *byte == b' ').then_some(level)
 }
 
-/// Where a level stands in the header of `line`, before byte `end`, and the level: in brackets (`[core:error]`,
+/// The level that stands in the header of `line`, before byte `end`: in brackets (`[core:error]`,
 /// `[11:22:33 INF]`), in capitals, or after a facility of syslog (`user.warn`).
 pub(super) fn in_header(line: &[u8], end: usize) -> Option<&'static str> {
     let header = &line[..line.len().min(HEADER_BYTES_MAX)];
@@ -222,7 +222,7 @@ pub(super) fn in_header(line: &[u8], end: usize) -> Option<&'static str> {
     None
 }
 
-/// Whether a level may stand as `word` between `before` and `after`.
+/// Tells if `word` is where a level stands, between `before` and `after`.
 fn may_name(word: &[u8], before: &[u8], after: &[u8]) -> bool {
     if word.len() < 3 || !before.last().is_none_or(|byte| BEFORE.contains(byte)) {
         return false;
@@ -240,7 +240,7 @@ fn may_name(word: &[u8], before: &[u8], after: &[u8]) -> bool {
     }
 }
 
-/// Whether `text` ends with a facility of syslog.
+/// Tells if `text` ends with a facility of syslog.
 fn is_facility(text: &[u8]) -> bool {
     let word_bytes = text.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let word = &text[text.len() - word_bytes..];

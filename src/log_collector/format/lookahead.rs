@@ -1,4 +1,4 @@
-//! What years and days the first lines of an old file are of, where lines do not say: found from its end backwards.
+//! The years and days that an old file's first lines are of, where lines do not say: found from its end backwards.
 //!
 //! The file's last line is of the time when it was modified. Samples between it and the first line show how often the
 //! year, or the day, began anew, so that a file of several years needs not be read twice.
@@ -8,34 +8,34 @@ use super::moment::{DAY_NS, Moment, epoch_day};
 use super::plain::PlainTimes;
 use crate::model::Timestamp;
 
-/// How many places of a file are looked at: a file of that many years is dated well.
+/// Most places of a file that are sampled: a file of that many years is dated well.
 const SAMPLES_MAX: u64 = 64;
-/// How much is read at each of them, in bytes.
+/// Size of a sample, in bytes.
 const SAMPLE_BYTES: usize = 4096;
-/// How many lines of a file's first may be without a time for it to be one without years or dates.
+/// Most lines at the start of a file that are looked at for one with a time.
 const FIRST_LINES_MAX: usize = 16;
 /// A year that has every day.
 const LEAP_YEAR: i64 = 2000;
 const YEAR_NS: i64 = 365 * DAY_NS;
 
-/// What is known of the lines before byte `end` of a file.
+/// Samples of the lines before byte `end` of a file, summed up.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ahead {
+pub(super) struct Lookahead {
     pub(super) end: u64,
     /// The last time among them.
     pub(super) last: Moment,
-    /// Where the first and the last time lie in their years, or days, in nanoseconds.
+    /// Position of the first and of the last time in their years, or days, in nanoseconds.
     first_phase_ns: i64,
     last_phase_ns: i64,
-    /// How often a year, or a day, begins between the first and the last.
+    /// Count of the years, or days, that begin between the first and the last.
     wraps: i64,
 }
 
-impl Ahead {
+impl Lookahead {
     /// Looks at a file of `size` bytes that begins with `start`. `None` where its times lack nothing.
     ///
     /// `read_at` reads at an offset until the buffer is full or the file ends, and tells how much that was.
-    pub(super) fn look(
+    pub(super) fn sample(
         times: &mut PlainTimes,
         start: &[u8],
         size: u64,
@@ -49,15 +49,15 @@ impl Ahead {
             lines(start).for_each(|line| ahead.take(times.find(line, now)));
             return Some(ahead);
         }
-        let mut sample = vec![0; SAMPLE_BYTES];
+        let mut bytes = vec![0; SAMPLE_BYTES];
         let step = (size / SAMPLES_MAX).max(SAMPLE_BYTES as u64 / 2);
         let mut offset = step;
         while offset < size {
             // The last sample is of the file's end, and of all of its lines.
             let is_last = size <= offset + step;
             let at = if is_last { size.saturating_sub(SAMPLE_BYTES as u64) } else { offset };
-            let count = read_at(&mut sample, at)?;
-            let whole = lines(sample.get(..count)?).skip(1);
+            let count = read_at(&mut bytes, at)?;
+            let whole = lines(bytes.get(..count)?).skip(1);
             let taken = if is_last { usize::MAX } else { 1 };
             whole.filter_map(|line| times.find(line, now)).take(taken).for_each(|moment| ahead.take(Some(moment)));
             offset += step;
@@ -88,7 +88,7 @@ impl Ahead {
     }
 }
 
-/// Where a time lies in its year, or day, in nanoseconds.
+/// Position of a time in its year, or day, in nanoseconds.
 fn phase_ns(moment: Moment) -> Option<i64> {
     match moment {
         Moment::Yearless { month, day, time_ns, .. } => {
