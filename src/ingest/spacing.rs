@@ -34,8 +34,8 @@ struct Taken {
     spans: [Span; SPANS],
     newest: usize,
     latest_ns: i64,
-    /// Set where the database holds no more.
-    is_complete: bool,
+    /// The latest of those that the database held before and that are not among the last ones.
+    stored_ns: Option<i64>,
 }
 
 /// Successive nanoseconds, all of which are taken.
@@ -43,6 +43,12 @@ struct Taken {
 struct Span {
     first_ns: i64,
     last_ns: i64,
+}
+
+impl Span {
+    fn contains(&self, ns: i64) -> bool {
+        self.first_ns <= ns && ns <= self.last_ns
+    }
 }
 
 impl Spacing {
@@ -65,7 +71,7 @@ impl Spacing {
             }
             let Some(taken) = self.streams.get_mut(&stream.labels) else { continue };
             for time in stream.lines.timestamps_mut() {
-                if !taken.is_complete && time.as_ns() <= taken.latest_ns {
+                if taken.stored_ns.is_some_and(|stored_ns| time.as_ns() <= stored_ns) {
                     taken.read(&stream.labels, *time, database);
                 }
                 *time = Timestamp::from_ns(taken.take(time.as_ns()));
@@ -78,8 +84,8 @@ impl Taken {
     /// Nothing but what is stored, of which the latest is known.
     fn new(latest: Option<Timestamp>) -> Self {
         let none = Span { first_ns: i64::MAX, last_ns: i64::MIN };
-        let latest_ns = latest.map_or(i64::MIN, Timestamp::as_ns);
-        Self { spans: [none; SPANS], newest: 0, latest_ns, is_complete: latest.is_none() }
+        let stored_ns = latest.map(Timestamp::as_ns);
+        Self { spans: [none; SPANS], newest: 0, latest_ns: stored_ns.unwrap_or(i64::MIN), stored_ns }
     }
 
     /// Takes `ns`, or the first nanosecond after it that is free.
@@ -88,8 +94,7 @@ impl Taken {
         let mut taken = None;
         // In order, as nearly all lines are, nothing has to be looked for.
         if ns <= self.latest_ns {
-            let is_taken = |span: &Span, ns| span.first_ns <= ns && ns <= span.last_ns;
-            while let Some(index) = self.spans.iter().position(|span| is_taken(span, free_ns)) {
+            while let Some(index) = self.spans.iter().position(|span| span.contains(free_ns)) {
                 taken = Some(index);
                 let Some(next_ns) = self.spans[index].last_ns.checked_add(1) else { return ns };
                 free_ns = next_ns;
@@ -115,7 +120,7 @@ impl Taken {
 
     /// Remembers the times from `start` on that `database` holds. Where it cannot be read, they are not known.
     fn read(&mut self, labels: &Labels, start: Timestamp, database: &Database) {
-        self.is_complete = true;
+        self.stored_ns = None;
         let range = TimeRange { start, end: Timestamp::MAX };
         let selection = Selection {
             range,
@@ -127,6 +132,9 @@ impl Taken {
         let mut spans: Vec<Span> = Vec::new();
         while let Ok(Some(entry)) = scan.next() {
             let ns = entry.timestamp.as_ns();
+            if self.spans.iter().any(|span| span.contains(ns)) {
+                continue;
+            }
             match spans.last_mut() {
                 Some(last) if ns <= last.last_ns.saturating_add(1) => last.last_ns = ns,
                 _ => spans.push(Span { first_ns: ns, last_ns: ns }),

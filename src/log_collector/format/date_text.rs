@@ -35,6 +35,13 @@ pub(super) fn before(text: &[u8]) -> Option<(Date, usize)> {
         // Nearly every program writes it like this.
         return Some((Date::Day(epoch_day(year, month, day)?), rest.len()));
     }
+    if let Some((rest, &[d1, d2, separator1, n1, n2, n3, separator2, y1, y2, y3, y4])) = text.split_last_chunk()
+        && separator1 == separator2
+        && matches!(separator1, b'/' | b'-' | b' ')
+        && let (Some(year), Some(month), Some(day)) = (number([y1, y2, y3, y4]), month([n1, n2, n3]), number([d1, d2]))
+    {
+        return Some((Date::Day(epoch_day(year, month, day)?), rest.len()));
+    }
     let (rest, last) = split_part(text)?;
     if let Number { value, digit_count: 4 | 6 | 8 } = last
         && let Some(found) = undivided(text, rest, value)

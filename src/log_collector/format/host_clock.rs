@@ -108,14 +108,17 @@ impl HostClock {
         {
             self.last_ns = limit.latest(ahead.last).map(|last_ns| ahead.first_ns(last_ns));
         }
-        let next = self.last_ns.map(|last_ns| earliest_after(last_ns.saturating_sub(disorder_ns), moment));
-        let time_ns = match next.flatten() {
+        let start_ns = self.last_ns.map_or(i64::MIN, |last_ns| last_ns.saturating_sub(disorder_ns));
+        let time_ns = if ahead.is_some() {
             // The file's past: there are lines below that lie between this one and the file's modification.
-            Some(next) if ahead.is_some() && next <= latest => next,
+            earliest_after(start_ns, moment).filter(|next_ns| *next_ns <= latest)
+        } else if is_yearless && latest < start_ns {
             // December after November stays, whatever the file's modification time was set to.
-            Some(next) if is_yearless && latest < next && next <= self.limit(now).latest_ns(moment) => next,
-            _ => latest,
+            earliest_after(start_ns, moment).filter(|next_ns| *next_ns <= self.limit(now).latest_ns(moment))
+        } else {
+            None
         };
+        let time_ns = time_ns.unwrap_or(latest);
         self.last_ns = Some(time_ns);
         Some(time_ns)
     }

@@ -41,10 +41,20 @@ pub(super) struct PlainTimes {
 /// The place of the last time that has a time of day.
 #[derive(Clone, Copy, Debug)]
 struct Place {
+    start: usize,
     clock_at: usize,
     /// Set where the line began with it.
     is_leading: bool,
     has_date: bool,
+}
+
+impl Place {
+    /// Tells if a time that lacks nothing stands in the very place of the last one, which was accepted there.
+    fn holds(&self, found: &Found, line: &[u8], recent: Recent) -> bool {
+        let is_complete = self.has_date && found.moment.approximate_ns().is_some();
+        let is_here = self.start == found.start && begins_word(&line[..found.start]);
+        is_complete && is_here && (self.is_leading || recent.contains(found.moment))
+    }
 }
 
 /// The last line that had a time.
@@ -111,7 +121,11 @@ impl PlainTimes {
     fn find_in_text(&mut self, line: &[u8], recent: Recent, read_at: Timestamp) -> Option<Moment> {
         if let Some(place) = self.place
             && let Some(found) = time_text::at(line, place.clock_at)
-            && let Some(moment) = self.accept(line, &found, recent, read_at)
+            && let Some(moment) = if place.holds(&found, line, recent) {
+                Some(found.moment)
+            } else {
+                self.accept(line, &found, recent, read_at)
+            }
         {
             return Some(moment);
         }
@@ -152,9 +166,10 @@ impl PlainTimes {
         let is_leading = is_header(before);
         let has_date = found.moment.approximate_ns().is_some();
         let moment = match found.moment {
-            _ if before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-/.".contains(byte)) => None,
+            _ if !begins_word(before) => None,
             Moment::Instant(_) | Moment::Local(_) => {
-                let is_due = before.is_empty() || is_leading || self.is_unmistakable(found, recent, read_at);
+                let is_bracketed = before.last() == Some(&b'[');
+                let is_due = is_leading || self.is_unmistakable(found, is_bracketed, recent, read_at);
                 is_due.then_some(found.moment)
             }
             Moment::Yearless { .. } => is_leading.then_some(found.moment),
@@ -165,14 +180,14 @@ impl PlainTimes {
             },
         };
         if moment.is_some() {
-            self.place = Some(Place { clock_at: found.clock_at, is_leading, has_date });
+            self.place = Some(Place { start: found.start, clock_at: found.clock_at, is_leading, has_date });
         }
         moment
     }
 
-    /// Tells if a time deep in a line is the line's own: of the recent past, and where lines begin with theirs, near the one
-    /// above.
-    fn is_unmistakable(&self, found: &Found, recent: Recent, read_at: Timestamp) -> bool {
+    /// Tells if a time deep in a line is the line's own: in brackets or of the recent past, and where lines begin with theirs,
+    /// near the one above.
+    fn is_unmistakable(&self, found: &Found, is_bracketed: bool, recent: Recent, read_at: Timestamp) -> bool {
         /// Undivided digits that are fewer may mean anything.
         const DATE_BYTES_MIN: usize = "20261130 ".len();
         let Some(ns) = found.moment.approximate_ns() else { return false };
@@ -184,7 +199,8 @@ impl PlainTimes {
             }
             _ => true,
         };
-        DATE_BYTES_MIN <= found.clock_at - found.start && recent.contains(found.moment) && is_near
+        let is_likely = is_bracketed || recent.contains(found.moment);
+        DATE_BYTES_MIN <= found.clock_at - found.start && is_likely && is_near
     }
 
     /// Tells if a time of day without a date is the line's time: no file writes both, no number that may be meant for a date
@@ -221,6 +237,11 @@ pub(super) fn after_priority(line: &[u8]) -> Option<usize> {
     let has_version = line.get(end + 1..)?.starts_with(b"1 ");
     let is_number = !number.is_empty() && number.iter().all(u8::is_ascii_digit);
     is_number.then_some(end + 1 + if has_version { "1 ".len() } else { 0 })
+}
+
+/// Tells if what follows `before` is no part of a word, a path or a longer number.
+fn begins_word(before: &[u8]) -> bool {
+    !before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'/' | b'.'))
 }
 
 /// Tells if a line that has `before` in front of its time begins with it: marks, levels and numbers are no words.

@@ -261,13 +261,19 @@ fn a_year_that_is_missing_is_none_after_the_files_modification() {
     let lines = ["Nov 30 12:00:00 x", "Dec 31 12:00:00 x", "Jan  1 12:00:00 x"];
     let expected = ["2023-11-30T12:00:00Z", "2023-12-31T12:00:00Z", "2024-01-01T12:00:00Z"];
     check_old_file("2024-01-02T00:00:00Z", &lines, &expected);
-    // December after November stays, although the modification time was set to something else.
-    let lines = ["Nov 30 12:00:00 x", "Dec  2 12:00:00 x"];
-    check_old_file("2025-11-30T00:00:00Z", &lines, &["2025-11-30T12:00:00Z", "2025-12-02T12:00:00Z"]);
-    // But a line that lies somewhat before the one above it is not of the next year.
+    // A line that lies somewhat before the one above it is not of the next year.
     let lines = ["Nov 20 12:00:00 x", "Nov  2 12:00:00 x", "Nov 20 12:00:00 x"];
     let expected = ["2024-11-20T12:00:00Z", "2024-11-02T12:00:00Z", "2024-11-20T12:00:00Z"];
     check_old_file("2024-11-30T00:00:00Z", &lines, &expected);
+}
+
+#[test]
+fn december_after_november_stays_whatever_the_modification_time_was_set_to() {
+    let mut decoder = Decoder::new(TimeZone::UTC);
+    decoder.set_modified(at("2025-11-30T00:00:00Z"));
+    let times = ["Nov 30 12:00:00 x", "Dec  2 12:00:00 x", "Jan  2 12:00:00 x"]
+        .map(|line| show(decoder.decode(line.as_bytes(), 0, READ_AT).expect("an entry").timestamp));
+    assert_eq!(times, ["2025-11-30T12:00:00Z", "2025-12-02T12:00:00Z", "2026-01-02T12:00:00Z"]);
 }
 
 #[test]
@@ -355,6 +361,7 @@ fn a_time_inside_of_a_line_has_to_be_likely() {
     check("id-2026-11-22T13:04:05Z", "READ");
     check("the server says it is Nov 22 13:04:05", "READ");
     check("took 00:01:02", "READ");
+    check("web 000001 [22/Nov/2036:13:04:05 +0000] of a server whose clock is right", "2036-11-22T13:04:05Z");
     let far = format!("{} 2026-11-22 13:04:05", "x".repeat(200));
     check(&far, "READ");
     check_file(
