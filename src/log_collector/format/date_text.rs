@@ -25,22 +25,36 @@ use Part::{Month, Number};
 
 /// The date that `text` ends with, which is followed by a time of day, and where it begins.
 pub(super) fn before(text: &[u8]) -> Option<(Date, usize)> {
-    let text = without_gap(text)?;
-    if let Some((rest, &[y1, y2, y3, y4, dash1, m1, m2, dash2, d1, d2])) = text.split_last_chunk()
-        && dash1 == dash2
-        && matches!(dash1, b'-' | b'/' | b'.')
-        && !rest.last().is_some_and(u8::is_ascii_digit)
+    if let Some((rest, &[y1, y2, y3, y4, separator1, m1, m2, separator2, d1, d2, gap])) = text.split_last_chunk()
+        && separator1 == separator2
+        && matches!(separator1, b'-' | b'/' | b'.')
+        && matches!(gap, b'T' | b't' | b' ' | b'_')
         && let (Some(year), Some(month), Some(day)) = (number([y1, y2, y3, y4]), number([m1, m2]), number([d1, d2]))
+        && !rest.last().is_some_and(u8::is_ascii_digit)
     {
         // Nearly every program writes it like this.
         return Some((Date::Day(epoch_day(year, month, day)?), rest.len()));
     }
+    let text = without_gap(text)?;
     if let Some((rest, &[d1, d2, separator1, n1, n2, n3, separator2, y1, y2, y3, y4])) = text.split_last_chunk()
         && separator1 == separator2
         && matches!(separator1, b'/' | b'-' | b' ')
         && let (Some(year), Some(month), Some(day)) = (number([y1, y2, y3, y4]), month([n1, n2, n3]), number([d1, d2]))
     {
         return Some((Date::Day(epoch_day(year, month, day)?), rest.len()));
+    }
+    if let Some((rest, &[n1, n2, n3, b' ', tens, ones])) = text.split_last_chunk()
+        && let Some(month) = month([n1, n2, n3])
+        && let Some(day) = number([if tens == b' ' { b'0' } else { tens }, ones])
+    {
+        // Syslog's; others have their year in front of it.
+        let year = rest.strip_suffix(b" ").and_then(|rest| rest.split_last_chunk());
+        if let Some((rest, &year)) = year
+            && let Some(year) = number::<4>(year)
+        {
+            return Some((Date::Day(epoch_day(year, month, day)?), rest.len()));
+        }
+        return Some((yearless(month, day)?, rest.len()));
     }
     let (rest, last) = split_part(text)?;
     if let Number { value, digit_count: 4 | 6 | 8 } = last
@@ -198,5 +212,12 @@ fn month(name: [u8; 3]) -> Option<i64> {
 
 /// The number that decimal digits stand for.
 pub(super) fn number<const N: usize>(digits: [u8; N]) -> Option<i64> {
-    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+    // Without a branch for each digit.
+    let (mut number, mut are_digits) = (0, true);
+    for digit in digits {
+        let value = digit.wrapping_sub(b'0');
+        are_digits &= value <= 9;
+        number = number * 10 + i64::from(value);
+    }
+    are_digits.then_some(number)
 }

@@ -12,45 +12,6 @@ use crate::model::Timestamp;
 const LOGFMT_PAIRS_MAX: usize = 8;
 /// Longest key of such a pair, in bytes.
 const LOGFMT_KEY_BYTES_MAX: usize = 32;
-/// Names of fields that hold the entry's time, in lower case.
-const TIME_KEYS: [&[u8]; 24] = [
-    b"time",
-    b"ts",
-    b"timestamp",
-    b"@timestamp",
-    b"t",
-    b"@t",
-    b"date",
-    b"datetime",
-    b"asctime",
-    b"eventtime",
-    b"event_time",
-    b"timestamp_ns",
-    b"_time",
-    b"when",
-    b"created",
-    b"timemillis",
-    b"instant",
-    b"timeunixnano",
-    b"observedtimeunixnano",
-    b"start_time",
-    b"time_iso8601",
-    b"time_local",
-    b"dt",
-    b"__realtime_timestamp",
-];
-/// The lengths that [`TIME_KEYS`] have, as bits.
-const TIME_KEY_LENGTHS: u32 = lengths();
-
-const fn lengths() -> u32 {
-    let (mut lengths, mut index) = (0, 0);
-    while index < TIME_KEYS.len() {
-        lengths |= 1 << TIME_KEYS[index].len();
-        index += 1;
-    }
-    lengths
-}
-
 /// Tells a JSON object by its first bytes.
 pub(super) fn is_json(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"{") else { return false };
@@ -66,8 +27,9 @@ pub(super) fn json(line: &[u8], recent: Recent) -> Option<Moment> {
     })
 }
 
-/// The time of a line of `key=value` pairs: of the first that is called like one and is one, among the first few.
-pub(super) fn logfmt(line: &[u8], recent: Recent) -> Option<Moment> {
+/// The time of a line of `key=value` pairs, of the first that is called like one and is one, among the first few; and what
+/// the line has from there on.
+pub(super) fn logfmt(line: &[u8], recent: Recent) -> Option<(Moment, &[u8])> {
     let mut rest = line;
     for _ in 0..LOGFMT_PAIRS_MAX {
         let equals = memchr(b'=', rest.get(..rest.len().min(LOGFMT_KEY_BYTES_MAX + 1))?)?;
@@ -80,7 +42,7 @@ pub(super) fn logfmt(line: &[u8], recent: Recent) -> Option<Moment> {
         if is_time_key(key)
             && let Some(moment) = of_text(value, recent)
         {
-            return Some(moment);
+            return Some((moment, rest.get(equals + 1..)?));
         }
         rest = after.trim_ascii_start();
     }
@@ -139,6 +101,18 @@ fn of_object(object: &[u8], recent: Recent) -> Option<Moment> {
 
 /// Tells a field that holds the entry's time by its name, in whatever case: programs differ in it.
 fn is_time_key(key: &[u8]) -> bool {
-    let has_length = key.len() < 32 && TIME_KEY_LENGTHS & (1 << key.len()) != 0;
-    has_length && TIME_KEYS.iter().any(|name| name.eq_ignore_ascii_case(key))
+    let names: &[&[u8]] = match key.len() {
+        1 => &[b"t"],
+        2 => &[b"ts", b"@t", b"dt"],
+        4 => &[b"time", b"date", b"when"],
+        5 => &[b"_time"],
+        7 => &[b"asctime", b"created", b"instant"],
+        8 => &[b"datetime"],
+        9 => &[b"timestamp", b"eventtime"],
+        10 => &[b"@timestamp", b"event_time", b"timemillis", b"start_time", b"time_local"],
+        12 => &[b"timestamp_ns", b"timeunixnano", b"time_iso8601"],
+        20 => &[b"observedtimeunixnano", b"__realtime_timestamp"],
+        _ => &[],
+    };
+    names.iter().any(|name| name.eq_ignore_ascii_case(key))
 }

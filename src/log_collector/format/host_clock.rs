@@ -53,6 +53,7 @@ struct SteadyHour {
 struct Limit {
     instant: Timestamp,
     local_ns: i64,
+    /// The latest year that a time without one may be of.
     year: i64,
 }
 
@@ -152,7 +153,8 @@ impl Limit {
         let seconds = jiff::Timestamp::from_second(instant.as_ns().div_euclid(SECOND_NS));
         let offset = zone.to_offset(seconds.expect("64 bits of nanoseconds stay within the years 1677 to 2262"));
         let local_ns = instant.as_ns().saturating_add(i64::from(offset.seconds()) * SECOND_NS);
-        Self { instant, local_ns, year: civil(local_ns).year().into() }
+        let year = civil(local_ns.saturating_add(YEARLESS_SLACK_NS)).year().into();
+        Self { instant, local_ns, year }
     }
 
     /// The latest that `moment` may be.
@@ -166,7 +168,7 @@ impl Limit {
         let latest_ns = self.latest_ns(moment);
         match moment {
             Moment::Yearless { month, day, time_ns, .. } => {
-                let years = (self.year - LEAP_YEAR_DISTANCE_MAX..=self.year + 1).rev();
+                let years = (self.year - LEAP_YEAR_DISTANCE_MAX..=self.year).rev();
                 let mut times = years.filter_map(|year| Some(epoch_day(year, month, day)? * DAY_NS + time_ns));
                 times.find(|&ns| ns <= latest_ns)
             }

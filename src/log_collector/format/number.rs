@@ -50,8 +50,8 @@ pub(super) fn leading(text: &[u8], is_marked: bool, recent: Recent) -> Option<Mo
     if let Some((moment, rest)) = unix(text) {
         let is_alone =
             rest.first().is_none_or(|byte| byte.is_ascii_whitespace() || matches!(byte, b']' | b'"' | b':' | b','));
-        let has_fraction = text[..text.len() - rest.len()].iter().any(|byte| !byte.is_ascii_digit());
-        let is_likely = is_marked || has_fraction || recent.ends_with(moment);
+        let has_fraction = || text[..text.len() - rest.len()].iter().any(|byte| !byte.is_ascii_digit());
+        let is_likely = is_marked || recent.ends_with(moment) || has_fraction();
         return (is_alone && is_likely && recent.contains(moment)).then_some(moment);
     }
     compact(text).filter(|moment| recent.contains(*moment))

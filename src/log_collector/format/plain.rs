@@ -132,7 +132,7 @@ impl PlainTimes {
         let start = line.get(marks_before(line)..)?;
         let moment = match start.first()? {
             b'0'..=b'9' => number::leading(start, start.len() < line.len(), recent),
-            b'@' => number::tai64n(start, recent).or_else(|| fields::logfmt(start, recent)),
+            b'@' => number::tai64n(start, recent).or_else(|| self.logfmt(line, recent)),
             b'#' => {
                 self.read_header(line);
                 // As bash writes it into its history.
@@ -141,10 +141,22 @@ impl PlainTimes {
                     .filter(|text| text.iter().all(u8::is_ascii_digit))
                     .and_then(|text| number::unix_alone(text, recent))
             }
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' => audit(start, recent).or_else(|| fields::logfmt(start, recent)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => audit(start, recent).or_else(|| self.logfmt(line, recent)),
             _ => None,
         };
         moment.or_else(|| self.find_clock(line, recent, read_at))
+    }
+
+    /// The time of a logfmt line, which is looked for in its place from then on.
+    fn logfmt(&mut self, line: &[u8], recent: Recent) -> Option<Moment> {
+        let (moment, rest) = fields::logfmt(line, recent)?;
+        let start = line.len() - rest.trim_ascii_start().len();
+        let start = start + usize::from(line.get(start) == Some(&b'"'));
+        let clock_at = start + "2026-11-30T".len();
+        if moment.approximate_ns().is_some() && line.get(clock_at + 2) == Some(&b':') {
+            self.place = Some(Place { start, clock_at, is_leading: false, has_date: true });
+        }
+        Some(moment)
     }
 
     /// Looks for a time of day that is a time with what stands around it.

@@ -11,6 +11,9 @@ use crate::model::Timestamp;
 /// Zones lie between 12 hours behind and 14 ahead of UTC; greater numbers behind a time are no zone.
 const OFFSET_HOURS_MAX: i64 = 14;
 
+/// Digits of a fraction of a second that is a nanosecond.
+const NS_DIGITS: u32 = 9;
+
 /// A time in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
@@ -141,13 +144,15 @@ pub(super) fn fraction(text: &[u8]) -> (i64, &[u8]) {
         [b':', digits @ ..] if digits.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count() == 3 => digits,
         _ => return (0, text),
     };
-    let (mut ns, mut digit_ns, mut rest) = (0, SECOND_NS / 10, digits);
+    let (mut value, mut digit_count, mut rest) = (0, 0, digits);
     while let [digit @ b'0'..=b'9', tail @ ..] = rest {
-        ns += i64::from(digit - b'0') * digit_ns;
-        digit_ns /= 10;
+        if digit_count < NS_DIGITS {
+            value = value * 10 + i64::from(digit - b'0');
+            digit_count += 1;
+        }
         rest = tail;
     }
-    if rest.len() == digits.len() { (0, text) } else { (ns, rest) }
+    if digit_count == 0 { (0, text) } else { (value * 10_i64.pow(NS_DIGITS - digit_count), rest) }
 }
 
 /// The hour of a whole day, where `AM` or `PM` says which half is meant.
