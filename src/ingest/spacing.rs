@@ -16,8 +16,8 @@ use crate::model::{Batch, Direction, Labels, Selection, TimeRange, Timestamp};
 const SPANS: usize = 16;
 /// Most streams whose times are remembered at once; they take some 300 bytes each.
 const STREAMS_MAX: usize = 16 << 10;
-/// Most lines of the database that are looked at for a stream's times.
-const STORED_LINES_MAX: usize = 1024;
+/// Most lines of the database that are looked at for a stream's times: more never share one.
+const STORED_LINES_MAX: usize = 1 << 20;
 
 /// The times that lines of each stream have taken last.
 #[derive(Debug)]
@@ -137,11 +137,12 @@ impl Taken {
             }
             match spans.last_mut() {
                 Some(last) if ns <= last.last_ns.saturating_add(1) => last.last_ns = ns,
+                _ if spans.len() == SPANS => break,
                 _ => spans.push(Span { first_ns: ns, last_ns: ns }),
             }
         }
         // What is next to the line that is about to come is remembered longest.
-        spans.into_iter().take(SPANS).rev().for_each(|span| self.remember(span));
+        spans.into_iter().rev().for_each(|span| self.remember(span));
     }
 }
 
@@ -216,6 +217,10 @@ mod tests {
         assert_eq!(spaced(&mut spacing, &database, "a", &[5, 9, 9, 4]), [7, 10, 11, 4]);
         let mut spacing = Spacing::new(&database);
         assert_eq!(spaced(&mut spacing, &database, "a", &[20, 20]), [20, 21]);
+        // More lines than a page has share a second.
+        spaced(&mut spacing, &database, "a", &[100; 5000]);
+        let mut spacing = Spacing::new(&database);
+        assert_eq!(spaced(&mut spacing, &database, "a", &[100, 100]), [5100, 5101]);
     }
 
     proptest! {
