@@ -135,9 +135,10 @@ impl Taken {
             if self.spans.iter().any(|span| span.contains(ns)) {
                 continue;
             }
+            let is_full = spans.len() == SPANS;
             match spans.last_mut() {
                 Some(last) if ns <= last.last_ns.saturating_add(1) => last.last_ns = ns,
-                _ if spans.len() == SPANS => break,
+                _ if is_full => break,
                 _ => spans.push(Span { first_ns: ns, last_ns: ns }),
             }
         }
