@@ -34,6 +34,9 @@ struct Arguments {
     /// KiB of text in a block.
     #[structopt(long, default_value = "4096")]
     block_kib: usize,
+    /// Leaves times as the text has them, where the agent moves those of lines that share one apart.
+    #[structopt(long)]
+    shared_times: bool,
     /// Only this kind.
     #[structopt(long)]
     kind: Option<String>,
@@ -61,7 +64,7 @@ struct Corpus {
 
 impl Corpus {
     fn new(kind: Kind, arguments: &Arguments) -> Self {
-        let (raw, parts) = generate_lines(kind, arguments.mib << 20, arguments.block_kib << 10);
+        let (raw, parts) = generate_lines(kind, arguments);
         let mut encoder = Encoder::new().expect("there is memory");
         let (encode_time, blocks) =
             timed(|| parts.iter().map(|part| encoder.encode(&[part]).expect("encodes")).collect::<Vec<_>>());
@@ -87,10 +90,12 @@ fn open(block: &[u8]) -> Block<&[u8]> {
 }
 
 /// Raw lines, and the same by block with the times that the agent reads in them.
-fn generate_lines(kind: Kind, bytes: usize, block_bytes: usize) -> (Vec<u8>, Vec<Lines>) {
+fn generate_lines(kind: Kind, arguments: &Arguments) -> (Vec<u8>, Vec<Lines>) {
+    let (bytes, block_bytes) = (arguments.mib << 20, arguments.block_kib << 10);
     let mut generator = Generator::new(kind, SEED);
     let (mut raw, mut record) = (Vec::new(), Vec::new());
     let (mut parts, mut lines) = (Vec::new(), Lines::default());
+    let mut next_ns = 0;
     // As precise as the text is; plain text has the time of reading, once for all lines read together.
     let precision_ns = match kind {
         Kind::Nginx | Kind::Syslog => 1_000_000_000,
@@ -102,9 +107,11 @@ fn generate_lines(kind: Kind, bytes: usize, block_bytes: usize) -> (Vec<u8>, Vec
         record.clear();
         let now_ns = generator.append_record(&mut record) / precision_ns * precision_ns;
         raw.extend_from_slice(&record);
-        let timestamp = Timestamp::from_ns(i64::try_from(now_ns).expect("before 2262"));
+        let now_ns = i64::try_from(now_ns).expect("before 2262");
         for line in record[..record.len() - 1].split(|byte| *byte == b'\n') {
-            lines.push(timestamp, line);
+            let line_ns = if arguments.shared_times { now_ns } else { now_ns.max(next_ns) };
+            lines.push(Timestamp::from_ns(line_ns), line);
+            next_ns = line_ns + 1;
         }
         if block_bytes <= lines.byte_count() {
             parts.push(std::mem::take(&mut lines));

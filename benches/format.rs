@@ -76,6 +76,30 @@ const KINDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("stack trace", &["\tat com.example.Server.handle(Server.java:123) ~[server.jar:1.0]"]),
+    (
+        "Apache, error log",
+        &["[Mon Nov 22 13:04:05.123456 2026] [core:error] [pid 4711] [client 10.0.0.1:50022] AH00126: Invalid URI"],
+    ),
+    ("Redis", &["4711:M 22 Nov 2026 13:04:05.123 * Background saving terminated with success after 12 changes"]),
+    (
+        "level first",
+        &[
+            "INFO  [2026-11-22 13:04:05,123] com.example.Server: request done, status 200, 12 ms, /api/v1/items",
+            "ERROR [2026-11-22 13:04:05,124] com.example.Server: request failed, status 502, 12 ms, /api/v1/items",
+        ],
+    ),
+    (
+        "time inside",
+        &[
+            "[pid: 77|app: 0|req: 12/34] 10.0.0.1 () {44 vars in 812 bytes} [Sun Nov 22 13:04:05 2026] GET /api/v1/items",
+            "[pid: 7|app: 0|req: 9/34] 10.0.0.100 () {44 vars in 812 bytes} [Sun Nov 22 13:04:05 2026] GET /api/v1/items",
+        ],
+    ),
+    ("Linux audit", &["type=SYSCALL msg=audit(1795352645.123:4711): arch=c000003e syscall=59 success=yes exit=0"]),
+    (
+        "logfmt, time later",
+        &["level=info caller=main.go:12 ts=2026-11-22T13:04:05.123Z msg=\"request done\" status=200 duration=12ms"],
+    ),
     ("text", &["the quick brown fox jumps over the lazy dog, and then it does so again and again and again"]),
 ];
 

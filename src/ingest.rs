@@ -11,8 +11,11 @@ use crate::log_database::{self, Database};
 use crate::model::Timestamp;
 use crate::status::Status;
 
+mod spacing;
 #[cfg(test)]
 mod tests;
+
+use spacing::Spacing;
 
 /// How long an entry waits for its commit at most.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -174,6 +177,8 @@ struct Pump<'a> {
     /// How much may wait for maintenance, in bytes; and that more does.
     backlog_bytes_max: u64,
     backlog: Trouble,
+    /// Keeps the times of a stream's lines apart.
+    spacing: Spacing,
 }
 
 impl<'a> Pump<'a> {
@@ -187,6 +192,7 @@ impl<'a> Pump<'a> {
             balanced: None,
             backlog_bytes_max: BACKLOG_BYTES_MAX,
             backlog: Trouble::default(),
+            spacing: Spacing::new(database),
         }
     }
 
@@ -216,7 +222,8 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    fn append(&mut self, collected: Collected) -> Result<(), Error> {
+    fn append(&mut self, mut collected: Collected) -> Result<(), Error> {
+        self.spacing.space(&mut collected.batch, self.database);
         self.database.append(collected.batch)?;
         self.status.bytes_stored.add(collected.source_bytes);
         let now = Instant::now();

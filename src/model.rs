@@ -254,6 +254,11 @@ impl Lines {
         &self.timestamps
     }
 
+    /// The times, to be changed, in the order the lines were pushed.
+    pub fn timestamps_mut(&mut self) -> &mut [Timestamp] {
+        &mut self.timestamps
+    }
+
     /// The text of all lines, one after the other without separators.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -401,6 +401,10 @@ impl Source {
         {
             return Ok(outcome);
         }
+        if self.offset == 0 && !self.content.is_compressed() {
+            let read_at = |buffer: &mut [u8], offset| self.content.read_at(buffer, offset).ok();
+            self.decoder.look_ahead(text, size, reading.now, read_at);
+        }
         let collected = match memrchr(b'\n', text) {
             Some(newline) => self.take_lines(&text[..=newline], reading),
             None if self.skipping => self.skip(text, reading),
@@ -454,8 +458,10 @@ impl Source {
     pub(super) fn look_at_size(&mut self, status: &Status) -> Result<u64, file::Error> {
         // The time first: what is written in between then counts as later. That of a compressed file may say when it was
         // compressed.
+        let modified_ns = self.content.metadata()?.modified_ns;
+        self.decoder.set_modified(Timestamp::from_ns(modified_ns));
         if !self.content.is_compressed() {
-            self.modified_ns = self.content.metadata()?.modified_ns;
+            self.modified_ns = modified_ns;
         }
         let size = self.content.size_bytes(self.offset)?;
         self.state.size_bytes.set(size);
@@ -696,6 +702,7 @@ impl Source {
         self.rewind();
         self.tail = self.content.bytes_before(offset, TAIL_BYTES_MAX)?;
         let start = self.content.start()?;
+        self.decoder.read_header(&start);
         self.head.extend(&start[..usize::try_from(offset).unwrap_or(usize::MAX).min(start.len())]);
         self.offset = offset;
         self.state.read_bytes.set(offset);

@@ -13,3 +13,4 @@ mod streams;
 mod support;
 mod tail;
 mod tidy;
+mod times;

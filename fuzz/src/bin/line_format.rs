@@ -1,10 +1,11 @@
-//! Any bytes as a log file: CRI, Docker's JSON, plain text with times of any shape, partial lines. Never a panic, and no
-//! byte of a plain line is changed.
+//! Any bytes as a log file: CRI, Docker's JSON, plain text with times and levels of any shape, partial lines. Never a
+//! panic, and no byte of a plain line is changed.
 #![no_main]
 
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
 use monitoring_rs::log_collector::format::{Decoder, LINE_BYTES_MAX};
+use monitoring_rs::logql::stages::level_of_text;
 use monitoring_rs::model::Timestamp;
 use monitoring_rs_fuzz::{logs, plant};
 
@@ -13,10 +14,21 @@ fuzz_target!(init: plant("line_format", seeds()), |bytes: &[u8]| check(bytes));
 fn check(bytes: &[u8]) {
     let read_at = Timestamp::from_ns(1_700_000_000_000_000_000);
     let mut decoder = Decoder::new(TimeZone::UTC);
+    // The first byte says when the file was modified, from long ago to tomorrow.
+    let age_ns = i64::from(bytes.first().copied().unwrap_or_default()) * 5_000_000_000_000_000;
+    decoder.set_modified(Timestamp::from_ns(read_at.as_ns() + 86_400_000_000_000 - age_ns));
+    decoder.read_header(bytes);
+    decoder.look_ahead(&bytes[..bytes.len().min(64)], bytes.len() as u64, read_at, |buffer, offset| {
+        let rest = bytes.get(usize::try_from(offset).ok()?..)?;
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Some(count)
+    });
     let mut offset = 0;
     for line in bytes.split(|byte| *byte == b'\n') {
         if let Some(decoded) = decoder.decode(line, offset, read_at) {
             assert!(decoded.line.len() <= LINE_BYTES_MAX);
+            level_of_text(decoded.line);
         }
         assert!(decoder.pending_from().is_none_or(|pending| pending <= offset));
         offset += line.len() as u64 + 1;
@@ -34,6 +46,10 @@ fn seeds() -> Vec<Vec<u8>> {
           2024-05-06T07:08:10.123456789Z stdout F two\n"
             .to_vec(),
     );
+    seeds.extend(include_str!("../../../tests/it/times.txt").lines().filter_map(|sample| {
+        let line = sample.splitn(3, ' ').nth(2)?;
+        Some(format!("{line}\n{line}\n").into_bytes())
+    }));
     seeds.push(
         br#"{"log":"a\u00e9\ud83d\ude00\n","stream":"stdout","time":"2024-05-06T07:08:09.1Z"}
 {"log":"part","stream":"stderr","time":"2024-05-06T07:08:09.1Z","attrs":{"a":[1,null]}}

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::actions::Defect;
 use super::world::{Check, World};
 use super::{SHORTENED_BYTES_MIN, now};
+use crate::ingest::spacing::Spacing;
 use crate::log_collector::Collector;
 use crate::log_collector::checkpoint::{self, Position};
 use crate::log_collector::directory::tests::key_of;
@@ -45,6 +46,7 @@ impl World {
         let checkpoints = database.checkpoints();
         let (mock, status) = (self.mock.clone(), Arc::clone(&self.status));
         self.collector = Some(Directory::new(settings, Box::new(ByPath), mock, &checkpoints, status).unwrap());
+        self.spacing = Some(Spacing::new(&database));
         self.database = Some(database);
         self.saw();
     }
@@ -82,7 +84,8 @@ impl World {
                 continue;
             };
             self.batch_count += 1;
-            let batch = self.broken(collected.batch);
+            let mut batch = self.broken(collected.batch);
+            self.spacing.as_mut().expect("it is there with the database").space(&mut batch, &database);
             database.append(batch).unwrap();
             self.status.bytes_stored.add(collected.source_bytes);
             self.status.balance(self.collector.as_ref().unwrap().waiting_bytes());

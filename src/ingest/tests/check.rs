@@ -132,9 +132,11 @@ impl World {
 /// The lines of the stream of `path`.
 fn lines(database: &Database, path: &Path) -> Vec<String> {
     let selection = Selection::of(vec![Matcher::equal("path", path.to_str().unwrap())]);
-    let (snapshot, mut lines) = (database.snapshot(), Vec::new());
+    let (snapshot, mut lines, mut before) = (database.snapshot(), Vec::new(), None);
     let mut scan = snapshot.scan(&selection);
     while let Some(entry) = scan.next().unwrap() {
+        assert!(before < Some(entry.timestamp), "{} has two lines at {:?}", path.display(), entry.timestamp);
+        before = Some(entry.timestamp);
         lines.push(String::from_utf8(entry.line.to_vec()).unwrap());
     }
     lines

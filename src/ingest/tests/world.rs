@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::CLOCK;
 use super::actions::{Action, Defect};
 use super::logs::{Log, Scheme};
+use crate::ingest::spacing::Spacing;
 use crate::log_collector::directory::Directory;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::log_database::Database;
@@ -24,6 +25,7 @@ pub(super) struct World {
     pub(super) logs: Vec<Log>,
     pub(super) storage: SimulatedStorage,
     pub(super) database: Option<Database>,
+    pub(super) spacing: Option<Spacing>,
     pub(super) collector: Option<Directory<MockWatcher>>,
     pub(super) mock: MockWatcher,
     pub(super) status: Arc<Status>,
@@ -58,6 +60,7 @@ impl World {
             logs,
             storage: SimulatedStorage::default(),
             database: None,
+            spacing: None,
             collector: None,
             mock: MockWatcher::default(),
             status: Arc::default(),

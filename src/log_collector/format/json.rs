@@ -21,8 +21,8 @@ pub(super) enum Value<'a> {
     Text(&'a [u8]),
     /// A number, `true`, `false` or `null`.
     Bare(&'a [u8]),
-    /// An object or an array.
-    Nested,
+    /// An object or an array, with its brackets.
+    Nested(&'a [u8]),
 }
 
 impl<'a> Members<'a> {
@@ -109,7 +109,9 @@ fn utf16_unit(raw: &[u8]) -> Option<(u16, &[u8])> {
 fn value(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
     match text.first()? {
         b'"' => string(text).map(|(raw, rest)| (Value::Text(raw), rest)),
-        b'{' | b'[' => skip_nested(text).map(|rest| (Value::Nested, rest)),
+        b'{' | b'[' => {
+            skip_nested(text).and_then(|rest| Some((Value::Nested(text.get(..text.len() - rest.len())?), rest)))
+        }
         _ => {
             let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
             let end = text.iter().position(|byte| !is_part(byte))?;

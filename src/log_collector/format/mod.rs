@@ -12,8 +12,12 @@ mod join;
 mod json;
 pub(super) mod multiline;
 
+mod date_text;
+mod fields;
 mod host_clock;
+mod lookahead;
 mod moment;
+mod number;
 mod plain;
 mod time_text;
 
@@ -23,13 +27,14 @@ mod tests;
 use jiff::tz::TimeZone;
 
 use self::join::Joiner;
+use self::lookahead::Lookahead;
 use self::plain::PlainTimes;
 use crate::model::Timestamp;
 
 /// Longest line that is kept, in bytes; also the longest that partial lines are joined to.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// Which output of a container an entry was written to.
+/// The output of a container that an entry was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// The file does not say: it is no container runtime's.
@@ -51,17 +56,17 @@ impl Channel {
     }
 }
 
-/// What a line, or the last of several partial ones, decodes to.
+/// An entry: what a line, or the last of several partial ones, decodes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded<'a> {
-    /// Which output of a container it was written to.
+    /// The output of a container that it was written to.
     pub channel: Channel,
-    /// When it was logged (partial lines: when the first was); see [`Decoder::decode`] for lines that do not say.
+    /// Time of logging (of partial lines, the first's); see [`Decoder::decode`] for lines that do not say.
     pub timestamp: Timestamp,
     /// Its text: the line itself for plain files, what the runtime wrapped for container logs. At most
     /// [`LINE_BYTES_MAX`] long.
     pub line: &'a [u8],
-    /// Whether it was joined from several lines of the file.
+    /// Set where it was joined from several lines of the file.
     pub is_joined: bool,
 }
 
@@ -82,7 +87,7 @@ pub struct Decoder {
     /// Text of the last Docker line, if it had escapes.
     unescaped: Vec<u8>,
     plain: PlainTimes,
-    /// How much of the last line is over the limit.
+    /// Bytes of the last line that are over the limit.
     cut_bytes: u64,
 }
 
@@ -90,6 +95,35 @@ impl Decoder {
     /// A decoder at the beginning of a file; `zone` is the host's, for times without one.
     pub fn new(zone: TimeZone) -> Self {
         Self { joiner: Joiner::default(), unescaped: Vec::new(), plain: PlainTimes::new(zone), cut_bytes: 0 }
+    }
+
+    /// Tells when the file had been written to; lines that are decoded from here on were written by then. Until it is told,
+    /// that is the time of reading.
+    pub fn set_modified(&mut self, modified: Timestamp) {
+        self.plain.set_modified(modified);
+    }
+
+    /// Reads the beginning of the file where decoding does not begin there: a header may say what zone times are of.
+    pub fn read_header(&mut self, start: &[u8]) {
+        start.split(|byte| *byte == b'\n').take_while(|line| line.starts_with(b"#")).for_each(|line| {
+            self.plain.read_header(line);
+        });
+    }
+
+    /// Looks at samples of a file of `size` bytes that begins with `start`, to tell what year or day its first lines are of
+    /// where they do not say it. Reads nothing where they do.
+    ///
+    /// `read_at` reads at an offset until the buffer is full or the file ends, and tells how much that was.
+    pub fn look_ahead(
+        &mut self,
+        start: &[u8],
+        size: u64,
+        now: Timestamp,
+        read_at: impl FnMut(&mut [u8], u64) -> Option<usize>,
+    ) {
+        if let Some(ahead) = Lookahead::sample(&mut PlainTimes::new(TimeZone::UTC), start, size, now, read_at) {
+            self.plain.set_ahead(ahead);
+        }
     }
 
     /// Decodes one line of the file, without its newline, that starts at byte `offset` and was read at `read_at`.
@@ -108,15 +142,15 @@ impl Decoder {
             return self.joiner.join(part, offset);
         }
         self.cut_bytes = line.len().saturating_sub(LINE_BYTES_MAX) as u64;
-        Some(Decoded::new(Channel::None, self.plain.time_of(line, read_at), line))
+        Some(Decoded::new(Channel::None, self.plain.time_of(line, offset, read_at), line))
     }
 
-    /// How many bytes of the last line were cut off, whether its entry is complete or not.
+    /// Bytes of the last line that were cut off, be its entry complete or not.
     pub fn cut_bytes(&self) -> u64 {
         self.cut_bytes
     }
 
-    /// Where the oldest line stands that is part of an entry not yet complete.
+    /// Offset of the oldest line that is part of an entry not yet complete.
     pub fn pending_from(&self) -> Option<u64> {
         self.joiner.pending_from()
     }

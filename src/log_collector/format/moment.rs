@@ -20,7 +20,7 @@ pub(super) enum Moment {
     Instant(Timestamp),
     /// Without a zone: nanoseconds since 1970 began on the host's clock.
     Local(i64),
-    /// Without a zone and a year. The day exists in leap years at least.
+    /// Without a year. The day exists in leap years at least.
     Yearless {
         /// From 1.
         month: i64,
@@ -28,7 +28,27 @@ pub(super) enum Moment {
         day: i64,
         /// Nanoseconds since midnight.
         time_ns: i64,
+        /// Nanoseconds ahead of UTC; `None` for the host's zone.
+        zone_ns: Option<i64>,
     },
+    /// Without a zone and a date: nanoseconds since midnight.
+    Dateless(i64),
+}
+
+impl Moment {
+    /// A time on the clock of a zone that is `zone_ns` ahead of UTC, or else of the host's.
+    pub(super) fn of_local(local_ns: i64, zone_ns: Option<i64>) -> Self {
+        zone_ns.map_or(Self::Local(local_ns), |zone_ns| Self::Instant(Timestamp::from_ns(local_ns - zone_ns)))
+    }
+
+    /// Nanoseconds since 1970, to a day: zones do not count. `None` where a year or a date is missing.
+    pub(super) fn approximate_ns(self) -> Option<i64> {
+        match self {
+            Self::Instant(timestamp) => Some(timestamp.as_ns()),
+            Self::Local(local_ns) => Some(local_ns),
+            Self::Yearless { .. } | Self::Dateless(_) => None,
+        }
+    }
 }
 
 /// The day as a count of days since 1970-01-01; `None` if there is no such day from [`YEAR_MIN`] to [`YEAR_MAX`].

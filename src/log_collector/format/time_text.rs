@@ -1,167 +1,191 @@
-//! The ways in which logs write a time, read from bytes without allocation.
+//! Times that are written with a time of day, `13:04:05`, read from bytes without allocation.
 //!
-//! Each function reads the time at the start of a text and returns it with what follows; `None` if none stands there.
 //! A second 60 is the first of the next minute.
 
-use std::ops::Range;
+use memchr::memchr_iter;
 
-use super::moment::{DAY_NS, Moment, SECOND_NS, epoch_day};
+use super::date_text::{self, Date, number};
+use super::moment::{DAY_NS, HOUR_NS, Moment, SECOND_NS, epoch_day};
 use crate::model::Timestamp;
-
-/// A time and what follows it.
-pub(super) type Parsed<'a> = Option<(Moment, &'a [u8])>;
 
 /// Zones lie between 12 hours behind and 14 ahead of UTC; greater numbers behind a time are no zone.
 const OFFSET_HOURS_MAX: i64 = 14;
-/// Digits of the nanoseconds since 1970, from 2001 to 2286.
-const UNIX_NS_DIGITS: u32 = 19;
-/// The nanoseconds since 1970 that are taken for a time: from 2001, when the seconds got their tenth digit, to 2100.
-/// Other numbers of ten digits are more likely to be something else.
-const UNIX_NS: Range<i64> = 1_000_000_000_000_000_000..4_102_444_800_000_000_000;
 
-/// Any of the formats that stand in a JSON string.
-pub(super) fn any(text: &[u8]) -> Parsed<'_> {
-    date_time(text)
-        .or_else(|| unix(text).filter(|(_, rest)| rest.is_empty()))
-        .or_else(|| access(text))
-        .or_else(|| syslog(text))
+/// Digits of a fraction of a second that is a nanosecond.
+const NS_DIGITS: u32 = 9;
+
+/// A time in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) moment: Moment,
+    /// Its first byte: of its date, or of the name of the day of the week.
+    pub(super) start: usize,
+    /// The first byte of its time of day.
+    pub(super) clock_at: usize,
+    /// The byte after it.
+    pub(super) end: usize,
 }
 
 /// RFC 3339 with nothing behind it: what container runtimes write.
 pub(super) fn instant(text: &[u8]) -> Option<Timestamp> {
-    let (Moment::Instant(timestamp), []) = date_time(text)? else { return None };
-    Some(timestamp)
-}
-
-/// RFC 3339, ISO 8601 and relatives: `2026-11-22T13:04:05.123456789+01:00`, `2026-11-22 13:04:05,123 UTC`,
-/// `2026/11/22 13:04:05`.
-pub(super) fn date_time(text: &[u8]) -> Parsed<'_> {
-    let (&[y1, y2, y3, y4, dash1, m1, m2, dash2, d1, d2, gap], rest) = text.split_first_chunk()?;
+    let (&[y1, y2, y3, y4, dash1, m1, m2, dash2, d1, d2, gap], time) = text.split_first_chunk()?;
     if !matches!((dash1, dash2), (b'-', b'-') | (b'/', b'/')) || !matches!(gap, b'T' | b't' | b' ') {
         return None;
     }
     let day = epoch_day(number([y1, y2, y3, y4])?, number([m1, m2])?, number([d1, d2])?)?;
-    on_day(day, rest)
+    let (time_ns, rest) = time_of_day(time)?;
+    let (Some(zone_ns), []) = zone(rest) else { return None };
+    Some(Timestamp::from_ns(day * DAY_NS + time_ns - zone_ns))
 }
 
-/// RFC 3164: `Nov 22 13:04:05`, days below ten padded with a blank or not at all.
-pub(super) fn syslog(text: &[u8]) -> Parsed<'_> {
-    let (&name, rest) = text.split_first_chunk()?;
-    let month = month(name)?;
-    let (day, rest) = match *rest {
-        [b' ', d1 @ b'0'..=b'3', d2, b' ', ref rest @ ..] => (number([d1, d2])?, rest),
-        [b' ', b' ', d, b' ', ref rest @ ..] | [b' ', d, b' ', ref rest @ ..] => (number([d])?, rest),
-        _ => return None,
-    };
-    yearless(month, day, rest)
+/// The places in `text` where times of day may begin, from left to right.
+pub(super) fn candidates(text: &[u8]) -> impl Iterator<Item = usize> {
+    memchr_iter(b':', text).filter_map(|colon| {
+        let &[m1, m2, b':', s1, ..] = text.get(colon + 1..)? else { return None };
+        let are_digits = m1.is_ascii_digit() && m2.is_ascii_digit() && s1.is_ascii_digit();
+        let hour = text.get(..colon)?;
+        match hour {
+            _ if !are_digits => None,
+            [.., b'0'..=b'9', b'0'..=b'9', b'0'..=b'9'] => None,
+            [.., b'0'..=b'2', b'0'..=b'9'] => Some(colon - 2),
+            [.., b'0'..=b'9'] => Some(colon - 1),
+            _ => None,
+        }
+    })
 }
 
-/// Kubernetes' own programs: `I1122 13:04:05.123456`; the letter is the severity.
-pub(super) fn klog(text: &[u8]) -> Parsed<'_> {
-    let (&[severity, m1, m2, d1, d2, blank], rest) = text.split_first_chunk()?;
-    if !matches!(severity, b'I' | b'W' | b'E' | b'F') || blank != b' ' {
+/// The time whose time of day begins at byte `clock_at` of `text`, with the date in front of it.
+pub(super) fn at(text: &[u8], clock_at: usize) -> Option<Found> {
+    let (before, clock) = text.split_at_checked(clock_at)?;
+    // Cheap to tell, where the last line's time is looked for.
+    if !matches!(clock, [_, _, b':', ..] | [_, b':', ..]) {
         return None;
     }
-    yearless(number([m1, m2])?, number([d1, d2])?, rest)
-}
-
-/// The Common Log Format of web servers: `22/Nov/2026:13:04:05 +0100`, without its bracket.
-pub(super) fn access(text: &[u8]) -> Parsed<'_> {
-    let (&[d1, d2, b'/', n1, n2, n3, b'/', y1, y2, y3, y4, b':'], rest) = text.split_first_chunk()? else {
-        return None;
+    let (time_ns, rest) = time_of_day(clock)?;
+    let (zone_ns, after) = zone(rest);
+    // `svlogd -tt` tells what is UTC by this.
+    let zone_ns = if before.last() == Some(&b'_') { zone_ns.or(Some(0)) } else { zone_ns };
+    let end = |rest: &[u8]| text.len() - rest.len();
+    let Some((date, date_at)) = date_text::before(before) else {
+        return Some(Found { moment: Moment::Dateless(time_ns), start: clock_at, clock_at, end: end(rest) });
     };
-    let day = epoch_day(number([y1, y2, y3, y4])?, month([n1, n2, n3])?, number([d1, d2])?)?;
-    on_day(day, rest)
+    let start = weekday_start(before, date_at);
+    let found = |moment, rest| Found { moment, start, clock_at, end: end(rest) };
+    match date {
+        Date::Day(day) => Some(found(Moment::of_local(day * DAY_NS + time_ns, zone_ns), after)),
+        Date::Yearless(month, day) => {
+            let trailing = if start < date_at { trailing_year(after) } else { None };
+            if let Some((year, rest)) = trailing {
+                let day = epoch_day(year, month, day)?;
+                return Some(found(Moment::of_local(day * DAY_NS + time_ns, zone_ns), rest));
+            }
+            Some(found(Moment::Yearless { month, day, time_ns, zone_ns }, after))
+        }
+    }
 }
 
-/// Seconds, milliseconds, microseconds or nanoseconds since 1970, by how many digits there are: `1795352645`,
-/// `1795352645.123`, `1795352645123`, `1.795352645123e+09`.
-pub(super) fn unix(text: &[u8]) -> Parsed<'_> {
-    let (mut digits, mut digit_count, mut point, mut rest) = (0_u64, 0_u32, None, text);
-    while let [byte, tail @ ..] = rest {
-        match byte {
-            b'0'..=b'9' if digit_count < UNIX_NS_DIGITS => {
-                digits = digits * 10 + u64::from(byte - b'0');
-                digit_count += 1;
-            }
-            b'0'..=b'9' if point.is_some() => {}
-            b'.' if point.is_none() => point = Some(digit_count),
-            _ => break,
+/// A text that is a time, as in the field of an object; more may follow it.
+pub(super) fn whole(text: &[u8]) -> Option<Moment> {
+    /// Longer than a date and the name of the day of the week.
+    const CLOCK_AT_MAX: usize = 32;
+    let window = &text[..text.len().min(CLOCK_AT_MAX)];
+    let found = at(text, candidates(window).next()?)?;
+    (found.start == 0 && !matches!(found.moment, Moment::Dateless(_))).then_some(found.moment)
+}
+
+/// The date that `text` begins with, as days since 1970: `2026-11-30`, followed by a blank.
+pub(super) fn leading_day(text: &[u8]) -> Option<i64> {
+    let (date, _) = text.split_at_checked("2026-11-30 ".len())?;
+    match date_text::before(date)? {
+        (Date::Day(day), 0) if date.ends_with(b" ") => Some(day),
+        _ => None,
+    }
+}
+
+/// The start of a date at `date_at` with the day of the week in front of it, as ctime(3) and RFC 2822 write it.
+fn weekday_start(text: &[u8], date_at: usize) -> usize {
+    let before = &text[..date_at];
+    let Some(name) = before.strip_suffix(b", ").or_else(|| before.strip_suffix(b" ")) else { return date_at };
+    let Some((rest, name)) = name.split_last_chunk() else { return date_at };
+    let is_weekday = matches!(name, b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun");
+    let is_whole = !rest.last().is_some_and(u8::is_ascii_alphanumeric);
+    if is_weekday && is_whole { rest.len() } else { date_at }
+}
+
+/// The year after a time, perhaps with the name of a zone before it, and what follows: ` 2026`, ` CET 2026`.
+fn trailing_year(text: &[u8]) -> Option<(i64, &[u8])> {
+    let text = text.strip_prefix(b" ")?;
+    let name_bytes = text.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    let text = if name_bytes == 0 { text } else { text[name_bytes..].strip_prefix(b" ")? };
+    let (&year, rest) = text.split_first_chunk::<4>()?;
+    let is_whole = !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+    is_whole.then_some((number(year)?, rest))
+}
+
+/// `13:04:05` and perhaps a fraction and a half of the day, in nanoseconds since midnight.
+fn time_of_day(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (hour, rest) = match *text {
+        [h1, h2, b':', ref rest @ ..] => (number([h1, h2])?, rest),
+        [h, b':', ref rest @ ..] => (number([h])?, rest),
+        _ => return None,
+    };
+    let (&[m1, m2, b':', s1, s2], rest) = rest.split_first_chunk()? else { return None };
+    let (minute, second) = (number([m1, m2])?, number([s1, s2])?);
+    let (fraction_ns, rest) = fraction(rest);
+    let (hour, rest) = half_of_day(hour, rest);
+    let is_time = hour < 24 && minute < 60 && second <= 60 && !rest.first().is_some_and(u8::is_ascii_digit);
+    is_time.then_some((hour * HOUR_NS + (minute * 60 + second) * SECOND_NS + fraction_ns, rest))
+}
+
+/// The digits after `.` or `,` as nanoseconds; those after the ninth do not count. After a `:`, three digits.
+pub(super) fn fraction(text: &[u8]) -> (i64, &[u8]) {
+    let digits = match text {
+        [b'.' | b',', digits @ ..] => digits,
+        [b':', digits @ ..] if digits.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count() == 3 => digits,
+        _ => return (0, text),
+    };
+    let (mut value, mut digit_count, mut rest) = (0, 0, digits);
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        if digit_count < NS_DIGITS {
+            value = value * 10 + i64::from(digit - b'0');
+            digit_count += 1;
         }
         rest = tail;
     }
-    // Go prints floating-point numbers like this.
-    let (exponent, rest) = match rest {
-        [b'e', b'+', b'0', b'9', rest @ ..] => (9, rest),
-        [b'e', b'+', b'1', b'2', rest @ ..] => (12, rest),
-        _ => (0, rest),
+    if digit_count == 0 { (0, text) } else { (value * 10_i64.pow(NS_DIGITS - digit_count), rest) }
+}
+
+/// The hour of a whole day, where `AM` or `PM` says which half is meant.
+fn half_of_day(hour: i64, text: &[u8]) -> (i64, &[u8]) {
+    let after_blank = text.strip_prefix(b" ").unwrap_or(text);
+    let (half, rest) = match after_blank {
+        [b'A' | b'a', b'M' | b'm', rest @ ..] => (0, rest),
+        [b'P' | b'p', b'M' | b'm', rest @ ..] => (12, rest),
+        _ => return (hour, text),
     };
-    // In each of the units: the first digits, as many as a time in nanoseconds has, are the time in nanoseconds.
-    if !matches!(point.unwrap_or(digit_count) + exponent, 10 | 13 | 16 | UNIX_NS_DIGITS) {
-        return None;
-    }
-    let ns = digits * 10_u64.pow(UNIX_NS_DIGITS - digit_count);
-    let timestamp = Timestamp::from_ns(i64::try_from(ns).ok()?);
-    UNIX_NS.contains(&timestamp.as_ns()).then_some((Moment::Instant(timestamp), rest))
-}
-
-/// The rest of a time whose date is `day`.
-fn on_day(day: i64, time: &[u8]) -> Parsed<'_> {
-    let (time_ns, rest) = time_of_day(time)?;
-    let local_ns = day * DAY_NS + time_ns;
-    let (offset_ns, rest) = zone(rest);
-    let moment = match offset_ns {
-        Some(offset_ns) => Moment::Instant(Timestamp::from_ns(local_ns - offset_ns)),
-        None => Moment::Local(local_ns),
-    };
-    Some((moment, rest))
-}
-
-/// The rest of a time whose date has no year.
-fn yearless(month: i64, day: i64, time: &[u8]) -> Parsed<'_> {
-    const LEAP_YEAR: i64 = 2000;
-    epoch_day(LEAP_YEAR, month, day)?;
-    let (time_ns, rest) = time_of_day(time)?;
-    Some((Moment::Yearless { month, day, time_ns }, rest))
-}
-
-/// `13:04:05` and perhaps a fraction, in nanoseconds since midnight.
-fn time_of_day(text: &[u8]) -> Option<(i64, &[u8])> {
-    let (&[h1, h2, b':', m1, m2, b':', s1, s2], rest) = text.split_first_chunk()? else { return None };
-    let (hour, minute, second) = (number([h1, h2])?, number([m1, m2])?, number([s1, s2])?);
-    let (fraction_ns, rest) = fraction(rest);
-    let is_time = hour < 24 && minute < 60 && second <= 60 && !rest.first().is_some_and(u8::is_ascii_digit);
-    is_time.then_some((((hour * 60 + minute) * 60 + second) * SECOND_NS + fraction_ns, rest))
-}
-
-/// The digits after `.` or `,` as nanoseconds; those after the ninth do not count.
-fn fraction(text: &[u8]) -> (i64, &[u8]) {
-    let [b'.' | b',', digits @ ..] = text else { return (0, text) };
-    let (mut ns, mut digit_ns, mut rest) = (0, SECOND_NS / 10, digits);
-    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
-        ns += i64::from(digit - b'0') * digit_ns;
-        digit_ns /= 10;
-        rest = tail;
-    }
-    if rest.len() == digits.len() { (0, text) } else { (ns, rest) }
+    let is_half = (1..=12).contains(&hour) && !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+    if is_half { (hour % 12 + half, rest) } else { (hour, text) }
 }
 
 /// The zone after a time, as nanoseconds ahead of UTC: `Z`, `+01:00`, `-0700`, `+01`, ` UTC`, ` GMT`.
 ///
 /// `None` without one, and for other abbreviations, which mean different zones in different places: the host's is
 /// the best guess.
-fn zone(text: &[u8]) -> (Option<i64>, &[u8]) {
+pub(super) fn zone(text: &[u8]) -> (Option<i64>, &[u8]) {
     if let [b'Z' | b'z', rest @ ..] = text {
         return (Some(0), rest);
     }
     let after_blank = text.strip_prefix(b" ").unwrap_or(text);
-    if let [b'U', b'T', b'C', rest @ ..] | [b'G', b'M', b'T', rest @ ..] = after_blank {
-        let is_word = rest.first().is_some_and(u8::is_ascii_alphanumeric);
-        return if is_word { (None, text) } else { (Some(0), rest) };
-    }
-    match offset(after_blank) {
-        Some((offset_ns, rest)) => (Some(offset_ns), rest),
-        None => (None, text),
+    match after_blank {
+        [b'U', b'T', b'C', rest @ ..] | [b'G', b'M', b'T', rest @ ..] => {
+            let is_word = rest.first().is_some_and(u8::is_ascii_alphanumeric);
+            if is_word { (None, text) } else { (Some(0), rest) }
+        }
+        [b'+' | b'-', ..] => match offset(after_blank) {
+            Some((offset_ns, rest)) => (Some(offset_ns), rest),
+            None => (None, text),
+        },
+        _ => (None, text),
     }
 }
 
@@ -182,28 +206,4 @@ fn offset(text: &[u8]) -> Option<(i64, &[u8])> {
 fn minute_of_offset(text: &[u8]) -> Option<(i64, &[u8])> {
     let (&[m1, m2], rest) = text.strip_prefix(b":").unwrap_or(text).split_first_chunk()?;
     Some((number([m1, m2])?, rest))
-}
-
-/// The month that an English name of three letters stands for, from 1.
-fn month(name: [u8; 3]) -> Option<i64> {
-    Some(match &name {
-        b"Jan" => 1,
-        b"Feb" => 2,
-        b"Mar" => 3,
-        b"Apr" => 4,
-        b"May" => 5,
-        b"Jun" => 6,
-        b"Jul" => 7,
-        b"Aug" => 8,
-        b"Sep" => 9,
-        b"Oct" => 10,
-        b"Nov" => 11,
-        b"Dec" => 12,
-        _ => return None,
-    })
-}
-
-/// The number that decimal digits stand for.
-fn number<const N: usize>(digits: [u8; N]) -> Option<i64> {
-    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
 }

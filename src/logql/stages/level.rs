@@ -1,13 +1,16 @@
 //! `detected_level`: how severe a line is, as its labels or its text tell.
 //!
-//! Looks at labels, then at the fields of a JSON or logfmt line, then for words; the first that tells is believed.
+//! Looks at labels, then at the fields of a JSON or logfmt line, then at what its format tells, then for words; the first
+//! that tells is believed. Names and words are Loki's; what formats tell goes beyond it.
+
+mod format;
 
 use crate::logql::pipeline::{Entry, LEVEL_LABEL};
 use crate::logql::stages::json::{Scanner, Value};
 use crate::logql::stages::labels::LabelSet;
 use crate::logql::stages::logfmt::Pairs;
 
-/// What labels and fields are called that hold a level.
+/// Names of labels and fields that hold a level.
 const NAMES: [&str; 14] = [
     "level",
     "LEVEL",
@@ -36,14 +39,14 @@ const WORDS: [(&[u8], &str); 9] = [
     (b"warn", "warn"),
     (b"info", "info"),
 ];
-/// What each byte means for finding words.
+/// The meaning of each byte for finding words.
 const MARKS: [u8; 256] = marks();
 /// A mark: a word may follow this byte.
 const BOUNDARY: u8 = 1;
 /// A mark: one of [`WORDS`] starts with this byte.
 const INITIAL: u8 = 2;
 const UNKNOWN: &str = "unknown";
-/// How deep in a JSON object fields are looked at.
+/// Depth in a JSON object down to which fields are looked at.
 const JSON_DEPTH: usize = 2;
 
 const fn marks() -> [u8; 256] {
@@ -79,11 +82,11 @@ pub fn of<'a>(entry: &Entry<'a>) -> &'a str {
 
 /// The level that the text of a line tells; `unknown` where it tells none.
 pub fn of_text(line: &[u8]) -> &'static str {
-    let field = match line.trim_ascii_start().first() {
+    let told = match line.trim_ascii_start().first() {
         Some(b'{') => of_json(&mut Scanner::new(line), JSON_DEPTH),
-        _ => of_logfmt(line),
+        _ => of_logfmt(line).or_else(|| format::marked(line)),
     };
-    field.or_else(|| of_words(line)).unwrap_or(UNKNOWN)
+    told.unwrap_or_else(|| of_words(line))
 }
 
 /// The level that a label of the stream or of the entry holds.
@@ -93,7 +96,7 @@ fn of_labels<'a>(entry: &Entry<'a>) -> Option<&'a str> {
     all.find(|(name, value)| is_name(name.as_bytes()) && !value.is_empty()).map(|(_, value)| value)
 }
 
-/// Whether `name` is one of [`NAMES`]; most names are told by their first letter.
+/// Tells if `name` is one of [`NAMES`]; most names are told by their first letter.
 fn is_name(name: &[u8]) -> bool {
     matches!(name, [b'l' | b'L' | b's' | b'S', ..]) && NAMES.iter().any(|candidate| candidate.as_bytes() == name)
 }
@@ -118,13 +121,19 @@ fn of_json(scanner: &mut Scanner<'_>, depth: usize) -> Option<&'static str> {
     scanner.expect_object().ok()?;
     scanner.enter();
     let mut is_first = true;
+    let (mut is_mongodb, mut is_serilog) = (false, false);
     while let Some(key) = scanner.key(is_first).ok()? {
+        is_mongodb |= is_first && key.raw == b"t";
+        is_serilog |= is_first && key.raw == b"@t";
         is_first = false;
         match scanner.value().ok()? {
             Value::Text(text) => {
-                if is_name(key.raw)
-                    && let Some(level) = normalised(text.raw)
-                {
+                if let Some(level) = of_field(key.raw, text.raw, is_mongodb) {
+                    return Some(level);
+                }
+            }
+            Value::Scalar(number) if is_field_name(key.raw) => {
+                if let Some(level) = format::numbered(number) {
                     return Some(level);
                 }
             }
@@ -141,10 +150,28 @@ fn of_json(scanner: &mut Scanner<'_>, depth: usize) -> Option<&'static str> {
             Value::Scalar(_) | Value::Null => {}
         }
     }
-    None
+    // Serilog leaves out the level that most lines have.
+    is_serilog.then_some("info")
 }
 
-/// Whether the text ends like one of [`NAMES`], in whatever case.
+/// The level that a field of text holds.
+fn of_field(name: &[u8], value: &[u8], is_mongodb: bool) -> Option<&'static str> {
+    if is_field_name(name) {
+        return format::named(value);
+    }
+    match (name, value) {
+        (b"s", [letter] | [letter @ b'D', b'1'..=b'5']) if is_mongodb => format::lettered(*letter),
+        (b"PRIORITY", number) => format::numbered(number),
+        _ => None,
+    }
+}
+
+/// Tells a field of a JSON object that holds a level by its name: one of Loki's, or one that it does not know.
+fn is_field_name(name: &[u8]) -> bool {
+    is_name(name) || matches!(name, b"levelname" | b"severityText" | b"@l" | b"log_level" | b"loglevel" | b"logLevel")
+}
+
+/// Tells if the text ends like one of [`NAMES`], in whatever case.
 fn ends_with_name(text: &[u8]) -> bool {
     const ENDS: [&[u8]; 5] = [b"level", b"lvl", b"severity", b"severitytext", b"severity_text"];
     let ends_with =
@@ -170,8 +197,8 @@ fn of_logfmt(line: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// The level that the first of the known words tells.
-fn of_words(line: &[u8]) -> Option<&'static str> {
+/// The level that the first of the known words tells, or one in the header before it.
+fn of_words(line: &[u8]) -> &'static str {
     let mut before = BOUNDARY;
     for (index, byte) in line.iter().enumerate() {
         let marks = MARKS[usize::from(*byte)];
@@ -179,11 +206,11 @@ fn of_words(line: &[u8]) -> Option<&'static str> {
             && marks & INITIAL != 0
             && let Some(level) = word_at(&line[index..])
         {
-            return Some(level);
+            return format::in_header(line, index).unwrap_or(level);
         }
         before = marks;
     }
-    None
+    format::in_header(line, line.len()).unwrap_or(UNKNOWN)
 }
 
 /// The level that the word at the start of `text` tells.

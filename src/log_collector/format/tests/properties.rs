@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::super::json::{Members, Value, unescape};
 use super::{READ_AT, berlin};
 use crate::log_collector::format::{Channel, Decoder};
+use crate::model::Timestamp;
 
 /// Valid lines of each format, to damage.
 const LINES: &[&str] = &[
@@ -23,6 +24,29 @@ const LINES: &[&str] = &[
     "time=\"2026-11-22T13:04:05Z\" level=info",
     r#"{"a":{"b":[1,"\""]},"ts":1795352645.123,"b":null}"#,
 ];
+
+/// Lines as common programs write them, to damage as well.
+fn samples() -> Vec<&'static [u8]> {
+    let samples = include_str!("../../../../tests/it/times.txt").lines().filter(|line| !line.starts_with(['#', '=']));
+    samples.filter_map(|sample| sample.splitn(3, ' ').nth(2).map(str::as_bytes)).collect()
+}
+
+/// A line with a few bytes changed, put in or cut off.
+fn damaged(lines: Vec<&'static [u8]>) -> impl Strategy<Value = Vec<u8>> {
+    let damage = vec((any::<Index>(), select(&b"\0\"\\{}[]:, 09e+PFZ\xff"[..]), 0..3_u8), 0..6);
+    (select(lines), damage).prop_map(|(line, damage)| {
+        let mut line = line.to_vec();
+        for (at, byte, kind) in damage {
+            let at = at.index(line.len() + 1);
+            match kind {
+                0 => line.insert(at, byte),
+                1 => line.truncate(at),
+                _ => line.get_mut(at).into_iter().for_each(|slot| *slot = byte),
+            }
+        }
+        line
+    })
+}
 
 /// An entry as it can be kept and compared.
 type Kept = (Channel, i64, Vec<u8>);
@@ -80,24 +104,34 @@ proptest! {
     }
 
     #[test]
-    fn damaged_lines_decode(
-        line in select(LINES),
-        damage in vec((any::<Index>(), select(&b"\0\"\\{}[]:, 09e+PFZ\xff"[..]), 0..3_u8), 0..6),
-    ) {
-        let mut line = line.as_bytes().to_vec();
-        for (at, byte, kind) in damage {
-            let at = at.index(line.len() + 1);
-            match kind {
-                0 => line.insert(at, byte),
-                1 => line.truncate(at),
-                _ => line.get_mut(at).into_iter().for_each(|slot| *slot = byte),
-            }
-        }
+    fn damaged_lines_decode(line in damaged(LINES.iter().map(|line| line.as_bytes()).chain(samples()).collect())) {
         let mut decoder = Decoder::new(berlin());
         match decoder.decode(&line, 0, READ_AT) {
             Some(entry) if entry.channel == Channel::None => prop_assert_eq!(entry.line, &line[..]),
             Some(_) => {}
             None => prop_assert_eq!(decoder.pending_from(), Some(0)),
+        }
+    }
+
+    /// Whatever the clocks say, and whatever stands above.
+    #[test]
+    fn damaged_files_decode_at_any_time(
+        lines in vec(damaged(samples()), 1..12),
+        read_at in any::<i64>(),
+        modified in any::<i64>(),
+    ) {
+        let (read_at, modified) = (Timestamp::from_ns(read_at), Timestamp::from_ns(modified));
+        let text = lines.join(&b'\n');
+        let mut decoder = Decoder::new(berlin());
+        decoder.set_modified(modified);
+        decoder.look_ahead(&text[..text.len() / 2], text.len() as u64, read_at, |buffer, offset| {
+            let rest = &text[usize::try_from(offset).unwrap()..];
+            let count = rest.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            Some(count)
+        });
+        for line in text.split(|byte| *byte == b'\n') {
+            decoder.decode(line, 0, read_at);
         }
     }
 
@@ -150,7 +184,7 @@ proptest! {
             let value = match value {
                 Value::Text(raw) => Json::from(unescaped(raw)).to_string(),
                 Value::Bare(raw) => String::from_utf8_lossy(raw).into_owned(),
-                Value::Nested => "nested".to_owned(),
+                Value::Nested(_) => "nested".to_owned(),
             };
             read.push((unescaped(key), value));
         }

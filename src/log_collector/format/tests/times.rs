@@ -108,7 +108,7 @@ fn syslog() {
 #[test]
 fn klog() {
     check("I1122 13:04:05.123456       1 main.go:1] x", "2026-11-22T12:04:05.123456Z");
-    check("F0102 03:04:05.000001 1 main.go:1] x", "2027-01-02T02:04:05.000001Z");
+    check("F0102 03:04:05.000001 1 main.go:1] x", "2026-01-02T02:04:05.000001Z");
     check("X1122 13:04:05.123456 1 main.go:1] x", "READ");
     check("I11222 13:04:05.123456 1 main.go:1] x", "READ");
 }
@@ -199,7 +199,10 @@ fn only_top_level_members_of_json_count() {
 fn logfmt_lines() {
     check("ts=2026-11-22T13:04:05.5Z caller=main.go:1", "2026-11-22T13:04:05.5Z");
     check(r#"time="2026-11-22T13:04:05+01:00" level=info"#, "2026-11-22T12:04:05Z");
-    check("title=2026-11-22T13:04:05Z", "READ");
+    check("level=info app=x ts=1795352645", "2026-11-22T13:04:05Z");
+    check(r#"level=info msg="a \"ts=1 2\"" ts=1795352645"#, "2026-11-22T13:04:05Z");
+    check("a=1 b=2 c=3 d=4 e=5 f=6 g=7 h=8 ts=1795352645", "READ");
+    check("title=1795352645", "READ");
 }
 
 #[test]
@@ -216,14 +219,12 @@ fn impossible_times_are_text() {
         "0001-01-01T00:00:00Z",
         "2262-01-01T00:00:00Z",
         "2026-11/22 13:04:05",
-        "2026-11-22_13:04:05",
         "2026-11-22",
         "Nov 32 13:04:05",
         "Feb 30 13:04:05",
         "Now 22 13:04:05",
         "I1322 13:04:05.123456",
         "[22/Nov/1926:13:04:05 +0000]",
-        "[22/11/2026:13:04:05 +0000]",
         "",
         "\0\u{fffd}",
         "no time at all",
@@ -238,16 +239,139 @@ fn a_leap_second_is_the_first_of_the_next_minute() {
 }
 
 #[test]
-fn a_time_without_a_year_is_in_the_year_nearest_to_now() {
+fn a_year_that_is_missing_is_the_latest_that_is_past() {
     let new_year = at("2027-01-01T00:00:05Z");
     check_read_at(new_year, TimeZone::UTC, "Dec 31 23:59:59 x", "2026-12-31T23:59:59Z");
     let new_years_eve = at("2026-12-31T23:59:58Z");
     check_read_at(new_years_eve, berlin(), "Jan  1 00:59:59 x", "2026-12-31T23:59:59Z");
     check_read_at(at("2028-03-01T00:00:00Z"), TimeZone::UTC, "Feb 29 12:00:00 x", "2028-02-29T12:00:00Z");
     check_read_at(at("2026-01-01T00:00:00Z"), TimeZone::UTC, "I0229 12:00:00 x", "2024-02-29T12:00:00Z");
-    check_read_at(at("2101-01-01T00:00:00Z"), TimeZone::UTC, "Feb 29 12:00:00 x", "2104-02-29T12:00:00Z");
+    check_read_at(at("2101-01-01T00:00:00Z"), TimeZone::UTC, "Feb 29 12:00:00 x", "2096-02-29T12:00:00Z");
+    check_read_at(READ_AT, TimeZone::UTC, "Dec 24 12:00:00 x", "2025-12-24T12:00:00Z");
+    check_read_at(READ_AT, TimeZone::UTC, "Nov 23 12:00:00 x", "2026-11-23T12:00:00Z");
+    check_read_at(READ_AT, TimeZone::UTC, "Nov 23 14:00:00 x", "2025-11-23T14:00:00Z");
     check_read_at(Timestamp::MIN, TimeZone::UTC, "Nov 22 13:04:05 x", &show(Timestamp::MIN));
     check_read_at(Timestamp::MAX, TimeZone::UTC, "Nov 22 13:04:05 x", "2261-11-22T13:04:05Z");
+}
+
+#[test]
+fn a_year_that_is_missing_is_none_after_the_files_modification() {
+    check_old_file("2024-06-15T00:00:00Z", &["Jun 14 12:00:00 x"], &["2024-06-14T12:00:00Z"]);
+    check_old_file("2024-06-15T00:00:00Z", &["Jun 17 12:00:00 x"], &["2023-06-17T12:00:00Z"]);
+    let lines = ["Nov 30 12:00:00 x", "Dec 31 12:00:00 x", "Jan  1 12:00:00 x"];
+    let expected = ["2023-11-30T12:00:00Z", "2023-12-31T12:00:00Z", "2024-01-01T12:00:00Z"];
+    check_old_file("2024-01-02T00:00:00Z", &lines, &expected);
+    // A line that lies somewhat before the one above it is not of the next year.
+    let lines = ["Nov 20 12:00:00 x", "Nov  2 12:00:00 x", "Nov 20 12:00:00 x"];
+    let expected = ["2024-11-20T12:00:00Z", "2024-11-02T12:00:00Z", "2024-11-20T12:00:00Z"];
+    check_old_file("2024-11-30T00:00:00Z", &lines, &expected);
+}
+
+#[test]
+fn december_after_november_stays_whatever_the_modification_time_was_set_to() {
+    let mut decoder = Decoder::new(TimeZone::UTC);
+    decoder.set_modified(at("2025-11-30T00:00:00Z"));
+    let times = ["Nov 30 12:00:00 x", "Dec  2 12:00:00 x", "Jan  2 12:00:00 x"]
+        .map(|line| show(decoder.decode(line.as_bytes(), 0, READ_AT).expect("an entry").timestamp));
+    assert_eq!(times, ["2025-11-30T12:00:00Z", "2025-12-02T12:00:00Z", "2026-01-02T12:00:00Z"]);
+}
+
+#[test]
+fn years_of_an_old_file_are_found_from_its_end() {
+    let lines =
+        ["May  1 00:00:00 a", "Nov  1 00:00:00 b", "Mar  1 00:00:00 c", "Nov  2 00:00:00 d", "Jan  3 00:00:00 e"];
+    let expected =
+        ["2022-05-01", "2022-11-01", "2023-03-01", "2023-11-02", "2024-01-03"].map(|day| format!("{day}T00:00:00Z"));
+    check_old_file("2024-01-04T00:00:00Z", &lines, &expected.each_ref().map(String::as_str));
+
+    // More than is looked at: a line a day for nine years, from one that has a time of its own in between.
+    let mut day = date(2015, 3, 1);
+    let (mut lines, mut expected) = (Vec::new(), Vec::new());
+    while day < date(2024, 2, 20) {
+        lines.push(format!("{} host x[1]: {}", day.strftime("%b %e 10:00:00"), "y".repeat(200)));
+        expected.push(format!("{day}T10:00:00Z"));
+        if day.day() == 7 {
+            lines.push("  of the line above".to_owned());
+            expected.push(format!("{day}T10:00:00Z"));
+        }
+        day = day.tomorrow().unwrap();
+    }
+    let (lines, expected): (Vec<&str>, Vec<&str>) =
+        lines.iter().map(String::as_str).zip(expected.iter().map(String::as_str)).unzip();
+    check_old_file("2024-02-20T00:00:00Z", &lines, &expected);
+}
+
+#[test]
+fn a_date_that_is_missing_is_none_after_the_files_modification() {
+    check_old_file("2024-06-15T12:00:00Z", &["11:59:59.5 x"], &["2024-06-15T11:59:59.5Z"]);
+    check_old_file("2024-06-15T12:00:00Z", &["12:00:30 x"], &["2024-06-15T12:00:30Z"]);
+    check_old_file("2024-06-15T12:00:00Z", &["12:30:00 x"], &["2024-06-14T12:30:00Z"]);
+    let lines = ["22:00:00 a", "02:00:00 b", "23:00:00 c", "01:00:00 d"];
+    let expected = ["2024-06-13T22:00:00Z", "2024-06-14T02:00:00Z", "2024-06-14T23:00:00Z", "2024-06-15T01:00:00Z"];
+    check_old_file("2024-06-15T02:00:00Z", &lines, &expected);
+    check("[11:22:33] x", "2026-11-22T10:22:33Z");
+    check("14:45:00 x", "2026-11-21T13:45:00Z");
+    check_file(
+        &[("2026-11-22 13:04:05 x", READ_AT), ("12:00:00 is when it began", READ_AT)],
+        &["2026-11-22T13:04:05Z", "2026-11-22T13:04:05Z"],
+    );
+}
+
+/// Times of the lines of a file in UTC that was modified at `modified` and is read for the first time.
+#[track_caller]
+fn check_old_file(modified: &str, lines: &[&str], expected: &[&str]) {
+    let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+    let mut decoder = Decoder::new(TimeZone::UTC);
+    decoder.set_modified(at(modified));
+    let start = &text.as_bytes()[..text.len().min(64 << 10)];
+    decoder.look_ahead(start, text.len() as u64, READ_AT, |buffer, offset| {
+        let rest = &text.as_bytes()[usize::try_from(offset).unwrap()..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Some(count)
+    });
+    let mut offset = 0;
+    let times = lines.iter().map(|line| {
+        let entry = decoder.decode(line.as_bytes(), offset, READ_AT).expect("an entry");
+        offset += line.len() as u64 + 1;
+        show(entry.timestamp)
+    });
+    assert_eq!(times.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn times_of_extended_logs_of_w3c_are_utc() {
+    let line = "2026-11-22 13:04:05 W3SVC1 GET /";
+    for header in ["#Software: Microsoft Internet Information Services 10.0", "#Fields: date time s-ip cs-method"] {
+        let mut decoder = Decoder::new(berlin());
+        decoder.decode(header.as_bytes(), 0, READ_AT);
+        assert_eq!(show(decoder.decode(line.as_bytes(), 60, READ_AT).unwrap().timestamp), "2026-11-22T13:04:05Z");
+        let mut decoder = Decoder::new(berlin());
+        decoder.read_header(format!("#Version: 1.0\n{header}\n").as_bytes());
+        assert_eq!(show(decoder.decode(line.as_bytes(), 60, READ_AT).unwrap().timestamp), "2026-11-22T13:04:05Z");
+    }
+    check_file(&[("#Fields: none", READ_AT), (line, READ_AT)], &["READ", "2026-11-22T13:04:05Z"]);
+}
+
+#[test]
+fn a_time_inside_of_a_line_has_to_be_likely() {
+    check("the certificate of x is good until 2027-05-01 00:00:00 UTC", "READ");
+    check("the backup of 1989-11-09 00:00:00 UTC is gone", "READ");
+    check("/backup/2026-11-22 13:04:05 is there", "READ");
+    check("id-2026-11-22T13:04:05Z", "READ");
+    check("the server says it is Nov 22 13:04:05", "READ");
+    check("took 00:01:02", "READ");
+    check("web 000001 [22/Nov/2036:13:04:05 +0000] of a server whose clock is right", "2036-11-22T13:04:05Z");
+    let far = format!("{} 2026-11-22 13:04:05", "x".repeat(200));
+    check(&far, "READ");
+    check_file(
+        &[("2026-11-22 13:04:05 retried", READ_AT), ("the job of 2026-11-02 00:00:00 is late", READ_AT)],
+        &["2026-11-22T13:04:05Z", "2026-11-22T13:04:05Z"],
+    );
+    check_file(
+        &[("2026-11-22 13:04:05 retried", READ_AT), ("  from 2026-11-22 12:00:00 on", READ_AT)],
+        &["2026-11-22T13:04:05Z", "2026-11-22T13:04:05Z"],
+    );
 }
 
 #[test]
@@ -287,11 +411,11 @@ fn a_line_read_much_later_is_no_continuation() {
 }
 
 #[test]
-fn the_format_that_matched_last_is_tried_first() {
+fn the_first_time_of_a_line_counts_wherever_the_last_one_stood() {
     let both = "2026-11-22 13:04:05 [22/Nov/2026:13:00:00 +0000] x";
     check_file(&[(both, READ_AT)], &["2026-11-22T13:04:05Z"]);
     let access = "10.0.0.1 - - [22/Nov/2026:12:00:00 +0000] x";
-    check_file(&[(access, READ_AT), (both, READ_AT)], &["2026-11-22T12:00:00Z", "2026-11-22T13:00:00Z"]);
+    check_file(&[(access, READ_AT), (both, READ_AT)], &["2026-11-22T12:00:00Z", "2026-11-22T13:04:05Z"]);
 }
 
 #[test]
@@ -319,7 +443,7 @@ fn check_changes(zone: &TimeZone, days: [jiff::civil::Date; 2]) {
             let local = day.at(0, 0, 0, 0) + jiff::Span::new().minutes(minute);
             let expected = zone.to_ambiguous_timestamp(local).compatible().unwrap().as_nanosecond();
             let moment = Moment::Local(midnight_ns + minute * 60 * SECOND_NS);
-            let actual = clock.timestamp(moment, READ_AT).unwrap();
+            let actual = clock.timestamp(moment, 0, READ_AT).unwrap();
             assert_eq!(i128::from(actual.as_ns()), expected, "{local}");
         }
     }

@@ -32,6 +32,14 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
             Just(&b"\\u12\xc3\xa4\xff"[..]),
             Just(&b"%+05.3d%[,] }"[..]),
             Just(&b"Jan 02 2006"[..]),
+            Just(&b"<165>"[..]),
+            Just(&b"I1130 11:22:33 "[..]),
+            Just(&b"[core:error] "[..]),
+            Just(&b"] \"GET / HTTP/1.1\" 500"[..]),
+            Just(&b" 11:22:33.1 * "[..]),
+            Just(&b"E/Tag( 7) "[..]),
+            Just(&b"local7.crit "[..]),
+            Just(&b"{\"t\":1,\"s\":\"W\",\"level\":"[..]),
         ],
         0..12,
     );
@@ -55,6 +63,12 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn any_line_has_a_level_that_has_a_name(line in line()) {
+        let levels = ["trace", "debug", "info", "warn", "error", "critical", "fatal", "unknown"];
+        prop_assert!(levels.contains(&crate::logql::stages::level_of_text(&line)));
     }
 
     /// Fewer needed labels make fewer labels and no other ones.
