@@ -122,6 +122,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
             root_path: root.display().to_string(),
             data_directory: data_directory.display().to_string(),
             instance: instance(&data_directory),
+            zone: zone_name(&TimeZone::system()),
             started,
         };
         let state = api::State::new(database.clone(), Arc::clone(&status), about);

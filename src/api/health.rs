@@ -52,6 +52,7 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         collector: &about.collector,
         root: &about.root_path,
         data_directory: &about.data_directory,
+        zone: &about.zone,
         problem: problem(request.state()),
         streams: statistics.streams,
         lines: statistics.lines,

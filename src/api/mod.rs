@@ -107,6 +107,8 @@ pub struct About {
     pub root_path: String,
     /// Where the database keeps its files.
     pub data_directory: String,
+    /// The zone of times that are written without one: a name such as `Europe/Berlin`, or an offset such as `UTC+01`.
+    pub zone: String,
     /// Tells this agent apart from others; the same after a restart.
     pub instance: String,
     /// When the agent was started.

@@ -48,6 +48,7 @@ fn state(entries: Vec<LogEntry>) -> State {
         root_path: "/var/log".to_owned(),
         data_directory: ".data".to_owned(),
         instance: "0123456789abcdef".to_owned(),
+        zone: "Etc/UTC".to_owned(),
         started: Instant::now(),
     };
     let database = Database::open(Arc::new(SimulatedStorage::default())).unwrap();

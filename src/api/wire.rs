@@ -41,6 +41,7 @@ pub(super) struct Status<'a> {
     pub(super) collector: &'a str,
     pub(super) root: &'a str,
     pub(super) data_directory: &'a str,
+    pub(super) zone: &'a str,
     /// Why nothing is being stored at the moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) problem: Option<String>,

@@ -49,6 +49,7 @@ impl Server {
             root_path: "/var/log".to_owned(),
             data_directory: ".data".to_owned(),
             instance: "0123456789abcdef".to_owned(),
+            zone: "Etc/UTC".to_owned(),
             started: Instant::now(),
         };
         let state = State::new(database, Arc::default(), about).with_limits(limits);

@@ -48,14 +48,15 @@ export interface AgentStatus {
 /** How much of something is in use. */
 export interface Use {
   readonly running: number;
-  readonly limit: number;
+  readonly max: number;
 }
 
 export interface Retention {
-  readonly size_bytes?: number | null;
-  readonly age_seconds?: number | null;
-  /** What drove the last part out, and when. */
-  readonly dropped?: { readonly reason: string; readonly at: string } | null;
+  /** `null` for no limit. */
+  readonly bytes_max: number | null;
+  readonly age_seconds_max: number | null;
+  /** What drove the last segment out, and when. */
+  readonly last_dropped: { readonly reason: string; readonly time: string } | null;
 }
 
 export interface Gap {

@@ -74,14 +74,14 @@ function Balance({ now }: { now: AgentStatus }) {
 
 function Kept({ now }: { now: AgentStatus }) {
   const zone = zoneName(preferences.value.zone);
-  const { size_bytes: size, age_seconds: age, dropped } = now.retention ?? {};
+  const { bytes_max: size, age_seconds_max: age, last_dropped: dropped } = now.retention ?? {};
   return <Card title="Kept">
     <Item name="on disk">{formatBytes(now.disk_bytes)}{now.disk_bytes > 0 && now.bytes > now.disk_bytes && <span class="muted"> of {formatBytes(now.bytes)}</span>}</Item>
     <Item name="lines">{formatCount(now.lines)}</Item>
     <Item name="streams">{formatCount(now.streams)}</Item>
     <Item name="oldest">{now.oldest === null ? '–' : formatMinute(toNs(now.oldest), zone)}</Item>
     {(size != null || age != null) && <Item name="limit">{[size != null ? formatBytes(size) : '', age != null ? formatDuration(BigInt(age) * SECOND) : ''].filter(Boolean).join(', ')}</Item>}
-    {dropped != null && <Item name="dropped" isQuiet>by {dropped.reason}, {formatMinute(toNs(dropped.at), zone)}</Item>}
+    {dropped != null && <Item name="dropped" isQuiet>by {dropped.reason}, {formatMinute(toNs(dropped.time), zone)}</Item>}
     {now.quarantined_bytes > 0 && <Item name="damaged, set aside">{formatBytes(now.quarantined_bytes)}</Item>}
   </Card>;
 }
@@ -101,7 +101,7 @@ function Now({ now }: { now: AgentStatus }) {
 }
 
 function useText(use: Use | undefined): string {
-  return use === undefined ? '–' : `${use.running} of ${use.limit}`;
+  return use === undefined ? '–' : `${use.running} of ${use.max}`;
 }
 
 function Clients({ now }: { now: AgentStatus }) {

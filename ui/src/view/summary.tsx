@@ -47,7 +47,7 @@ export function Summary() {
   const zone = zoneName(preferences.value.zone);
   const oldest = answer?.oldest ?? (now?.oldest != null ? toNs(now.oldest) : null);
   const node = answer?.streams.find(({ labels }) => labels.has('node'))?.labels.get('node');
-  const limit = now?.retention?.size_bytes;
+  const limit = now?.retention?.bytes_max;
   const range = describeRange(from, to, zone, BigInt(Date.now()) * 1_000_000n);
   return <div class="summary">
     <span><b>{answer === null ? '…' : formatCount(answer.streams.length)}</b> {answer?.streams.length === 1 ? 'stream' : 'streams'}</span>

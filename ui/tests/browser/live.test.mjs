@@ -115,7 +115,7 @@ test('a hidden tab closes its socket and goes on where it was', async () => {
       }, isHidden);
       await hide(true);
       await page.clock.fastForward(61_000);
-      await until('no tail is left', async () => (await agent.json('/status?sources=0')).tails === 0);
+      await until('no tail is left', async () => (await agent.json('/status?sources=0')).tails.running === 0);
       agent.append('app.log', numbered(500, 100));
       await agent.hasLines(600);
       await hide(false);
