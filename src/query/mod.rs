@@ -63,8 +63,9 @@ impl Error {
     /// Why the query may not go on, if that is it.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Query(logql::Error::Refused(refusal)) => Some(*refusal),
-            Self::Database(log_database::Error::Refused(refusal)) => Some(*refusal),
+            Self::Query(logql::Error::Refused(refusal)) | Self::Database(log_database::Error::Refused(refusal)) => {
+                Some(*refusal)
+            }
             _ => None,
         }
     }

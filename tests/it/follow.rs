@@ -281,7 +281,7 @@ fn stored_ids(server: &Server) -> Vec<String> {
         let mut end = Value::Null;
         for record in text.lines().map(|line| serde_json::from_str::<Value>(line).expect("records are JSON")) {
             if let Some(said) = record.get("stream") {
-                stream = said["id"].as_str().expect("ids are text").to_owned();
+                said["id"].as_str().expect("ids are text").clone_into(&mut stream);
             } else if let Some([_, time, n, check, ..]) = record.as_array().map(Vec::as_slice) {
                 ids.push(format!("{stream}.{}.{n}.{}", time.as_str().expect("text"), check.as_str().expect("text")));
             } else if let Some(found) = record.get("end") {

@@ -1,11 +1,8 @@
 //! The page: its files, their headers, and how a browser finds it.
 
-use std::io::Read as _;
-
-use flate2::read::GzDecoder;
 use monitoring_rs::api::Settings;
 
-use crate::support::{Answer, Server, database};
+use crate::support::{Answer, Server, database, decompressed};
 
 /// The files by their paths, as they are in the repository.
 const FILES: [(&str, &[u8], &str); 4] = [
@@ -39,9 +36,7 @@ fn the_files_are_served_as_they_are() {
         assert!(answer.body == bytes, "{path}");
         let compressed = get(&server, path, "Accept-Encoding: gzip\r\n");
         assert_eq!(header(&compressed, "content-encoding"), "gzip", "{path}");
-        let mut decompressed = Vec::new();
-        GzDecoder::new(compressed.body.as_slice()).read_to_end(&mut decompressed).expect("it is gzip");
-        assert!(decompressed == bytes, "{path}");
+        assert!(decompressed(&compressed.body) == bytes, "{path}");
         assert_eq!(header(&answer, "vary"), "accept-encoding", "{path}");
     }
     for path in ["/ui/logs", "/ui/status"] {

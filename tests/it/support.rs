@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_std::channel::{self, Sender};
 use async_std::task::block_on;
+use flate2::write::GzDecoder;
 use monitoring_rs::api::{self, About, QueryLimits, Settings, State};
 use monitoring_rs::log_database::Database;
 use monitoring_rs::log_database::storage::SimulatedStorage;
@@ -121,6 +122,13 @@ pub(crate) fn encoded(target: &str) -> String {
     target.chars().map(escape).collect()
 }
 
+/// What gzip has made `bytes` of, as far as these are there.
+pub(crate) fn decompressed(bytes: &[u8]) -> Vec<u8> {
+    let mut decoder = GzDecoder::new(Vec::new());
+    decoder.write_all(bytes).and_then(|()| decoder.flush()).expect("it is gzip");
+    std::mem::take(decoder.get_mut())
+}
+
 /// What the server at `address` answers to one request on a connection of its own.
 pub(crate) fn get(address: SocketAddr, target: &str) -> Answer {
     let mut client = Client::connect(address);
@@ -156,7 +164,11 @@ impl Client {
                 length.split('\r').next().and_then(|length| length.parse().ok()).expect("a length is a number");
             answer.body = self.read_exact(length)?;
         } else if answer.head.contains("transfer-encoding: chunked") {
-            while let Some(chunk) = self.try_read_chunk()? {
+            loop {
+                let chunk = self.read_chunk()?;
+                if chunk.is_empty() {
+                    break;
+                }
                 answer.body.extend(chunk);
             }
         } else {
@@ -165,16 +177,12 @@ impl Client {
         Some(answer)
     }
 
-    /// Reads the next chunk of a body; `None` after the last.
+    /// Reads the next chunk of a body, which is empty after the last; `None` where the server closes before its end.
     pub(crate) fn read_chunk(&mut self) -> Option<Vec<u8>> {
-        self.try_read_chunk().expect("the body goes on")
-    }
-
-    fn try_read_chunk(&mut self) -> Option<Option<Vec<u8>>> {
         let length = usize::from_str_radix(self.read_line()?.trim_end(), 16).expect("a chunk has its length");
         let chunk = self.read_exact(length)?;
         self.read_line()?;
-        Some((0 < length).then_some(chunk))
+        Some(chunk)
     }
 
     /// Reads an answer up to the empty line.

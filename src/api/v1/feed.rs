@@ -153,7 +153,7 @@ impl Feed {
         let (missed_count, carried) = std::mem::take(&mut self.carried);
         self.missed_count += missed_count;
         let sorted_count = self.held.len();
-        carried.into_iter().for_each(|line| self.held.push_back(line));
+        self.held.extend(carried);
         self.is_more = true;
         while self.held_bytes < FRAME_BYTES_MAX {
             let mut held = None;

@@ -41,7 +41,7 @@ pub(super) async fn get(mut request: Request<State>) -> tide::Result {
     let state = request.state().clone();
     let work = move |budget| {
         let source = Source::new(state.database.snapshot(), budget);
-        answer(ask, &arguments, &source, &state)
+        answer(&ask, &arguments, &source, &state)
     };
     Ok(request.state().queries.run(None, work).await?)
 }
@@ -79,39 +79,52 @@ impl Ask {
     }
 }
 
+/// What is to be sent: the lines that are found forwards or backwards as they are sent, and those that are held for that.
+struct Search {
+    expr: LogExpr,
+    lines: Lines,
+    /// Found backwards and sent before the others, the last of the last first.
+    backwards: Vec<Lines>,
+    /// Where the line is whose neighbours in storage are sent instead.
+    stored: Option<(Place, Around)>,
+}
+
 /// The answer. Blocks.
-fn answer(ask: Ask, arguments: &Arguments, source: &Source, state: &State) -> Result<Response, Error> {
-    let expr = arguments.query()?;
-    let mut stored_around = None;
-    let (lines, held, expr) = match ask.around {
-        Some(around) => match query::locate(around.id, source)? {
-            Located::At(place) => {
-                stored_around = Some(place.clone()).filter(|place| expr.is_none() && is_file(place, source));
-                let counts = if stored_around.is_some() { None } else { Some(around) };
-                lines_around(&ask, counts, place, expr, arguments, source)?
-            }
-            Located::Gone(_) | Located::Unknown => return gone(around.id, source),
-        },
-        None => {
-            let (range, bounds) = bounds(&ask, source)?;
-            let options = LineOptions { range, bounds, direction: ask.direction, limit: ask.limit, stream: None };
-            let expr = expr.unwrap_or_else(everything);
-            (Lines::new(&expr, &options, &arguments.clock(), source)?, Vec::new(), expr)
-        }
+fn answer(ask: &Ask, arguments: &Arguments, source: &Source, state: &State) -> Result<Response, Error> {
+    let Some(Search { expr, lines, backwards, stored }) = search(ask, arguments, source)? else {
+        return match ask.around {
+            Some(around) => gone(around.id, source),
+            None => Err(Error::not_found("there is no such line")),
+        };
     };
     let begin = Begin::new(text_of(&expr), ask.range, arguments.now, &state.about.version, &state.about.instance);
-    let mut answer = LineAnswer::new(&ask, lines, source, state);
+    let mut answer = LineAnswer::new(ask, lines, source, state);
     if ask.format == Format::Records {
         records::push(&mut answer.next, "begin", &begin);
     }
-    answer.hold(held)?;
-    if let Some(place) = stored_around {
-        let around = ask.around.expect("the place is that of a line that others stand around");
+    answer.hold(backwards)?;
+    if let Some((place, around)) = stored {
         answer.hold_as_stored(&place, around, &arguments.clock())?;
     }
     let mut response = body::streamed(answer)?;
-    set_headers(&mut response, &ask);
+    set_headers(&mut response, ask);
     Ok(response)
+}
+
+/// What a request asks for; `None` where the line is gone that others are asked for around.
+fn search(ask: &Ask, arguments: &Arguments, source: &Source) -> Result<Option<Search>, Error> {
+    let expr = arguments.query()?;
+    let Some(around) = ask.around else {
+        let (range, bounds) = bounds(ask, source)?;
+        let options = LineOptions { range, bounds, direction: ask.direction, limit: ask.limit, stream: None };
+        let expr = expr.unwrap_or_else(everything);
+        let lines = Lines::new(&expr, &options, &arguments.clock(), source)?;
+        return Ok(Some(Search { expr, lines, backwards: Vec::new(), stored: None }));
+    };
+    match query::locate(around.id, source)? {
+        Located::At(place) => search_around(ask, around, place, expr, arguments, source).map(Some),
+        Located::Gone(_) | Located::Unknown => Ok(None),
+    }
 }
 
 /// The text of a query. That of all lines names a label that all streams have, as LogQL wants some matcher.
@@ -159,25 +172,23 @@ fn next_after(time: Timestamp) -> Timestamp {
     Timestamp::from_ns(time.as_ns().saturating_add(1))
 }
 
-/// The lines after the one at `place`; itself and those before it, which are found backwards; and the query that they
-/// answer: where none is given, one for the line's stream, or for its container.
-fn lines_around(
+/// The lines around the one at `place`: of the query, or where none is given of the line's container by time, or of its
+/// file as they were stored.
+fn search_around(
     ask: &Ask,
-    around: Option<Around>,
+    around: Around,
     place: Place,
     expr: Option<LogExpr>,
     arguments: &Arguments,
     source: &Source,
-) -> Result<(Lines, Vec<Lines>, LogExpr), Error> {
+) -> Result<Search, Error> {
     let own = metadata::unmark(&place.stream).unwrap_or_else(|| place.stream.clone());
-    let container = selector(&own, &CONTAINER_LABELS);
-    let (expr, stream) = match (expr, container) {
-        (Some(expr), _) => (expr, None),
-        (None, Some(container)) => (container, None),
-        (None, None) => {
-            let names: Vec<&str> = own.iter().map(|(name, _)| name).collect();
-            (selector(&own, &names).unwrap_or_else(everything), Some(own.clone()))
-        }
+    let is_stored_order = expr.is_none() && is_file(&place, source);
+    let (expr, stream) = if let Some(expr) = expr.or_else(|| selector(&own, &CONTAINER_LABELS)) {
+        (expr, None)
+    } else {
+        let names: Vec<&str> = own.iter().map(|(name, _)| name).collect();
+        (selector(&own, &names).unwrap_or_else(everything), Some(own))
     };
     let lines = |bounds, direction, limit| {
         let options = LineOptions { range: ask.range, bounds, direction, limit: Some(limit), stream: stream.clone() };
@@ -185,24 +196,23 @@ fn lines_around(
     };
     let before = Bounds { from: None, before: Some(place.clone()) };
     let itself = Bounds { from: Some(place.clone()), before: Some(place.clone().next()) };
-    let after = Bounds { from: Some(place.next()), before: None };
-    let Some(around) = around else { return Ok((lines(after, Direction::Forward, 0)?, Vec::new(), expr)) };
-    let before = lines(before, Direction::Backward, around.before_count)?;
-    let itself = lines(itself, Direction::Backward, 1)?;
-    Ok((lines(after, Direction::Forward, around.after_count)?, vec![itself, before], expr))
+    let after = Bounds { from: Some(place.clone().next()), before: None };
+    if is_stored_order {
+        let lines = lines(after, Direction::Forward, 0)?;
+        return Ok(Search { expr, lines, backwards: Vec::new(), stored: Some((place, around)) });
+    }
+    let backwards =
+        vec![lines(itself, Direction::Backward, 1)?, lines(before, Direction::Backward, around.before_count)?];
+    let lines = lines(after, Direction::Forward, around.after_count)?;
+    Ok(Search { expr, lines, backwards, stored: None })
 }
 
 /// Whether what stands around a line is what was stored before and after it: all of its stream is in one order, and it is
 /// no container, which has other streams beside it.
 fn is_file(place: &Place, source: &Source) -> bool {
     let own = metadata::unmark(&place.stream);
-    let has_sibling = match &own {
-        Some(own) => source.snapshot.times_of(own).latest().is_some(),
-        None => {
-            let marked = metadata::mark(&place.stream).ok();
-            marked.is_some_and(|marked| source.snapshot.times_of(&marked).latest().is_some())
-        }
-    };
+    let sibling = own.clone().or_else(|| metadata::mark(&place.stream).ok());
+    let has_sibling = sibling.is_some_and(|sibling| source.snapshot.times_of(&sibling).latest().is_some());
     !has_sibling && selector(own.as_ref().unwrap_or(&place.stream), &CONTAINER_LABELS).is_none()
 }
 
@@ -340,7 +350,9 @@ impl LineAnswer {
             })?;
             match progress {
                 Progress::Line => {
-                    id.into_iter().for_each(|id| self.note(id));
+                    if let Some(id) = id {
+                        self.note(id);
+                    }
                     if line_count == 0 {
                         due = due.min(Instant::now() + LINGER);
                     }

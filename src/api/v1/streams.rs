@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::FixedState;
 use serde::Serialize;
+use tide::http::headers::HeaderValue;
 use tide::{Request, Response, StatusCode};
 
 use crate::api::error::Error;
@@ -95,7 +96,7 @@ pub(super) async fn get(mut request: Request<State>) -> tide::Result {
     let arguments = Arguments::of(&mut request).await?;
     let known: Option<String> = request
         .header("If-None-Match")
-        .map(|values| values.iter().map(|value| value.as_str()).collect::<Vec<_>>().join(","));
+        .map(|values| values.iter().map(HeaderValue::as_str).collect::<Vec<_>>().join(","));
     let state = request.state().clone();
     let work = move |budget| {
         let source = Source::new(state.database.snapshot(), budget);

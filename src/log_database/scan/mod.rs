@@ -138,7 +138,7 @@ impl OpenPart {
     /// `key` is the part's own; its time becomes that of the next line.
     fn new(key: Key, direction: Direction, lines: OpenLines, earlier: Vec<u32>) -> Self {
         let bytes = lines.cost_bytes() + size_of_val(earlier.as_slice());
-        let mut part = Self { key, bytes, lines, earlier };
+        let mut part = Self { key, lines, earlier, bytes };
         part.update_key(direction);
         part
     }
