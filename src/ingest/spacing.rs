@@ -161,7 +161,9 @@ mod tests {
 
     fn batch(path: &str, times: &[i64]) -> Batch {
         let mut lines = Lines::default();
-        times.iter().for_each(|ns| lines.push(Timestamp::from_ns(*ns), b"x"));
+        for ns in times {
+            lines.push(Timestamp::from_ns(*ns), b"x");
+        }
         let labels = Labels::new([("path", path)]).unwrap();
         Batch { checkpoint: None, streams: vec![StreamLines { labels, lines }] }
     }
@@ -219,7 +221,7 @@ mod tests {
         let mut spacing = Spacing::new(&database);
         assert_eq!(spaced(&mut spacing, &database, "a", &[20, 20]), [20, 21]);
         // More lines than a page has share a second.
-        spaced(&mut spacing, &database, "a", &[100; 5000]);
+        spaced(&mut spacing, &database, "a", &vec![100; 5000]);
         let mut spacing = Spacing::new(&database);
         assert_eq!(spaced(&mut spacing, &database, "a", &[100, 100]), [5100, 5101]);
     }
@@ -227,7 +229,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_two_lines_share_a_time(
-            batches in vec(vec(0..SPANS as i64, 1..20), 1..10),
+            batches in vec(vec(0..i64::try_from(SPANS).unwrap(), 1..20), 1..10),
             unit in prop_oneof![Just(1), Just(1_000_000_000)],
             restart in 0..10_usize,
         ) {

@@ -74,8 +74,9 @@ pub(super) fn before(text: &[u8]) -> Option<(Date, usize)> {
 /// `text` without what stands between a date and a time of day; `None` where it ends with something else.
 fn without_gap(text: &[u8]) -> Option<&[u8]> {
     match text {
-        [rest @ .., b',' | b' ' | b':', b' ' | b':'] => Some(rest),
-        [rest @ .., b' ' | b'T' | b't' | b'_' | b':' | b'-'] => Some(rest),
+        [rest @ .., b',' | b' ' | b':', b' ' | b':'] | [rest @ .., b' ' | b'T' | b't' | b'_' | b':' | b'-'] => {
+            Some(rest)
+        }
         _ => None,
     }
 }
@@ -105,10 +106,8 @@ fn severity_start(rest: &[u8]) -> usize {
 
 fn three_parts(parts: [Part; 3], separators: [u8; 2]) -> Option<Date> {
     let (year, month, day) = match parts {
-        [Number { value: year, digit_count: 4 }, Month(month), Number { value: day, digit_count: 1 | 2 }] => {
-            (year, month, day)
-        }
-        [Number { value: day, digit_count: 1 | 2 }, Month(month), Number { value: year, digit_count: 4 }]
+        [Number { value: year, digit_count: 4 }, Month(month), Number { value: day, digit_count: 1 | 2 }]
+        | [Number { value: day, digit_count: 1 | 2 }, Month(month), Number { value: year, digit_count: 4 }]
         | [Month(month), Number { value: day, digit_count: 1 | 2 }, Number { value: year, digit_count: 4 }] => {
             (year, month, day)
         }

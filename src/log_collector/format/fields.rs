@@ -75,7 +75,7 @@ fn of_text(text: &[u8], recent: Recent) -> Option<Moment> {
     }
 }
 
-/// The time of an object that stands for one: `{"$date":…}` of MongoDB, seconds and nanoseconds of log4j and protobuf.
+/// The time of an object that stands for one: `$date` of `MongoDB`, seconds and nanoseconds of log4j and protobuf.
 fn of_object(object: &[u8], recent: Recent) -> Option<Moment> {
     /// More members than this has none of them.
     const MEMBERS_MAX: usize = 4;

@@ -258,10 +258,12 @@ fn begins_word(before: &[u8]) -> bool {
 
 /// Tells if a line that has `before` in front of its time begins with it: marks, levels and numbers are no words.
 fn is_header(before: &[u8]) -> bool {
-    before.len() <= HEADER_BYTES_MAX
-        && !matches!(before, [b' ' | b'\t', ..])
-        && !(before.first() == Some(&b'<') && after_priority(before) != Some(before.len()))
-        && !before.iter().any(u8::is_ascii_lowercase)
+    let is_mark = match before {
+        [b' ' | b'\t', ..] => false,
+        [b'<', ..] => after_priority(before) == Some(before.len()),
+        _ => true,
+    };
+    is_mark && before.len() <= HEADER_BYTES_MAX && !before.iter().any(u8::is_ascii_lowercase)
 }
 
 /// The time of a record of Linux' audit: `type=SYSCALL msg=audit(1795352645.123:456): …`.
