@@ -277,7 +277,7 @@ fn end_of_slow_answer(write_bytes_per_second_min: u64) -> Vec<u8> {
     let server = server_with_long_answer(Settings { write_timeout, write_bytes_per_second_min, ..Settings::default() });
     let mut client = server.connect();
     client.send(LONG_REQUEST.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
-    let answer = client.read_slowly(64 << 10, Duration::from_millis(10));
+    let answer = client.read_slowly(64 << 10, Duration::from_millis(20));
     answer[answer.len().saturating_sub(5)..].to_vec()
 }
 

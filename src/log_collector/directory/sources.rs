@@ -23,6 +23,7 @@ use crate::status::{SkipReason, SourceHandle, SourceState, SourceStatus};
 const COMPRESSED_MAX: usize = 8;
 
 /// A source and what the collector knows of it.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent: any of them may hold with any other")]
 pub(super) struct Tracked<Descriptor> {
     pub(super) source: Source,
     /// The names that lead to it now, as canonical paths under the root, in the order they were found.

@@ -61,7 +61,7 @@ impl Encoding {
         }
         let units = line.chunks_exact(2).map(|pair| match self {
             Self::Utf16Le => u16::from_le_bytes([pair[0], pair[1]]),
-            _ => u16::from_be_bytes([pair[0], pair[1]]),
+            _ => u16::from_le_bytes([pair[1], pair[0]]),
         });
         let units = units.skip(usize::from(is_first));
         let text: String = char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
