@@ -53,7 +53,7 @@ const press = async (page, key) => {
 
 /** `[name, address, what a person does there]`; each leaves the page at rest. */
 export const STATES = [
-  ['overview', '/ui/', (page) => ready(page)],
+  ['overview', '/ui/', (page) => page.getByRole('checkbox').first().waitFor()],
   ['logs', '/ui/logs', (page) => ready(page)],
   ['logs-json', '/ui/logs?q=' + encodeURIComponent('{service_name="api"}'), (page) => ready(page)],
   ['logs-logfmt', '/ui/logs?q=' + encodeURIComponent('{service_name="ledger"}'), (page) => ready(page)],
