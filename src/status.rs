@@ -59,11 +59,13 @@ pub enum SkipReason {
     Damaged,
     /// Nobody wrote them: the file has a hole.
     Hole,
+    /// The file turned out not to be text.
+    Binary,
 }
 
 impl SkipReason {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::LineTooLong,
         Self::StartFromEnd,
         Self::Truncated,
@@ -71,6 +73,7 @@ impl SkipReason {
         Self::OverBudget,
         Self::Damaged,
         Self::Hole,
+        Self::Binary,
     ];
 
     /// The reason's name in metrics and in `/status`.
@@ -83,6 +86,7 @@ impl SkipReason {
             Self::OverBudget => "over_budget",
             Self::Damaged => "damaged",
             Self::Hole => "hole",
+            Self::Binary => "binary",
         }
     }
 }
@@ -194,6 +198,8 @@ pub struct SourceStatus {
     pub last_read_ns: Gauge,
     /// Its state, and for an unreadable source what the operating system said.
     state: Mutex<(SourceState, Option<String>)>,
+    /// How its text is encoded, where that is not UTF-8.
+    encoding: Mutex<Option<&'static str>>,
     /// Whether changes are looked for by polling, because the watcher could take no more.
     pub polled: AtomicBool,
 }
@@ -208,6 +214,7 @@ impl SourceStatus {
             unended_bytes: Gauge::default(),
             last_read_ns: Gauge::default(),
             state: Mutex::new((SourceState::Active, None)),
+            encoding: Mutex::default(),
             polled: AtomicBool::new(false),
         }
     }
@@ -220,6 +227,16 @@ impl SourceStatus {
     /// The state, and what went wrong where it is unreadable.
     pub fn state(&self) -> (SourceState, Option<String>) {
         lock(&self.state).clone()
+    }
+
+    /// The name of the text's encoding; `None` for UTF-8 and whatever else is taken as it is.
+    pub fn encoding(&self) -> Option<&'static str> {
+        *lock(&self.encoding)
+    }
+
+    /// Changes the name of the text's encoding.
+    pub fn set_encoding(&self, encoding: Option<&'static str>) {
+        *lock(&self.encoding) = encoding;
     }
 
     /// Changes the state; `problem` says what went wrong.

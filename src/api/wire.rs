@@ -94,6 +94,9 @@ pub(super) struct Source {
     last_read: Option<String>,
     /// Whether it is looked at by polling because the watcher could take no more.
     polled: bool,
+    /// Where that is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
 }
@@ -110,6 +113,7 @@ impl From<&SourceStatus> for Source {
             lag_bytes: source.lag_bytes(),
             last_read: (last_read_ns != 0).then(|| rfc3339(Timestamp::from_ns(last_read_ns))),
             polled: source.polled.load(Ordering::Relaxed),
+            encoding: source.encoding(),
             problem,
         }
     }

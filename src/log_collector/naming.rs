@@ -1,5 +1,6 @@
 //! Which streams the entries of a file go to.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::log_collector::format::Channel;
@@ -24,10 +25,20 @@ impl Naming for ByPath {
     }
 
     fn labels(&self, path: &Path, channel: Channel) -> Labels {
-        let path = bounded(&path.to_string_lossy());
+        let path = bounded(&text_of(path));
         Labels::new([("path", path.as_str()), ("stream", stream_value(channel))])
             .expect("two valid names and bounded values")
     }
+}
+
+/// A path as text: each byte that is not UTF-8 as `\xE9`, so that two paths are two texts.
+pub(super) fn text_of(path: &Path) -> String {
+    let mut text = String::with_capacity(path.as_os_str().len());
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")));
+    }
+    text
 }
 
 /// The value of label `stream` for what was written to `channel`; empty, and so absent, where there is none.
@@ -42,4 +53,22 @@ pub(super) fn stream_value(channel: Channel) -> &'static str {
 /// `value`, cut to what a label's value may hold.
 pub(super) fn bounded(value: &str) -> String {
     value[..value.floor_char_boundary(LABEL_VALUE_BYTES_MAX)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_bytes_that_are_not_utf_8_are_two_streams() {
+        let path_of = |name: &[u8]| {
+            let labels = ByPath.labels(Path::new(OsStr::from_bytes(name)), Channel::None);
+            labels.get("path").unwrap().to_owned()
+        };
+        assert_eq!(path_of(b"/logs/caf\xe9.log"), r"/logs/caf\xE9.log");
+        assert_eq!(path_of(b"/logs/caf\xe8.log"), r"/logs/caf\xE8.log");
+        assert_eq!(path_of("/logs/caf\u{e9}.log".as_bytes()), "/logs/caf\u{e9}.log");
+    }
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::memchr_iter;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
@@ -30,12 +30,14 @@ use crate::status::{Gap, SkipReason, SourceStatus, Status};
 
 mod content;
 mod copy;
+mod encoding;
 mod head;
 mod hole;
 
 pub(super) use content::Content;
 pub(super) use copy::Former;
 
+use encoding::Encoding;
 use head::Head;
 
 /// Bytes read in one go. Large enough that system calls and batches cost little per line, small enough that many files
@@ -65,6 +67,9 @@ const BINARY_MAGIC: [&[u8]; 8] = [
 const NUL_SHARE_OF_BINARY: usize = 4;
 /// The end of a stream that has none yet.
 const ENDLESS: u64 = u64::MAX;
+/// A file that is written anew with the very same bytes is noticed up to this size, by the time of the writing. That of a
+/// larger one is not: some network file systems set it once more after a line was appended and read.
+const REWRITTEN_BYTES_MAX: u64 = 64 << 10;
 /// Typical bytes per line, to size the columns of a batch.
 const LINE_BYTES_TYPICAL: usize = 96;
 
@@ -88,6 +93,8 @@ pub(super) struct Outcome {
     pub(super) collected: Option<Collected>,
     /// Whether there is more to read now.
     pub(super) more: bool,
+    /// Whether nothing but a hole comes next, which may be filled without the watcher noticing: through a mapping.
+    pub(super) is_preallocated: bool,
     /// Where it stood, if its file turned out to be truncated or rewritten.
     pub(super) former: Option<Former>,
 }
@@ -110,6 +117,7 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) state: Arc<SourceStatus>,
     content: Content,
+    encoding: Encoding,
     decoder: Decoder,
     zone: TimeZone,
     /// Joins lines that belong together, where that is asked for.
@@ -126,6 +134,10 @@ pub(super) struct Source {
     seen: u64,
     /// When it had been written to, as far as was looked.
     pub(super) modified_ns: i64,
+    /// When it had been written to when it was read to its end.
+    end_modified_ns: Option<i64>,
+    /// Whether the watcher saw it written to since then.
+    was_written: bool,
     /// What was read up to here at some time, in lines or as skipped.
     accounted: u64,
     /// Bytes of lines that go with the next batch.
@@ -215,6 +227,7 @@ impl Source {
             path,
             state,
             content,
+            encoding: Encoding::default(),
             decoder: Decoder::new(zone.clone()),
             zone,
             multiline: None,
@@ -224,6 +237,8 @@ impl Source {
             head: Head::default(),
             seen: 0,
             modified_ns: i64::MIN,
+            end_modified_ns: None,
+            was_written: false,
             accounted: 0,
             taken: 0,
             skipping: false,
@@ -260,11 +275,22 @@ impl Source {
     pub(super) fn skip_history(&mut self, status: &Status) -> Result<(), file::Error> {
         let size = self.content.metadata()?.size_bytes;
         let end_of_file = self.content.bytes_before(size, LINE_BYTES_MAX)?;
-        let unterminated = end_of_file.len() - memrchr(b'\n', &end_of_file).map_or(0, |newline| newline + 1);
-        self.seek_as_read(size - unterminated as u64)?;
+        let encoding = Encoding::of(&self.content.start()?);
+        let last_end = encoding.line_ends(&end_of_file, size - end_of_file.len() as u64).next_back();
+        self.seek_as_read(size - (end_of_file.len() - last_end.unwrap_or(0)) as u64)?;
         status.bytes_seen.add(self.offset);
         status.add_skipped(SkipReason::StartFromEnd, self.offset);
         Ok(())
+    }
+
+    /// Whether so little was read that it may still turn out not to be text.
+    pub(super) fn may_turn_out_binary(&self) -> bool {
+        self.offset < SNIFF_BYTES as u64
+    }
+
+    /// Notes that the watcher saw the file written to.
+    pub(super) fn note_written(&mut self) {
+        self.was_written = true;
     }
 
     /// Whether the file's first bytes are not text: a known magic number, or many NUL bytes.
@@ -273,8 +299,13 @@ impl Source {
         let Some(text_start) = self.text_start()? else { return Ok(false) };
         let count = self.content.read_at(&mut start, text_start)?;
         let start = &start[..count];
-        let nul_count = memchr_iter(0, start).count();
-        let mostly_nul = SNIFF_BYTES / 4 <= count && count < NUL_SHARE_OF_BINARY * nul_count;
+        if Encoding::of(start) != Encoding::Bytes {
+            return Ok(false);
+        }
+        // The rest of a block in which a hole begins was written by nobody.
+        let written = start.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let nul_count = memchr_iter(0, &start[..written]).count();
+        let mostly_nul = SNIFF_BYTES / 4 <= count && written < NUL_SHARE_OF_BINARY * nul_count;
         Ok(mostly_nul || BINARY_MAGIC.iter().any(|magic| start.starts_with(magic)))
     }
 
@@ -386,14 +417,16 @@ impl Source {
     /// Reads the next lines that have ended, at most [`CHUNK_BYTES`] unless a single line is longer.
     pub(super) fn read(&mut self, buffer: &mut [u8], reading: &Reading<'_>) -> Result<Outcome, file::Error> {
         let size = self.content.size_bytes(self.offset)?;
-        let Some(text) = self.fetch(buffer, size)? else {
+        let was_rewritten = self.was_rewritten(size)?;
+        let Some(text) = self.fetch(buffer, size)?.filter(|_| !was_rewritten) else {
             // What is there now is another content, of which nothing is seen yet.
             reading.status.truncations.add(1);
             let former = Some(self.former(reading.now));
             let mut gathered = self.gather(0);
             self.gather_joined(&mut gathered, u64::MAX);
             self.restart();
-            return Ok(Outcome { collected: Some(self.collected(gathered.columns, reading)), more: true, former });
+            let collected = Some(self.collected(gathered.columns, reading));
+            return Ok(Outcome { collected, more: true, former, ..Outcome::default() });
         };
         self.look_at_size(reading.status)?;
         if text.first() == Some(&0)
@@ -401,8 +434,9 @@ impl Source {
         {
             return Ok(outcome);
         }
-        let collected = match memrchr(b'\n', text) {
-            Some(newline) => self.take_lines(&text[..=newline], reading),
+        self.note_encoding(text);
+        let collected = match self.encoding.line_ends(text, self.offset).next_back() {
+            Some(end) => self.take_lines(&text[..end], reading),
             None if self.skipping => self.skip(text, reading),
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
             None => {
@@ -410,7 +444,32 @@ impl Source {
                 return Ok(Outcome::default());
             }
         };
-        Ok(Outcome { collected: Some(collected), more: self.offset < size, former: None })
+        self.note_end();
+        Ok(Outcome { collected: Some(collected), more: self.offset < size, ..Outcome::default() })
+    }
+
+    /// Tells the encoding from the first bytes.
+    fn note_encoding(&mut self, text: &[u8]) {
+        if self.offset == 0 {
+            self.encoding = Encoding::of(text);
+            self.state.set_encoding(self.encoding.name());
+        }
+    }
+
+    /// Remembers when the file had been written to, if it is read to its end.
+    fn note_end(&mut self) {
+        let metadata = self.content.metadata().ok().filter(|metadata| metadata.size_bytes == self.offset);
+        self.end_modified_ns = metadata.map(|metadata| metadata.modified_ns);
+    }
+
+    /// Whether the file, which was read to its end, was written to and is as long as before: with the very same bytes,
+    /// unless those before the offset tell that it was not.
+    fn was_rewritten(&mut self, size: u64) -> Result<bool, file::Error> {
+        if !std::mem::take(&mut self.was_written) || size != self.offset || REWRITTEN_BYTES_MAX < size {
+            return Ok(false);
+        }
+        let modified_ns = self.content.metadata()?.modified_ns;
+        Ok(0 < size && self.end_modified_ns.is_some_and(|before| before < modified_ns))
     }
 
     /// Whether the file can be opened again once it was closed.
@@ -469,6 +528,13 @@ impl Source {
         self.accounted..self.seen.max(self.accounted)
     }
 
+    /// Counts what was seen and not read as skipped, which is no loss.
+    pub(super) fn skip_waiting(&mut self, reason: SkipReason, reading: &Reading<'_>) {
+        let bytes = self.waiting();
+        reading.status.add_skipped(reason, bytes.end - bytes.start);
+        self.accounted = self.seen;
+    }
+
     /// Counts what was seen and not read as lost.
     pub(super) fn give_up(&mut self, reason: SkipReason, reading: &Reading<'_>) {
         let bytes = self.waiting();
@@ -510,9 +576,10 @@ impl Source {
         if self.offset <= size {
             self.look_at_size(reading.status)?;
         }
-        if let Some(newline) = memrchr(b'\n', text) {
-            let collected = self.take_lines(&text[..=newline], reading);
-            return Ok(Outcome { collected: Some(collected), more: true, former: None });
+        self.note_encoding(text);
+        if let Some(end) = self.encoding.line_ends(text, self.offset).next_back() {
+            let collected = self.take_lines(&text[..end], reading);
+            return Ok(Outcome { collected: Some(collected), more: true, ..Outcome::default() });
         }
         let mut gathered = self.gather(text.len());
         if self.skipping {
@@ -532,7 +599,7 @@ impl Source {
             reading.status.add_gap(Gap { path, bytes, reason: SkipReason::Damaged, found: reading.now });
         }
         let collected = (!nothing).then(|| self.collected(gathered.columns, reading));
-        Ok(Outcome { collected, more: false, former: None })
+        Ok(Outcome { collected, ..Outcome::default() })
     }
 
     /// Reads from the offset on: a chunk, or up to a byte more than the longest line where no line ends in a chunk.
@@ -549,7 +616,8 @@ impl Source {
         let chunk_bytes = (CHUNK_BYTES / self.deliveries.len().max(1)).max(CHUNK_BYTES_MIN);
         for wanted in [chunk_bytes, LINE_BYTES_MAX + 1] {
             count = self.content.read_at(&mut buffer[..self.tail.len() + unread.min(wanted)], from)?;
-            if unread <= wanted || memchr(b'\n', buffer.get(self.tail.len()..count).unwrap_or_default()).is_some() {
+            let text = buffer.get(self.tail.len()..count).unwrap_or_default();
+            if unread <= wanted || self.encoding.line_ends(text, self.offset).next().is_some() {
                 break;
             }
         }
@@ -573,15 +641,15 @@ impl Source {
     fn take_lines(&mut self, text: &[u8], reading: &Reading<'_>) -> Collected {
         let mut gathered = self.gather(text.len());
         let mut start = 0;
-        for newline in memchr_iter(b'\n', text) {
-            let (line, span) = (&text[start..newline], start..newline + 1);
+        for end in self.encoding.line_ends(text, self.offset) {
+            let (line, span) = (&text[start..end - self.encoding.newline_bytes()], start..end);
             if self.skipping {
                 self.skipping = false;
                 self.account(&span, line.len() as u64, reading);
             } else {
                 self.take_line(line, span, &mut gathered, reading);
             }
-            start = newline + 1;
+            start = end;
         }
         self.advance(text, &mut gathered, reading);
         self.collected(gathered.columns, reading)
@@ -608,6 +676,8 @@ impl Source {
     fn take_line(&mut self, line: &[u8], span: Range<usize>, gathered: &mut Gathered, reading: &Reading<'_>) {
         let (start, end) = (self.offset + span.start as u64, self.offset + span.end as u64);
         self.cut_joined(gathered, start);
+        let text = self.encoding.decode(line, start == 0);
+        let line = text.strip_suffix(b"\r").unwrap_or(&text);
         if let Some(decoded) = self.decoder.decode(line, start, reading.now) {
             match &mut self.multiline {
                 None => gathered.push(&self.deliveries, &decoded, end),
@@ -674,6 +744,7 @@ impl Source {
         self.tail.clear();
         self.head = Head::default();
         self.skipping = false;
+        self.encoding = Encoding::default();
         self.decoder = Decoder::new(self.zone.clone());
         self.multiline = self.multiline.take().map(|_| Multiline::default());
     }
@@ -696,6 +767,8 @@ impl Source {
         self.rewind();
         self.tail = self.content.bytes_before(offset, TAIL_BYTES_MAX)?;
         let start = self.content.start()?;
+        self.encoding = Encoding::of(&start);
+        self.state.set_encoding(self.encoding.name());
         self.head.extend(&start[..usize::try_from(offset).unwrap_or(usize::MAX).min(start.len())]);
         self.offset = offset;
         self.state.read_bytes.set(offset);

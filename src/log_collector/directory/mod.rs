@@ -270,7 +270,7 @@ impl<W: Watcher> Directory<W> {
                 Change::Entry(directory, name) => self.look_at(&directory.join(name)),
                 Change::Entries(directory) => self.look_in(&directory),
                 Change::DirectoryMoved(directory) => self.look_again(&directory),
-                Change::Content(source) => self.enqueue(source),
+                Change::Content(source) => self.note_written(source),
                 Change::SourceMoved(source) => self.look_at_names_of(source),
                 Change::Everything => {
                     self.status.watcher_overflows.add(1);

@@ -41,6 +41,8 @@ pub(super) struct Tracked<Descriptor> {
     pub(super) after: Option<SourceId>,
     /// Whether the last read failed.
     pub(super) failing: bool,
+    /// Whether nothing but a hole comes next: it may be filled without the watcher noticing.
+    is_preallocated: bool,
     /// When it was used last, among all uses.
     pub(super) used: u64,
     /// While it has no name: when it was found so, or last read. While it may be a copy: when it was seen to grow.
@@ -164,6 +166,7 @@ impl<W: Watcher> Directory<W> {
             modified_ns,
             after: None,
             failing: false,
+            is_preallocated: false,
             used: 0,
             quiet_since,
             joining_since: None,
@@ -199,11 +202,11 @@ impl<W: Watcher> Directory<W> {
                 tracked.watch = self.watch(&tracked.source, id);
             }
             let is_watched = tracked.watch.is_some();
-            if is_watched && !tracked.failing {
+            if is_watched {
                 tracked.source.state.polled.store(false, Ordering::Relaxed);
-                self.polled.remove(&id);
             }
             self.sources.insert(id, tracked);
+            self.note_polling(id);
             if is_new && !is_watched {
                 break;
             }
@@ -278,6 +281,41 @@ impl<W: Watcher> Directory<W> {
         {
             self.turns.push(id, tracked.turn());
         }
+    }
+
+    /// Notes that the watcher saw a source written to, and queues it.
+    pub(super) fn note_written(&mut self, id: SourceId) {
+        if let Some(tracked) = self.sources.get_mut(&id) {
+            tracked.source.note_written();
+        }
+        self.enqueue(id);
+    }
+
+    /// Has a source polled whose changes the watcher may not report.
+    fn note_polling(&mut self, id: SourceId) {
+        let Some(tracked) = self.sources.get(&id) else { return };
+        if tracked.watch.is_none() || tracked.failing || tracked.is_preallocated {
+            self.polled.insert(id);
+        } else {
+            self.polled.remove(&id);
+        }
+    }
+
+    /// Whether a source that is about to be read turns out not to be text; it is then left out.
+    fn is_left_out(&mut self, id: SourceId) -> bool {
+        let Some(tracked) = self.sources.get(&id) else { return true };
+        let is_binary = !self.settings.patterns.are_explicit()
+            && tracked.source.may_turn_out_binary()
+            && tracked.source.looks_binary().unwrap_or(false);
+        if is_binary {
+            for name in tracked.names.clone() {
+                if let Some(name) = self.names.get_mut(&name) {
+                    name.source = None;
+                }
+            }
+            self.drop_source(id, SkipReason::Binary);
+        }
+        is_binary
     }
 
     pub(super) fn look_at_names_of(&mut self, id: SourceId) {
@@ -506,6 +544,9 @@ impl<W: Watcher> Directory<W> {
             return None;
         }
         let opened = self.open_again(id);
+        if opened.is_ok() && self.is_left_out(id) {
+            return self.outbox.pop_front();
+        }
         let tracked = self.sources.get_mut(&id)?;
         tracked.queued = false;
         tracked.after = None;
@@ -522,7 +563,7 @@ impl<W: Watcher> Directory<W> {
                 if !std::mem::replace(&mut tracked.failing, true) {
                     log::warn!("{error}; it is tried again");
                     tracked.source.state.set_state(SourceState::Unreadable, Some(error.to_string()));
-                    self.polled.insert(id);
+                    self.note_polling(id);
                 }
                 self.decompressing.remove(&id);
                 return None;
@@ -531,10 +572,13 @@ impl<W: Watcher> Directory<W> {
         if std::mem::take(&mut tracked.failing) {
             let state = if tracked.names.is_empty() { SourceState::Rotated } else { SourceState::Active };
             tracked.source.state.set_state(state, None);
-            if tracked.watch.is_some() {
-                self.polled.remove(&id);
-            }
+            self.note_polling(id);
         }
+        let tracked = self.sources.get_mut(&id)?;
+        if std::mem::replace(&mut tracked.is_preallocated, outcome.is_preallocated) != outcome.is_preallocated {
+            self.note_polling(id);
+        }
+        let tracked = self.sources.get_mut(&id)?;
         if outcome.collected.is_some() {
             tracked.quiet_since = Instant::now();
         }
@@ -632,6 +676,9 @@ impl<W: Watcher> Directory<W> {
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         if tracked.source.is_joining() {
             self.outbox.push_back(tracked.source.end_joining(&reading));
+        }
+        if reason == SkipReason::Binary {
+            tracked.source.skip_waiting(reason, &reading);
         }
         tracked.source.give_up(reason, &reading);
         self.nameless.remove(&id);

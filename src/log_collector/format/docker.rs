@@ -52,7 +52,8 @@ fn split_newline<'a>(log: &'a [u8], unescaped: &'a mut Vec<u8>) -> Option<(&'a [
     unescaped.clear();
     json::unescape(log, unescaped)?;
     Some(match unescaped.strip_suffix(b"\n") {
-        Some(text) => (text, true),
+        // Terminals end their lines so.
+        Some(text) => (text.strip_suffix(b"\r").unwrap_or(text), true),
         None => (unescaped, false),
     })
 }

@@ -1,18 +1,31 @@
 //! What a source reads from: a file as it is, or what is in a compressed one.
 
 use std::cell::RefCell;
-use std::io::{self, Read};
+use std::fmt;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
+use lzma_rust2::XzReader;
 
 use crate::file::{self, File, Metadata};
 use crate::log_collector::checkpoint::{self, HEAD_BYTES, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::LINE_BYTES_MAX;
 
-/// How a gzip file begins.
-const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
+/// How compressed files begin that are read.
+const MAGIC: [(&[u8], Compression); 4] = [
+    (b"\x1f\x8b", Compression::Gzip),
+    (b"\x28\xb5\x2f\xfd", Compression::Zstd),
+    (b"\xfd7zXZ\0", Compression::Xz),
+    (b"BZh", Compression::Bzip2),
+];
+const MAGIC_BYTES_MAX: usize = 6;
+/// The largest window of a zstd file that is read, as a power of two: what `zstd -19` makes.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+/// The most memory that an xz file may ask for, in KiB: a little more than what `xz -9` makes.
+const XZ_KIB_MAX: u32 = 72 << 10;
 /// How much is decompressed ahead of where a read begins: the longest line, its newline, and a byte to tell that there
 /// is more.
 const AHEAD_BYTES: usize = LINE_BYTES_MAX + 2;
@@ -26,21 +39,21 @@ const STEP_BYTES: usize = 32 << 10;
 pub(in crate::log_collector) enum Content {
     /// As they are.
     Plain(File),
-    /// Compressed by gzip.
+    /// What is in a compressed one.
     Compressed(Box<Archive>),
     /// Not at the moment: as many files are open as may be.
     Closed(PathBuf),
 }
 
 impl Content {
-    /// Opens the file at `path`; one that begins as a gzip file does is decompressed if `decompress` says so.
+    /// Opens the file at `path`; one that begins as a compressed file does is decompressed if `decompress` says so.
     pub(in crate::log_collector) fn open(path: &Path, decompress: bool) -> file::Result<Self> {
         let file = File::open(path)?;
-        let mut magic = [0; GZIP_MAGIC.len()];
-        if decompress && file.read_at(&mut magic, 0)? == magic.len() && magic == GZIP_MAGIC {
-            return Ok(Self::Compressed(Box::new(Archive::new(file))));
-        }
-        Ok(Self::Plain(file))
+        let compression = if decompress { Compression::of(&file)? } else { None };
+        Ok(match compression {
+            Some(compression) => Self::Compressed(Box::new(Archive::new(file, compression))),
+            None => Self::Plain(file),
+        })
     }
 
     /// Whether offsets are those of what is in a compressed file.
@@ -139,19 +152,51 @@ fn closed(path: &Path) -> file::Error {
     file::Error { action: "read", path: path.to_owned(), source: io::Error::other("it is closed for now") }
 }
 
-/// A gzip file, decompressed as it is read: forward at the speed of decompression, backward from the start again.
+/// What a file was compressed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compression {
+    Gzip,
+    Zstd,
+    Xz,
+    Bzip2,
+}
+
+impl Compression {
+    /// Tells from a file's first bytes; `None` where it is not compressed, or in a way that is not read.
+    fn of(file: &File) -> file::Result<Option<Self>> {
+        let mut start = [0; MAGIC_BYTES_MAX];
+        let count = file.read_at(&mut start, 0)?;
+        Ok(MAGIC.into_iter().find(|(magic, _)| start[..count].starts_with(magic)).map(|(_, compression)| compression))
+    }
+
+    fn decoder(self, file: Sequential) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::Gzip => Box::new(MultiGzDecoder::new(file)),
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::new(file)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                Box::new(decoder)
+            }
+            Self::Xz => Box::new(XzReader::new_mem_limit(BufReader::new(file), true, XZ_KIB_MAX)),
+            Self::Bzip2 => Box::new(MultiBzDecoder::new(file)),
+        })
+    }
+}
+
+/// A compressed file, decompressed as it is read: forward at the speed of decompression, backward from the start again.
 ///
 /// Memory: the decompressor's, and a window of [`AHEAD_BYTES`] and what one read asks for.
 #[derive(Debug)]
 pub(in crate::log_collector) struct Archive {
     file: Arc<File>,
+    compression: Compression,
     window: RefCell<Window>,
 }
 
 /// The decompressed bytes around the last read.
-#[derive(Debug)]
 struct Window {
-    decoder: Box<MultiGzDecoder<Sequential>>,
+    /// `None` before the first read: a decoder takes memory.
+    decoder: Option<Box<dyn Read + Send>>,
     /// Where `bytes` begin.
     from: u64,
     bytes: Vec<u8>,
@@ -177,16 +222,14 @@ impl Read for Sequential {
 }
 
 impl Archive {
-    fn new(file: File) -> Self {
-        let file = Arc::new(file);
-        let window = RefCell::new(Window::at_start(&file));
-        Self { file, window }
+    fn new(file: File, compression: Compression) -> Self {
+        Self { file: Arc::new(file), compression, window: RefCell::new(Window::at_start()) }
     }
 
     fn release(&self) {
         let mut window = self.window.borrow_mut();
         if !window.is_at_end {
-            *window = Window::at_start(&self.file);
+            *window = Window::at_start();
         }
         window.from += window.bytes.len() as u64;
         window.bytes = Vec::new();
@@ -217,7 +260,7 @@ impl Archive {
             return Ok(());
         }
         if offset < window.from {
-            *window = Window::at_start(&self.file);
+            *window = Window::at_start();
         }
         let result = loop {
             window.forget_before(offset.saturating_sub(KEPT_BYTES));
@@ -225,38 +268,47 @@ impl Archive {
             if window.is_at_end || wanted <= window.from + window.bytes.len() as u64 {
                 break Ok(());
             }
-            if let Err(error) = window.decompress() {
+            if let Err(error) = self.decompress(window) {
                 break Err(error);
             }
         };
         result.map_err(|source| file::Error { action: "decompress", path: self.file.path().to_owned(), source })
     }
+
+    /// Adds the next bytes to `window`.
+    fn decompress(&self, window: &mut Window) -> io::Result<()> {
+        let decoder = match &mut window.decoder {
+            Some(decoder) => decoder,
+            none => none.insert(self.compression.decoder(Sequential { file: Arc::clone(&self.file), offset: 0 })?),
+        };
+        let length = window.bytes.len();
+        window.bytes.resize(length + STEP_BYTES, 0);
+        let result = decoder.read(&mut window.bytes[length..]);
+        window.bytes.truncate(length + *result.as_ref().unwrap_or(&0));
+        match result {
+            Ok(0) => window.is_at_end = true,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // What the operating system says has a number; everything else is what a decoder says of the bytes.
+            Err(error) if error.raw_os_error().is_none() => (window.is_at_end, window.is_damaged) = (true, true),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { decoder: _, from, bytes, is_at_end, is_damaged } = self;
+        let mut window = f.debug_struct("Window");
+        window.field("from", from).field("byte_count", &bytes.len());
+        window.field("is_at_end", is_at_end).field("is_damaged", is_damaged).finish()
+    }
 }
 
 impl Window {
-    fn at_start(file: &Arc<File>) -> Self {
-        let decoder = Box::new(MultiGzDecoder::new(Sequential { file: Arc::clone(file), offset: 0 }));
-        Self { decoder, from: 0, bytes: Vec::new(), is_at_end: false, is_damaged: false }
-    }
-
-    /// Adds the next bytes.
-    fn decompress(&mut self) -> io::Result<()> {
-        let length = self.bytes.len();
-        self.bytes.resize(length + STEP_BYTES, 0);
-        let result = self.decoder.read(&mut self.bytes[length..]);
-        self.bytes.truncate(length + *result.as_ref().unwrap_or(&0));
-        match result {
-            Ok(0) => self.is_at_end = true,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => match error.kind() {
-                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                    (self.is_at_end, self.is_damaged) = (true, true);
-                }
-                _ => return Err(error),
-            },
-        }
-        Ok(())
+    fn at_start() -> Self {
+        Self { decoder: None, from: 0, bytes: Vec::new(), is_at_end: false, is_damaged: false }
     }
 
     /// Lets go of bytes before `offset`, once there are enough of them to be worth it.
@@ -335,6 +387,28 @@ mod tests {
             assert!(archive.window.borrow().bytes.capacity() < 4 << 20);
         }
         assert_eq!(offset, 20 << 20);
+    }
+
+    #[test]
+    fn each_compression_is_read() {
+        // "one\ntwo\n", by `zstd`, `xz` and `bzip2`.
+        let files: [&[u8]; 3] = [
+            b"(\xb5/\xfd\x04XA\x00\x00one\x0atwo\x0a\xe6\xa6\x0e@",
+            b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x02\x00!\x01\x16\x00\x00\x00t/\xe5\xa3\x01\x00\x07one\x0atwo\x0a\
+              \x00Q\xab\x9e\xafWupI\x00\x01\x20\x08\xbb\x19\xd9\xbb\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ",
+            b"BZh91AY&SY\xa7\x14+w\x00\x00\x02\xc1\x80\x00\x10\x02\x01\x84\x80\x20\x00!\x80\x0c\x028\xf5\x1b\x8b\
+              \xb9\x22\x9c(HS\x8a\x15\xbb\x80",
+        ];
+        for bytes in files {
+            let (_directory, content) = open(bytes);
+            assert!(content.is_compressed());
+            assert_eq!(read(&content, 0, 100), b"one\ntwo\n");
+            assert_eq!(read(&content, 4, 3), b"two");
+            assert!(!content.is_damaged());
+            let (_directory, cut) = open(&bytes[..bytes.len() - 5]);
+            read(&cut, 0, 100);
+            assert!(cut.is_damaged());
+        }
     }
 
     #[test]

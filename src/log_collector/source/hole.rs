@@ -16,7 +16,7 @@ impl Source {
         let start = self.offset + self.nul_count(self.offset)?;
         let Some(data) = self.content.next_data(start)? else {
             // It may be filled from its start on, so it is not behind us yet.
-            return Ok(Some(Outcome::default()));
+            return Ok(Some(Outcome { is_preallocated: true, ..Outcome::default() }));
         };
         if data == start {
             return Ok(None);
@@ -32,7 +32,8 @@ impl Source {
         for delivery in &mut self.deliveries {
             delivery.reach(end);
         }
-        Ok(Some(Outcome { collected: Some(self.collected(gathered.columns, reading)), more: true, former: None }))
+        let collected = Some(self.collected(gathered.columns, reading));
+        Ok(Some(Outcome { collected, more: true, ..Outcome::default() }))
     }
 
     /// Whether there is nothing but a hole from the offset on. It is then counted, for nobody writes to the file any more.

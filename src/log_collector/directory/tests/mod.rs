@@ -25,6 +25,7 @@ use crate::log_collector::{Collected, Collector};
 use crate::model::{Checkpoint, Timestamp};
 use crate::status::Status;
 
+mod content;
 mod copies;
 mod gaps;
 mod limits;

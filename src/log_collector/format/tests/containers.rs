@@ -92,7 +92,7 @@ fn docker_lines() {
         ],
         &[
             "stdout 2026-11-22T13:04:05.123456789Z hello",
-            "stderr 2026-11-22T13:04:06Z a \"b\" \\n é😀\0\t/\r",
+            "stderr 2026-11-22T13:04:06Z a \"b\" \\n é😀\0\t/",
             "stdout 2026-11-22T13:04:07Z ",
             "stdout 2026-11-22T13:04:08Z spaced",
             "stdout 2026-11-22T13:04:09Z \u{fffd} \u{fffd}\u{fffd}x",

@@ -1,0 +1,121 @@
+//! What is in files: text or not, in which encoding, written anew, or through a mapping.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use super::{Stage, Story, on_mock_and_platform};
+use crate::log_collector::Collector;
+use crate::log_collector::watcher::mock::MockWatcher;
+use crate::status::SkipReason;
+
+on_mock_and_platform! {
+    a_file_found_empty_may_turn_out_binary
+    a_binary_file_that_is_rewritten_as_text_is_read
+    the_same_content_written_anew_is_read_anew
+    a_line_may_end_in_a_carriage_return_and_a_newline
+    a_byte_order_mark_is_no_text
+    text_in_utf_16_is_decoded
+}
+
+fn a_file_found_empty_may_turn_out_binary<W: Stage>() {
+    let mut story = Story::<W>::new();
+    for name in ["records", "archive.tmp"] {
+        story.append(name, "");
+    }
+    story.start();
+    story.check(&[]);
+    story.append("records", [0, 1, 0, b'\n'].repeat(300));
+    story.append("archive.tmp", b"\x1f\x8b\x08\n");
+    story.append("archive.tmp", b"more\n");
+    story.check(&[]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 0));
+    story.start();
+    story.check(&[]);
+}
+
+fn a_binary_file_that_is_rewritten_as_text_is_read<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.truncate("a.log");
+    story.append("a.log", [0, 1, 0, b'\n'].repeat(300));
+    story.check(&["a.log: one"]);
+    assert_eq!(story.status.skipped(SkipReason::Binary), 0, "nothing of it was looked at");
+    story.truncate("a.log");
+    story.append("a.log", "two\n");
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one two"]);
+}
+
+fn the_same_content_written_anew_is_read_anew<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    for _ in 0..2 {
+        let file = OpenOptions::new().write(true).open(story.path("a.log")).unwrap();
+        super::tick(&story.directory.path().join("clock"));
+        file.write_all_at(b"one\n", 0).unwrap();
+        drop(file);
+        story.happened("a.log");
+        story.collect();
+    }
+    story.check(&["a.log: one one one"]);
+    story.happened("a.log");
+    story.check(&["a.log: one one one"]);
+    story.start();
+    story.check(&["a.log: one one one"]);
+}
+
+fn a_line_may_end_in_a_carriage_return_and_a_newline<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\r\n\r\ntw\ro\r\nthree\r");
+    story.append("b.log", "2026-11-22T13:04:05Z stdout F four\r\n");
+    story.append("c.log", r#"{"log":"five\r\n","stream":"stdout","time":"2026-11-22T13:04:05Z"}"#);
+    story.append("c.log", "\n");
+    story.start();
+    story.check(&["a.log: one  tw\ro", "b.log stdout: four", "c.log stdout: five"]);
+    story.append("a.log", "\n");
+    story.check(&["a.log: one  tw\ro three", "b.log stdout: four", "c.log stdout: five"]);
+}
+
+fn a_byte_order_mark_is_no_text<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "\u{feff}one\n\u{feff}two\n");
+    story.start();
+    story.check(&["a.log: one \u{feff}two"]);
+}
+
+fn text_in_utf_16_is_decoded<W: Stage>() {
+    let encode = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let mut story = Story::<W>::new();
+    story.append("a.log", encode("\u{feff}one\r\ntw"));
+    story.append("long.log", encode(&format!("\u{feff}{}", "line\n".repeat(200))));
+    story.start();
+    story.collect();
+    story.append("a.log", encode("\u{f6}\r\n"));
+    story.start();
+    story.collect();
+    assert_eq!(story.lines["a.log"], ["one", "tw\u{f6}"]);
+    assert_eq!(story.lines["long.log"], vec!["line"; 200]);
+    let sources = story.status.sources();
+    assert!(sources.iter().all(|source| source.encoding() == Some("utf-16le")));
+}
+
+/// Who writes through a mapping is not reported.
+#[test]
+fn what_fills_a_preallocated_file_is_found_by_looking() {
+    let mut story = Story::<MockWatcher>::new();
+    story.append("a.log", "");
+    OpenOptions::new().write(true).open(story.path("a.log")).unwrap().set_len(1 << 20).unwrap();
+    story.start();
+    story.check(&[]);
+    for (at, text, expected) in [(0, "one\n", "a.log: one"), (4, "two\n", "a.log: one two")] {
+        let file = OpenOptions::new().write(true).open(story.path("a.log")).unwrap();
+        file.write_all_at(text.as_bytes(), at).unwrap();
+        story.collector.as_mut().unwrap().last_poll -= super::super::POLL_INTERVAL;
+        story.check(&[expected]);
+    }
+    // Once it is cut to its size it is like any other.
+    OpenOptions::new().write(true).open(story.path("a.log")).unwrap().set_len(8).unwrap();
+    fs::metadata(story.path("a.log")).unwrap();
+    story.happened("a.log");
+    story.check(&["a.log: one two"]);
+    assert!(story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap().is_none());
+}
