@@ -217,6 +217,10 @@ impl<'a> Pump<'a> {
     }
 
     fn append(&mut self, collected: Collected) -> Result<(), Error> {
+        if let Some(unended) = collected.unended {
+            self.database.show_unended(unended.source, unended.streams);
+            return Ok(());
+        }
         self.database.append(collected.batch)?;
         self.status.bytes_stored.add(collected.source_bytes);
         let now = Instant::now();

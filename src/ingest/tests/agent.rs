@@ -81,6 +81,9 @@ impl World {
                 }
                 continue;
             };
+            if collected.unended.is_some() {
+                continue;
+            }
             self.batch_count += 1;
             let batch = self.broken(collected.batch);
             database.append(batch).unwrap();

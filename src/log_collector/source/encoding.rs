@@ -64,8 +64,7 @@ impl Encoding {
             _ => u16::from_be_bytes([pair[0], pair[1]]),
         });
         let units = units.skip(usize::from(is_first));
-        let text: String =
-            char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        let text: String = char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
         Cow::Owned(text.into_bytes())
     }
 }
