@@ -180,7 +180,7 @@ impl Snapshot {
         Scan::new(self.shown(shown_as), selection, &Bounds::default())
     }
 
-    /// As [`Snapshot::scan_as`], of the entries within `bounds`, each of which has a [`Place`].
+    /// As [`Snapshot::scan_as`], of the entries within `bounds`, each of which has a place.
     pub fn scan_within(
         &self,
         selection: &Selection,

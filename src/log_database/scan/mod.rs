@@ -223,7 +223,7 @@ impl Scan {
         self
     }
 
-    /// Makes [`Scan::place`] answer.
+    /// Makes the scan keep the place of each entry.
     pub(super) fn numbered(mut self) -> Self {
         self.question.is_numbered = true;
         self.question_of_texts.is_numbered = true;
