@@ -33,7 +33,7 @@ const LARGE_BODIES_MAX: usize = 4;
 
 static LARGE_BODIES: Semaphore = Semaphore::new(LARGE_BODIES_MAX);
 
-/// What every answer carries, unless its route says otherwise: browsers neither guess at types, nor run or embed anything,
+/// Headers of every answer, unless its route says otherwise: browsers neither guess at types, nor run or embed anything,
 /// nor keep what they were sent.
 const HEADERS: [(&str, &str); 3] = [
     ("x-content-type-options", "nosniff"),

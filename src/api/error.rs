@@ -14,7 +14,7 @@ use crate::{log_database, logql};
 pub(super) struct Error {
     status: StatusCode,
     message: String,
-    /// Where in the text of the query, if it is that.
+    /// The place in the text of the query, if the error is in there.
     at: Option<Position>,
 }
 

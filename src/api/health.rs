@@ -9,7 +9,7 @@ use crate::api::parameters::Parameters;
 use crate::api::{State, page, wire};
 use crate::status::SourceState;
 
-/// What `/` answers to whoever is no browser.
+/// The answer of `/` to clients other than browsers.
 const INDEX: &str = "\
 monitoring-rs: the logs of this machine
 

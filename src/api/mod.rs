@@ -60,7 +60,7 @@ pub struct State {
     queries: Arc<Queries>,
     /// The entries that were pushed last.
     repeats: Arc<Mutex<Repeats>>,
-    /// What streams said last.
+    /// The last line of each stream.
     newest_lines: Arc<NewestLines>,
     /// Tells live tails when the server stops.
     stopping: Stopping,

@@ -12,11 +12,11 @@ use tide::{Body, Request, Response, StatusCode};
 
 use crate::api::{State, body};
 
-/// What the page may load and do: what is sent with every answer, and nothing becomes markup or script from text.
+/// The content security policy: the page loads and does only what is sent with every answer, and nothing becomes markup or script from text.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; \
                       trusted-types 'none'";
-/// What the page may use of the device: the clipboard, to copy lines to.
+/// The permissions policy: of the device the page uses the clipboard alone, to copy lines to.
 const PERMISSIONS: &str = "accelerometer=(), camera=(), clipboard-read=(), display-capture=(), geolocation=(), \
                            gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=(), \
                            clipboard-write=(self)";
