@@ -2,12 +2,14 @@
 export { watchErrors } from './api/errors';
 export { FirstMinutes } from './view/beginning';
 export { Chart } from './view/chart';
+export { watchChips } from './view/chipcounts';
 export { ContextView } from './view/context';
 export { Detail } from './view/detail';
 export { DownloadForm } from './view/download';
 export { Editor } from './view/editor';
 export { watchErrorsOf } from './view/favicon';
 export { ChipEdit, FilterForm } from './view/filter';
+export { Fault } from './view/fault';
 export { Finder } from './view/finder';
 export { FindLines } from './view/findlines';
 export { Help } from './view/help';

@@ -153,6 +153,23 @@ function startNext(): void {
   while (running < RUNNING_MAX && waiting.length > 0) waiting.shift()?.start();
 }
 
+/** Asks for one JSON document within `ms`. Then the request is taken back, which ends the work for it: a time-out of the server's would be an error in the browser's log. */
+export async function getJsonWithin<T>(ms: number, url: string, signal: AbortSignal): Promise<T> {
+  const own = new AbortController();
+  const giveUp = () => own.abort(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+  const timer = setTimeout(() => own.abort(), ms);
+  try {
+    return await getJson<T>(url, own.signal);
+  } catch (error) {
+    if (!own.signal.aborted || signal.aborted) throw error;
+    throw new ServerError(504, `There was no answer within ${ms / 1000} s.`);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
 /** Resolves after `ms`, or rejects with the signal's reason. */
 export function wait(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -56,6 +56,7 @@ export function geometryOf(options: ListOptions, { cell, width, timeCells, tagCe
     layout: {
       width: isWrapped ? cells : Infinity,
       indent: isWrapped ? indent : 0,
+      least: options.isTall ? 2 : 1,
       // What says how much is left out has room in the last row.
       limit: isWrapped ? (WRAPPED_ROWS_MAX - 1) * cells - indent : CHARS_MAX,
       fold: options.fold,

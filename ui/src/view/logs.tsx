@@ -35,7 +35,10 @@ export function Logs() {
   useEffect(() => effect(() => {
     const now = parts.value;
     // Registering reads what is registered; it is done once all the same.
-    if (now !== null) return untracked(() => now.registerLogsKeys(model));
+    if (now !== null) return untracked(() => {
+      const ends = [now.registerLogsKeys(model), now.watchChips(model.histogram)];
+      return () => ends.forEach((end) => end());
+    });
     holdKeys();
     return undefined;
   }), []);

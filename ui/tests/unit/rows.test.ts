@@ -8,7 +8,7 @@ import { seeded } from './random';
 
 const DAY = 86_400_000_000_000n;
 const FILE: Stream = { id: '3f2a9c81d4e07b55', labels: new Map([['path', '/a.log']]), service: 'a' };
-const LAYOUT: Layout = { width: 10, indent: 0, limit: 200, fold: 'no', zone: 'UTC' };
+const LAYOUT: Layout = { width: 10, indent: 0, least: 1, limit: 200, fold: 'no', zone: 'UTC' };
 
 let count = 0;
 function line(text: string, time = 1n, stream = FILE): Line {
