@@ -15,7 +15,7 @@ const REGEXP_CHARS_MAX = 4096;
 /** Hits that are coloured in one row. */
 const HITS_MAX = 200;
 /** As for those that a query brought, maybe a link's: fewer characters, repetitions without an end, and ms, after which it is not run again. */
-const TAME_CHARS_MAX = 1024;
+const TAME_CHARS_MAX = 512;
 const TAME_REPEATS_MAX = 2;
 const TAME_MS_MAX = 16;
 

@@ -87,6 +87,17 @@ describe('Rows', () => {
     check(10, 2, { indent: 1 });
   });
 
+  it('gives each line the rows that a finger needs, with its note', () => {
+    const { rows, heights } = rowsOf([line(''), line('x'), line('x'.repeat(25)), line('start'), line('\tat a'), line('end')], { least: 2 });
+    // The first one has the day's marker; the last but one is folded into the one before.
+    expect(heights()).toEqual([3, 2, 3, 2, 0, 2]);
+    expect(rows.correct(1, 1)).toBe(0);
+    expect(rows.correct(1, 3)).toBe(1);
+    expect(rows.correct(3, 2)).toBe(1);
+    rows.setLayout({ ...rows.layout, least: 1 });
+    expect(heights()).toEqual([2, 1, 3, 2, 0, 1]);
+  });
+
   it('folds entries of several lines, and lines that go on from the one before', () => {
     const { rows, store, heights } = rowsOf([line('one\ntwo\nthree'), line('start'), line('\tat a'), line('\tat b'), line('other')]);
     expect(heights()).toEqual([3, 2, 0, 0, 1]);
