@@ -71,6 +71,7 @@ export class LineList {
   #lateTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #columnCells = new Map<string, number>();
   #isMeasured = false;
+  #isSuspended = false;
   /** Whether rows beyond the screen are drawn, too: not while each moment brings others. */
   #hasSpare = false;
   #spareTimer: ReturnType<typeof setTimeout> | undefined;
@@ -156,6 +157,14 @@ export class LineList {
     this.root.classList.toggle('is-loading-bottom', loading === bottom);
     this.canvas.setAttribute('aria-label', label);
     this.#header.show(isPhone ? [] : columns);
+  }
+
+  /** Stops drawing and scrolling while something else is in its place; keeps its own place meanwhile. */
+  suspend(isSuspended: boolean): void {
+    if (isSuspended === this.#isSuspended) return;
+    this.#isSuspended = isSuspended;
+    this.scroller.suspend(isSuspended);
+    if (!isSuspended) this.#measureSoon();
   }
 
   /** To the newest line, and follows it from there on. */
@@ -381,6 +390,7 @@ export class LineList {
   /** Draws what is on screen: once per frame, and at once where something asks for a place. */
   readonly draw = (): void => {
     const { scroller, drawing } = this;
+    if (this.#isSuspended) return;
     this.rows.sync();
     this.#measureIfNeeded();
     this.#place();

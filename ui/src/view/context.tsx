@@ -103,7 +103,7 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
   const line = 0 <= target && target < session.count.value ? session.store.lineAt(target) : undefined;
   return <section class="context" aria-label="Around a line">
     <div class="context-bar">
-      <button type="button" class="button bordered" onClick={onBack}><Icon name="left" /> Back to {backTo}</button>
+      <button type="button" class="button bordered" onClick={onBack}><Icon name="left" /> Back<span class="wide-only">to {backTo}</span></button>
       <h2>
         <span>Around {line === undefined ? '…' : formatFull(line.time, zoneName(preferences.value.zone))}</span>
         {line !== undefined && <span class="muted clip">{line.stream.service}</span>}
@@ -113,11 +113,11 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
         <button type="button" aria-pressed={isWide} title="By time (C)" onClick={() => (isContextWide.value = true)}>All streams</button>
       </span>
       <button type="button" class="button bare" aria-label="Find" title="Find (/)" onClick={() => (find.value = find.value === null ? '' : null)}><Icon name="search" /></button>
-      <a class="button small" href={hrefOf({ q: bare(address.value.q), at: id, around: '' })} onClick={(event) => {
+      <a class="button small" title="Open without filters" href={hrefOf({ q: bare(address.value.q), at: id, around: '' })} onClick={(event) => {
         if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();
         go({ q: bare(address.value.q), at: id, around: '' });
-      }}>Open without filters <Icon name="open" /></a>
+      }}><span class="wide-only">Open without filters</span> <Icon name="open" /></a>
     </div>
     <div class="context-list">
       {find.value !== null && <div class="lines-find"><ContextFind text={find.value} session={session} list={list.current}

@@ -1,6 +1,7 @@
 // The list of lines of the answer: ties the session to the list, and puts over it what belongs to both.
 import { effect, untracked } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { status } from '../api/status';
 import { LIST_DEFAULTS, LineList, type ListOptions } from '../list/list';
 import type { Line } from '../model';
 import { go, hrefOf } from '../route';
@@ -43,11 +44,15 @@ function wanted(): Partial<ListOptions> {
 /** Words beyond the first and the last line. */
 function notes({ session }: LogsModel): Partial<ListOptions> {
   const { start, end } = session.ends.value;
-  const first = session.count.value > 0 && start === 'complete' ? session.bounds.value : null;
-  const isAll = address.value.from === 'all' || (first !== null && first.start <= 0n);
+  const bounds = session.count.value > 0 ? session.bounds.value : null;
+  const isAll = address.value.from === 'all' || (bounds !== null && bounds.start <= 0n);
+  const dropped = status.value?.retention?.last_dropped;
+  const first = dropped ? `The first line kept: older ones were dropped by ${dropped.reason}` : 'The first line there is';
+  const instant = (time: bigint) => formatFull(time, zone.value).replace(/(\.\d+)? [+-].*$/, '');
   return {
-    startNote: first === null ? '' : isAll ? 'The first line there is' : `From ${formatFull(first.start, zone.value).replace(/(\.\d+)? [+-].*$/, '')} on`,
-    endNote: '', loading: start === 'loading' ? 'start' : end === 'loading' ? 'end' : null,
+    startNote: bounds === null || start !== 'complete' ? '' : isAll ? first : `From ${instant(bounds.start)} on`,
+    endNote: bounds === null || end !== 'complete' ? '' : `Up to ${instant(bounds.end)}`,
+    loading: start === 'loading' ? 'start' : end === 'loading' ? 'end' : null,
   };
 }
 
@@ -117,12 +122,16 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
       }),
     ];
     model.main.value = { list, session };
+    list.suspend(isHidden);
     return () => {
       model.main.value = null;
       for (const end of ends) end();
       list.destroy();
     };
   }, []);
+
+  // Before the page is laid out without it, which may scroll the page.
+  useLayoutEffect(() => model.main.peek()?.list.suspend(isHidden), [isHidden]);
 
   const finder = model.finder.value;
   const isEmpty = session.state.value === 'empty' && session.count.value === 0;

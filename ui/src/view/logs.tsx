@@ -29,6 +29,8 @@ import '../style/histogram.css';
 /** Widths of the plot are told apart by so many px: a few more or less need no new bars. */
 const WIDTH_STEP = 160;
 const TICK_MS = 1_000;
+/** What an axis that begins with the oldest line covers at least, in nanoseconds. */
+const SPAN_MIN = 3_600_000_000_000n;
 
 export function Logs() {
   const model = useMemo(() => new LogsModel(), []);
@@ -189,7 +191,9 @@ function feedHistogram(model: LogsModel): () => void {
     loaded = key;
     const oldest = status.peek()?.oldest;
     const kept = oldest == null ? null : toNs(oldest);
-    const start = kept !== null && range.start < kept ? kept : range.start;
+    // Nothing is older; but no axis is shorter than an hour that was not asked for.
+    const clipped = kept === null || range.start >= kept ? range.start : kept < range.end - SPAN_MIN ? kept : range.end - SPAN_MIN;
+    const start = clipped > range.start ? clipped : range.start;
     histogram.load({ query, range: { start, end: range.end > start ? range.end : start + 1_000_000_000n }, width, zone: name, oldest: kept });
   };
   const run = () => {

@@ -18,7 +18,8 @@ fs.mkdirSync(OUT, { recursive: true });
 const browser = await launch();
 const CLUSTER = [['overview-38', '/ui/', (page) => page.getByRole('checkbox').first().waitFor()]];
 try {
-  await take({}, everyKind, STATES);
+  await take({}, (agent) => everyKind(agent, false), STATES);
+  await take({}, everyKind, [['logs-hostile', '/ui/logs', (page) => rows(page).first().waitFor()]]);
   await take({ collector: 'Kubernetes' }, cluster, CLUSTER);
   await take({}, (agent) => agent.append('app.log', 'started\n'), [['one-stream', '/ui/', (page) => rows(page).first().waitFor()]]);
 } finally {

@@ -5,7 +5,7 @@ import { container, containerId, cri, shopLines } from './logs.mjs';
 import { bar, list, rows } from './view.mjs';
 
 /** Files of every kind below the root: a shop's, JSON, logfmt, traces, colours, hostile text. */
-export function everyKind(agent) {
+export function everyKind(agent, hasHostile = true) {
   for (const service of ['web', 'api', 'checkout', 'ledger']) {
     agent.append(`${service}.log`, `${shopLines(service, 3000, 90, service.length).join('\n')}\n`);
   }
@@ -20,7 +20,7 @@ export function everyKind(agent) {
   agent.append('colours.log', `${Array.from({ length: 60 }, (_, index) => `${at(600 - index * 9)} \x1b[${colours[index % colours.length]}mcolour ${colours[index % colours.length]}\x1b[0m \x1b[1mbold\x1b[0m \x1b[38;5;${(index * 7) % 256}mof 256\x1b[0m \x1b[7minverse\x1b[0m`).join('\n')}\n`);
   agent.append('repeats.log', `${Array.from({ length: 300 }, (_, index) => `${at(400 - index)} INFO heartbeat ${Math.floor(index / 100)} ok`).join('\n')}\n`);
   const hostile = new URL('../../hostile/lines.jsonl', import.meta.url);
-  if (fs.existsSync(hostile)) {
+  if (hasHostile) {
     const lines = fs.readFileSync(hostile, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
     agent.append('hostile.log', `${lines.map((line) => String(line.line ?? line).replaceAll('\n', ' ')).join('\n')}\n`);
   }
@@ -35,7 +35,9 @@ export function cluster(agent) {
     for (let index = 0; index < count; index += 1) {
       seed += 1;
       const hash = containerId(seed);
-      const pod = `${app}-${app.length}c6d7e8f9a-${hash.replace(/[^a-z2-9]/g, '').padEnd(5, 'x').slice(0, 5)}`;
+      // As Kubernetes names pods: of letters that form no words.
+      const ending = [...hash.slice(0, 5)].map((digit) => 'bcdfghjklmnpqrst'[parseInt(digit, 16)]).join('');
+      const pod = `${app}-5c6d7b8f9c-${ending}`;
       const file = container(agent, { namespace, pod, name: app, uid: `${hash.slice(0, 8)}-1111-4222-8333-${hash.slice(8, 20)}`, id: hash });
       const service = ['web', 'api', 'checkout', 'ledger'][seed % 4];
       const lines = shopLines(service, 300 + (seed % 7) * 80, 55, seed);
