@@ -13,6 +13,7 @@ export { Fault } from './view/fault';
 export { Finder } from './view/finder';
 export { FindLines } from './view/findlines';
 export { Help } from './view/help';
+export { HistogramStrip } from './view/histogram';
 export { LineActions } from './view/lineactions';
 export { registerLogsKeys } from './view/logskeys';
 export { Menu, Popover } from './view/menu';
@@ -29,9 +30,7 @@ export { Summary } from './view/summary';
 export { Ticked } from './view/ticked';
 export { GoToTime, TimeForm } from './view/timeform';
 export { registerTimeKeys } from './view/timekeys';
-export { Tip } from './view/tip';
 export { Toast } from './view/toast';
-export { Trend } from './view/trend';
 export { viewItems } from './view/viewitems';
 
 /** The build that this file is of. */

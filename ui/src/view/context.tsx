@@ -103,7 +103,7 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
   const line = 0 <= target && target < session.count.value ? session.store.lineAt(target) : undefined;
   return <section class="context" aria-label="Around a line">
     <div class="context-bar">
-      <button type="button" class="button bordered" onClick={onBack}><Icon name="left" /> Back<span class="wide-only">to {backTo}</span></button>
+      <button type="button" class="button bordered" onClick={onBack}><Icon name="left" /> Back<span class="wide-only">{` to ${backTo}`}</span></button>
       <h2>
         <span>Around {line === undefined ? '…' : formatFull(line.time, zoneName(preferences.value.zone))}</span>
         {line !== undefined && <span class="muted clip">{line.stream.service}</span>}

@@ -15,9 +15,8 @@ import { announce } from './announce';
 import { change, isMetricQuery, isPhone, logql, simple, subject, tab, zone } from './asked';
 import { isEditing, QueryBar } from './bar';
 import { Boundary } from './boundary';
-import { HistogramStrip } from './histogram';
 import { Icon } from './icon';
-import { Later, loadLater, parts } from './later';
+import { Later, loadLater, parts, Soon } from './later';
 import { Lines } from './lines';
 import { LogsModel } from './logsmodel';
 import { MenuButton, PopoverButton } from './opener';
@@ -83,7 +82,8 @@ export function Logs() {
           <PopoverButton label="Download" hasArrow align="end" content={({ DownloadForm }, close) => <DownloadForm {...chosen()} {...answer()} onDone={close} />} />
         </QueryBar>
       </Boundary>
-      {now === 'lines' && !isMetricQuery.value && <Boundary name="histogram"><HistogramStrip model={model} onWidth={(width) => setWidth(model, width)} /></Boundary>}
+      {now === 'lines' && !isMetricQuery.value && <Boundary name="histogram"><Soon wait={<HistogramRoom />}>{({ HistogramStrip }) =>
+        <HistogramStrip model={model} onWidth={(width) => setWidth(model, width)} />}</Soon></Boundary>}
     </div>}
     <div class="logs-body">
       {hasSidebar && <Boundary name="fields"><Fields model={model} /></Boundary>}
@@ -102,6 +102,12 @@ export function Logs() {
       onClose={() => (model.isDrawerOpen.value = false)} isDrawer />}</Later>}
     {model.menu.value !== null && <Later>{({ LineActions }) => <LineActions model={model} />}</Later>}
   </div>;
+}
+
+/** The place of the histogram until it is loaded, so that the lines do not move. */
+function HistogramRoom() {
+  const size = preferences.value.histogram;
+  return <div class={`histo histo-${size}`}><div class="legend" />{size !== 'hidden' && <div class="histo-plot" />}</div>;
 }
 
 /** The sidebar; its place is kept until it is loaded, so that the lines do not move. */

@@ -36,7 +36,7 @@ function contrast(a: string, b: string): number {
 }
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'unknown'];
-const ANSI = Array.from({ length: 16 }, (_, index) => `ansi-${index}`);
+const ANSI = Array.from({ length: 8 }, (_, index) => `ansi-${index}`);
 const TEXTS = ['text', 'muted', 'accent', 'danger', 'notice', 'good', ...LEVELS.map((level) => `level-${level}`), ...ANSI];
 const SHAPES = ['border', ...LEVELS.map((level) => `bar-${level}`), ...Array.from({ length: 8 }, (_, index) => `hue-${index}`)];
 const PAIRS: readonly (readonly [string, string, number])[] = [
