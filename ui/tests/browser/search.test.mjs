@@ -184,3 +184,34 @@ test('on a phone each line is a target for a finger', async () => {
     assert.ok(heights.some((height) => height > 44));
   });
 });
+
+test('on a phone what stands around a line is in the middle, and the way back leads to the place', async () => {
+  await withShop(addressOf('{service_name="checkout"} |~ "(?i)timeout"'), { width: 390, height: 844, hasTouch: true, isMobile: true }, async (page) => {
+    await sees(page, 'timeout');
+    await page.mouse.wheel(0, -1500);
+    await until('older lines are shown', async () => (await page.evaluate(() => scrollY)) > 0);
+    await list(page).getByText('failed: timeout').nth(3).click();
+    await page.getByRole('button', { name: 'Around it' }).click();
+    await page.getByRole('button', { name: /^Back to/ }).waitFor();
+    // The page scrolls: what is hidden meanwhile has no say in that, nor makes it wider.
+    await until('the line is in the middle', async () => {
+      const box = await page.locator('[role=grid] [aria-current=true]').last().boundingBox();
+      return box !== null && 300 < box.y && box.y < 500;
+    });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    await page.getByRole('button', { name: /^Back to/ }).click();
+    await until('the line is where it was left', async () => {
+      const shown = await texts(page);
+      return shown.length > 5 && shown.every((text) => text.includes('timeout'));
+    });
+  });
+});
+
+test('patterns are there at once on a phone', async () => {
+  await withShop('/ui/logs?tab=patterns', { width: 390, height: 844, hasTouch: true, isMobile: true }, async (page) => {
+    const table = page.getByRole('table').first();
+    await table.waitFor();
+    await until('they are on screen', async () => (await table.boundingBox())?.y < 600);
+    await until('they stay there', async () => (await page.evaluate(() => scrollY)) === 0);
+  });
+});
