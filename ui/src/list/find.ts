@@ -33,7 +33,7 @@ export function matcherOf(find: Find | null): Matcher | null {
   }
 }
 
-/** How what a query searches for is found, each hit once; `null` where there is nothing. Expressions that may take long are left out: nobody here wrote them. */
+/** How what a query searches for is found, without overlaps; `null` where there is nothing. Expressions that may take long are left out: nobody here wrote them. */
 export function searchMatcherOf(finds: readonly Find[]): Matcher | null {
   const matchers = finds.flatMap((find) => {
     const matcher = find.isRegexp && !isTame(find.text) ? null : matcherOf(find);
@@ -42,8 +42,12 @@ export function searchMatcherOf(finds: readonly Find[]): Matcher | null {
   const [first] = matchers;
   if (first === undefined || matchers.length === 1) return first ?? null;
   return (text) => {
-    const hits = matchers.flatMap((matcher) => matcher(text)).sort(([a], [b]) => a - b);
-    return hits.filter(([from], at) => at === 0 || from >= Math.max(...hits.slice(0, at).map(([, to]) => to)));
+    let end = 0;
+    return matchers.flatMap((matcher) => matcher(text)).sort(([a], [b]) => a - b).filter(([from, to]) => {
+      const isFree = from >= end;
+      if (isFree) end = to;
+      return isFree;
+    });
   };
 }
 

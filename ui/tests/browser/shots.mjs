@@ -63,6 +63,7 @@ async function shoot(agent, [name, address, prepare, stub]) {
         process.exitCode = 1;
       }
       if (page.faults.length > 0) console.error(`${name} at ${width} ${colorScheme}:\n  ${page.faults.join('\n  ')}`);
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
       await page.context().close();
     }
   }
