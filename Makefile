@@ -95,11 +95,6 @@ check-ui: ui/node_modules ## Test the page: types, units, that ui/dist is what u
 	$(call step,Page: built as committed,cd ui && npm run build && git status --porcelain --untracked-files=all -- dist | (! grep .))
 	$(call step,Page: in Chromium,cargo build --locked --release && cd ui && npm run test:browser)
 
-.PHONY: check-access
-check-access: ui/node_modules ## Have axe look at every state of the page in both themes and three widths; takes some minutes
-	cargo build --locked --release
-	cd ui && npm run test:access
-
 .PHONY: bench-ui
 bench-ui: ui/node_modules ## Measure the page in Chromium against its budgets
 	cargo build --locked --release

@@ -2,15 +2,18 @@
 export { watchErrors } from './api/errors';
 export { FirstMinutes } from './view/beginning';
 export { Chart } from './view/chart';
+export { watchChips } from './view/chipcounts';
 export { ContextView } from './view/context';
 export { Detail } from './view/detail';
 export { DownloadForm } from './view/download';
 export { Editor } from './view/editor';
 export { watchErrorsOf } from './view/favicon';
 export { ChipEdit, FilterForm } from './view/filter';
+export { Fault } from './view/fault';
 export { Finder } from './view/finder';
 export { FindLines } from './view/findlines';
 export { Help } from './view/help';
+export { HistogramStrip } from './view/histogram';
 export { LineActions } from './view/lineactions';
 export { registerLogsKeys } from './view/logskeys';
 export { Menu, Popover } from './view/menu';
@@ -27,9 +30,7 @@ export { Summary } from './view/summary';
 export { Ticked } from './view/ticked';
 export { GoToTime, TimeForm } from './view/timeform';
 export { registerTimeKeys } from './view/timekeys';
-export { Tip } from './view/tip';
 export { Toast } from './view/toast';
-export { Trend } from './view/trend';
 export { viewItems } from './view/viewitems';
 
 /** The build that this file is of. */

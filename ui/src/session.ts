@@ -116,11 +116,16 @@ export class LogSession {
     if (target >= at) this.target.value = target < at + removed ? -1 : target + inserted - removed;
   };
 
+  /** LogQL of the lines that are paged through; `''` for all. */
+  get query(): string {
+    return this.#pages.query;
+  }
+
   /** Ties a list to this session: paging, following, eviction, markers. Returns how to untie them. */
   connect(list: LineList): () => void {
     const ends = [
-      list.on('older', () => this.older()),
-      list.on('newer', () => this.newer()),
+      list.on('older', () => void this.older()),
+      list.on('newer', () => void this.newer()),
       list.on('marker', (marker) => void this.fill(marker)),
       list.on('near', ({ marker, isFromNewer }) => {
         if (marker.kind === 'gap' && marker !== this.#live.skipped && !this.#failed.has(marker)) void this.#fill(marker, isFromNewer);
@@ -324,14 +329,14 @@ export class LogSession {
     this.note.value = { kind: 'back', text };
   }
 
-  /** Loads older lines where there are any. */
-  older(): void {
-    if (this.ends.peek().start === 'more' && !this.#isStale) void this.#guard((signal) => this.#olderPage(signal));
+  /** Loads older lines where there are any; resolves when they are there, at once where nothing is asked for. */
+  async older(): Promise<void> {
+    if (this.ends.peek().start === 'more' && !this.#isStale) await this.#guard((signal) => this.#olderPage(signal));
   }
 
   /** Loads newer lines where there are any that do not come by themselves. */
-  newer(): void {
-    if (this.ends.peek().end === 'more' && !this.#isStale) void this.#guard((signal) => this.#newerPage(signal));
+  async newer(): Promise<void> {
+    if (this.ends.peek().end === 'more' && !this.#isStale) await this.#guard((signal) => this.#newerPage(signal));
   }
 
   async #olderPage(signal: AbortSignal): Promise<void> {
@@ -469,8 +474,8 @@ export class LogSession {
     this.state.value = this.store.count === 0 ? 'loading' : 'ready';
     this.partial.value = null;
     this.error.value = null;
-    this.older();
-    this.newer();
+    void this.older();
+    void this.newer();
   }
 }
 

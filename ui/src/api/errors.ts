@@ -1,5 +1,5 @@
 // The share of errors of each stream over the last 15 minutes, and of all of them against the 15 minutes before: metric queries of Loki's API with
-// short time-outs. Without an answer nothing is known, which is not none.
+// little time. Without an answer nothing is known, which is not none.
 import type { StreamInfo } from './streams';
 import { isAbort } from './http';
 import { queryAt, type Sample } from './loki';
@@ -9,7 +9,8 @@ import { streams } from './streams';
 const WINDOW = '15m';
 const WINDOW_NS = 900_000_000_000n;
 const PAUSE_MS = 30_000;
-const TIMEOUT = '2s';
+/** How long each of them may take, in ms. */
+const TIMEOUT_MS = 2_000;
 const ERRORS = 'error|critical|fatal';
 /** Labels that tell channels and restarts of one container apart: of no interest here, and many. */
 const LEFT_OUT = new Set(['stream', 'container_id', 'node']);
@@ -62,11 +63,11 @@ async function ask(signal: AbortSignal): Promise<void> {
   const names = [...new Set(known.flatMap(({ labels }) => [...labels.keys()]))].filter((name) => !LEFT_OUT.has(name)).slice(0, NAMES_MAX);
   const now = BigInt(Date.now()) * 1_000_000n;
   const counted = `count_over_time({service_name=~".+"} [${WINDOW}])`;
-  const samples = await queryAt(`sum by (${[...names, 'detected_level'].join(', ')}) (${counted})`, now, 'counts', signal, TIMEOUT);
+  const samples = await queryAt(`sum by (${[...names, 'detected_level'].join(', ')}) (${counted})`, now, 'counts', signal, TIMEOUT_MS);
   const shares = new Shares(names, samples);
   errorShares.value = shares;
   const before = `sum(count_over_time({service_name=~".+"} | detected_level=~"${ERRORS}" [${WINDOW}]))`;
-  const [sample] = await queryAt(before, now - WINDOW_NS, 'counts', signal, TIMEOUT);
+  const [sample] = await queryAt(before, now - WINDOW_NS, 'counts', signal, TIMEOUT_MS);
   errorTrend.value = sample === undefined || sample.value === 0 ? null : shares.all.errors / sample.value;
 }
 

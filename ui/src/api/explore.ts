@@ -28,7 +28,7 @@ export async function countValues(
   query: string, name: string, range: { start: bigint; end: bigint }, limit: number, signal: AbortSignal,
 ): Promise<{ value: string; count: number }[]> {
   const text = `topk(${limit}, sum by (${name}) (count_over_time(${query} [${duration(range.end - range.start)}])))`;
-  const samples = await queryAt(text, range.end - 1n, 'counts', signal, '10s');
+  const samples = await queryAt(text, range.end - 1n, 'counts', signal, 10_000);
   return samples
     .map(({ labels, value }) => ({ value: labels.get(name) ?? '', count: value }))
     .filter(({ value }) => value !== '')

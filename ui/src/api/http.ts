@@ -14,7 +14,16 @@ const BUSY_PAUSES_MS = [1000, 2000, 4000];
 const ERROR_LENGTH_MAX = 4096;
 
 /** What the page waits for while the server is busy: its words, and when it is asked again in ms since the epoch. */
-export const busy = signal<{ message: string; until: number } | null>(null);
+export const busy = signal<Busy | null>(null);
+interface Busy { message: string; until: number }
+/** What each request waits for that was refused. */
+const pauses = new Map<object, Busy>();
+
+function pause(of: object, next: Busy | null): void {
+  if (next === null) pauses.delete(of);
+  else pauses.set(of, next);
+  busy.value = [...pauses.values()].at(-1) ?? null;
+}
 
 /** Says that the line asked for is not kept any more. */
 export class GoneError extends ServerError {
@@ -42,26 +51,19 @@ export function toServerError(error: unknown): ServerError {
 
 /** Asks, and waits where the server is busy. Throws a `ServerError` where the answer is no success or not the agent's. */
 export async function request(url: string, signal: AbortSignal): Promise<Response> {
-  for (let attempt = 0; ; attempt += 1) {
-    const response = await once(url, signal);
-    if (response.status !== 429) {
-      busy.value = null;
+  const own = {};
+  try {
+    for (let attempt = 0; ; attempt += 1) {
+      const response = await once(url, signal);
       if (response.ok) return response;
-      throw await decodeError(response);
+      const error = await decodeError(response);
+      const ms = BUSY_PAUSES_MS[attempt];
+      if (response.status !== 429 || ms === undefined) throw error;
+      pause(own, { message: error.message, until: Date.now() + ms });
+      await wait(ms, signal);
     }
-    const error = await decodeError(response);
-    const pause = BUSY_PAUSES_MS[attempt];
-    if (pause === undefined) {
-      busy.value = null;
-      throw error;
-    }
-    busy.value = { message: error.message, until: Date.now() + pause };
-    try {
-      await wait(pause, signal);
-    } catch (reason) {
-      busy.value = null;
-      throw reason;
-    }
+  } finally {
+    pause(own, null);
   }
 }
 
@@ -151,6 +153,23 @@ export function queued<T>(priority: Priority, signal: AbortSignal, run: () => Pr
 
 function startNext(): void {
   while (running < RUNNING_MAX && waiting.length > 0) waiting.shift()?.start();
+}
+
+/** Asks for one JSON document within `ms`. Then the request is taken back, which ends the work for it: a time-out of the server's would be an error in the browser's log. */
+export async function getJsonWithin<T>(ms: number, url: string, signal: AbortSignal): Promise<T> {
+  const own = new AbortController();
+  const giveUp = () => own.abort(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+  const timer = setTimeout(() => own.abort(), ms);
+  try {
+    return await getJson<T>(url, own.signal);
+  } catch (error) {
+    if (!own.signal.aborted || signal.aborted) throw error;
+    throw new ServerError(504, `There was no answer within ${ms / 1000} s.`);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
+  }
 }
 
 /** Resolves after `ms`, or rejects with the signal's reason. */

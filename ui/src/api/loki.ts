@@ -2,7 +2,7 @@
 // never come from here, because paging by time loses lines; see `lines.ts`.
 import { type Level, ServerError, toLevel } from '../model';
 import { apiUrl } from '../route';
-import { getJson, queued, type Priority } from './http';
+import { getJson, getJsonWithin, queued, type Priority } from './http';
 
 export interface Series {
   readonly labels: ReadonlyMap<string, string>;
@@ -20,14 +20,16 @@ interface Metric { metric: Record<string, string>; values?: [number, string][]; 
 export interface Envelope<T> { data: T }
 interface Result { result: Metric[]; resultType: string }
 
+/** How long counting may take, in ms: as long as the server answers at all, or this long. */
+export const COUNT_MS = 5_000;
+const ANSWER_MS = 30_000;
+
 /** A metric query at each `step` from `start` to `end`, all in nanoseconds. */
 export async function queryRange(
-  query: string, range: { start: bigint; end: bigint; step: bigint; timeout?: string }, priority: Priority, signal: AbortSignal,
+  query: string, range: { start: bigint; end: bigint; step: bigint }, priority: Priority, signal: AbortSignal, ms = ANSWER_MS,
 ): Promise<Series[]> {
-  const url = apiUrl('loki/api/v1/query_range', {
-    query, start: `${range.start}`, end: `${range.end}`, step: seconds(range.step), timeout: range.timeout,
-  });
-  const answer = await queued(priority, signal, () => getJson<Envelope<Result>>(url, signal));
+  const url = apiUrl('loki/api/v1/query_range', { query, start: `${range.start}`, end: `${range.end}`, step: seconds(range.step) });
+  const answer = await queued(priority, signal, () => getJsonWithin<Envelope<Result>>(ms, url, signal));
   return answer.data.result.map(({ metric, values = [] }) => ({
     labels: new Map(Object.entries(metric)),
     times: values.map(([time]) => time * 1000),
@@ -36,16 +38,16 @@ export async function queryRange(
 }
 
 /** A metric query at one time, in nanoseconds. */
-export async function queryAt(query: string, time: bigint, priority: Priority, signal: AbortSignal, timeout?: string): Promise<Sample[]> {
-  const url = apiUrl('loki/api/v1/query', { query, time: `${time}`, timeout });
-  const answer = await queued(priority, signal, () => getJson<Envelope<Result>>(url, signal));
+export async function queryAt(query: string, time: bigint, priority: Priority, signal: AbortSignal, ms = ANSWER_MS): Promise<Sample[]> {
+  const url = apiUrl('loki/api/v1/query', { query, time: `${time}` });
+  const answer = await queued(priority, signal, () => getJsonWithin<Envelope<Result>>(ms, url, signal));
   return answer.data.result.flatMap(({ metric, value }) =>
     value === undefined ? [] : [{ labels: new Map(Object.entries(metric)), value: toNumber(value[1]) }]);
 }
 
 /** Lines of `query` from `start` up to, not including, `end`; none where nothing matches. */
 export async function countLines(query: string, start: bigint, end: bigint, signal: AbortSignal): Promise<number> {
-  const samples = await queryAt(`sum(count_over_time(${query} [${duration(end - start)}]))`, end - 1n, 'counts', signal, '5s');
+  const samples = await queryAt(`sum(count_over_time(${query} [${duration(end - start)}]))`, end - 1n, 'counts', signal, COUNT_MS);
   return samples[0]?.value ?? 0;
 }
 
@@ -53,7 +55,7 @@ export async function countLines(query: string, start: bigint, end: bigint, sign
 export async function countByLevel(query: string, start: bigint, end: bigint, signal: AbortSignal): Promise<Map<Level, number>> {
   const text = `sum by (detected_level) (count_over_time(${query} [${duration(end - start)}]))`;
   const counts = new Map<Level, number>();
-  for (const { labels, value } of await queryAt(text, end - 1n, 'counts', signal, '5s')) {
+  for (const { labels, value } of await queryAt(text, end - 1n, 'counts', signal, COUNT_MS)) {
     const level = toLevel(labels.get('detected_level') ?? 'unknown');
     counts.set(level, (counts.get(level) ?? 0) + value);
   }
@@ -73,7 +75,7 @@ export async function formatQuery(query: string, signal: AbortSignal): Promise<s
 /** Has the server look at a query as it is typed: its grammar, and its regexps, which it compiles when it runs a log query over an instant. */
 export async function checkQuery(query: string, isLogQuery: boolean, signal: AbortSignal): Promise<void> {
   await formatQuery(query, signal);
-  if (isLogQuery && query.includes('~')) await queryAt(`sum(count_over_time(${query} [1ms]))`, 1n, 'lines', signal, '1s');
+  if (isLogQuery && query.includes('~')) await queryAt(`sum(count_over_time(${query} [1ms]))`, 1n, 'lines', signal);
 }
 
 /** The error with the place its message names, where its answer had none of its own. */

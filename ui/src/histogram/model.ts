@@ -1,6 +1,6 @@
 // What the histogram shows: asks for it in two passes, the total first, then the levels in pieces from the new end; lets it grow while lines come.
 import { signal } from '@preact/signals';
-import { countByLevel, duration, queryRange } from '../api/loki';
+import { COUNT_MS, countByLevel, duration, queryRange } from '../api/loki';
 import { isAbort, toServerError } from '../api/http';
 import { groupOf, type Level, type LevelGroup, type ServerError } from '../model';
 import { bars, type Range } from '../time/range';
@@ -8,7 +8,8 @@ import { addLine, advance, type Bins, emptyBins, endOf, evaluation, fillLevels, 
 
 /** Pieces of the second pass. */
 const LEVEL_PIECES = 4;
-const LEVEL_TIMEOUT = '5s';
+/** How long the first pass may take, in ms. */
+const TOTAL_MS = 20_000;
 /** More lines than this are coloured when somebody asks for it. */
 const COLOURED_LINES_MAX = 10_000_000;
 /** Bars that are counted again when the axis has moved on. */
@@ -61,7 +62,7 @@ export class Histogram {
     const bins = emptyBins(bars(params.range, params.width, params.zone));
     await this.#each(bins, 0, bins.count, async (from, to) => {
       const text = `sum(count_over_time(${params.query} [${duration(bins.step)}]))`;
-      fillTotal(bins, await queryRange(text, { ...evaluation(bins, from, to), timeout: '20s' }, 'total', signal));
+      fillTotal(bins, await queryRange(text, evaluation(bins, from, to), 'total', signal, TOTAL_MS));
     });
     // Lines that came meanwhile may be counted already: those after the range as it was asked for are not.
     for (const { time, group } of this.#pending) addLine(bins, time, group);
@@ -90,7 +91,7 @@ export class Histogram {
     for (const [from, to] of slices(first.count, LEVEL_PIECES)) {
       await this.#each(first, from, to, async (a, b) => {
         const text = `sum by (detected_level) (count_over_time(${params.query} [${duration(first.step)}]))`;
-        const series = await queryRange(text, { ...evaluation(first, a, b), timeout: LEVEL_TIMEOUT }, 'levels', signal);
+        const series = await queryRange(text, evaluation(first, a, b), 'levels', signal, COUNT_MS);
         // The axis may have moved on while this was under way.
         const bins = this.bins.peek()!;
         const moved = indexAt(bins, first.first);
@@ -152,7 +153,7 @@ export class Histogram {
     const then = this.bins.peek()!;
     const [from, to] = [Math.max(0, then.count - 1 - SETTLED_BARS), then.count - 1];
     const text = `sum by (detected_level) (count_over_time(${query} [${duration(then.step)}]))`;
-    const series = await queryRange(text, { ...evaluation(then, from, to), timeout: LEVEL_TIMEOUT }, 'levels', this.#abort.signal);
+    const series = await queryRange(text, evaluation(then, from, to), 'levels', this.#abort.signal, COUNT_MS);
     const bins = this.bins.peek()!;
     const moved = indexAt(bins, then.first);
     const [a, b] = [Math.max(0, from + moved), Math.max(0, to + moved)];

@@ -3,10 +3,10 @@ import type { Marker } from '../api/records';
 import type { Display } from '../text/display';
 import { telling } from '../text/fold';
 import { formatCount, formatTime } from '../time/format';
-import { markHits, matcherOf, type Matcher } from './find';
+import { markHits, matcherOf, searchMatcherOf, type Matcher } from './find';
 import { textRows, type Geometry } from './geometry';
 import type { Grid } from './grid';
-import { hasHighlights, Hits } from './highlight';
+import { hasHighlights, type HitName, Hits } from './highlight';
 import { MarkerElement, markerText } from './markers';
 import type { ListOptions } from './options';
 import { Pool } from './pool';
@@ -56,6 +56,9 @@ export class Drawing {
   #displays = new Map<string, Display>();
   #marked: readonly [number, number] | undefined;
   #matcher: Matcher | null = null;
+  #searched: Matcher | null = null;
+  /** Counts what is searched for. */
+  #finds = 0;
   #notes = new WeakMap<RowElement, { key: string; note: string }>();
   readonly #hits = new Hits();
 
@@ -77,6 +80,8 @@ export class Drawing {
 
   onFind(): void {
     this.#matcher = matcherOf(this.scene.options.find);
+    this.#searched = searchMatcherOf(this.scene.options.searched);
+    this.#finds += 1;
     if (!hasHighlights) this.refill();
   }
 
@@ -119,7 +124,8 @@ export class Drawing {
     const time = formatTime(line.time, options.isPhone ? 'time' : options.timeFormat, options.zone, previous, now);
     const tag = options.hasStreams ? options.streamTag(line.stream) : null;
     const cells = options.isPhone ? [] : options.columns.map((name) => options.cell(line, name));
-    const marked = this.#matcher === null || hasHighlights ? display : { ...display, spans: markHits(display.spans, this.#matcher(display.plain)) };
+    const matcher = this.#matcher ?? this.#searched;
+    const marked = matcher === null || hasHighlights ? display : { ...display, spans: markHits(display.spans, matcher(display.plain)) };
     row.fill({ line, display: marked, time, tag, cells, columnWidths: geometry.columnWidths });
     row.version = this.#version;
     row.rows = display.isAscii || geometry.layout.width === Infinity ? textRows(display.plain, geometry.layout) : 0;
@@ -241,6 +247,7 @@ export class Drawing {
     for (const row of this.pool.lines) move(row, grid.textTop(row.index) - origin);
     for (const marker of this.pool.markers) move(marker, grid.markerTop(marker.index, marker.ordinal) - origin);
     const { options, geometry } = this.scene;
+    if (options.isTall) for (const row of this.pool.lines) row.element.classList.toggle('is-short', row.isShort);
     const isWrapped = geometry.layout.width !== Infinity;
     // Rows that are not wrapped scroll sideways together.
     const width = isWrapped || options.isPhone ? '' : `${Math.ceil(geometry.textLeft + (this.widest + 2) * geometry.cell)}px`;
@@ -250,13 +257,20 @@ export class Drawing {
   /** Colours the hits. */
   colour(): void {
     if (!hasHighlights) return;
-    this.#hits.clear();
-    if (this.#matcher === null) return;
+    if (this.#matcher === null && this.#searched === null) {
+      this.#hits.clear();
+      return;
+    }
+    this.#hits.keep(new Set(this.pool.lines.map(({ text }) => text)));
     for (const row of this.pool.lines) {
       if (row.display === undefined) continue;
-      this.#hits.add(row.text, row.display.plain, this.#matcher, row.index === this.scene.current);
+      const isNow = row.index === this.scene.current;
+      const layers: [HitName, Matcher][] = [];
+      if (this.#searched !== null) layers.push(['searched', this.#searched]);
+      if (this.#matcher !== null) layers.push([isNow ? 'hit-now' : 'hit', this.#matcher]);
+      this.#hits.colour(row.text, `${row.fills} ${this.#finds} ${isNow}`, row.display.plain, layers);
       const { hidden } = row.display;
-      row.element.classList.toggle('has-hidden-hit', hidden !== undefined && hidden !== '' && this.#matcher(hidden).length > 0);
+      row.element.classList.toggle('has-hidden-hit', hidden !== undefined && hidden !== '' && this.#matcher !== null && this.#matcher(hidden).length > 0);
     }
   }
 }

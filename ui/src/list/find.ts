@@ -2,33 +2,74 @@
 import type { Span } from '../text/display';
 import type { Find } from './options';
 
-/** What a text in the box, or the address's `find`, means; `null` for nothing. */
+/** What a text in the box, or the address's `find`, means; `null` for nothing. All lower case ignores case. */
 export function findOf(text: string): Find | null {
-  const regexp = /^\/(.+)\/$/s.exec(text);
-  return text === '' ? null : regexp === null ? { text, isRegexp: false } : { text: regexp[1]!, isRegexp: true };
+  if (text === '') return null;
+  const regexp = /^\/(.+)\/$/s.exec(text)?.[1];
+  const wanted = regexp ?? text;
+  return { text: wanted, isRegexp: regexp !== undefined, ignoresCase: wanted === wanted.toLowerCase() };
 }
 
 /** Characters of a row that a regular expression is run over: it may take long. */
 const REGEXP_CHARS_MAX = 4096;
 /** Hits that are coloured in one row. */
 const HITS_MAX = 200;
+/** As for those that a query brought, maybe a link's: fewer characters, repetitions without an end, and ms, after which it is not run again. */
+const TAME_CHARS_MAX = 512;
+const TAME_REPEATS_MAX = 2;
+const TAME_MS_MAX = 16;
 
 /** Start and end of each hit in a text, ascending. */
 export type Matcher = (text: string) => (readonly [number, number])[];
 
-/** How a text is searched for; `null` where there is nothing to search for or the pattern is not valid. All lower case ignores case. */
+/** How a text is searched for; `null` where there is nothing to search for or the pattern is not valid. */
 export function matcherOf(find: Find | null): Matcher | null {
   if (find === null || find.text === '') return null;
-  const ignoresCase = find.text === find.text.toLowerCase();
-  if (!find.isRegexp) return literal(find.text, ignoresCase);
+  if (!find.isRegexp) return literal(find.text, find.ignoresCase);
   try {
-    return regexp(new RegExp(find.text, ignoresCase ? 'gi' : 'g'));
+    return regexp(new RegExp(find.text, find.ignoresCase ? 'gi' : 'g'));
   } catch {
     return null;
   }
 }
 
-function literal(wanted: string, ignoresCase: boolean): Matcher {
+/** How what a query searches for is found, without overlaps; `null` where there is nothing. Expressions that may take long are left out: nobody here wrote them. */
+export function searchMatcherOf(finds: readonly Find[]): Matcher | null {
+  const matchers = finds.flatMap((find) => {
+    const matcher = find.isRegexp && !isTame(find.text) ? null : matcherOf(find);
+    return matcher === null ? [] : [find.isRegexp ? limited(matcher) : matcher];
+  });
+  const [first] = matchers;
+  if (first === undefined || matchers.length === 1) return first ?? null;
+  return (text) => {
+    let end = 0;
+    return matchers.flatMap((matcher) => matcher(text)).sort(([a], [b]) => a - b).filter(([from, to]) => {
+      const isFree = from >= end;
+      if (isFree) end = to;
+      return isFree;
+    });
+  };
+}
+
+/** Whether the time that an expression takes grows slowly enough with the text: nothing repeated holds a repetition, and few have no end. */
+function isTame(pattern: string): boolean {
+  const bare = pattern.replace(/\\./gs, 'x').replace(/\[\^?\]?[^\]]*\]/g, 'x');
+  return !/\)[*+{]/.test(bare) && (bare.match(/[*+]|\{\d*,\}/g)?.length ?? 0) <= TAME_REPEATS_MAX;
+}
+
+function limited(matcher: Matcher): Matcher {
+  let isOff = false;
+  return (text) => {
+    if (isOff) return [];
+    const start = performance.now();
+    const hits = matcher(text.slice(0, TAME_CHARS_MAX));
+    isOff = performance.now() - start > TAME_MS_MAX;
+    return hits;
+  };
+}
+
+function literal(found: string, ignoresCase: boolean): Matcher {
+  const wanted = ignoresCase ? found.toLowerCase() : found;
   return (text) => {
     // A few letters change their length with their case: those texts are compared as they are.
     const lower = ignoresCase ? text.toLowerCase() : text;
@@ -58,7 +99,7 @@ export function contains(find: Find): (text: string) => boolean {
     const matcher = matcherOf(find);
     return (text) => matcher !== null && matcher(text).length > 0;
   }
-  if (find.text !== find.text.toLowerCase()) return (text) => text.includes(find.text);
+  if (!find.ignoresCase) return (text) => text.includes(find.text);
   // A regular expression without anything special is several times as fast as making each text lower case.
   const pattern = new RegExp(find.text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'), 'i');
   return (text) => pattern.test(text);

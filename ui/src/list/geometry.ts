@@ -40,7 +40,7 @@ export function geometryOf(options: ListOptions, { cell, width, timeCells, tagCe
   const markLeft = PAD_PX;
   const timeLeft = markLeft + MARK_CELLS * cell;
   // On a phone a stripe in its colour stands for the stream, between the time and the text.
-  const tagLeft = timeLeft + (timeCells + (options.isPhone ? 0.4 : 1)) * cell;
+  const tagLeft = timeLeft + (timeCells + (options.isPhone ? 0.25 : 1)) * cell;
   const hasTags = options.hasStreams && !options.isPhone;
   const columnsLeft = tagLeft + (hasTags ? (tagCells + 2) * cell : 0);
   const columnWidths = options.isPhone ? [] : options.columns.map((name) => (columnCells.get(name) ?? COLUMN_CELLS) * cell);
@@ -56,6 +56,7 @@ export function geometryOf(options: ListOptions, { cell, width, timeCells, tagCe
     layout: {
       width: isWrapped ? cells : Infinity,
       indent: isWrapped ? indent : 0,
+      least: options.isTall ? 2 : 1,
       // What says how much is left out has room in the last row.
       limit: isWrapped ? (WRAPPED_ROWS_MAX - 1) * cells - indent : CHARS_MAX,
       fold: options.fold,

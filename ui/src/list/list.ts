@@ -14,7 +14,7 @@ import { Scroller } from './scroll';
 import { Selection } from './select';
 import type { Change, LineStore } from './store';
 
-export type { Find, ListEvents, ListOptions, Viewport } from './options';
+export { type Find, LIST_DEFAULTS, type ListEvents, type ListOptions, type Viewport } from './options';
 
 /** Rounds of drawing, finding that a line is taller than thought, and drawing what that brings into view. */
 const ROUNDS_MAX = 8;
@@ -32,7 +32,7 @@ const PROBE_CELLS = 100;
 /** Options that change how long times are. */
 const TIMES = ['timeFormat', 'zone', 'isPhone'] as const;
 /** Options that leave the content of rows as it is. */
-const LOOKS = new Set<keyof ListOptions>(['find', 'marked', 'loading', 'startNote', 'endNote', 'label', 'href']);
+const LOOKS = new Set<keyof ListOptions>(['find', 'searched', 'marked', 'loading', 'startNote', 'endNote', 'label', 'href']);
 
 /** A line that stays where it is while others come and go, and how far the view begins below its text. */
 interface Anchor {
@@ -71,6 +71,7 @@ export class LineList {
   #lateTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #columnCells = new Map<string, number>();
   #isMeasured = false;
+  #isSuspended = false;
   /** Whether rows beyond the screen are drawn, too: not while each moment brings others. */
   #hasSpare = false;
   #spareTimer: ReturnType<typeof setTimeout> | undefined;
@@ -107,6 +108,7 @@ export class LineList {
       clearInterval(timer);
     });
     this.#applyOptions();
+    this.drawing.onFind();
     onFrame('draw', this.draw);
   }
 
@@ -137,23 +139,32 @@ export class LineList {
     this.grid.options = this.#options;
     if (TIMES.some((name) => names.includes(name))) this.drawing.timeCells = 0;
     if (names.some((name) => !LOOKS.has(name))) this.#refill();
-    if (names.includes('find')) this.drawing.onFind();
+    if (names.includes('find') || names.includes('searched')) this.drawing.onFind();
     if (names.includes('marked')) this.drawing.forgetMarked();
     this.#applyOptions();
     this.#measureSoon();
   }
 
   #applyOptions(): void {
-    const { rowHeight, wrap, isPhone, order, loading, label, columns } = this.#options;
+    const { rowHeight, wrap, isPhone, isTall, order, loading, label, columns } = this.#options;
     this.root.style.setProperty('--row', `${rowHeight}px`);
     this.root.classList.toggle('is-wrapped', wrap || isPhone);
     this.root.classList.toggle('is-phone', isPhone);
+    this.root.classList.toggle('is-tall', isTall);
     this.scroller.setPage(isPhone);
     const [top, bottom] = order === 'asc' ? (['start', 'end'] as const) : (['end', 'start'] as const);
     this.root.classList.toggle('is-loading-top', loading === top);
     this.root.classList.toggle('is-loading-bottom', loading === bottom);
     this.canvas.setAttribute('aria-label', label);
     this.#header.show(isPhone ? [] : columns);
+  }
+
+  /** Stops drawing and scrolling while something else is in its place; keeps its own place meanwhile. */
+  suspend(isSuspended: boolean): void {
+    if (isSuspended === this.#isSuspended) return;
+    this.#isSuspended = isSuspended;
+    this.scroller.suspend(isSuspended);
+    if (!isSuspended) this.#measureSoon();
   }
 
   /** To the newest line, and follows it from there on. */
@@ -379,6 +390,7 @@ export class LineList {
   /** Draws what is on screen: once per frame, and at once where something asks for a place. */
   readonly draw = (): void => {
     const { scroller, drawing } = this;
+    if (this.#isSuspended) return;
     this.rows.sync();
     this.#measureIfNeeded();
     this.#place();

@@ -2,12 +2,13 @@
 import type { Preferences } from '../state';
 import type { Line, Stream } from '../model';
 import type { Marker } from '../api/records';
-import type { Display, DisplayOptions } from '../text/display';
+import { display, type Display, type DisplayOptions } from '../text/display';
 
-/** Text to colour in the rows; all lower case ignores case. */
+/** Text to colour in the rows. */
 export interface Find {
   readonly text: string;
   readonly isRegexp: boolean;
+  readonly ignoresCase: boolean;
 }
 
 export interface ListOptions {
@@ -31,10 +32,14 @@ export interface ListOptions {
   /** The tag of a stream: its short name and one of the hues 0 to 7. */
   readonly streamTag: (stream: Stream) => { text: string; hue: number };
   readonly find: Find | null;
+  /** What the query searches the lines for: coloured as well, less than what is found within them. */
+  readonly searched: readonly Find[];
   /** Line ids, inclusive: a bar marks them. */
   readonly marked: readonly [string, string] | null;
   /** One column of text, always wrapped; the page scrolls, not the list. */
   readonly isPhone: boolean;
+  /** Each line takes two rows at least, so that a finger meets it. */
+  readonly isTall: boolean;
   readonly display: (line: Line, options: DisplayOptions) => Display;
   /** The value of a column; `''` where the line has none. */
   readonly cell: (line: Line, name: string) => string;
@@ -48,6 +53,13 @@ export interface ListOptions {
   /** The accessible name of the grid. */
   readonly label: string;
 }
+
+/** What a list is like that is told nothing else. */
+export const LIST_DEFAULTS: Omit<ListOptions, 'streamTag' | 'href' | 'label'> = {
+  wrap: false, rowHeight: 20, order: 'asc', zone: 'UTC', timeFormat: 'millis', show: 'smart', ansi: true, ownTimes: false, isDark: false, fold: 'no',
+  columns: [], hasStreams: false, find: null, searched: [], marked: null, isPhone: false, isTall: false, display, cell: () => '',
+  startNote: '', endNote: '', loading: null,
+};
 
 /** What is on screen: indexes of the first and the last visible line, inclusive; both -1 where there is none. */
 export interface Viewport {

@@ -34,6 +34,8 @@ export class RowElement {
   index = -1;
   /** The content that is drawn was made for this version of the list's options. */
   version = -1;
+  /** Counts how often the text was drawn: ranges in it are those of one time. */
+  fills = 0;
   display: Display | undefined;
   /** Text rows as drawn; 0 while they have to be measured. */
   rows = 1;
@@ -60,6 +62,7 @@ export class RowElement {
 
   fill({ line, display, time, tag, cells, columnWidths }: Content): void {
     this.display = display;
+    this.fills += 1;
     this.#group = groupOf(line.level);
     this.#mark.className = `line-mark mark mark-${this.#group}`;
     this.time.textContent = time;
@@ -113,6 +116,11 @@ export class RowElement {
       return element;
     }));
     if (this.#cells.parentNode === null) this.element.insertBefore(this.#cells, this.text);
+  }
+
+  /** Whether it is one row of text and nothing else. */
+  get isShort(): boolean {
+    return this.rows === 1 && this.#note === undefined;
   }
 
   look({ isFocused, isSelected, isMarked, isLate, note }: Look): void {

@@ -11,6 +11,8 @@ export interface Layout {
   readonly width: number;
   /** Cells of a line's first text row that something else takes. */
   readonly indent: number;
+  /** Rows that a line takes at least, with what says that others are folded into it. */
+  readonly least: number;
   /** Most characters of a line that are drawn. */
   readonly limit: number;
   readonly fold: 'no' | 'exact' | 'numbers';
@@ -113,7 +115,7 @@ export class Rows {
       this.#layout = layout;
       this.#of.clear();
       this.sync();
-    } else if (layout.width !== old.width || layout.indent !== old.indent || layout.limit !== old.limit) {
+    } else if (layout.width !== old.width || layout.indent !== old.indent || layout.least !== old.least || layout.limit !== old.limit) {
       this.sync();
       this.#layout = layout;
       for (const [chunk, block] of this.#of) {
@@ -234,7 +236,7 @@ export class Rows {
 
   /** Estimates the heights of the slots from `from` on. */
   #measure(chunk: Chunk, block: Block, from: number): void {
-    const { width, indent, limit } = this.#layout;
+    const { width, indent, least, limit } = this.#layout;
     const { rows, flags, cells, count } = block;
     const isWrapped = width !== Infinity;
     const most = limit + REST_CELLS;
@@ -244,7 +246,7 @@ export class Rows {
         rows[slot] = this.#height(chunk, block, slot);
       } else {
         const length = cells[slot] as number;
-        rows[slot] = isWrapped ? Math.max(1, Math.ceil(((length < most ? length : most) + indent) / width)) : 1;
+        rows[slot] = isWrapped ? Math.max(least, Math.ceil(((length < most ? length : most) + indent) / width)) : least;
       }
     }
     for (const slot of chunk.markers.keys()) if (from <= slot) rows[slot] = this.#height(chunk, block, slot);
@@ -253,7 +255,12 @@ export class Rows {
   /** The estimated rows of a line with all that belongs to it; none where it is folded away. */
   #height(chunk: Chunk, block: Block, slot: number): number {
     if (isFoldedAway(chunk, block, slot)) return 0;
-    return Math.min(ROWS_MAX, markerRows(chunk, block, slot) + this.#textRows(chunk, block, slot) + (isFollowed(chunk, block, slot) ? 1 : 0));
+    return Math.min(ROWS_MAX, this.#rowsWith(chunk, block, slot, this.#textRows(chunk, block, slot)));
+  }
+
+  /** The rows of a line whose text takes so many. */
+  #rowsWith(chunk: Chunk, block: Block, slot: number, textRows: number): number {
+    return markerRows(chunk, block, slot) + Math.max(this.#layout.least, textRows + (isFollowed(chunk, block, slot) ? 1 : 0));
   }
 
   #textRows(chunk: Chunk, block: Block, slot: number): number {
@@ -310,7 +317,7 @@ export class Rows {
   correct(index: number, textRows: number): number {
     const { chunk, number, slot } = this.#store.placeOf(index);
     const block = this.#blocks[number] as Block;
-    const delta = block.set(slot, markerRows(chunk, block, slot) + textRows + (isFollowed(chunk, block, slot) ? 1 : 0));
+    const delta = block.set(slot, this.#rowsWith(chunk, block, slot, textRows));
     if (delta === 0) return 0;
     for (let next = number + 1; next < this.#starts.length; next += 1) this.#starts[next] = (this.#starts[next] as number) + delta;
     this.#lineRows += delta;

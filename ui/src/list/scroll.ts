@@ -51,6 +51,16 @@ export class Scroller {
     this.#restSoon();
   }
 
+  /** Leaves what scrolls to somebody else; afterwards it is scrolled to where it was. */
+  suspend(isSuspended: boolean): void {
+    clearTimeout(this.#rest);
+    this.#target.removeEventListener('scroll', this.#onScroll);
+    if (isSuspended) return;
+    this.#target.addEventListener('scroll', this.#onScroll, { passive: true });
+    this.measure();
+    this.#real = this.#read();
+  }
+
   /** The first px of the content that is seen. */
   get top(): number {
     return this.#top;

@@ -1,9 +1,11 @@
 // What the log view asks for, as the address says it, and how clicks change it.
 import { computed, signal } from '@preact/signals';
+import { findOf } from '../list/find';
 import { isMetric, selectorOf } from '../logql/any';
 import { build, type Query } from '../logql/build';
 import { chips } from '../logql/clicks';
 import { ALL, parseSimple } from '../logql/simple';
+import { searchedOf } from '../logql/searched';
 import { go } from '../route';
 import { address, preferences, type Tab } from '../state';
 import { zoneName } from '../time/zone';
@@ -15,6 +17,18 @@ export const logql = computed(() => (address.value.q.trim() === '' ? build(ALL) 
 export const simple = computed(() => parseSimple(address.value.q));
 
 export const isMetricQuery = computed(() => isMetric(address.value.q));
+
+/** What the lines are searched for. */
+export const searched = computed(() => searchedOf(logql.value));
+
+/** The expression to find that somebody here typed or pressed Enter on: one that came with a link waits for that. */
+export const trustedFind = signal('');
+
+/** What is found within the lines. */
+export const find = computed(() => {
+  const wanted = findOf(address.value.find);
+  return wanted?.isRegexp === true && trustedFind.value !== address.value.find ? null : wanted;
+});
 
 /** The streams of the query alone, without what is asked of their lines. */
 export const selector = computed(() => selectorOf(logql.value));

@@ -138,7 +138,10 @@ function SearchBox() {
       {toggle('isRegexp', '.*', 'Regular expression')}
       {toggle('isWithout', '≠', 'Lines without it (Alt+Enter)')}
     </div>
-    {error !== null && <p id="draft-error" class="qbar-below danger" role="alert">{error.message}</p>}
+    {error !== null && <>
+      <Later>{({ Fault }) => <Fault input={input.current!} text={text} message={error.message} />}</Later>
+      <p id="draft-error" class="qbar-below danger" role="alert">{error.message}</p>
+    </>}
     {pasted !== '' && error === null && <p class="qbar-below"><button type="button" class="button primary small" onClick={useAsLogql}>Use as LogQL</button>
       <span class="muted">This begins like a query.</span></p>}
   </div>;

@@ -1,4 +1,5 @@
 // The conditions of the query as chips: a click edits, Alt+click turns round, × removes.
+import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { build, type Query } from '../logql/build';
 import { type Chip, chips, removeChip, toggleChip } from '../logql/clicks';
@@ -9,6 +10,9 @@ import { chipQuery, takeBack } from './draft';
 import { Icon, Mark } from './icon';
 import { Later } from './later';
 import { type Anchor, PopoverButton } from './opener';
+
+/** Keys of the chips that match no line of the range by themselves, where the query finds none. */
+export const deadChips = signal<ReadonlySet<string>>(new Set());
 
 export function Chips({ onEditLogql }: { onEditLogql: () => void }) {
   const query = parseSimple(chipQuery.value);
@@ -32,9 +36,10 @@ function ChipView({ chip, query }: { chip: Chip; query: Query }) {
     remove();
     document.querySelector<HTMLInputElement>('.qbar-search input')?.focus();
   };
-  return <span class={`chip${chip.isExcluding ? ' is-excluding' : ''}`}>
-    <button type="button" class="chip-text clip" title={`${chip.title}\nClick to edit · Alt+click turns it round`} onClick={edit} onKeyDown={onKey}>
-      {chip.minLevel !== undefined && <Mark level={groupOf(chip.minLevel)} />}{chip.text}
+  const isDead = deadChips.value.has(chip.key);
+  return <span class={`chip${chip.isExcluding ? ' is-excluding' : ''}${isDead ? ' is-dead' : ''}`}>
+    <button type="button" class="chip-text clip" title={`${chip.title}\n${isDead ? 'No line in this range. ' : ''}Click to edit · Alt+click turns it round`} onClick={edit} onKeyDown={onKey}>
+      {chip.minLevel !== undefined && <Mark level={groupOf(chip.minLevel)} />}<span class="clip">{chip.text}</span>{isDead && <b>0<span class="sr"> lines in this range</span></b>}
     </button>
     <button type="button" class="chip-close" aria-label={`Remove ${chip.text}`} onClick={remove}><Icon name="close" /></button>
     {anchor !== null && <Later>{({ ChipEdit }) => <ChipEdit chip={chip} query={query} anchor={anchor} onClose={() => setAnchor(null)} />}</Later>}

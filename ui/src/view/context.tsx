@@ -1,24 +1,23 @@
 // What stands around a line, unfiltered and in stored order: of a file its own stream, of a container both channels and all its restarts.
-import { computed, effect, useSignal } from '@preact/signals';
+import { effect, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { registerKeys } from '../keys';
 import { contains, findOf, matcherOf } from '../list/find';
-import { LineList, type ListOptions } from '../list/list';
+import { LIST_DEFAULTS, LineList, type ListOptions } from '../list/list';
 import type { LineStore } from '../list/store';
 import { StreamTags } from '../list/tags';
 import { selectorOf } from '../logql/any';
 import { ALL, build } from '../logql/build';
 import { type Line } from '../model';
-import { theme } from '../preferences';
 import { go, hrefOf } from '../route';
 import { LogSession } from '../session';
 import { address, preferences } from '../state';
-import { display } from '../text/display';
 import { formatFull } from '../time/format';
 import { zoneName } from '../time/zone';
 import { isContextWide } from './actions';
 import { FindBar } from './find';
 import { Icon } from './icon';
+import { look } from './look';
 import type { Anchor } from './opener';
 import '../style/detail.css';
 
@@ -38,16 +37,6 @@ export interface ContextProps {
   readonly onBack: () => void;
 }
 
-/** What of the list's options follows from the address and the preferences. */
-const shown = computed<Partial<ListOptions>>(() => {
-  const now = preferences.value;
-  const { wrap, order, show } = address.value;
-  return {
-    wrap: wrap ?? now.wrap, order: order ?? now.order, show: show ?? now.show, rowHeight: now.rowHeight, zone: zoneName(now.zone), timeFormat: now.timeFormat,
-    ansi: now.ansi, ownTimes: now.ownTimes, isDark: theme.value === 'dark', isPhone: matchMedia('(width < 600px)').matches,
-  };
-});
-
 export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBack }: ContextProps) {
   const host = useRef<HTMLDivElement>(null);
   const list = useRef<LineList | null>(null);
@@ -63,15 +52,13 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
     const { store } = session;
     const tags = new StreamTags();
     const made = new LineList(host.current!, store, {
-      wrap: false, rowHeight: 20, order: 'asc', zone: 'UTC', timeFormat: 'millis', show: 'smart', ansi: true, ownTimes: false, isDark: false, fold: 'no',
-      columns: [], hasStreams: false, streamTag: (stream) => tags.of(stream), find: null, marked: null, isPhone: false, display, cell: () => '',
-      href: (line) => hrefOf({ at: line, around: '' }), startNote: '', endNote: '', loading: null, label: 'Lines around the line', ...shown.value,
+      ...LIST_DEFAULTS, streamTag: (stream) => tags.of(stream), href: (line) => hrefOf({ at: line, around: '' }), label: 'Lines around the line', ...look.value,
     });
     list.current = made;
     const previous = (index: number) => (0 < index ? store.lineAt(index - 1) : undefined);
     const ends = [
       session.connect(made),
-      effect(() => made.setOptions(shown.value)),
+      effect(() => made.setOptions(look.value)),
       effect(() => made.setOptions(notes(session))),
       effect(() => made.setOptions({ find: find.value === null ? null : findOf(find.value) })),
       made.on('focus', (index) => {
@@ -111,11 +98,12 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
     { keys: ['/'], does: 'find', rank: 1, run: () => { find.value ??= ''; } },
   ]), []);
 
+  const first = look.value.order === 'desc' ? 1 : -1;
   const target = session.target.value;
   const line = 0 <= target && target < session.count.value ? session.store.lineAt(target) : undefined;
   return <section class="context" aria-label="Around a line">
     <div class="context-bar">
-      <button type="button" class="button bordered" onClick={onBack}><Icon name="left" /> Back to {backTo}</button>
+      <button type="button" class="button bordered" onClick={onBack}><Icon name="left" /> Back<span class="wide-only">{` to ${backTo}`}</span></button>
       <h2>
         <span>Around {line === undefined ? '…' : formatFull(line.time, zoneName(preferences.value.zone))}</span>
         {line !== undefined && <span class="muted clip">{line.stream.service}</span>}
@@ -124,24 +112,50 @@ export function ContextView({ id, backTo, onFocus, onOpen, onMenu, onReady, onBa
         <button type="button" aria-pressed={!isWide} onClick={() => (isContextWide.value = false)}>This stream</button>
         <button type="button" aria-pressed={isWide} title="By time (C)" onClick={() => (isContextWide.value = true)}>All streams</button>
       </span>
-      <button type="button" class="button bare" aria-label="To the beginning" title="To the beginning (g)"
-        onClick={() => void session.goToStart().then(() => list.current?.scrollToStart())}><Icon name="end" class="flip" /></button>
-      <button type="button" class="button bare" aria-label="To the end" title="To the end (G)"
-        onClick={() => void session.goToEnd().then(() => list.current?.scrollToEnd())}><Icon name="end" /></button>
       <button type="button" class="button bare" aria-label="Find" title="Find (/)" onClick={() => (find.value = find.value === null ? '' : null)}><Icon name="search" /></button>
-      <a class="button small" href={hrefOf({ q: bare(address.value.q), at: id, around: '' })} onClick={(event) => {
+      <a class="button small" title="Open without filters" href={hrefOf({ q: bare(address.value.q), at: id, around: '' })} onClick={(event) => {
         if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();
         go({ q: bare(address.value.q), at: id, around: '' });
-      }}>Open without filters <Icon name="open" /></a>
+      }}><span class="wide-only">Open without filters</span> <Icon name="open" /></a>
     </div>
     <div class="context-list">
       {find.value !== null && <div class="lines-find"><ContextFind text={find.value} session={session} list={list.current}
         onText={(text) => (find.value = text)} onClose={() => (find.value = null)} /></div>}
+      <Steps step={first} isBelow={false} session={session} list={list} />
       <div class="context-lines" ref={host} />
+      <Steps step={first === 1 ? -1 : 1} isBelow session={session} list={list} />
       <ContextState session={session} />
     </div>
   </section>;
+}
+
+/** How many lines a button shows more. */
+const STEPS = [20, 200] as const;
+
+/** Shows more lines on one side, whether or not they are loaded; scrolling does as well. */
+function Steps({ step, isBelow, session, list }: { step: 1 | -1; isBelow: boolean; session: LogSession; list: { readonly current: LineList | null } }) {
+  const isLater = step === 1;
+  const show = async (lines: number) => {
+    const { store } = session;
+    const { first, last } = list.current!.viewport;
+    if (first < 0) return;
+    const edge = store.idAt(isLater ? last : first);
+    const wanted = () => store.indexOfId(edge) + step * lines;
+    const isMissing = () => (isLater ? wanted() >= store.count && session.ends.peek().end === 'more' : wanted() < 0 && session.ends.peek().start === 'more');
+    while (isMissing()) {
+      const { count } = store;
+      await (isLater ? session.newer() : session.older());
+      if (store.count === count) break;
+    }
+    list.current?.scrollToIndex(Math.min(store.count - 1, Math.max(0, wanted())));
+  };
+  const toEnd = () => void (isLater ? session.goToEnd().then(() => list.current?.scrollToEnd()) : session.goToStart().then(() => list.current?.scrollToStart()));
+  return <div class="context-steps" role="group" aria-label={isLater ? 'Later lines' : 'Earlier lines'}>
+    <Icon name="down" {...(isBelow ? {} : { class: 'flip' })} />
+    {STEPS.map((lines) => <button type="button" key={lines} class="link" onClick={() => void show(lines)}>{lines} {isLater ? 'later' : 'earlier'}</button>)}
+    <button type="button" class="link" title={isLater ? 'G' : 'g'} onClick={toEnd}>{isLater ? 'to the end' : 'from the beginning'}</button>
+  </div>;
 }
 
 /** The query's streams without its filters. */

@@ -15,6 +15,8 @@ export interface FindProps {
   readonly total: number | null;
   /** Whether there are more than `total`. */
   readonly isAtLeast?: boolean;
+  /** Whether nothing is found before Enter. */
+  readonly isWaiting?: boolean;
   /** What is wrong with the expression. */
   readonly error?: string;
   readonly onText: (text: string) => void;
@@ -25,7 +27,7 @@ export interface FindProps {
   readonly onClose: () => void;
 }
 
-export function FindBar({ text, position, total, isAtLeast = false, error, onText, onMove, onFilter, onClose }: FindProps) {
+export function FindBar({ text, position, total, isAtLeast = false, isWaiting = false, error, onText, onMove, onFilter, onClose }: FindProps) {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     input.current?.focus();
@@ -38,7 +40,7 @@ export function FindBar({ text, position, total, isAtLeast = false, error, onTex
     { keys: ['n'], does: 'next hit', run: () => calls.current.onMove(1) },
     { keys: ['N'], does: 'previous hit', run: () => calls.current.onMove(-1) },
   ]), []);
-  const count = countText(text, position, total, isAtLeast);
+  const count = isWaiting ? 'Enter finds it' : countText(text, position, total, isAtLeast);
   useEffect(() => {
     if (count !== '') announce(count);
   }, [count]);

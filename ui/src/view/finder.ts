@@ -2,15 +2,16 @@
 import { computed, effect, signal } from '@preact/signals';
 import { fetchLines } from '../api/lines';
 import { countLines } from '../api/loki';
-import { contains, findOf, matcherOf } from '../list/find';
-import type { LineList } from '../list/list';
+import { contains, matcherOf } from '../list/find';
+import type { Find, LineList } from '../list/list';
 import { searchWithin } from '../logql/any';
+import { ALL, build } from '../logql/build';
 import type { LineFilter } from '../logql/query';
 import { textFilter } from '../logql/clicks';
 import type { LogSession } from '../session';
 import { go } from '../route';
 import { address, notify } from '../state';
-import { logql } from './asked';
+import { find, logql, trustedFind } from './asked';
 
 /** Work between two frames. */
 const SLICE_MS = 5;
@@ -22,10 +23,9 @@ const AGAIN_MS = 250;
 const TOTAL_MS = 300;
 
 /** The line filter that keeps what is found, and nothing else. */
-export function filterOf(text: string): LineFilter | null {
-  const find = findOf(text);
-  if (find === null) return null;
-  return textFilter(find.text, { isCase: find.text !== find.text.toLowerCase(), isRegexp: find.isRegexp, isWithout: false });
+export function filterOf(wanted: Find | null): LineFilter | null {
+  if (wanted === null) return null;
+  return textFilter(wanted.text, { isCase: !wanted.ignoresCase, isRegexp: wanted.isRegexp, isWithout: false });
 }
 
 export class Finder {
@@ -35,12 +35,11 @@ export class Finder {
   /** Hits in the whole range, by the server; `null` until it says so. */
   readonly total = signal<number | null>(null);
   readonly isOpen = signal(false);
-  /** A text that came with a link and waits for Enter, because it is a regexp. */
+  /** The text in the box. */
   readonly text = computed(() => address.value.find);
-  readonly error = computed(() => {
-    const find = findOf(this.text.value);
-    return find !== null && matcherOf(find) === null ? 'This regular expression is not valid.' : '';
-  });
+  /** Whether that text came with a link and waits for Enter. */
+  readonly isWaiting = computed(() => find.value === null && this.text.value !== '');
+  readonly error = computed(() => (find.value !== null && matcherOf(find.value) === null ? 'This regular expression is not valid.' : ''));
   #scan = 0;
   #abort = new AbortController();
   /** How many of the loaded lines were looked at, and those of them that have a hit. */
@@ -55,19 +54,18 @@ export class Finder {
         else if (this.#next === at) this.#slice(this.#scan);
       }),
       effect(() => {
-        void this.text.value;
+        void find.value;
         list.setCurrent(-1);
         this.current.value = -1;
         this.#restart(0);
       }),
       effect(() => {
-        const text = this.text.value;
+        const filter = filterOf(find.value);
         const bounds = session.bounds.value;
         const query = logql.value;
         this.#abort.abort();
         this.#abort = new AbortController();
         this.total.value = null;
-        const filter = filterOf(text);
         if (filter === null || bounds === null || bounds.end <= bounds.start || this.error.value !== '') return undefined;
         const { signal } = this.#abort;
         const timer = setTimeout(() => {
@@ -106,13 +104,13 @@ export class Finder {
   }
 
   #slice(scan: number): void {
-    const find = findOf(this.text.peek());
+    const wanted = find.peek();
     if (scan !== this.#scan) return;
-    if (find === null || matcherOf(find) === null) {
+    if (wanted === null || matcherOf(wanted) === null) {
       this.hits.value = [];
       return;
     }
-    const has = contains(find);
+    const has = contains(wanted);
     const { store } = this.session;
     const until = performance.now() + SLICE_MS;
     while (this.#next < store.count) {
@@ -128,7 +126,8 @@ export class Finder {
 
   /** To the next (1) or the previous (-1) hit; beyond what is loaded the server knows where it is. */
   async move(step: 1 | -1): Promise<void> {
-    const filter = filterOf(this.text.peek());
+    trustedFind.value = this.text.peek();
+    const filter = filterOf(find.peek());
     if (filter === null) return;
     const from = this.list.current >= 0 ? this.list.current : this.list.focusedIndex;
     const next = nearest(this.hits.peek(), from, step, this.session.store.count);
@@ -162,7 +161,7 @@ async function goBeyond(session: LogSession, query: string, step: 1 | -1): Promi
     ...(bounds === null ? {} : { start: `${bounds.start}`, end: `${bounds.end}` }),
   }, AbortSignal.timeout(30_000), () => {}).then((answer) => answer.last ?? answer.first, () => undefined);
   if (found === undefined) return false;
-  go({ at: found, around: '' });
+  go(address.peek().around === '' ? { at: found } : { around: found });
   return true;
 }
 
@@ -177,6 +176,6 @@ export async function moveToError(session: LogSession, list: LineList, step: 1 |
     list.focus(index);
     return;
   }
-  const query = `${logql.peek()} | detected_level=~"error|critical|fatal"`;
-  if (!(await goBeyond(session, query, step))) notify(step === 1 ? 'No error after this line' : 'No error before this line');
+  const query = session.query === '' ? build(ALL) : session.query;
+  if (!(await goBeyond(session, `${query} | detected_level=~"error|critical|fatal"`, step))) notify(step === 1 ? 'No error after this line' : 'No error before this line');
 }

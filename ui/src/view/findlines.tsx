@@ -1,7 +1,8 @@
 // The find bar over the lines of the answer.
+import { findOf } from '../list/find';
 import { withLineFilter } from '../logql/clicks';
 import { go } from '../route';
-import { change } from './asked';
+import { change, trustedFind } from './asked';
 import { FindBar } from './find';
 import { type Finder, filterOf } from './finder';
 import type { LogsModel } from './logsmodel';
@@ -18,9 +19,12 @@ export function FindLines({ model, finder }: { model: LogsModel; finder: Finder 
     go({ find: '' }, 'replace');
     model.pane.peek()?.list.rowElement(model.pane.peek()!.list.focusedIndex)?.focus({ preventScroll: true });
   };
-  const filter = filterOf(text);
+  const filter = filterOf(findOf(text));
   return <div class="lines-find"><FindBar text={text} position={finder.position} total={total ?? (text === '' ? 0 : hits.length)} isAtLeast={total === null && !isAll}
-    onText={(find) => go({ find }, 'replace')} onMove={(step) => void finder.move(step)} onClose={close} {...(error === '' ? {} : { error })}
+    onText={(find) => {
+      trustedFind.value = find;
+      go({ find }, 'replace');
+    }} onMove={(step) => void finder.move(step)} onClose={close} {...(error === '' ? {} : { error })} isWaiting={finder.isWaiting.value}
     {...(filter === null ? {} : { onFilter: () => {
       close();
       change((query) => withLineFilter(query, filter));

@@ -12,7 +12,7 @@ type Row = readonly [group: string, keys: readonly string[], does: string];
 /** The fixed table, then what is registered but not in it. */
 function allRows(): Row[] {
   const listed = new Set(TABLE.flatMap(([, keys]) => keys));
-  const more = registered.value.flatMap(({ group, keys }) => keys.filter((binding) => binding.does !== '' && !binding.keys.some((key) => listed.has(key)))
+  const more = registered.value.flatMap(({ group, keys }) => keys.filter((binding) => binding.does !== '' && !binding.keys.some((key) => listed.has(key) || /^[1-6]$/.test(key)))
     .map(({ keys: names, does }): Row => [group, names, does]));
   return [...TABLE, ...more];
 }

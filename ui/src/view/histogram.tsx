@@ -9,9 +9,9 @@ import { formatCount } from '../time/format';
 import { absolute } from '../time/range';
 import { localParts } from '../time/zone';
 import { change, zone, zoomTo } from './asked';
-import { Soon } from './later';
 import { Legend, levelsOfGroup } from './legend';
 import type { LogsModel } from './logsmodel';
+import { Tip } from './tip';
 import { withLevels } from '../logql/clicks';
 
 /** Pointer movements that are still a click, in px. */
@@ -126,7 +126,7 @@ function Plot({ model, onWidth }: Props) {
       return;
     }
     draw(context, width, height, {
-      bins, zone: zone.value, marked, isBrushing: brush !== null && !brush.isMove, onScreen, losses, hasPatterns: preferences.value.barPatterns, isStale,
+      bins, zone: zone.value, marked, isBrushing: brush !== null && !brush.isMove, onScreen, losses, hasPatterns: preferences.value.barPatterns || matchMedia('(forced-colors: active)').matches, isStale,
     }, palette.current.palette);
   });
 
@@ -217,7 +217,7 @@ function Plot({ model, onWidth }: Props) {
     onPointerDown={onPointerDown} onPointerMove={onPointerMove} onPointerUp={onPointerUp} onPointerCancel={cancel} onPointerLeave={() => setHover(-1)}
     onKeyDown={onKeyDown} onBlur={() => setCursor(null)}>
     <canvas ref={canvas} aria-hidden="true" />
-    {bins !== null && at !== null && <Soon>{({ Tip }) => <Tip bins={bins} from={at[0]} to={at[1]} width={size.width} isBrush={brush !== null && !brush.isMove} />}</Soon>}
+    {bins !== null && at !== null && <Tip bins={bins} from={at[0]} to={at[1]} width={size.width} isBrush={brush !== null && !brush.isMove} />}
     {bins === null && <span class="histo-words">{histogram.error.value === null ? '' : 'Not counted'}</span>}
   </div>;
 }

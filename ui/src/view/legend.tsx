@@ -9,7 +9,7 @@ import { describeStep } from '../time/range';
 import { change, simple } from './asked';
 import { growHistogram, hideHistogram } from './histogram';
 import { Icon, Mark } from './icon';
-import { Soon } from './later';
+import { Trend } from './trend';
 
 export function levelsOfGroup(group: LevelGroup): Level[] {
   return LEVELS.filter((level) => groupOf(level) === group);
@@ -50,7 +50,7 @@ export function Legend({ histogram }: { histogram: Histogram }) {
       {state === 'levels' && levels === null && <span class="legend-wait muted">levels…</span>}
       {state === 'waiting' && <button type="button" class="button small" onClick={() => histogram.colour()}>Colour by level</button>}
     </div>
-    <Soon>{({ Trend }) => <Trend now={levels} total={total} before={histogram.before.value} />}</Soon>
+    <Trend now={levels} total={total} before={histogram.before.value} />
     {error !== null && <span class="legend-error danger clip" title={error.message}>
       {error.message} <button type="button" class="button small" onClick={() => histogram.retry()}>Try again</button>
     </span>}

@@ -1,20 +1,19 @@
 // The list of lines of the answer: ties the session to the list, and puts over it what belongs to both.
 import { effect, untracked } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
-import { findOf } from '../list/find';
-import { LineList, type ListOptions } from '../list/list';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { status } from '../api/status';
+import { LIST_DEFAULTS, LineList, type ListOptions } from '../list/list';
 import type { Line } from '../model';
-import { theme } from '../preferences';
 import { go, hrefOf } from '../route';
 import { address, preferences } from '../state';
-import { display } from '../text/display';
 import { type Field, readFields } from '../text/fields';
 import { labelName } from '../logql/clicks';
 import { formatCount, formatFull } from '../time/format';
-import { isPhone, zone } from './asked';
+import { find, searched, zone } from './asked';
 import { Icon } from './icon';
 import { Later, parts, Soon } from './later';
 import type { LogsModel } from './logsmodel';
+import { look } from './look';
 import { Progress } from './progress';
 
 /** Texts whose fields are kept for the cells of columns. */
@@ -37,23 +36,23 @@ export function cellOf(line: Line, name: string): string {
 
 /** What of the list's options follows from the address and the preferences. */
 function wanted(): Partial<ListOptions> {
-  const now = preferences.value;
-  const { wrap, order, show, fold, cols, find, at } = address.value;
+  const { fold, cols, at } = address.value;
   const [first = '', last = first] = at.split('..');
-  return {
-    wrap: wrap ?? now.wrap, order: order ?? now.order, show: show ?? now.show, fold, columns: cols, rowHeight: now.rowHeight, zone: zone.value, timeFormat: now.timeFormat,
-    ansi: now.ansi, ownTimes: now.ownTimes, isDark: theme.value === 'dark', isPhone: isPhone.value, find: findOf(find), marked: first === '' ? null : [first, last],
-  };
+  return { ...look.value, fold, columns: cols, find: find.value, searched: searched.value, marked: first === '' ? null : [first, last] };
 }
 
 /** Words beyond the first and the last line. */
 function notes({ session }: LogsModel): Partial<ListOptions> {
   const { start, end } = session.ends.value;
-  const first = session.count.value > 0 && start === 'complete' ? session.bounds.value : null;
-  const isAll = address.value.from === 'all' || (first !== null && first.start <= 0n);
+  const bounds = session.count.value > 0 ? session.bounds.value : null;
+  const isAll = address.value.from === 'all' || (bounds !== null && bounds.start <= 0n);
+  const dropped = status.value?.retention?.last_dropped;
+  const first = dropped ? `The first line kept: older ones were dropped by ${dropped.reason}` : 'The first line there is';
+  const instant = (time: bigint) => formatFull(time, zone.value).replace(/(\.\d+)? [+-].*$/, '');
   return {
-    startNote: first === null ? '' : isAll ? 'The first line there is' : `From ${formatFull(first.start, zone.value).replace(/(\.\d+)? [+-].*$/, '')} on`,
-    endNote: '', loading: start === 'loading' ? 'start' : end === 'loading' ? 'end' : null,
+    startNote: bounds === null || start !== 'complete' ? '' : isAll ? first : `From ${instant(bounds.start)} on`,
+    endNote: bounds === null || end !== 'complete' ? '' : `Up to ${instant(bounds.end)}`,
+    loading: start === 'loading' ? 'start' : end === 'loading' ? 'end' : null,
   };
 }
 
@@ -63,9 +62,7 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
   useEffect(() => {
     const { store } = session;
     const list = new LineList(host.current!, store, {
-      wrap: false, rowHeight: 20, order: 'asc', zone: 'UTC', timeFormat: 'millis', show: 'smart', ansi: true, ownTimes: false, isDark: false, fold: 'no',
-      columns: [], hasStreams: false, streamTag: (stream) => model.tags.of(stream), find: null, marked: null, isPhone: false, display, cell: cellOf,
-      href: (id) => hrefOf({ at: id, around: '' }), startNote: '', endNote: '', loading: null, label: 'Lines', ...wanted(),
+      ...LIST_DEFAULTS, streamTag: (stream) => model.tags.of(stream), cell: cellOf, href: (id) => hrefOf({ at: id, around: '' }), label: 'Lines', ...wanted(),
     });
     const previous = (index: number) => (index > 0 ? store.lineAt(index - 1) : undefined);
     const show = (index: number) => {
@@ -125,12 +122,16 @@ export function Lines({ model, isHidden }: { model: LogsModel; isHidden: boolean
       }),
     ];
     model.main.value = { list, session };
+    list.suspend(isHidden);
     return () => {
       model.main.value = null;
       for (const end of ends) end();
       list.destroy();
     };
   }, []);
+
+  // Before the page is laid out without it, which may scroll the page.
+  useLayoutEffect(() => model.main.peek()?.list.suspend(isHidden), [isHidden]);
 
   const finder = model.finder.value;
   const isEmpty = session.state.value === 'empty' && session.count.value === 0;

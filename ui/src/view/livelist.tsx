@@ -1,28 +1,22 @@
 // A list of lines that follows a query by itself: the live pane of the overview. The log view has the same list with more around it.
 import { computed, effect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { LineList, type ListOptions } from '../list/list';
+import { LIST_DEFAULTS, LineList, type ListOptions } from '../list/list';
 import { StreamTags } from '../list/tags';
 import { lineId } from '../model';
-import { theme } from '../preferences';
 import { go, hrefOf } from '../route';
 import type { LogSession } from '../session';
-import { DEFAULT_ADDRESS, preferences } from '../state';
-import { display } from '../text/display';
+import { DEFAULT_ADDRESS } from '../state';
 import { formatCount } from '../time/format';
-import { zoneName } from '../time/zone';
 import { isPhone } from './asked';
 import { Icon } from './icon';
 import { parts } from './later';
+import { look } from './look';
 
-/** What of a list's options follows from the preferences. */
+/** The pane is beside others or below them: it scrolls by itself, also on a phone, and follows at the bottom. */
 function preferred(): Partial<ListOptions> {
-  const now = preferences.value;
-  return {
-    wrap: now.wrap || isPhone.value, rowHeight: now.rowHeight, zone: zoneName(now.zone),
-    timeFormat: isPhone.value ? 'time' : now.timeFormat, show: now.show, ansi: now.ansi, ownTimes: now.ownTimes,
-    isDark: theme.value === 'dark',
-  };
+  const phone: Partial<ListOptions> = isPhone.value ? { wrap: true, timeFormat: 'time' } : {};
+  return { ...look.value, isPhone: false, order: 'asc', ...phone };
 }
 
 interface Props {
@@ -41,10 +35,7 @@ export function LiveList({ session, query, from, isPaused, onPause }: Props) {
   useEffect(() => {
     const tags = new StreamTags();
     const made = new LineList(host.current!, session.store, {
-      wrap: false, rowHeight: 20, order: 'asc', zone: 'UTC', timeFormat: 'millis', show: 'smart', ansi: true, ownTimes: false, isDark: false, fold: 'no',
-      columns: [], hasStreams: false, streamTag: (stream) => tags.of(stream), find: null, marked: null, isPhone: false, display, cell: () => '',
-      href: (id) => hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: query, at: id }), startNote: '', endNote: '', loading: null, label: 'Live lines',
-      ...preferred(),
+      ...LIST_DEFAULTS, streamTag: (stream) => tags.of(stream), href: (id) => hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: query, at: id }), label: 'Live lines', ...preferred(),
     });
     list.current = made;
     const untie = session.connect(made);

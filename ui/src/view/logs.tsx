@@ -15,9 +15,8 @@ import { announce } from './announce';
 import { change, isMetricQuery, isPhone, logql, simple, subject, tab, zone } from './asked';
 import { isEditing, QueryBar } from './bar';
 import { Boundary } from './boundary';
-import { HistogramStrip } from './histogram';
 import { Icon } from './icon';
-import { Later, loadLater, parts } from './later';
+import { Later, loadLater, parts, Soon } from './later';
 import { Lines } from './lines';
 import { LogsModel } from './logsmodel';
 import { MenuButton, PopoverButton } from './opener';
@@ -29,13 +28,18 @@ import '../style/histogram.css';
 /** Widths of the plot are told apart by so many px: a few more or less need no new bars. */
 const WIDTH_STEP = 160;
 const TICK_MS = 1_000;
+/** What an axis that begins with the oldest line covers at least, in nanoseconds. */
+const SPAN_MIN = 3_600_000_000_000n;
 
 export function Logs() {
   const model = useMemo(() => new LogsModel(), []);
   useEffect(() => effect(() => {
     const now = parts.value;
     // Registering reads what is registered; it is done once all the same.
-    if (now !== null) return untracked(() => now.registerLogsKeys(model));
+    if (now !== null) return untracked(() => {
+      const ends = [now.registerLogsKeys(model), now.watchChips(model.histogram)];
+      return () => ends.forEach((end) => end());
+    });
     holdKeys();
     return undefined;
   }), []);
@@ -78,7 +82,8 @@ export function Logs() {
           <PopoverButton label="Download" hasArrow align="end" content={({ DownloadForm }, close) => <DownloadForm {...chosen()} {...answer()} onDone={close} />} />
         </QueryBar>
       </Boundary>
-      {now === 'lines' && !isMetricQuery.value && <Boundary name="histogram"><HistogramStrip model={model} onWidth={(width) => setWidth(model, width)} /></Boundary>}
+      {now === 'lines' && !isMetricQuery.value && <Boundary name="histogram"><Soon wait={<HistogramRoom />}>{({ HistogramStrip }) =>
+        <HistogramStrip model={model} onWidth={(width) => setWidth(model, width)} />}</Soon></Boundary>}
     </div>}
     <div class="logs-body">
       {hasSidebar && <Boundary name="fields"><Fields model={model} /></Boundary>}
@@ -97,6 +102,12 @@ export function Logs() {
       onClose={() => (model.isDrawerOpen.value = false)} isDrawer />}</Later>}
     {model.menu.value !== null && <Later>{({ LineActions }) => <LineActions model={model} />}</Later>}
   </div>;
+}
+
+/** The place of the histogram until it is loaded, so that the lines do not move. */
+function HistogramRoom() {
+  const size = preferences.value.histogram;
+  return <div class={`histo histo-${size}`}><div class="legend" />{size !== 'hidden' && <div class="histo-plot" />}</div>;
 }
 
 /** The sidebar; its place is kept until it is loaded, so that the lines do not move. */
@@ -186,7 +197,9 @@ function feedHistogram(model: LogsModel): () => void {
     loaded = key;
     const oldest = status.peek()?.oldest;
     const kept = oldest == null ? null : toNs(oldest);
-    const start = kept !== null && range.start < kept ? kept : range.start;
+    // Nothing is older; but no axis is shorter than an hour that was not asked for.
+    const clipped = kept === null || range.start >= kept ? range.start : kept < range.end - SPAN_MIN ? kept : range.end - SPAN_MIN;
+    const start = clipped > range.start ? clipped : range.start;
     histogram.load({ query, range: { start, end: range.end > start ? range.end : start + 1_000_000_000n }, width, zone: name, oldest: kept });
   };
   const run = () => {

@@ -56,7 +56,7 @@ export function GroupHead({ group, isOpen }: { group: Group; isOpen: boolean }) 
   return <div class="group-head stream" onPointerEnter={() => (peeked.value = row)} onFocusIn={() => (peeked.value = row)}>
     <button type="button" class="fold" aria-expanded={isOpen} aria-label={group.name} onClick={() => (folded.value = toggled(folded.value, group.key))}><Icon name="right" /></button>
     <span class="col-name">
-      <a class="stream-link" href={logsHref(group.matchers)} aria-label={nameOf(row)}>{group.name}</a>
+      <a class="stream-link" href={logsHref(group.matchers)} aria-label={nameOf(row)} title={group.name}><bdi>{group.name}</bdi></a>
       <span class="muted">{formatCount(group.rows.length)}</span>
     </span>
     <span class="col-spark" title={volumeText(group)}><Spark volume={group.volume} most={most.value * 2} /></span>

@@ -21,6 +21,8 @@ import { Icon, Mark } from './icon';
 const LINES_MAX = 1_000;
 /** How often, while lines come. */
 const PAUSE_MS = 2_000;
+/** How soon, where another answer comes. */
+const SOON_MS = 100;
 /** Work between two frames, and lines that are read before the clock is. */
 const SLICE_MS = 5;
 const PAUSE_LINES = 20;
@@ -116,9 +118,14 @@ export function Sidebar({ session, tags, isDrawer, onClose }: Props) {
     };
     read();
     const stop = session.store.subscribe(({ removed }) => {
-      // Another answer: what was read of the old one says nothing.
-      if (removed > 0 && session.store.count === 0) reading = undefined;
-      timer ??= setTimeout(read, summary.peek().lines < 10 ? 100 : PAUSE_MS);
+      const isOther = removed > 0 && session.store.count === 0;
+      // Another answer: what was read of the old one says nothing, and need not stay for long.
+      if (isOther) {
+        reading = undefined;
+        clearTimeout(timer);
+        timer = undefined;
+      }
+      timer ??= setTimeout(read, isOther || summary.peek().lines < 10 ? SOON_MS : PAUSE_MS);
     });
     return () => {
       stop();

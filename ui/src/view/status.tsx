@@ -191,6 +191,7 @@ function Sources({ sources }: { sources: readonly Source[] }) {
   </section>;
 }
 
-function readText({ read_bytes: read, size_bytes: size }: Source): string {
+function readText({ state, read_bytes: read, size_bytes: size }: Source): string {
+  if (state === 'unreadable') return '–';
   return size === 0 || read >= size ? '100 %' : `${Math.floor((read / size) * 1_000) / 10} %`;
 }

@@ -16,11 +16,11 @@ const wanted = process.argv.slice(2);
 
 fs.mkdirSync(OUT, { recursive: true });
 const browser = await launch();
-const CLUSTER = [['overview-38', '/ui/', (page) => rows(page).first().waitFor()]];
+const CLUSTER = [['overview-38', '/ui/', (page) => page.getByRole('checkbox').first().waitFor()]];
 try {
-  await take({}, everyKind, STATES);
+  await take({}, (agent) => everyKind(agent, false), STATES);
+  await take({}, everyKind, [['logs-hostile', '/ui/logs', (page) => rows(page).first().waitFor()]]);
   await take({ collector: 'Kubernetes' }, cluster, CLUSTER);
-  await take({}, () => {}, [['overview-empty', '/ui/', (page) => page.getByText(/Nothing has been read/).first().waitFor()]]);
   await take({}, (agent) => agent.append('app.log', 'started\n'), [['one-stream', '/ui/', (page) => rows(page).first().waitFor()]]);
 } finally {
   await browser.close();
@@ -41,11 +41,12 @@ async function take(options, prepare, states) {
   }
 }
 
-async function shoot(agent, [name, address, prepare]) {
+async function shoot(agent, [name, address, prepare, stub]) {
   for (const width of MAIN.has(name) ? [1440, 768, 390] : [1440]) {
     for (const colorScheme of ['light', 'dark']) {
-      const page = await open(browser, { width, height: width === 390 ? 844 : 900, colorScheme, hasTouch: width === 390, isMobile: width === 390 });
+      const page = await open(browser, { allowErrors: [/Failed to load resource/], width, height: width === 390 ? 844 : 900, colorScheme, hasTouch: width === 390, isMobile: width === 390 });
       try {
+        await stub?.(page);
         await page.goto(agent.url + address);
         await prepare(page);
         // What comes after the first lines: bars, counts, fields.
@@ -62,6 +63,7 @@ async function shoot(agent, [name, address, prepare]) {
         process.exitCode = 1;
       }
       if (page.faults.length > 0) console.error(`${name} at ${width} ${colorScheme}:\n  ${page.faults.join('\n  ')}`);
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
       await page.context().close();
     }
   }

@@ -36,13 +36,13 @@ function contrast(a: string, b: string): number {
 }
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'unknown'];
-const ANSI = Array.from({ length: 16 }, (_, index) => `ansi-${index}`);
+const ANSI = Array.from({ length: 8 }, (_, index) => `ansi-${index}`);
 const TEXTS = ['text', 'muted', 'accent', 'danger', 'notice', 'good', ...LEVELS.map((level) => `level-${level}`), ...ANSI];
 const SHAPES = ['border', ...LEVELS.map((level) => `bar-${level}`), ...Array.from({ length: 8 }, (_, index) => `hue-${index}`)];
 const PAIRS: readonly (readonly [string, string, number])[] = [
   ...['bg', 'surface'].flatMap((behind) => TEXTS.map((name) => [name, behind, 4.5] as const)),
   ...SHAPES.map((name) => [name, 'bg', 3] as const),
-  ['text', 'raise', 4.5], ['muted', 'raise', 4.5], ['text', 'selected', 4.5], ['muted', 'selected', 4.5], ['text', 'hit', 4.5], ['on-hit-now', 'hit-now', 4.5],
+  ['text', 'raise', 4.5], ['muted', 'raise', 4.5], ['text', 'selected', 4.5], ['muted', 'selected', 4.5], ['text', 'hit', 4.5], ['text', 'searched', 4.5], ['on-hit-now', 'hit-now', 4.5],
   ['on-accent', 'accent', 4.5], ['bg', 'text', 4.5],
 ];
 

@@ -8,7 +8,7 @@ import { seeded } from './random';
 
 const DAY = 86_400_000_000_000n;
 const FILE: Stream = { id: '3f2a9c81d4e07b55', labels: new Map([['path', '/a.log']]), service: 'a' };
-const LAYOUT: Layout = { width: 10, indent: 0, limit: 200, fold: 'no', zone: 'UTC' };
+const LAYOUT: Layout = { width: 10, indent: 0, least: 1, limit: 200, fold: 'no', zone: 'UTC' };
 
 let count = 0;
 function line(text: string, time = 1n, stream = FILE): Line {
@@ -85,6 +85,17 @@ describe('Rows', () => {
     check(100_000, 23);
     check(100_000, 1, { width: Infinity });
     check(10, 2, { indent: 1 });
+  });
+
+  it('gives each line the rows that a finger needs, with its note', () => {
+    const { rows, heights } = rowsOf([line(''), line('x'), line('x'.repeat(25)), line('start'), line('\tat a'), line('end')], { least: 2 });
+    // The first one has the day's marker; the last but one is folded into the one before.
+    expect(heights()).toEqual([3, 2, 3, 2, 0, 2]);
+    expect(rows.correct(1, 1)).toBe(0);
+    expect(rows.correct(1, 3)).toBe(1);
+    expect(rows.correct(3, 2)).toBe(1);
+    rows.setLayout({ ...rows.layout, least: 1 });
+    expect(heights()).toEqual([2, 1, 3, 2, 0, 1]);
   });
 
   it('folds entries of several lines, and lines that go on from the one before', () => {

@@ -1,10 +1,9 @@
 // A page with nothing but the line list and lines of its own: what bench-list.mjs measures.
 import type { Line, Stream } from '../../../src/model';
 import { LEVELS } from '../../../src/model';
-import { LineList } from '../../../src/list/list';
+import { LIST_DEFAULTS, LineList } from '../../../src/list/list';
 import type { ListOptions } from '../../../src/list/options';
 import { LineStore } from '../../../src/list/store';
-import { display } from '../../../src/text/display';
 import '../../../src/style/tokens.css';
 import '../../../src/style/base.css';
 import '../../../src/style/text.css';
@@ -46,9 +45,7 @@ export function lines(count: number, first = 0, seed = 1): Line[] {
 export const store = new LineStore();
 
 const options: ListOptions = {
-  wrap: true, rowHeight: 20, order: 'asc', zone: 'UTC', timeFormat: 'millis', show: 'smart', ansi: true, ownTimes: false, isDark: false, fold: 'no',
-  columns: [], hasStreams: false, streamTag: () => ({ text: 'app', hue: 0 }), find: null, marked: null, isPhone: false, display, cell: () => '',
-  href: (id) => `#${id}`, startNote: '', endNote: '', loading: null, label: 'Lines',
+  ...LIST_DEFAULTS, wrap: true, streamTag: () => ({ text: 'app', hue: 0 }), href: (id) => `#${id}`, label: 'Lines',
 };
 
 const host = document.getElementById('list') as HTMLElement;

@@ -44,6 +44,8 @@ export async function open(browser, options = {}) {
 /** Closes a page, and fails where it broke a rule. */
 export async function close(page) {
   const violations = await page.evaluate(() => window.violations ?? []).catch(() => []);
+  // What is asked for at this moment needs no answer any more.
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
   await page.context().close();
   assert.deepEqual([...page.faults, ...violations.map((violation) => `policy: ${violation}`)], []);
 }
