@@ -17,6 +17,9 @@
 #[expect(dead_code, reason = "benches/collector also writes containers' formats")]
 mod corpus;
 mod encoding;
+#[path = "../corpus/needles.rs"]
+#[expect(dead_code, reason = "benches/query also searches for several words")]
+mod needles;
 mod opening;
 #[path = "../collector/process.rs"]
 #[expect(dead_code, reason = "benches/collector measures more with it")]
@@ -25,14 +28,12 @@ mod ripgrep;
 mod searches;
 #[path = "../setting.rs"]
 mod setting;
+mod settled;
 mod storing;
 mod table;
 
-use std::sync::Arc;
-
-use monitoring_rs::log_database::Database;
-use monitoring_rs::log_database::storage::DiskStorage;
 use setting::setting;
+use settled::open;
 
 const BYTES_DEFAULT: u64 = 1_000_000_000;
 /// How many times the corpus is stored to measure opening.
@@ -51,14 +52,8 @@ fn main() {
     storing::query_meanwhile(&logs, &place.path().join("queried"), &corpus).print();
 
     let database = open(&data);
-    storing::settle(&database);
+    settled::settle(&database);
     encoding::run(&database, &corpus);
     searches::run(database, &data, &corpus);
     opening::run(&data, &place.path().join("large"), open_bytes);
-}
-
-/// Opens the database in `data`, which nobody else may have open.
-fn open(data: &std::path::Path) -> Database {
-    let storage = DiskStorage::open(data).expect("nobody else has it open");
-    Database::open(Arc::new(storage)).expect("it was written just now")
 }

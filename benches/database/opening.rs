@@ -8,10 +8,9 @@ use std::thread;
 use monitoring_rs::log_database::Database;
 use monitoring_rs::model::{Batch, Direction, Labels, LineFilter, Lines, Selection, StreamLines, TimeRange, Timestamp};
 
-use crate::open;
+use crate::settled::{now, open, settle};
 use crate::process::Agent;
 use crate::searches::{count, print_row, read};
-use crate::storing::{now, settle};
 use crate::table::{best_of_runs, ms, timed};
 
 /// How much of a stream is appended at once.

@@ -288,9 +288,10 @@ fn golden_lines() -> Lines {
     lines
 }
 
-/// What the first release with version 1 of the format wrote for [`golden_lines`], and the first one with version 2.
+/// What the first builds with versions 1, 2 and 3 of the format wrote for [`golden_lines`].
 const GOLDEN_1: &[u8] = include_bytes!("golden/v1.block");
-const GOLDEN: &[u8] = include_bytes!("golden/v2.block");
+const GOLDEN_2: &[u8] = include_bytes!("golden/v2.block");
+const GOLDEN: &[u8] = include_bytes!("golden/v3.block");
 
 #[track_caller]
 fn check_golden(block: &[u8]) {
@@ -311,6 +312,11 @@ fn a_block_of_version_1_is_read() {
 
 #[test]
 fn a_block_of_version_2_is_read() {
+    check_golden(GOLDEN_2);
+}
+
+#[test]
+fn a_block_of_version_3_is_read() {
     check_golden(GOLDEN);
     let block = Block::open(GOLDEN).unwrap();
     let columns = format!("{:?}", block.root().unwrap());
@@ -327,8 +333,8 @@ fn equal_lines_make_equal_blocks() {
 #[test]
 fn a_newer_version_is_refused_as_such() {
     let mut block = GOLDEN.to_vec();
-    block[3] = 3;
-    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 3 })));
+    block[3] = 4;
+    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 4 })));
 }
 
 #[test]

@@ -28,6 +28,13 @@ pub struct StreamCounts {
     pub counts: Vec<(u64, u64)>,
 }
 
+impl StreamCounts {
+    /// What the counts take of a budget, in bytes.
+    pub fn cost_bytes(&self) -> usize {
+        self.counts.len() * COUNT_COST_BYTES
+    }
+}
+
 /// A count that was asked for.
 #[derive(Debug)]
 pub struct Count {
@@ -55,7 +62,8 @@ impl Count {
         Self { streams, question, steps, budget: Arc::default() }
     }
 
-    /// Takes the memory to count with from `budget`, and ends where that is cancelled. The counts stay taken.
+    /// Takes the memory to count with from `budget`, and ends where that is cancelled. What the counts take at the end,
+    /// [`StreamCounts::cost_bytes`], stays taken.
     #[must_use]
     pub fn within(mut self, budget: Arc<Budget>) -> Self {
         self.question.set_budget(&budget);
@@ -81,11 +89,15 @@ impl Count {
         for ((stream, _), counts) in items.iter().zip(found) {
             by_stream[*stream].extend(counts);
         }
+        let taken_bytes: usize = by_stream.iter().map(|counts| counts.len() * COUNT_COST_BYTES).sum();
         let streams = self.streams.iter().zip(by_stream).map(|((labels, _), counts)| {
             let labels = labels.clone();
             StreamCounts { labels, counts: merged(counts) }
         });
-        Ok(streams.filter(|stream| !stream.counts.is_empty()).collect())
+        let streams: Vec<StreamCounts> = streams.filter(|stream| !stream.counts.is_empty()).collect();
+        let kept_bytes: usize = streams.iter().map(StreamCounts::cost_bytes).sum();
+        self.budget.give_back(taken_bytes - kept_bytes);
+        Ok(streams)
     }
 
     /// Every part that may have lines in the range, and which stream's it is.
@@ -139,7 +151,11 @@ impl Count {
             return Ok(());
         }
         let timestamps_ns = block.timestamps_ns()?;
-        rows.iter().for_each(|row| tally.add(Timestamp::from_ns(timestamps_ns[row as usize])));
+        if rows.count() == timestamps_ns.len() {
+            timestamps_ns.iter().for_each(|ns| tally.add(Timestamp::from_ns(*ns)));
+        } else {
+            rows.iter().for_each(|row| tally.add(Timestamp::from_ns(timestamps_ns[row as usize])));
+        }
         Ok(())
     }
 

@@ -46,8 +46,12 @@ const WINDOW_BYTES_MIN: usize = 64 << 10;
 
 /// What a line of a part takes in memory while the part is read, beside its text, in bytes: its time, its end and its row.
 const READ_LINE_COST_BYTES: usize = 16;
-/// Most blocks that are read at a time, while most of them have nothing for the answer.
-const BATCH_MAX: usize = 16;
+/// Most blocks that are read at a time, while most of them have nothing for the answer or all of them are due.
+const BATCH_MAX: usize = 64;
+/// Where many streams have lines at one time, each block is at first asked for its share of the lines that are asked for, so
+/// many times over, and for these at least.
+const SHARES: usize = 2;
+const SHARE_LINES_MIN: usize = 16;
 
 /// One entry of an answer, borrowed from the scan that found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -362,18 +366,30 @@ impl Scan {
             }
             let keys = self.take_batch();
             // All of them together take no more memory than one alone would.
-            let window = Window { text_bytes: (self.window_bytes / keys.len()).max(WINDOW_BYTES_MIN), ..self.window() };
+            let text_bytes = (self.window_bytes / keys.len()).max(WINDOW_BYTES_MIN);
+            let window = Window { text_bytes, line_count: self.share() };
             let parts = parallel::map(&keys, |key| self.read_part(*key, window)).into_iter();
             let parts: Vec<Option<OpenPart>> = parts.collect::<Result<_, _>>()?;
             let empty_count = parts.iter().filter(|part| part.is_none()).count();
-            self.batch = if keys.len() <= 2 * empty_count { self.batch * 2 } else { self.batch / 2 };
+            let are_most_empty = keys.len() <= 2 * empty_count;
             for part in parts.into_iter().flatten() {
                 self.add(part)?;
             }
             self.note_seen(&keys);
             has_read = true;
+            // What comes before the next line of all open parts has to be read before that can be returned.
+            let next = self.unopened.peek().map(|Reverse(key)| *key);
+            let is_due = next.is_some_and(|key| self.open.peek().is_none_or(|open| key < open.key));
+            self.batch = if are_most_empty || is_due { self.batch * 2 } else { 1 };
         }
         Ok(true)
+    }
+
+    /// How many lines a block is asked for at first.
+    fn share(&self) -> usize {
+        let remaining = self.remaining.unwrap_or(usize::MAX);
+        let share = (remaining / self.streams.len().max(1)).saturating_mul(SHARES);
+        remaining.min(share.max(SHARE_LINES_MIN))
     }
 
     fn note_seen(&mut self, keys: &[Key]) {
@@ -389,9 +405,8 @@ impl Scan {
 
     /// The next blocks to be read; or the next part of the journal, which is read faster than a thread is started.
     fn take_batch(&mut self) -> Vec<Key> {
-        // Without a limit each block will be read some time; with one, the first may be enough.
-        let batch_min = if self.remaining.is_none() { 2 } else { 1 };
-        self.batch = self.batch.clamp(batch_min, BATCH_MAX);
+        // The other core has nothing else to do for this query, though the first block may be enough.
+        self.batch = self.batch.clamp(parallel::thread_count(), BATCH_MAX);
         let mut keys: Vec<Key> = Vec::new();
         while let Some(Reverse(key)) = self.unopened.peek().copied() {
             let is_block = self.is_block(key);

@@ -134,7 +134,13 @@ impl OpenLines {
             StoredIn::Segment(segment) => {
                 let opened = segment.open_block(part).and_then(|block| {
                     let mut rows = select(&block, question)?;
-                    trim.narrow(&mut rows, block.timestamps_ns()?);
+                    // Most blocks have none, and then their times are not read.
+                    if !rows.is_empty() && !trim.is_none() {
+                        trim.narrow(&mut rows, block.timestamps_ns()?);
+                    }
+                    if rows.is_empty() {
+                        return Ok(None);
+                    }
                     Self::of_rows(&block, rows, question, window)
                 });
                 opened.unwrap_or_else(|problem| {
