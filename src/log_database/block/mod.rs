@@ -14,7 +14,8 @@
 //!
 //! `tokenize` cuts lines, `group` finds templates, `choose` decides how columns are stored, `encode` and `sections` write
 //! them; `structure`, `times` and `parts` read them back, `places` and `hex` do both for their columns; `lines` puts lines together,
-//! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles.
+//! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles; `terms` lists what a filter over
+//! blocks knows of one.
 //!
 //! # Format, version 3
 //!
@@ -107,6 +108,7 @@ mod rows;
 mod search;
 mod sections;
 mod structure;
+mod terms;
 mod times;
 mod tokenize;
 mod values;
@@ -120,10 +122,11 @@ mod tests;
 pub use encode::Encoder;
 pub use lines::LineReader;
 pub use patterns::{PatternFinder, Patterns};
-pub use query::Query;
+pub use query::{Query, Required};
 pub use read::Block;
 pub use rows::Rows;
 pub use sections::Source;
+pub use terms::{Marks, Terms, Wanted};
 
 /// Most lines of a block; rows are counted in 32 bits, and a bit set over them is half a megabyte.
 pub const LINES_MAX: u32 = 1 << 22;

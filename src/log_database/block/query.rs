@@ -8,6 +8,7 @@ use super::plan::{Plan, plan};
 use super::read::Block;
 use super::rows::Rows;
 use super::sections::Source;
+use super::terms::Wanted;
 use crate::model::budget::Budget;
 use crate::model::{LineFilter, LinePattern, TimeRange};
 
@@ -32,7 +33,56 @@ enum Condition {
     Matches { pattern: LinePattern, plan: Plan },
 }
 
+/// What a block has to have so that some of its lines may satisfy a query, as far as a filter over many blocks can tell.
+#[derive(Clone, Debug)]
+pub enum Required {
+    /// Nothing that is known.
+    Nothing,
+    /// This.
+    Terms(Wanted),
+    /// All of them.
+    All(Vec<Required>),
+    /// One of them.
+    Any(Vec<Required>),
+}
+
+impl Required {
+    fn of_needle(needle: &Needle) -> Self {
+        let wanted = needle.wanted();
+        if wanted.is_nothing() { Self::Nothing } else { Self::Terms(wanted) }
+    }
+
+    fn of_plan(plan: &Plan) -> Self {
+        match plan {
+            Plan::Nothing => Self::Nothing,
+            Plan::Contains(needle) => Self::of_needle(needle),
+            Plan::All(plans) => Self::all(plans.iter().map(Self::of_plan)),
+            Plan::Any(plans) => Self::any(plans.iter().map(Self::of_plan)),
+        }
+    }
+
+    fn all(all: impl Iterator<Item = Self>) -> Self {
+        let all: Vec<Self> = all.filter(|required| !matches!(required, Self::Nothing)).collect();
+        if all.is_empty() { Self::Nothing } else { Self::All(all) }
+    }
+
+    fn any(any: impl Iterator<Item = Self>) -> Self {
+        let any: Vec<Self> = any.collect();
+        if any.iter().any(|required| matches!(required, Self::Nothing)) { Self::Nothing } else { Self::Any(any) }
+    }
+}
+
 impl Query {
+    /// What blocks have to have.
+    pub fn required(&self) -> Required {
+        let wanted = self.filters.iter().filter(|filter| !filter.is_negated);
+        Required::all(wanted.map(|filter| match &filter.condition {
+            Condition::Contains(needle) => Required::of_needle(needle),
+            Condition::ContainsAny(needles) => Required::any(needles.iter().map(Required::of_needle)),
+            Condition::Matches { plan, .. } => Required::of_plan(plan),
+        }))
+    }
+
     /// Prepares `filters`.
     pub fn new(filters: &[LineFilter]) -> Self {
         let contains = |bytes: &[u8]| Condition::Contains(Box::new(Needle::exact(bytes)));

@@ -9,6 +9,7 @@ use crate::log_database::block;
 use crate::log_database::index::StoredIn;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{Question, accepted};
+use crate::log_database::scan::sieve::Sieve;
 use crate::log_database::scan::{parallel, while_reading};
 use crate::log_database::segment::Segment;
 use crate::log_database::snapshot::{PendingLines, StreamView};
@@ -78,7 +79,16 @@ impl Count {
     ///
     /// [`Error::Refused`]: there are more counts than the budget has room for, or it was cancelled.
     pub fn run(self) -> Result<Vec<StreamCounts>, Error> {
-        let items: Vec<(usize, Item<'_>)> = self.items().collect();
+        let mut items: Vec<(usize, Item<'_>)> = self.items().collect();
+        let files = items.iter().filter_map(|(_, item)| match item {
+            Item::Stored(file, _) => Some(*file),
+            Item::Pending(_) => None,
+        });
+        let sieve = Sieve::new(&self.question.required(), files);
+        items.retain(|(_, item)| match item {
+            Item::Stored(file, part) => sieve.may_have_any(file, part),
+            Item::Pending(_) => true,
+        });
         let found = parallel::map(&items, |(_, item)| {
             let counts = self.count(item)?;
             self.budget.take(counts.len() * COUNT_COST_BYTES)?;

@@ -16,6 +16,7 @@ mod parallel;
 mod part;
 mod patterns;
 mod place;
+mod sieve;
 mod stored;
 
 use std::cmp::{Ordering, Reverse};
@@ -29,6 +30,7 @@ use crate::log_database::metadata::Metadata;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window};
 use crate::log_database::scan::place::{StreamBounds, TimeCounter};
+use crate::log_database::scan::sieve::Sieve;
 use crate::log_database::snapshot::{PendingLines, StreamView};
 use crate::model::budget::{Budget, Refusal};
 use crate::model::{Direction, Labels, Selection, TimeRange, Timestamp};
@@ -52,6 +54,9 @@ const BATCH_MAX: usize = 64;
 /// many times over, and for these at least.
 const SHARES: usize = 2;
 const SHARE_LINES_MIN: usize = 16;
+
+/// Once so many blocks are read at a time because most have nothing, the filters of segments are asked.
+const SIEVE_BATCH_MIN: usize = 8;
 
 /// One entry of an answer, borrowed from the scan that found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +100,8 @@ pub struct Scan {
     window_bytes: usize,
     /// How many blocks are read at a time.
     batch: usize,
+    /// Whether blocks were left out that the filters of their segments rule out.
+    is_sieved: bool,
     /// How many more entries may be returned; `None` for all.
     remaining: Option<usize>,
     unopened: BinaryHeap<Reverse<Key>>,
@@ -205,6 +212,7 @@ impl Scan {
             question_of_texts: Box::new(Question::of_texts(range, selection.direction, &selection.filters)),
             window_bytes: 0,
             batch: 1,
+            is_sieved: false,
             remaining: selection.limit,
             unopened: unopened.into(),
             open: BinaryHeap::new(),
@@ -381,8 +389,30 @@ impl Scan {
             let next = self.unopened.peek().map(|Reverse(key)| *key);
             let is_due = next.is_some_and(|key| self.open.peek().is_none_or(|open| key < open.key));
             self.batch = if are_most_empty || is_due { self.batch * 2 } else { 1 };
+            if are_most_empty && SIEVE_BATCH_MIN <= self.batch {
+                self.sieve();
+            }
         }
         Ok(true)
+    }
+
+    /// Leaves out the blocks that have nothing for the answer, as far as filters tell.
+    fn sieve(&mut self) {
+        if std::mem::replace(&mut self.is_sieved, true) {
+            return;
+        }
+        let unopened = std::mem::take(&mut self.unopened).into_vec();
+        let has_metadata = |key: Key| self.stream(key).1.has_metadata;
+        let plain = unopened.iter().filter(|Reverse(key)| !has_metadata(*key));
+        let files = plain.filter_map(|Reverse(key)| Some(self.stored(*key)?.0));
+        let sieve = Sieve::new(&self.question.required(), files);
+        let may_have_any = |key: Key| {
+            let stored = self.stored(key);
+            has_metadata(key) || stored.is_none_or(|(file, part)| sieve.may_have_any(file, part))
+        };
+        let (kept, left_out): (Vec<_>, Vec<_>) = unopened.into_iter().partition(|Reverse(key)| may_have_any(*key));
+        self.unopened = kept.into();
+        self.note_seen(&left_out.into_iter().map(|Reverse(key)| key).collect::<Vec<_>>());
     }
 
     /// How many lines a block is asked for at first.
