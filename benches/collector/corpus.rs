@@ -10,10 +10,9 @@ mod container;
 mod generate;
 
 pub(crate) use container::Format;
-use generate::Generator;
-pub(crate) use generate::Kind;
 pub(crate) use generate::collection::Collection;
 use generate::collection::Log;
+pub(crate) use generate::{Generator, Kind};
 
 /// Two logs of each kind.
 const FILES_PER_KIND: u64 = 2;

@@ -7,7 +7,7 @@
 //! best of a few runs.
 //!
 //! Linux only: it reads `/proc`. `BENCH_BYTES` says how much log is generated (default 1000000000), `BENCH_OPEN_BYTES` how
-//! much is stored to measure opening (default ten times that). Everything is written below one temporary directory, which
+//! much is stored to measure how cost grows (default ten times that). Everything is written below one temporary directory, which
 //! is removed at the end.
 #![expect(clippy::disallowed_methods, reason = "a program of its own: the file module belongs to the agent")]
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
@@ -36,7 +36,7 @@ use setting::setting;
 use settled::open;
 
 const BYTES_DEFAULT: u64 = 1_000_000_000;
-/// How many times the corpus is stored to measure opening.
+/// How many times as much is stored to measure how cost grows.
 const OPEN_TIMES_DEFAULT: u64 = 10;
 
 fn main() {
@@ -55,5 +55,5 @@ fn main() {
     settled::settle(&database);
     encoding::run(&database, &corpus);
     searches::run(database, &data, &corpus);
-    opening::run(&data, &place.path().join("large"), open_bytes);
+    opening::run(&place.path().join("large"), open_bytes);
 }

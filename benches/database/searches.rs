@@ -11,9 +11,9 @@ use regex::Regex;
 
 use crate::corpus::Corpus;
 use crate::needles::Needles;
-use crate::table::{best_of_runs, ms};
 use crate::ripgrep;
 use crate::settled::open;
+use crate::table::{best_of_runs, ms};
 
 const MINUTE_NS: NonZeroU64 = NonZeroU64::new(60_000_000_000).expect("a minute is not nothing");
 /// How many lines are asked for where not all are.

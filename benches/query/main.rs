@@ -14,11 +14,11 @@
 #[expect(dead_code, reason = "the other bench uses the rest")]
 mod backlog;
 mod cases;
-#[path = "../corpus/needles.rs"]
-mod needles;
 #[path = "../collector/corpus.rs"]
 #[expect(dead_code, reason = "benches/collector also writes containers' formats")]
 mod corpus;
+#[path = "../corpus/needles.rs"]
+mod needles;
 #[path = "../collector/process.rs"]
 #[expect(dead_code, reason = "benches/collector measures more with it")]
 mod process;
@@ -75,12 +75,12 @@ fn collection(name: &str) -> Option<Collection> {
 fn times(collection: &Collection) -> Times {
     match collection {
         // Whoever reads a line without a time gives it that of reading.
-        Collection::Untimed => {
+        Collection::Untimed | Collection::Samples(_) => {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
             (now.as_secs() - DAY, now.as_secs() + 1)
         }
         Collection::Quiet => (START + 6 * 3600, START + 6 * 3600 + 30 * DAY),
-        Collection::Mixed | Collection::Samples(_) | Collection::JsonLines => (START + 6 * 3600, START + 30 * 3600),
+        Collection::Mixed | Collection::JsonLines => (START + 6 * 3600, START + 30 * 3600),
     }
 }
 

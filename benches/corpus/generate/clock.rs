@@ -43,7 +43,12 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock at the instant that every log begins with.
     pub(crate) fn new() -> Self {
-        Self { now_ns: START_SECONDS * NS_PER_SECOND, civil: civil(START_SECONDS) }
+        Self::at(START_SECONDS)
+    }
+
+    /// A clock at an instant, in seconds since the Unix epoch.
+    pub(super) fn at(seconds: u64) -> Self {
+        Self { now_ns: seconds * NS_PER_SECOND, civil: civil(seconds) }
     }
 
     /// Nanoseconds since the Unix epoch.

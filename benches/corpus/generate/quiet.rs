@@ -11,8 +11,27 @@ const LEVELS: &[&str] = &["INFO", "INFO", "INFO", "WARN", "ERROR"];
 /// Words of each line, picked out of these.
 const WORDS_PER_LINE: usize = 6;
 pub(super) const WORDS: &[&str] = &[
-    "timeout", "retry", "cache", "miss", "hit", "order", "payment", "failed", "accepted", "connection", "reset", "by",
-    "peer", "upstream", "closed", "slow", "query", "user", "session", "token", "refreshed",
+    "timeout",
+    "retry",
+    "cache",
+    "miss",
+    "hit",
+    "order",
+    "payment",
+    "failed",
+    "accepted",
+    "connection",
+    "reset",
+    "by",
+    "peer",
+    "upstream",
+    "closed",
+    "slow",
+    "query",
+    "user",
+    "session",
+    "token",
+    "refreshed",
 ];
 
 /// A stream of a line a minute.

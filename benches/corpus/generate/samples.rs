@@ -4,14 +4,16 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::clock::{Clock, NS_PER_SECOND};
 use super::collection::{Log, Source};
 use super::random::Random;
 use super::text::decimal;
 
-/// The time that each log takes: all lie within one day.
-const SPAN_NS: u64 = 23 * 3600 * NS_PER_SECOND;
+/// The time that each log takes, in seconds: all lie within one day. It ends now, which is when lines are whose times nobody
+/// finds.
+const SPAN: u64 = 23 * 3600;
 /// A number or an id is one of the last so many of its shape three times in four.
 const RECENT: usize = 16;
 /// Numbers of fewer digits are as good as words: versions, levels.
@@ -60,30 +62,31 @@ pub(super) fn logs(directory: &Path, bytes: u64, seed: u64) -> Vec<Log> {
     paths.sort();
     assert!(!paths.is_empty(), "{} has samples, files called *.log", directory.display());
     let file_bytes = bytes / paths.len() as u64;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970").as_secs();
     let logs = (0..).zip(paths).map(|(number, path)| {
         let name = path.file_name().expect("it is in a directory").to_string_lossy().into_owned();
         let text = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let random = Random::new(seed.wrapping_mul(1000) + number);
-        Log { name, bytes: file_bytes, source: Box::new(Sample::new(&text, file_bytes, random)) }
+        Log { name, bytes: file_bytes, source: Box::new(Sample::new(&text, file_bytes, random, Clock::at(now - SPAN))) }
     });
     logs.collect()
 }
 
 impl Sample {
-    fn new(text: &[u8], bytes: u64, random: Random) -> Self {
+    fn new(text: &[u8], bytes: u64, random: Random, clock: Clock) -> Self {
         let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
         let line_count = bytes * lines.len() as u64 / text.len().max(1) as u64;
         let lines = lines.iter().map(|line| cut(line.trim_ascii_end())).collect();
-        let step_ns = SPAN_NS / line_count.max(1);
-        Self { lines, next: 0, random, clock: Clock::new(), step_ns, recent: HashMap::new() }
+        let step_ns = SPAN * NS_PER_SECOND / line_count.max(1);
+        Self { lines, next: 0, random, clock, step_ns, recent: HashMap::new() }
     }
 }
 
 impl Source for Sample {
     fn append_record(&mut self, out: &mut Vec<u8>) {
-        // In bursts, as programs write.
+        // In bursts, as programs write; a little slower than the span allows, so that no time is to come.
         if self.random.one_in(4) {
-            self.clock.add(4 * self.random.below(2 * self.step_ns));
+            self.clock.add(self.random.below(7 * self.step_ns));
         }
         for piece in &self.lines[self.next] {
             match piece {
@@ -166,9 +169,8 @@ fn cut_text(mut text: &[u8], pieces: &mut Vec<Piece>) {
         let end = text.iter().position(|byte| byte.is_ascii_alphanumeric() != is_word).unwrap_or(text.len());
         let (run, rest) = text.split_at(end);
         let is_number = DIGITS_MIN <= run.len() && run.iter().all(u8::is_ascii_digit);
-        let is_hex = HEX_DIGITS_MIN <= run.len()
-            && run.iter().all(u8::is_ascii_hexdigit)
-            && run.iter().any(u8::is_ascii_digit);
+        let is_hex =
+            HEX_DIGITS_MIN <= run.len() && run.iter().all(u8::is_ascii_hexdigit) && run.iter().any(u8::is_ascii_digit);
         if is_number || is_hex {
             pieces.push(Piece::Text(std::mem::take(&mut kept)));
             pieces.push(if is_number { Piece::Number(run.to_vec()) } else { Piece::Hex(run.to_vec()) });

@@ -265,7 +265,9 @@ impl Places {
         let only_rare = only_rare.min_by_key(|(_, set)| rare_of(set)).map(|(index, _)| index);
         let asked_for: Vec<usize> = only_rare.map_or_else(|| (0..sets.len()).collect(), |index| vec![index]);
         let mut wanted = Rows::none(sets[0].row_count());
-        asked_for.iter().for_each(|index| wanted.unite(&sets[*index]));
+        for index in &asked_for {
+            wanted.unite(&sets[*index]);
+        }
         let mut rare_starts = Vec::new();
         if 0 < rare_of(&wanted) {
             let rare = wanted.iter().skip_while(|word| *word < limit);
@@ -275,8 +277,7 @@ impl Places {
                 rare_starts.extend(starts);
             })?;
         }
-        let frequent_starts =
-            if only_rare.is_none() { self.frequent_sequences(sections, sets)? } else { Vec::new() };
+        let frequent_starts = if only_rare.is_none() { self.frequent_sequences(sections, sets)? } else { Vec::new() };
         if rare_starts.is_empty() && frequent_starts.is_empty() {
             return Ok(());
         }
@@ -294,13 +295,14 @@ impl Places {
                 continue;
             }
             let mut is_certain = true;
-            let is_possible = (start..).zip(sets).enumerate().filter(|(index, _)| *index != known).all(|(_, (place, set))| {
-                let Some(at) = texts.frequent_at(text, place) else {
-                    is_certain = false;
-                    return true;
-                };
-                frequent.get(at).is_some_and(|word| set.contains(*word))
-            });
+            let is_possible =
+                (start..).zip(sets).enumerate().filter(|(index, _)| *index != known).all(|(_, (place, set))| {
+                    let Some(at) = texts.frequent_at(text, place) else {
+                        is_certain = false;
+                        return true;
+                    };
+                    frequent.get(at).is_some_and(|word| set.contains(*word))
+                });
             if is_possible {
                 found(text, is_certain);
             }
@@ -324,7 +326,9 @@ impl Places {
             // Without planes, all of them are the one frequent word.
             let frequent = self.frequent.get(sections)?;
             let is_start = |window: &[u32]| window.iter().zip(sets).all(|(id, set)| set.contains(*id));
-            starts.extend((0..).zip(frequent.windows(sets.len())).filter(|(_, window)| is_start(window)).map(|(at, _)| at));
+            starts.extend(
+                (0..).zip(frequent.windows(sets.len())).filter(|(_, window)| is_start(window)).map(|(at, _)| at),
+            );
             return Ok(starts);
         }
         let bytes_of = |set: &Rows| -> Vec<u8> {
@@ -334,13 +338,17 @@ impl Places {
         let tables: Vec<[bool; 256]> = bytes.iter().map(|bytes| table(bytes)).collect();
         // The word that is looked for first is one that is met seldom.
         let mut counts = [0_u32; 256];
-        ids.iter().for_each(|id| counts[usize::from(*id)] += 1);
+        for id in ids {
+            counts[usize::from(*id)] += 1;
+        }
         let met = |bytes: &[u8]| -> u32 { bytes.iter().map(|byte| counts[usize::from(*byte)]).sum() };
         let Some((pivot, first)) = bytes.iter().enumerate().min_by_key(|(_, bytes)| met(bytes)) else {
             return Ok(starts);
         };
         let mut check = |at: usize| {
-            let Some(window) = at.checked_sub(pivot).and_then(|start| ids.get(start..start + sets.len())) else { return };
+            let Some(window) = at.checked_sub(pivot).and_then(|start| ids.get(start..start + sets.len())) else {
+                return;
+            };
             if window.iter().zip(&tables).all(|(id, table)| table[usize::from(*id)]) {
                 starts.push(to_place(at - pivot));
             }
@@ -449,7 +457,9 @@ fn to_place(index: usize) -> u32 {
 /// Which bytes are in a list.
 fn table(bytes: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
-    bytes.iter().for_each(|byte| table[usize::from(*byte)] = true);
+    for byte in bytes {
+        table[usize::from(*byte)] = true;
+    }
     table
 }
 

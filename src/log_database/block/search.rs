@@ -254,7 +254,9 @@ impl<S: Source> Block<S> {
         if !uncertain.is_empty() {
             let ids = texts.ids(&self.sections)?;
             uncertain.retain(|row| is_in(ids, *row));
-            uncertain.into_iter().for_each(|row| rows.insert(row));
+            for row in uncertain {
+                rows.insert(row);
+            }
         }
         Ok(if rows.is_empty() { Found::None } else { Found::Some(rows) })
     }

@@ -162,7 +162,7 @@ fn each_mark(run: &[u8], mut found: impl FnMut(u64)) {
         return;
     }
     let mut hashes = [u64::MAX; WINDOW];
-    let mut last = None;
+    let mut marked = None;
     for (number, piece) in run.windows(PIECE_BYTES).enumerate() {
         let piece = piece.iter().fold(0, |piece, byte| piece << 8 | u64::from(*byte));
         let hash = piece.wrapping_mul(ORDER);
@@ -171,8 +171,8 @@ fn each_mark(run: &[u8], mut found: impl FnMut(u64)) {
             continue;
         }
         let least = hashes.iter().min().copied();
-        if least != last {
-            last = least;
+        if least != marked {
+            marked = least;
             found(least.unwrap_or_default().wrapping_mul(SPREAD));
         }
     }
@@ -228,13 +228,7 @@ impl<S: Source> Block<S> {
         Ok(())
     }
 
-    fn add_column(
-        &self,
-        column: &Column,
-        count: u32,
-        template: Option<usize>,
-        terms: &mut Terms,
-    ) -> Result<(), Error> {
+    fn add_column(&self, column: &Column, count: u32, template: Option<usize>, terms: &mut Terms) -> Result<(), Error> {
         let structure = self.structure()?;
         match column {
             Column::Text(values) | Column::Dictionary { values, .. } => self.add_strings(values, terms),
@@ -274,13 +268,7 @@ impl<S: Source> Block<S> {
     }
 
     /// Adds all values of a column, put together.
-    fn add_values(
-        &self,
-        column: &Column,
-        count: u32,
-        template: Option<usize>,
-        terms: &mut Terms,
-    ) -> Result<(), Error> {
+    fn add_values(&self, column: &Column, count: u32, template: Option<usize>, terms: &mut Terms) -> Result<(), Error> {
         let view = View::new(self, column)?;
         let times = match template {
             Some(index) => Some((self.root()?.rows(&self.sections, index)?, self.timestamps_ns()?)),
@@ -348,7 +336,9 @@ mod tests {
             let mut marks = Marks::none(bytes_max);
             assert!(marks.to_bytes().len() <= bytes_max);
             let hashes: Vec<u64> = (1..40_u64).map(|number| number.wrapping_mul(SPREAD)).collect();
-            hashes.iter().for_each(|hash| marks.insert(*hash));
+            for hash in &hashes {
+                marks.insert(*hash);
+            }
             marks.shrink();
             assert!(hashes.iter().all(|hash| marks.may_contain(*hash)));
             let others = (0..1000_u64).filter(|number| marks.may_contain(number.wrapping_mul(ORDER))).count();

@@ -162,7 +162,9 @@ impl Count {
         }
         let timestamps_ns = block.timestamps_ns()?;
         if rows.count() == timestamps_ns.len() {
-            timestamps_ns.iter().for_each(|ns| tally.add(Timestamp::from_ns(*ns)));
+            for ns in timestamps_ns {
+                tally.add(Timestamp::from_ns(*ns));
+            }
         } else {
             rows.iter().for_each(|row| tally.add(Timestamp::from_ns(timestamps_ns[row as usize])));
         }

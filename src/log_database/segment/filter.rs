@@ -385,3 +385,98 @@ impl Candidates {
         number.is_none_or(|number| self.blocks.contains(number))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log_database::block::{Block, Encoder, Query};
+    use crate::model::{LineFilter, Lines, Timestamp};
+
+    /// Lines of a block, of which all words but one are in other blocks as well, and all ids are its own.
+    fn lines(number: usize) -> Lines {
+        let mut lines = Lines::default();
+        for row in 0..300_u32 {
+            let id = (1000 * number as u64 + u64::from(row) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let own = if row == 7 { format!(" own{}word", "x".repeat(number)) } else { String::new() };
+            let line = format!("common words, half{} id={id:016x}{own}", ["even", "odd"][number % 2]);
+            lines.push(Timestamp::from_ns(row.into()), line.as_bytes());
+        }
+        lines
+    }
+
+    /// A directory, its words and its marks, of blocks of 1000 bytes each.
+    fn filter(blocks: Vec<Terms>) -> (Directory, Vec<u8>, Vec<u8>) {
+        let mut builder = Builder::default();
+        for (number, terms) in (0..).zip(blocks) {
+            builder.add(1000 * number, 1000, Some(terms));
+        }
+        let Encoded { directory, rest } = builder.encode().unwrap();
+        let directory = Directory::decode(&directory, rest.len()).unwrap();
+        let (words, marks) = rest.split_at(directory.words_bytes());
+        assert_eq!(marks.len(), directory.marks_bytes());
+        (directory, words.to_vec(), marks.to_vec())
+    }
+
+    /// Which blocks a filter leaves for a needle.
+    fn left(filter: &(Directory, Vec<u8>, Vec<u8>), needle: &str) -> Vec<u32> {
+        let (directory, words, marks) = filter;
+        let required = Query::new(&[LineFilter::Contains(needle.into())]).required();
+        let words = directory.words(words).unwrap();
+        let blocks = Sieve::new(directory, words, &mut || Some(marks.clone())).blocks(&required).unwrap();
+        blocks.iter().collect()
+    }
+
+    fn terms_of(lines: &Lines) -> Terms {
+        let block = Encoder::new().unwrap().encode(&[lines]).unwrap();
+        Block::open(&block[..]).unwrap().terms(4096).unwrap()
+    }
+
+    #[test]
+    fn the_blocks_that_are_left_have_the_words_and_most_of_the_others_are_left_out() {
+        let blocks: Vec<Terms> = (0..40).map(|number| terms_of(&lines(number))).collect();
+        let filter = filter(blocks);
+        assert_eq!(left(&filter, "common words"), (0..40).collect::<Vec<_>>());
+        assert_eq!(left(&filter, "halfODD"), (0..20).map(|number| 2 * number + 1).collect::<Vec<_>>());
+        assert_eq!(left(&filter, "wnxxxword id"), [3]);
+        assert_eq!(left(&filter, "common absent"), [0; 0]);
+        assert_eq!(left(&filter, "4711"), (0..40).collect::<Vec<_>>(), "too short to be known");
+        for number in [0, 17, 39] {
+            let lines = lines(number);
+            let id = std::str::from_utf8(lines.get(200).1).unwrap().rsplit_once('=').unwrap().1;
+            let found = left(&filter, &id[1..]);
+            assert!(found.contains(&u32::try_from(number).unwrap()) && found.len() < 6, "{id}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_block_is_taken_over() {
+        let blocks: Vec<Terms> = (0..9).map(|number| terms_of(&lines(number))).collect();
+        let (directory, words, marks) = filter(blocks.clone());
+        let words = directory.words(&words).unwrap();
+        let known = Known::new(directory, words, &marks).unwrap();
+        for (number, terms) in (0..).zip(&blocks) {
+            assert_eq!(known.terms_at(1000 * number).as_ref(), Some(terms));
+        }
+        assert_eq!(known.terms_at(5), None);
+    }
+
+    #[test]
+    fn a_block_of_nothing_but_its_own_words_is_left_open() {
+        let mut blocks: Vec<Terms> = (0..9).map(|number| terms_of(&lines(number))).collect();
+        blocks[4].words.extend((0..2000_usize).map(|number| vec![b'q'; 1 + number]));
+        assert_eq!(left(&filter(blocks), "absent"), [4]);
+    }
+
+    #[test]
+    fn damage_is_noticed() {
+        let (directory, words, marks) = filter((0..9).map(|number| terms_of(&lines(number))).collect());
+        let flipped = |bytes: &[u8], at: usize| {
+            let mut bytes = bytes.to_vec();
+            bytes[at] ^= 4;
+            bytes
+        };
+        assert!((0..words.len()).all(|at| directory.words(&flipped(&words, at)).is_none()));
+        assert!((0..marks.len()).all(|at| directory.cut_marks(&flipped(&marks, at)).is_none()));
+        assert!(Directory::decode(&[], 0).is_none() && Directory::decode(&[0xff; 40], 40).is_none());
+    }
+}

@@ -8,7 +8,8 @@ use crate::log_database::part::{Part, StreamParts, put_labels, take_labels};
 use crate::model::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Labels, Timestamp};
 
 /// What a header of a segment looks like.
-pub(super) const KIND: Kind = Kind { magic: *b"MRSSEGM\n", fields_bytes: &[FIELDS_BYTES_1, FIELDS_BYTES_1 + FILTER_FIELDS_BYTES] };
+pub(super) const KIND: Kind =
+    Kind { magic: *b"MRSSEGM\n", fields_bytes: &[FIELDS_BYTES_1, FIELDS_BYTES_1 + FILTER_FIELDS_BYTES] };
 const FIELDS_BYTES_1: usize = 6 * size_of::<u64>() + size_of::<u32>();
 const FILTER_FIELDS_BYTES: usize = size_of::<u64>() + 2 * size_of::<u32>();
 /// Where the first head stands.
@@ -44,7 +45,11 @@ impl Header {
         let stored_ns = self.stored.as_ns().to_le_bytes();
         let before = [*self.sequences.start(), *self.sequences.end(), self.salt].map(u64::to_le_bytes);
         let after = [self.index_offset, self.index_bytes].map(u64::to_le_bytes);
-        let filter = [&self.filter_bytes.to_le_bytes()[..], &self.directory_bytes.to_le_bytes(), &self.directory_crc.to_le_bytes()];
+        let filter = [
+            &self.filter_bytes.to_le_bytes()[..],
+            &self.directory_bytes.to_le_bytes(),
+            &self.directory_crc.to_le_bytes(),
+        ];
         let fields =
             [&before.concat(), &stored_ns[..], &after.concat(), &self.index_crc.to_le_bytes(), &filter.concat()];
         KIND.encode(&fields.concat())

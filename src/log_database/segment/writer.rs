@@ -107,7 +107,8 @@ impl SegmentWriter {
         part.offset = self.end + head.len() as u64;
         self.end = part.end();
         if let Some(filter) = &mut self.filter {
-            let terms = || Block::open(block).and_then(|opened| opened.terms(filter::marks_bytes_max(block.len()))).ok();
+            let terms =
+                || Block::open(block).and_then(|opened| opened.terms(filter::marks_bytes_max(block.len()))).ok();
             filter.add(part.offset, block.len(), known.or_else(terms));
         }
         match self.streams.last_mut() {
