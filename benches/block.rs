@@ -8,6 +8,7 @@
 #![expect(clippy::cast_precision_loss, reason = "speeds and ratios are printed in three digits")]
 
 #[path = "corpus/generate/mod.rs"]
+#[expect(dead_code, clippy::disallowed_methods, reason = "benches/query writes more corpora, one of files' samples")]
 mod generate;
 
 use std::collections::HashMap;

@@ -10,8 +10,9 @@ mod container;
 mod generate;
 
 pub(crate) use container::Format;
-use generate::Generator;
-pub(crate) use generate::Kind;
+pub(crate) use generate::collection::Collection;
+use generate::collection::Log;
+pub(crate) use generate::{Generator, Kind};
 
 /// Two logs of each kind.
 const FILES_PER_KIND: u64 = 2;
@@ -60,6 +61,29 @@ pub(crate) fn write(directory: &Path, kinds: &[Kind], format: Format, bytes: u64
             corpus.bytes += written;
             corpus.files.push(path);
         }
+    }
+    corpus
+}
+
+/// Writes the logs of a collection, about `bytes` in all, the same ones each time.
+pub(crate) fn write_collection(directory: &Path, collection: &Collection, bytes: u64) -> Corpus {
+    fs::create_dir_all(directory).expect("the temporary directory can be written");
+    let mut corpus = Corpus { directory: directory.to_owned(), files: Vec::new(), bytes: 0, lines: 0 };
+    for Log { name, bytes, mut source } in collection.logs(bytes, 0) {
+        let path = directory.join(name);
+        let mut file = BufWriter::with_capacity(FILE_BUFFER_BYTES, File::create(&path).expect("it is a new file"));
+        let mut record = Vec::new();
+        let mut written = 0;
+        while written < bytes {
+            record.clear();
+            source.append_record(&mut record);
+            file.write_all(&record).expect("the disk has room");
+            written += record.len() as u64;
+            corpus.lines += memchr::memchr_iter(b'\n', &record).count() as u64;
+        }
+        file.flush().expect("the disk has room");
+        corpus.bytes += written;
+        corpus.files.push(path);
     }
     corpus
 }

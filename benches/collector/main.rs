@@ -11,6 +11,7 @@
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
 
 mod backlog;
+#[expect(dead_code, reason = "benches/query writes more corpora")]
 mod corpus;
 mod idle;
 mod latency;

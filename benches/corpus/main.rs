@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use structopt::StructOpt;
 
 use container::Format;
+use generate::collection::{Collection, Log};
 use generate::{Generator, Kind};
 
 /// Logs of each kind: the two share their templates and nothing else.
@@ -30,6 +31,12 @@ struct Arguments {
     /// Another number gives other logs.
     #[structopt(long, default_value = "1")]
     seed: u64,
+    /// Another corpus than the eight kinds: mixed, samples, quiet, untimed or json-lines. Their lines are plain.
+    #[structopt(long)]
+    corpus: Option<String>,
+    /// Where the samples of real logs are, for `--corpus samples`.
+    #[structopt(long, default_value = ".")]
+    samples: PathBuf,
     /// One kind only: nginx, json, logfmt, klog, syslog, java, postgres or plain.
     #[structopt(long, parse(try_from_str = parse_kind))]
     kind: Option<Kind>,
@@ -41,6 +48,16 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::from_args();
     fs::create_dir_all(&arguments.out)?;
+    if let Some(name) = &arguments.corpus {
+        let samples = Collection::Samples(arguments.samples.clone());
+        let all = [Collection::Mixed, samples, Collection::Quiet, Collection::Untimed, Collection::JsonLines];
+        let collection = all.into_iter().find(|collection| collection.name() == name);
+        let collection = collection.ok_or_else(|| anyhow::anyhow!("there is no corpus {name:?}"))?;
+        return collection
+            .logs(arguments.bytes, arguments.seed)
+            .into_iter()
+            .try_for_each(|log| write_plain(&arguments.out, log));
+    }
     let kinds = arguments.kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
     let file_bytes = arguments.bytes / (kinds.len() as u64 * FILES_PER_KIND);
     for (number, kind) in kinds.into_iter().enumerate() {
@@ -75,6 +92,21 @@ fn write_log(path: &Path, mut generator: Generator, format: Format, bytes: u64) 
         format.write(&record, now_ns, &mut written);
         file.write_all(&written)?;
         total += written.len() as u64;
+    }
+    file.flush()?;
+    Ok(())
+}
+
+/// Writes records of a collection's log until the file has so many bytes.
+fn write_plain(directory: &Path, Log { name, bytes, mut source }: Log) -> anyhow::Result<()> {
+    let mut file = BufWriter::with_capacity(FILE_BUFFER_BYTES, File::create(directory.join(name))?);
+    let mut record = Vec::new();
+    let mut total = 0;
+    while total < bytes {
+        record.clear();
+        source.append_record(&mut record);
+        file.write_all(&record)?;
+        total += record.len() as u64;
     }
     file.flush()?;
     Ok(())

@@ -7,7 +7,7 @@
 //! best of a few runs.
 //!
 //! Linux only: it reads `/proc`. `BENCH_BYTES` says how much log is generated (default 1000000000), `BENCH_OPEN_BYTES` how
-//! much is stored to measure opening (default ten times that). Everything is written below one temporary directory, which
+//! much is stored to measure how cost grows (default ten times that). Everything is written below one temporary directory, which
 //! is removed at the end.
 #![expect(clippy::disallowed_methods, reason = "a program of its own: the file module belongs to the agent")]
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
@@ -17,6 +17,9 @@
 #[expect(dead_code, reason = "benches/collector also writes containers' formats")]
 mod corpus;
 mod encoding;
+#[path = "../corpus/needles.rs"]
+#[expect(dead_code, reason = "benches/query also searches for several words")]
+mod needles;
 mod opening;
 #[path = "../collector/process.rs"]
 #[expect(dead_code, reason = "benches/collector measures more with it")]
@@ -25,17 +28,15 @@ mod ripgrep;
 mod searches;
 #[path = "../setting.rs"]
 mod setting;
+mod settled;
 mod storing;
 mod table;
 
-use std::sync::Arc;
-
-use monitoring_rs::log_database::Database;
-use monitoring_rs::log_database::storage::DiskStorage;
 use setting::setting;
+use settled::open;
 
 const BYTES_DEFAULT: u64 = 1_000_000_000;
-/// How many times the corpus is stored to measure opening.
+/// How many times as much is stored to measure how cost grows.
 const OPEN_TIMES_DEFAULT: u64 = 10;
 
 fn main() {
@@ -51,14 +52,8 @@ fn main() {
     storing::query_meanwhile(&logs, &place.path().join("queried"), &corpus).print();
 
     let database = open(&data);
-    storing::settle(&database);
+    settled::settle(&database);
     encoding::run(&database, &corpus);
     searches::run(database, &data, &corpus);
-    opening::run(&data, &place.path().join("large"), open_bytes);
-}
-
-/// Opens the database in `data`, which nobody else may have open.
-fn open(data: &std::path::Path) -> Database {
-    let storage = DiskStorage::open(data).expect("nobody else has it open");
-    Database::open(Arc::new(storage)).expect("it was written just now")
+    opening::run(&place.path().join("large"), open_bytes);
 }

@@ -1,51 +1,49 @@
-//! How long it takes to open what many times the corpus makes, and what it takes in memory.
+//! How cost grows with what is stored: opening and searching databases of several sizes, no two of whose ids are alike.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::thread;
 
 use monitoring_rs::log_database::Database;
-use monitoring_rs::model::{Batch, Direction, Labels, LineFilter, Lines, Selection, StreamLines, TimeRange, Timestamp};
+use monitoring_rs::model::{Batch, Direction, Labels, LineFilter, Lines, Selection, StreamLines, Timestamp};
 
-use crate::open;
+use crate::corpus::{Generator, Kind};
 use crate::process::Agent;
 use crate::searches::{count, print_row, read};
-use crate::storing::{now, settle};
+use crate::settled::{now, open, settle};
 use crate::table::{best_of_runs, ms, timed};
 
-/// How much of a stream is appended at once.
-const BATCH_BYTES: usize = 1 << 20;
+/// Sizes that are measured on the way, as parts of the last one.
+const PARTS: [u64; 3] = [128, 13, 1];
+/// How much of each stream is appended at once.
+const BATCH_BYTES: usize = 256 << 10;
 /// How much may wait to become segments.
 const BACKLOG_BYTES_MAX: u64 = 256 << 20;
+/// So much of the log of each kind and seed follows another one: about an hour.
+const LOG_BYTES: usize = 64 << 20;
+const HOUR_NS: i64 = 3_600_000_000_000;
 
-/// Stores the lines in `data` again and again in `large`, each time as if they were of later days, until there are
-/// `bytes`. Then opens that in this process, and with the agent.
-pub(crate) fn run(data: &Path, large: &Path, bytes: u64) {
-    let source = open(data);
-    let target = open(large);
-    let (store_time, ()) = timed(|| store(&source, &target, bytes));
-    target.sync().expect("the disk has room");
-    settle(&target);
-    let stored = target.statistics();
-    drop(target);
-    println!(
-        "\nOpening {:.1} GB in {} segments and {} blocks, {:.0} MB on disk (stored in {:.0} s)",
-        stored.bytes as f64 / 1e9,
-        stored.segments,
-        stored.blocks,
-        stored.disk_bytes as f64 / 1e6,
-        store_time.as_secs_f64()
-    );
-    let (open_time, ()) = best_of_runs(|| drop(open(large)));
-    print_row("opening, in this process, ms", open_time, None, stored.lines);
-    let last = Selection { direction: Direction::Backward, limit: Some(1000), ..Selection::of(Vec::new()) };
-    let (time, lines) = best_of_runs(|| read(&open(large).snapshot(), &last));
-    print_row("opening, and the last 1000 lines, ms", time, None, lines);
-    let absent = Selection { filters: vec![LineFilter::Contains(b"needle".to_vec())], ..Selection::of(Vec::new()) };
-    let (time, lines) = best_of_runs(|| count(&open(large).snapshot(), &absent));
-    print_row("opening, and the absent word, ms", time, None, lines);
-
+/// Fills `large` up to `bytes` and measures it on the way.
+pub(crate) fn run(large: &Path, bytes: u64) {
+    println!("\nHow cost grows with what is stored, ms");
+    let mut source = Source::new();
+    for part in PARTS {
+        let target = open(large);
+        let (store_time, id) = timed(|| store(&mut source, &target, bytes / part));
+        target.sync().expect("the disk has room");
+        settle(&target);
+        let stored = target.statistics();
+        drop(target);
+        println!(
+            "{:.1} GB in {} segments and {} blocks, {:.0} MB on disk (the last of it stored in {:.0} s)",
+            stored.bytes as f64 / 1e9,
+            stored.segments,
+            stored.blocks,
+            stored.disk_bytes as f64 / 1e6,
+            store_time.as_secs_f64()
+        );
+        measure(large, &id, stored.lines);
+    }
     let empty = large.with_extension("empty");
     fs::create_dir_all(&empty).expect("the temporary directory can be written");
     let (start_time, agent) = timed(|| Agent::start(&empty, large));
@@ -54,54 +52,104 @@ pub(crate) fn run(data: &Path, large: &Path, bytes: u64) {
     agent.stop();
 }
 
-fn store(source: &Database, target: &Database, bytes: u64) {
-    let times = bytes.div_ceil(source.statistics().bytes.max(1));
-    let span_ns = span_ns(source);
+fn measure(large: &Path, id: &str, lines: u64) {
+    let (open_time, ()) = best_of_runs(|| drop(open(large)));
+    print_row("opening", open_time, None, lines);
+    let database = open(large);
+    let snapshot = database.snapshot();
+    let last = Selection { direction: Direction::Backward, limit: Some(1000), ..Selection::of(Vec::new()) };
+    let (time, lines) = best_of_runs(|| read(&snapshot, &last));
+    print_row("the last 1000 lines", time, None, lines);
+    for (name, needle) in [("absent word", "needle"), ("absent hexadecimal id", "deadbeef00c0ffee"), ("rare id", id)] {
+        let filters = vec![LineFilter::Contains(needle.into())];
+        let selection = Selection { filters, ..Selection::of(Vec::new()) };
+        let (time, lines) = best_of_runs(|| count(&snapshot, &selection));
+        print_row(&format!("{name}, count"), time, None, lines);
+        let limited = Selection { limit: Some(1000), ..selection };
+        let (time, lines) = best_of_runs(|| read(&snapshot, &limited));
+        print_row(&format!("{name}, lines"), time, None, lines);
+    }
+}
+
+/// Writes logs of all kinds, one after the other, each with ids of its own.
+struct Source {
+    logs: Vec<Log>,
+    stored_bytes: u64,
+}
+
+struct Log {
+    kind: Kind,
+    generator: Generator,
+    written: usize,
+    /// How many logs of the kind were before.
+    number: u64,
+}
+
+impl Source {
+    fn new() -> Self {
+        let log = |kind| Log { kind, generator: Generator::new(kind, 0), written: 0, number: 0 };
+        Self { logs: Kind::ALL.into_iter().map(log).collect(), stored_bytes: 0 }
+    }
+}
+
+impl Log {
+    /// The next lines, and their stream.
+    fn next(&mut self) -> StreamLines {
+        if LOG_BYTES < self.written {
+            self.number += 1;
+            self.written = 0;
+            self.generator = Generator::new(self.kind, self.number);
+        }
+        let mut lines = Lines::default();
+        let mut record = Vec::new();
+        while lines.byte_count() < BATCH_BYTES {
+            record.clear();
+            let now_ns = self.generator.append_record(&mut record).cast_signed();
+            let later_ns = self.number.cast_signed() * HOUR_NS;
+            for (more_ns, line) in (0..).zip(record.trim_ascii_end().split(|byte| *byte == b'\n')) {
+                lines.push(Timestamp::from_ns(now_ns + later_ns + more_ns), line);
+            }
+        }
+        self.written += lines.byte_count();
+        StreamLines { labels: Labels::new([("kind", self.kind.name())]).expect("a short name"), lines }
+    }
+}
+
+/// Stores lines until there are so many bytes of them in all; returns an id that is in few.
+fn store(source: &mut Source, target: &Database, bytes: u64) -> String {
+    let mut id = String::new();
     thread::scope(|scope| {
         let appending = scope.spawn(|| {
-            for time in 0..times {
-                append_all(source, target, i64::try_from(time).expect("so many days are not over") * span_ns);
+            while source.stored_bytes < bytes {
+                let streams: Vec<StreamLines> = source.logs.iter_mut().map(Log::next).collect();
+                source.stored_bytes += streams.iter().map(|stream| stream.lines.byte_count() as u64).sum::<u64>();
+                id = id_in(&streams).unwrap_or(std::mem::take(&mut id));
+                commit(target, streams);
             }
+            id
         });
         while !appending.is_finished() {
             if !target.maintain(now()).expect("the disk has room") {
                 thread::yield_now();
             }
         }
-    });
+        appending.join().expect("it does not panic")
+    })
 }
 
-/// From the first to the last line.
-fn span_ns(source: &Database) -> i64 {
-    let extents = source.snapshot().extents(TimeRange::ALL);
-    let extents = || extents.iter().flat_map(|(_, extents)| extents);
-    let earliest = extents().map(|extent| extent.earliest).min().unwrap_or_default();
-    let latest = extents().map(|extent| extent.latest).max().unwrap_or_default();
-    latest.as_ns().saturating_sub(earliest.as_ns())
+/// An id of 16 hexadecimal digits.
+fn id_in(streams: &[StreamLines]) -> Option<String> {
+    let lines = streams.iter().flat_map(|stream| stream.lines.iter());
+    lines.filter_map(|(_, line)| std::str::from_utf8(line).ok()).find_map(|line| {
+        let id = line.split_once(r#""request_id":""#)?.1.get(..16)?;
+        Some(id.to_owned())
+    })
 }
 
-/// Appends every line `later_ns` later.
-fn append_all(source: &Database, target: &Database, later_ns: i64) {
-    let mut scan = source.snapshot().scan(&Selection::of(Vec::new()));
-    let mut streams: BTreeMap<Labels, Lines> = BTreeMap::new();
-    let mut bytes = 0;
-    while let Some(entry) = scan.next().expect("so few streams are not too much") {
-        let lines = streams.entry(entry.labels.clone()).or_default();
-        lines.push(Timestamp::from_ns(entry.timestamp.as_ns() + later_ns), entry.line);
-        bytes += entry.line.len();
-        if BATCH_BYTES <= bytes {
-            commit(target, std::mem::take(&mut streams));
-            bytes = 0;
-        }
-    }
-    commit(target, streams);
-}
-
-fn commit(target: &Database, streams: BTreeMap<Labels, Lines>) {
-    let streams = streams.into_iter().map(|(labels, lines)| StreamLines { labels, lines }).collect();
+fn commit(target: &Database, streams: Vec<StreamLines>) {
     while BACKLOG_BYTES_MAX < target.backlog_bytes() {
         thread::yield_now();
     }
-    target.append(Batch { checkpoint: None, streams }).expect("what was there before is committed");
+    target.append(Batch { checkpoint: None, streams }).expect("what is there is committed");
     target.commit().expect("the disk has room");
 }

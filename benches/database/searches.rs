@@ -1,7 +1,5 @@
 //! Searches through the interface that the API uses, beside ripgrep over the raw files.
 
-use std::collections::HashMap;
-use std::fs;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,8 +10,10 @@ use monitoring_rs::model::{Condition, Direction, LineFilter, LinePattern, Matche
 use regex::Regex;
 
 use crate::corpus::Corpus;
+use crate::needles::Needles;
+use crate::ripgrep;
+use crate::settled::open;
 use crate::table::{best_of_runs, ms};
-use crate::{open, ripgrep};
 
 const MINUTE_NS: NonZeroU64 = NonZeroU64::new(60_000_000_000).expect("a minute is not nothing");
 /// How many lines are asked for where not all are.
@@ -162,47 +162,4 @@ pub(crate) fn read(snapshot: &Snapshot, selection: &Selection) -> u64 {
         count += 1;
     }
     count
-}
-
-/// What is searched for.
-struct Needles {
-    /// A word of letters and digits that is in very few lines.
-    rare: String,
-    /// A word that is in about one line of a hundred.
-    common: String,
-}
-
-/// Lengths of words that someone might search for.
-const WORD_BYTES: std::ops::RangeInclusive<usize> = 5..=40;
-/// So much in the middle of each file is looked at.
-const SAMPLE_BYTES: usize = 2 << 20;
-
-impl Needles {
-    fn of(files: &[PathBuf]) -> Self {
-        let mut counts: HashMap<String, usize> = HashMap::new();
-        let mut line_count = 0;
-        for file in files {
-            let raw = fs::read(file).expect("the corpus is there");
-            let start = (raw.len() / 2).saturating_sub(SAMPLE_BYTES / 2);
-            let sample = String::from_utf8_lossy(&raw[start..raw.len().min(start + SAMPLE_BYTES)]).into_owned();
-            for line in sample.lines() {
-                line_count += 1;
-                let words = line.split(|c: char| !c.is_ascii_alphanumeric());
-                let mut words: Vec<&str> = words.filter(|word| WORD_BYTES.contains(&word.len())).collect();
-                words.sort_unstable();
-                words.dedup();
-                for word in words {
-                    *counts.entry(word.to_owned()).or_default() += 1;
-                }
-            }
-        }
-        let is_id = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
-        // The longest of those that are met about as often as wanted; of equally long ones always the same.
-        let nearest = |wanted: usize, is_wanted: &dyn Fn(&str) -> bool| {
-            let words = counts.iter().filter(|(word, _)| is_wanted(word));
-            let best = words.min_by_key(|(word, count)| (count.abs_diff(wanted), usize::MAX - word.len(), *word));
-            best.map_or_else(|| "0".into(), |(word, _)| word.clone())
-        };
-        Self { rare: nearest(1, &is_id), common: nearest(line_count / 100, &|word| !is_id(word)) }
-    }
 }

@@ -3,9 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use monitoring_rs::log_database::Database;
-use monitoring_rs::model::Timestamp;
-
 use crate::corpus::Corpus;
 use crate::process::Agent;
 use crate::table::{mb_per_s, s_per_gb, timed};
@@ -16,8 +13,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const IDLE_TIME: Duration = Duration::from_millis(2500);
 /// CPU time of an agent that is asked a little in [`IDLE_TIME`].
 const IDLE_CPU: Duration = Duration::from_millis(30);
-
-const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// A run of the agent over the whole corpus.
 pub(crate) struct Stored {
@@ -103,20 +98,6 @@ impl Queried {
         println!("{:<44} {:>10}", "peak memory, MiB", self.peak_kib >> 10);
         println!("{:<44} {:>10}", "resting memory, MiB", self.resting_kib >> 10);
     }
-}
-
-/// Moves all lines to segments and merges these, as an hour and a day without another line would.
-pub(crate) fn settle(database: &Database) {
-    let now_ns = now().as_ns();
-    for hours in [0, 2, 26] {
-        while database.maintain(Timestamp::from_ns(now_ns + hours * HOUR_NS)).expect("the disk has room") {}
-    }
-}
-
-/// The time by the system's clock.
-pub(crate) fn now() -> Timestamp {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
-    Timestamp::from_ns(i64::try_from(now.as_nanos()).expect("it is before 2262"))
 }
 
 fn wait_until_read(agent: &mut Agent, corpus: &Corpus) {

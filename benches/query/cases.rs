@@ -4,8 +4,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use crate::TIMES;
 use crate::corpus::Corpus;
+use crate::needles::Needles;
+
+/// A range of time, in seconds since the Unix epoch.
+pub(crate) type Times = (u64, u64);
+/// Most lines of an answer.
+pub(crate) const LINES_MAX: usize = 1000;
 
 /// A question and what it is measured by.
 pub(crate) struct Case {
@@ -23,6 +28,8 @@ pub(crate) struct Case {
 pub(crate) enum Checks {
     /// The lines.
     Lines,
+    /// How many lines there are, as far as an answer goes.
+    FirstLines,
     /// The counts of `uniq -c` by the values of this label.
     Counts(&'static str),
     /// The sum of all numbers.
@@ -36,9 +43,71 @@ const JSON: &str = r#"{path=~".+json.+"}"#;
 const LOGFMT: &str = r#"{path=~".+logfmt.+"}"#;
 const NGINX: &str = r#"{path=~".+nginx.+"}"#;
 
-/// Every case.
+/// What is asked of every corpus.
+pub(crate) fn on_each(corpus: &Corpus, times: Times) -> Vec<Case> {
+    let needles = Needles::of(&corpus.files);
+    let case = |name, target, reference: &str, checks| Case {
+        name,
+        target,
+        bytes: corpus.bytes,
+        reference: Some(reference.to_owned()).filter(|text| !text.is_empty()),
+        checks,
+    };
+    let lines = |filter: &str| range(&format!("{ALL} {filter}"), times, "1m", LINES_MAX);
+    let contains = |needle: &str| lines(&format!("|= {needle:?}"));
+    let rg = |needle: &str| format!("rg -INF -- '{needle}' .");
+    // Most steps that an answer may have are 11,000.
+    let step = format!("{}s", ((times.1 - times.0) / 2000).max(60));
+    let counts = |query: &str| range(&query.replace("[step]", &format!("[{step}]")), times, &step, 100);
+    let Needles { rare, common, several } = &needles;
+    let reversed: Vec<&str> = several.rsplit(' ').collect();
+    let reversed = reversed.join(" ");
+    println!("rare: {rare}, 1 %: {common}, several words: {several}, step: {step}");
+    let count_lines = |arguments: &str| format!("rg -Ic {arguments} . | awk '{{ sum += $1 }} END {{ print sum }}'");
+    vec![
+        case("absent word", contains("zq-no-such-needle"), &rg("zq-no-such-needle"), Checks::Lines),
+        case("absent hexadecimal id", contains("deadbeef00c0ffee"), &rg("deadbeef00c0ffee"), Checks::Lines),
+        case("rare id", contains(rare), &rg(rare), Checks::Lines),
+        case("several words", contains(several), &rg(several), Checks::FirstLines),
+        case("the same words in another order", contains(&reversed), &rg(&reversed), Checks::FirstLines),
+        case("first 1000 of a word in 1 %", contains(common), "", Checks::FirstLines),
+        case("last 1000 lines", lines(""), "", Checks::FirstLines),
+        case(
+            "several words, count",
+            counts(&format!("sum(count_over_time({ALL} |= {several:?} [step]))")),
+            &count_lines(&format!("-F -- '{several}'")),
+            Checks::Total,
+        ),
+        case(
+            "expression without literals, count",
+            counts(&format!(r#"sum(count_over_time({ALL} |~ "[a-z]{{5}}[0-9]{{4}}[^0-9]" [step]))"#)),
+            &count_lines("'[a-z]{5}[0-9]{4}[^0-9]'"),
+            Checks::Total,
+        ),
+        case(
+            "count by step of everything",
+            counts(&format!("sum(count_over_time({ALL}[step]))")),
+            &count_lines("''"),
+            Checks::Total,
+        ),
+        case(
+            "log volume by step and detected level",
+            counts(&format!("sum by (level, detected_level) (count_over_time({ALL} | drop __error__[step]))")),
+            &count_lines("''"),
+            Checks::Total,
+        ),
+        case(
+            "lines with an address",
+            lines(r#"|= ip("198.18.77.0/24")"#),
+            r"rg -IN '(^|[^0-9.:a-fA-F])198[.]18[.]77[.][0-9]{1,3}($|[^0-9.])' .",
+            Checks::FirstLines,
+        ),
+    ]
+}
+
+/// Every case of the mixed corpus alone.
 #[expect(clippy::too_many_lines, reason = "it is a list")]
-pub(crate) fn all(logs: &Path, corpus: &Corpus) -> Vec<Case> {
+pub(crate) fn of_mixed(logs: &Path, corpus: &Corpus, asked: Times) -> Vec<Case> {
     let needle = needle(logs);
     let kind = |name: &str| {
         let of_kind = corpus.files.iter().filter(|file| file.to_string_lossy().contains(name));
@@ -52,10 +121,10 @@ pub(crate) fn all(logs: &Path, corpus: &Corpus) -> Vec<Case> {
         checks,
     };
     let (all, json, logfmt, nginx) = (corpus.bytes, kind("json-"), kind("logfmt-"), kind("nginx-"));
-    let lines = |bytes, query: &str| (bytes, range(query, "1m", 1000));
-    let minutes = |bytes, query: &str| (bytes, range(query, "1m", 100));
-    let whole = |bytes, query: &str| (bytes, instant(query));
-    let other = |target: &str| (all, format!("{target}{}", times()));
+    let lines = |bytes, query: &str| (bytes, range(query, asked, "1m", LINES_MAX));
+    let minutes = |bytes, query: &str| (bytes, range(query, asked, "1m", 100));
+    let whole = |bytes, query: &str| (bytes, instant(query, asked));
+    let other = |target: &str| (all, format!("{target}{}", times(asked)));
     vec![
         case("needle", lines(all, &format!(r#"{ALL} |= "{needle}""#)), &format!("rg -INF '{needle}' ."), Checks::Lines),
         case(
@@ -182,17 +251,16 @@ fn needle(logs: &Path) -> String {
         .expect("requests are frequent")
 }
 
-fn times() -> String {
-    let (start, end) = TIMES;
+fn times((start, end): Times) -> String {
     format!("start={start}&end={end}")
 }
 
-fn range(query: &str, step: &str, limit: usize) -> String {
-    format!("/loki/api/v1/query_range?query={}&{}&step={step}&limit={limit}", encoded(query), times())
+fn range(query: &str, asked: Times, step: &str, limit: usize) -> String {
+    format!("/loki/api/v1/query_range?query={}&{}&step={step}&limit={limit}", encoded(query), times(asked))
 }
 
-fn instant(query: &str) -> String {
-    format!("/loki/api/v1/query?query={}&time={}", encoded(query), TIMES.1)
+fn instant(query: &str, (_, end): Times) -> String {
+    format!("/loki/api/v1/query?query={}&time={end}", encoded(query))
 }
 
 /// Percent-encodes all but letters and digits.

@@ -19,10 +19,8 @@ pub(super) const HEADER_BYTES: u64 = 2 * COPY_BYTES as u64;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
     pub(super) magic: [u8; 8],
-    /// The newest version that this build reads, and the one it writes.
-    pub(super) version: u32,
-    /// Length of the fields.
-    pub(super) fields_bytes: usize,
+    /// Length of the fields in each version, from 1 on to the newest one, which is written.
+    pub(super) fields_bytes: &'static [usize],
 }
 
 /// What the first bytes of a file turn out to be.
@@ -37,21 +35,24 @@ pub(super) enum HeaderState<T> {
 impl Kind {
     /// Both copies of `fields`.
     pub(super) fn encode(&self, fields: &[u8]) -> Vec<u8> {
-        assert!(
-            fields.len() == self.fields_bytes && self.copy_bytes() <= COPY_BYTES,
-            "the kind says how many there are"
-        );
+        assert!(Some(&fields.len()) == self.fields_bytes.last(), "the kind says how many there are");
         let mut copy = Vec::with_capacity(COPY_BYTES);
         copy.extend_from_slice(&self.magic);
-        copy.extend_from_slice(&self.version.to_le_bytes());
-        copy.extend_from_slice(&crc(self.version, fields).to_le_bytes());
+        copy.extend_from_slice(&self.version().to_le_bytes());
+        copy.extend_from_slice(&crc(self.version(), fields).to_le_bytes());
         copy.extend_from_slice(fields);
+        assert!(copy.len() <= COPY_BYTES, "a copy fills a sector");
         copy.resize(COPY_BYTES, 0);
         copy.repeat(2)
     }
 
-    /// Reads both copies, believes the first valid one, and lets `take` read its fields.
-    pub(super) fn decode<T>(&self, bytes: &[u8], take: fn(&mut Cursor<'_>) -> Option<T>) -> HeaderState<T> {
+    /// The newest version.
+    pub(super) fn version(&self) -> u32 {
+        u32::try_from(self.fields_bytes.len()).expect("there are few versions")
+    }
+
+    /// Reads both copies, believes the first valid one, and lets `take` read its fields, which are those of a version.
+    pub(super) fn decode<T>(&self, bytes: &[u8], take: fn(&mut Cursor<'_>, u32) -> Option<T>) -> HeaderState<T> {
         let second = bytes.get(COPY_BYTES..).unwrap_or_default();
         match (self.decode_copy(bytes, take), self.decode_copy(second, take)) {
             (HeaderState::Valid(header), _) | (_, HeaderState::Valid(header)) => HeaderState::Valid(header),
@@ -60,20 +61,23 @@ impl Kind {
         }
     }
 
-    fn decode_copy<T>(&self, bytes: &[u8], take: fn(&mut Cursor<'_>) -> Option<T>) -> HeaderState<T> {
-        let mut cursor = Cursor::new(bytes.get(..self.copy_bytes().min(bytes.len())).unwrap_or_default());
+    fn decode_copy<T>(&self, bytes: &[u8], take: fn(&mut Cursor<'_>, u32) -> Option<T>) -> HeaderState<T> {
+        let mut cursor = Cursor::new(bytes);
         let is_kind = cursor.take(self.magic.len()).is_some_and(|magic| magic == self.magic);
         let Some(version) = cursor.u32().filter(|_| is_kind) else { return HeaderState::Damaged };
-        if self.version < version {
+        if self.version() < version {
             return HeaderState::Newer(version);
         }
-        let crc_read = cursor.u32();
-        let is_valid = crc_read == Some(crc(version, cursor.rest()));
-        take(&mut cursor).filter(|_| is_valid).map_or(HeaderState::Damaged, HeaderState::Valid)
-    }
-
-    fn copy_bytes(&self) -> usize {
-        self.magic.len() + 2 * size_of::<u32>() + self.fields_bytes
+        let mut fields = || {
+            let fields_bytes = self.fields_bytes.get((version as usize).checked_sub(1)?)?;
+            let crc_read = cursor.u32()?;
+            let fields = cursor.take(*fields_bytes)?;
+            if crc_read != crc(version, fields) {
+                return None;
+            }
+            take(&mut Cursor::new(fields), version)
+        };
+        fields().map_or(HeaderState::Damaged, HeaderState::Valid)
     }
 }
 

@@ -31,22 +31,30 @@ pub fn add_up(range: &mut RangeQuery, source: &Source, seen: &mut Seen) -> Resul
     Ok(())
 }
 
-/// Most counts, over all streams and steps, that are held at a time; above, each entry is looked at.
+/// Most counts that are held at a time: of so many streams as may have them, or of one.
 const COUNTS_MAX: u64 = 1 << 20;
 
-/// Adds counts, if they are enough and not too many.
+/// Adds counts, if they are enough and those of one stream are not too many.
 fn add_counts(range: &mut RangeQuery, source: &Source, selection: &Selection, seen: &mut Seen) -> Result<bool, Error> {
     let Some(step_ns) = range.count_step_ns() else { return Ok(false) };
     let step_count = selection.range.end.as_ns().abs_diff(selection.range.start.as_ns()) / step_ns + 1;
-    let stream_count = source.snapshot.streams(&[], selection.range).len() as u64;
-    if COUNTS_MAX < step_count.saturating_mul(stream_count) {
+    let streams_at_a_time = usize::try_from(COUNTS_MAX / step_count).unwrap_or(usize::MAX);
+    let is_selected = |stored: &Labels| source.shown_as(stored, &selection.matchers).is_some();
+    let streams = source.snapshot.streams(&[], selection.range);
+    let streams: Vec<Labels> = streams.into_iter().filter(is_selected).collect();
+    if streams_at_a_time == 0 || source.snapshot.has_metadata(|stored| source.shown_as(stored, &selection.matchers)) {
         return Ok(false);
     }
-    let shown_as = |stored: &Labels| source.shown_as(stored, &selection.matchers);
-    let Some(count) = source.snapshot.count_as(selection, step_ns, shown_as) else { return Ok(false) };
-    for stream in count.within(Arc::clone(&source.budget)).run()? {
-        seen.add_many(stream.counts.iter().map(|(_, count)| count).sum(), 0);
-        range.push_counts(&stream.labels, step_ns, &stream.counts)?;
+    for some in streams.chunks(streams_at_a_time) {
+        let shown_as = |stored: &Labels| {
+            some.binary_search(stored).ok().and_then(|_| source.shown_as(stored, &selection.matchers))
+        };
+        let Some(count) = source.snapshot.count_as(selection, step_ns, shown_as) else { return Ok(false) };
+        for stream in count.within(Arc::clone(&source.budget)).run()? {
+            seen.add_many(stream.counts.iter().map(|(_, count)| count).sum(), 0);
+            range.push_counts(&stream.labels, step_ns, &stream.counts)?;
+            source.budget.give_back(stream.cost_bytes());
+        }
     }
     Ok(true)
 }

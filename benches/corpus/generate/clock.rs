@@ -6,12 +6,13 @@ use jiff::tz::Offset;
 use super::random::Random;
 use super::text::{decimal, fraction};
 
-const NS_PER_SECOND: u64 = 1_000_000_000;
+pub(super) const NS_PER_SECOND: u64 = 1_000_000_000;
 /// When every log begins, in seconds since the Unix epoch: 2026-03-01T06:00:00Z. Fixed, so that a seed says it all.
 const START_SECONDS: u64 = 1_772_344_800;
 /// Mean time between two records, in nanoseconds: a service that logs fifty a second.
 const MEAN_STEP_NS: u64 = 20_000_000;
 
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// How a log writes the time.
@@ -42,7 +43,12 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock at the instant that every log begins with.
     pub(crate) fn new() -> Self {
-        Self { now_ns: START_SECONDS * NS_PER_SECOND, civil: civil(START_SECONDS) }
+        Self::at(START_SECONDS)
+    }
+
+    /// A clock at an instant, in seconds since the Unix epoch.
+    pub(super) fn at(seconds: u64) -> Self {
+        Self { now_ns: seconds * NS_PER_SECOND, civil: civil(seconds) }
     }
 
     /// Nanoseconds since the Unix epoch.
@@ -52,8 +58,13 @@ impl Clock {
 
     /// Lets some time pass.
     pub(crate) fn advance(&mut self, random: &mut Random) {
+        self.add(1 + random.below(2 * MEAN_STEP_NS));
+    }
+
+    /// Lets so much time pass.
+    pub(crate) fn add(&mut self, step_ns: u64) {
         let before = self.now_ns / NS_PER_SECOND;
-        self.now_ns += 1 + random.below(2 * MEAN_STEP_NS);
+        self.now_ns += step_ns;
         let after = self.now_ns / NS_PER_SECOND;
         if before != after {
             self.civil = civil(after);
@@ -108,6 +119,31 @@ impl Clock {
     /// Appends seconds since the Unix epoch with microseconds.
     pub(crate) fn write_unix(&self, out: &mut Vec<u8>) {
         fraction(out, self.now_ns / 1000, 6);
+    }
+
+    /// Appends one field of the time, as the patterns of samples call it; of anything else, so many of that byte.
+    pub(super) fn write_field(&self, field: u8, width: usize, out: &mut Vec<u8>) {
+        let number = match field {
+            b'Y' => positive(self.civil.year()),
+            b'y' => positive(self.civil.year()) % 100,
+            b'M' => positive(self.civil.month()),
+            b'D' | b'd' => positive(self.civil.day()),
+            b'h' => positive(self.civil.hour()),
+            b'm' => positive(self.civil.minute()),
+            b's' => positive(self.civil.second()),
+            b'f' => self.now_ns % NS_PER_SECOND / 10_u64.pow(9 - u32::try_from(width).expect("a few digits")),
+            b'N' => return out.extend_from_slice(self.month().as_bytes()),
+            b'W' => {
+                let weekday = usize::from(self.civil.weekday().to_monday_zero_offset().unsigned_abs());
+                return out.extend_from_slice(WEEKDAYS[weekday].as_bytes());
+            }
+            other => return out.extend(std::iter::repeat_n(other, width)),
+        };
+        if field == b'd' && number < 10 {
+            out.push(b' ');
+            return decimal(out, number, 1);
+        }
+        decimal(out, number, width);
     }
 
     fn date(&self, out: &mut Vec<u8>, separator: u8) {

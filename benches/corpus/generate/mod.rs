@@ -5,9 +5,13 @@
 //! neighbouring lines and never again, and time goes forward. Benches include this folder with `#[path]`.
 
 mod clock;
+pub(crate) mod collection;
 mod fields;
+mod json_lines;
 mod kinds;
+mod quiet;
 mod random;
+mod samples;
 mod text;
 
 use clock::Clock;
@@ -87,6 +91,15 @@ impl Generator {
         let templates = kinds::templates(kind).iter().map(|template| parse(template)).collect();
         let rare = kinds::rare_template(kind).map(parse);
         Self { random, clock: Clock::new(), request, record_count: 0, templates, rare }
+    }
+
+    /// The same log without times.
+    #[must_use]
+    pub(crate) fn without_times(mut self) -> Self {
+        for template in self.templates.iter_mut().chain(&mut self.rare) {
+            template.retain(|piece| !matches!(piece, Piece::Field(Field::Time(_))));
+        }
+        self
     }
 
     /// Appends the next record: one line or, for a stack trace or a statement, several. Each ends with a newline.

@@ -46,6 +46,12 @@ impl Random {
         }
     }
 
+    /// One of `items`, all equally likely.
+    pub(crate) fn any<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        let index = self.below(items.len() as u64);
+        &items[usize::try_from(index).expect("below the length of a slice")]
+    }
+
     /// One of `items`, the first ones most often.
     pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         let rank = self.rank(items.len() as u64);

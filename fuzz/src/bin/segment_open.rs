@@ -2,17 +2,22 @@
 #![no_main]
 
 use std::cell::OnceCell;
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use monitoring_rs::log_database::storage::SimulatedStorage;
-use monitoring_rs::model::{Batch, Checkpoint, Lines, StreamLines, Timestamp};
+use monitoring_rs::model::budget::Budget;
+use monitoring_rs::model::{Batch, Checkpoint, LineFilter, Lines, Selection, StreamLines, Timestamp};
 use monitoring_rs_fuzz::{labels, logs, open, plant, read};
 
 /// Few lines, so that a run is short.
 const LINES: usize = 8;
 const HOUR_NS: i64 = 3_600_000_000_000;
-const NAME: &str = "segments/1970-01-01/0000000000000001-0000000000000001.segment";
-const OTHER_NAME: &str = "segments/1970-01-01/0000000000000002-0000000000000002.segment";
+const NAME: &str = "segments/1970-01-01/0000000000000001-0000000000000002.segment";
+const OTHER_NAME: &str = "segments/1970-01-01/0000000000000003-0000000000000003.segment";
+/// With words and ids to ask filters for.
+const NEEDLES: [&str; 3] = ["error", "no such word", "deadbeef00c0ffee"];
 
 thread_local! {
     static OTHER: OnceCell<Vec<u8>> = const { OnceCell::new() };
@@ -24,7 +29,7 @@ fn check(bytes: &[u8]) {
     let storage = SimulatedStorage::default();
     storage.put(NAME, bytes.to_vec());
     OTHER.with(|other| {
-        let other = other.get_or_init(|| segment(2, vec![(labels("other"), logs(LINES).swap_remove(0))]));
+        let other = other.get_or_init(|| segment(3, vec![(labels("other"), logs(LINES).swap_remove(0))]));
         storage.put(OTHER_NAME, other.clone());
     });
     let Some(database) = open(&storage) else { return };
@@ -34,6 +39,12 @@ fn check(bytes: &[u8]) {
     };
     assert!(LINES <= lines_of_other(&before), "the other segment is read in full");
     database.statistics();
+    for needle in NEEDLES {
+        let filters = vec![LineFilter::Contains(needle.into())];
+        let selection = Selection { filters, ..Selection::of(Vec::new()) };
+        let count = database.snapshot().count(&selection, NonZeroU64::MAX).expect("no entry has metadata");
+        let _ = count.within(Arc::new(Budget::new(usize::MAX))).run();
+    }
     // The day is over, so both are merged where they can be.
     while database.maintain(Timestamp::from_ns(48 * HOUR_NS)).is_ok_and(|has_more| has_more) {}
     let after = read(&database.snapshot(), bytes.len());
@@ -43,13 +54,13 @@ fn check(bytes: &[u8]) {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let mut seeds: Vec<Vec<u8>> = logs(LINES).into_iter().map(|lines| segment(1, vec![(labels("a"), lines)])).collect();
+    let mut seeds: Vec<Vec<u8>> = logs(LINES).into_iter().map(|lines| segment(2, vec![(labels("a"), lines)])).collect();
     let many = logs(LINES).into_iter().enumerate().map(|(number, lines)| (labels(&number.to_string()), lines));
-    seeds.push(segment(1, many.collect()));
+    seeds.push(segment(2, many.collect()));
     seeds
 }
 
-/// A segment made of journal file `sequence`.
+/// A segment made of journal file `sequence`, or by a merge of the first two.
 fn segment(sequence: u64, streams: Vec<(monitoring_rs::model::Labels, Lines)>) -> Vec<u8> {
     let storage = SimulatedStorage::default();
     for number in 1..=sequence {
@@ -67,6 +78,11 @@ fn segment(sequence: u64, streams: Vec<(monitoring_rs::model::Labels, Lines)>) -
             database.maintain(Timestamp::from_ns((number.cast_signed() * 2 + hours) * HOUR_NS)).expect("nothing fails");
         }
     }
-    let name = format!("segments/1970-01-01/{sequence:016x}-{sequence:016x}.segment");
-    storage.files().remove(&name).unwrap_or_default()
+    let first = if sequence == 2 { 1 } else { sequence };
+    if first < sequence {
+        let database = open(&storage).expect("it was written just now");
+        while database.maintain(Timestamp::from_ns(48 * HOUR_NS)).expect("nothing fails") {}
+    }
+    let name = format!("segments/1970-01-01/{first:016x}-{sequence:016x}.segment");
+    storage.files().remove(&name).expect("it was made")
 }

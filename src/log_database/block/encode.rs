@@ -8,6 +8,7 @@ use super::places::{self, EncodedGroup};
 use super::read::Summary;
 use super::sections::{VERSION, write_frame};
 use super::structure::{Kind, Section};
+use super::times;
 use super::values::Values;
 use super::wire::{put_bytes, put_length, put_varint};
 use super::{Error, LINES_MAX, SECTIONS_MAX};
@@ -70,7 +71,8 @@ impl Encoder {
         }
         .put(&mut summary);
 
-        let times = numbers::encode(&timestamps_ns);
+        let mut times = Vec::new();
+        times::put(&timestamps_ns, &mut times);
         let block = self.write(&summary, &times, &choose::lines(&lines, &timestamps_ns))?;
         if !self.is_smaller_as_text(&lines, byte_count, block.len())? {
             return Ok(block);
@@ -95,11 +97,9 @@ impl Encoder {
         Ok(sample_bytes as u64 * text_bytes as u64 <= block_bytes as u64 * sample.len() as u64)
     }
 
-    fn write(&mut self, summary: &[u8], times: &Encoded, lines: &Templates) -> Result<Vec<u8>, Error> {
+    fn write(&mut self, summary: &[u8], times: &[u8], lines: &Templates) -> Result<Vec<u8>, Error> {
         let mut writer = Writer::new();
-        let section = writer.section(Section::Timestamps);
-        times.layout.put(section);
-        section.extend_from_slice(&times.planes);
+        writer.section(Section::Timestamps).extend_from_slice(times);
         writer.templates(lines);
         write_frame(&mut self.compressor, VERSION, summary, &writer.sections)
     }

@@ -13,10 +13,11 @@
 //! # Reading in this order
 //!
 //! `tokenize` cuts lines, `group` finds templates, `choose` decides how columns are stored, `encode` and `sections` write
-//! them; `structure` and `parts` read them back, `places` and `hex` do both for their columns; `lines` puts lines together,
-//! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles.
+//! them; `structure`, `times` and `parts` read them back, `places` and `hex` do both for their columns; `lines` puts lines together,
+//! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles; `terms` lists what a filter over
+//! blocks knows of one.
 //!
-//! # Format, version 2
+//! # Format, version 3
 //!
 //! Integers are little-endian; `varint` is LEB128, at most ten bytes; `signed` is a zigzag varint; `bytes` is a varint
 //! length and so many bytes. A block ends where its last section ends.
@@ -34,7 +35,7 @@
 //!
 //! ```text
 //! 0 structure  := templates                      of the lines
-//! 1 timestamps := layout planes                  a number for each line: ns since the Unix epoch
+//! 1 timestamps := unit: varint | layout planes | (gap: varint | more: signed)*       see `times.rs`
 //! 2 values, 3 ids, 4 numbers, 5 text             small parts of columns, in the order of the structure
 //!
 //! templates := count: varint | ids(count) | template*
@@ -64,6 +65,9 @@
 //! - `counts` are planes as well, `width` of them.
 //! - `numbers` are `base + factor * plane number`, or with `is_delta` the sums of `least + factor * plane number`, the first
 //!   of which is `base`; all wrap around.
+//! - Timestamps are numbers of `unit` nanoseconds since the Unix epoch, and a rest: 0 where the number is not that of the line
+//!   before, else one more than the rest of that line; and `more` than that in the lines that are listed, each `gap` lines after
+//!   the line behind the one before. With a unit of 1 none are listed and there is no rest.
 //! - A decimal is `prefix`, the number in at least `width` digits with a point before the last `fraction`, `suffix`; at most
 //!   `longest` bytes without affixes.
 //! - A clock is `before`, `hh:mm:ss`, `point` and fraction of so many digits, `after`. Its number is how far it is ahead of
@@ -78,7 +82,7 @@
 //! - Values are cut at most once more.
 //! - Lines that gain nothing from all this are one template of one text column: plain zstd text.
 //!
-//! Version 1, which is read as well, has a column `1 longest: varint | limit: varint | word_count: varint | strings(limit)
+//! Versions 1 and 2 are read as well. Their timestamps are `layout planes`, in nanoseconds. Version 1 has a column `1 longest: varint | limit: varint | word_count: varint | strings(limit)
 //! ids(word_count, limit) numbers`, words with an id for each and how many each row has, in place of 6, none of 7, and fewer
 //! classes.
 
@@ -104,6 +108,8 @@ mod rows;
 mod search;
 mod sections;
 mod structure;
+mod terms;
+mod times;
 mod tokenize;
 mod values;
 mod vocabulary;
@@ -116,10 +122,11 @@ mod tests;
 pub use encode::Encoder;
 pub use lines::LineReader;
 pub use patterns::{PatternFinder, Patterns};
-pub use query::Query;
+pub use query::{Query, Required};
 pub use read::Block;
 pub use rows::Rows;
 pub use sections::Source;
+pub use terms::{Marks, Terms, Wanted};
 
 /// Most lines of a block; rows are counted in 32 bits, and a bit set over them is half a megabyte.
 pub const LINES_MAX: u32 = 1 << 22;

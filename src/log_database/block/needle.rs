@@ -3,6 +3,7 @@
 use memchr::memmem::Finder;
 
 use super::classes::Classes;
+use super::terms::Wanted;
 use super::tokenize;
 
 /// Bytes to search for, prepared once per query.
@@ -59,6 +60,11 @@ impl Needle {
         let is_within_word = !bytes.is_empty() && tokenize::is_within_word(&bytes);
         let classes = Classes::of(&bytes);
         Self { bytes, ignore_case, finder, classes, is_within_word, is_in }
+    }
+
+    /// What lines have to have that contain it.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted::of(&self.bytes)
     }
 
     /// The needle as it is looked for in a whole line.

@@ -171,6 +171,16 @@ fn ends_of(lengths: &[i64]) -> Vec<u32> {
     ends.collect()
 }
 
+impl Sequence {
+    /// The places, where it is stored so.
+    pub(super) fn places(&self) -> Option<&Places> {
+        match self {
+            Self::Ids { .. } => None,
+            Self::Places(places) => Some(places),
+        }
+    }
+}
+
 impl Words {
     /// How many distinct words there are.
     pub(super) fn limit(&self) -> u32 {

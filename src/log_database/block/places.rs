@@ -7,6 +7,9 @@
 //!
 //! Rare words follow one another by how often they are met, to a power of two, and then as they are first met. So each
 //! one's first place can be a gap after that of the word before, and the gaps of neighbours are alike.
+//!
+//! To find words that follow one another, the frequent ones are looked for among frequent ones, of which no other may be in
+//! between, and the rare ones by their places. So which word is where is only put together where two rare ones meet.
 
 use std::cell::OnceCell;
 
@@ -153,6 +156,8 @@ pub(super) struct Places {
     pub(super) groups: Vec<Group>,
     /// The word at each place, once it was asked for.
     pub(super) ids: OnceCell<Vec<u32>>,
+    /// Whether the word at each place is rare, once that was asked for.
+    pub(super) are_rare: OnceCell<Rows>,
 }
 
 /// Neighbouring rare words.
@@ -213,11 +218,153 @@ impl Places {
         if wanted.iter().next().is_none_or(|first| limit <= first) {
             return Ok(());
         }
-        let frequent_ends = get_or_try_init(&self.frequent_ends, || {
+        let frequent_ends = self.frequent_ends(sections)?;
+        self.frequent.find(sections, wanted, |place| found(text_at(frequent_ends, place)))
+    }
+
+    /// Where each text's frequent words end.
+    fn frequent_ends<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
+        let ends = get_or_try_init(&self.frequent_ends, || {
             let counts = &self.by_text[0];
             self::ends(counts.get(sections)?, self.frequent.count).ok_or_else(|| counts.place.corrupt("words of texts"))
         })?;
-        self.frequent.find(sections, wanted, |place| found(text_at(frequent_ends, place)))
+        Ok(ends)
+    }
+
+    /// Whether the word at each place is rare.
+    fn are_rare<S: Source>(&self, sections: &Sections<S>) -> Result<&Rows, Error> {
+        get_or_try_init(&self.are_rare, || {
+            let mut rare = Rows::none(self.count);
+            let (first, end) = (self.frequent.limit, self.frequent.limit + self.counts.count);
+            self.visit(sections, first..end, |_, place| rare.insert(place))?;
+            // Two rare words at one place leave too few of them.
+            let is_whole = self.count as usize - rare.count() == self.frequent.count as usize;
+            is_whole.then_some(rare).ok_or_else(|| self.frequent.place.corrupt("frequent words"))
+        })
+    }
+
+    /// Calls `found` with each text in which a word of each of `sets` follows one of the set before, in any order of texts and
+    /// perhaps more than once; and whether that is certain, or only possible because a rare word is in the way that nobody has
+    /// asked for. `ends` are [`Self::ends`]; `is_anchored` says whether a text has to begin and to end with them.
+    pub(super) fn follow<S: Source>(
+        &self,
+        sections: &Sections<S>,
+        sets: &[Rows],
+        ends: &[u32],
+        is_anchored: (bool, bool),
+        mut found: impl FnMut(usize, bool),
+    ) -> Result<(), Error> {
+        let limit = self.frequent.limit;
+        let rare_of = |set: &Rows| set.iter().rev().take_while(|word| limit <= *word).count();
+        let frequent_of = |set: &Rows| set.iter().take_while(|word| *word < limit).count();
+        if sets.iter().any(Rows::is_empty) {
+            return Ok(());
+        }
+        // Where one of the words is rare whatever it is, only its places matter.
+        let only_rare = sets.iter().enumerate().filter(|(_, set)| frequent_of(set) == 0);
+        let only_rare = only_rare.min_by_key(|(_, set)| rare_of(set)).map(|(index, _)| index);
+        let asked_for: Vec<usize> = only_rare.map_or_else(|| (0..sets.len()).collect(), |index| vec![index]);
+        let mut wanted = Rows::none(sets[0].row_count());
+        for index in &asked_for {
+            wanted.unite(&sets[*index]);
+        }
+        let mut rare_starts = Vec::new();
+        if 0 < rare_of(&wanted) {
+            let rare = wanted.iter().skip_while(|word| *word < limit);
+            self.visit(sections, rare, |word, place| {
+                let here = asked_for.iter().filter(|index| sets[**index].contains(word));
+                let starts = here.filter_map(|index| Some((place.checked_sub(to_place(*index))?, *index)));
+                rare_starts.extend(starts);
+            })?;
+        }
+        let frequent_starts = if only_rare.is_none() { self.frequent_sequences(sections, sets)? } else { Vec::new() };
+        if rare_starts.is_empty() && frequent_starts.is_empty() {
+            return Ok(());
+        }
+        let frequent = self.frequent.get(sections)?;
+        let texts = Texts { ends, frequent_ends: self.frequent_ends(sections)?, rare: self.are_rare(sections)? };
+        let length = to_place(sets.len());
+        let is_in_place = |text: usize, start: u32| {
+            let (first, end) = (texts.start(text), ends[text]);
+            let is_inside = first <= start && start.checked_add(length).is_some_and(|last| last <= end);
+            is_inside && (!is_anchored.0 || start == first) && (!is_anchored.1 || start + length == end)
+        };
+        for (start, known) in rare_starts {
+            let text = text_at(ends, start as usize);
+            if text == ends.len() || !is_in_place(text, start) {
+                continue;
+            }
+            let mut is_certain = true;
+            let is_possible =
+                (start..).zip(sets).enumerate().filter(|(index, _)| *index != known).all(|(_, (place, set))| {
+                    let Some(at) = texts.frequent_at(text, place) else {
+                        is_certain = false;
+                        return true;
+                    };
+                    frequent.get(at).is_some_and(|word| set.contains(*word))
+                });
+            if is_possible {
+                found(text, is_certain);
+            }
+        }
+        for first in frequent_starts {
+            let text = text_at(texts.frequent_ends, first as usize);
+            let Some(start) = texts.place_of(text, first) else { continue };
+            let has_none_between = || (start..start + length).all(|place| !texts.rare.contains(place));
+            if is_in_place(text, start) && has_none_between() {
+                found(text, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where among the frequent words one of each of `sets` follows one of the set before; other words may be in between.
+    fn frequent_sequences<S: Source>(&self, sections: &Sections<S>, sets: &[Rows]) -> Result<Vec<u32>, Error> {
+        let ids = self.frequent.place.get(sections)?;
+        let mut starts = Vec::new();
+        if ids.len() != self.frequent.count as usize {
+            // Without planes, all of them are the one frequent word.
+            let frequent = self.frequent.get(sections)?;
+            let is_start = |window: &[u32]| window.iter().zip(sets).all(|(id, set)| set.contains(*id));
+            starts.extend(
+                (0..).zip(frequent.windows(sets.len())).filter(|(_, window)| is_start(window)).map(|(at, _)| at),
+            );
+            return Ok(starts);
+        }
+        let bytes_of = |set: &Rows| -> Vec<u8> {
+            set.iter().take_while(|word| *word < self.frequent.limit).map(|word| word.to_le_bytes()[0]).collect()
+        };
+        let bytes: Vec<Vec<u8>> = sets.iter().map(bytes_of).collect();
+        let tables: Vec<[bool; 256]> = bytes.iter().map(|bytes| table(bytes)).collect();
+        // The word that is looked for first is one that is met seldom.
+        let mut counts = [0_u32; 256];
+        for id in ids {
+            counts[usize::from(*id)] += 1;
+        }
+        let met = |bytes: &[u8]| -> u32 { bytes.iter().map(|byte| counts[usize::from(*byte)]).sum() };
+        let Some((pivot, first)) = bytes.iter().enumerate().min_by_key(|(_, bytes)| met(bytes)) else {
+            return Ok(starts);
+        };
+        let mut check = |at: usize| {
+            let Some(window) = at.checked_sub(pivot).and_then(|start| ids.get(start..start + sets.len())) else {
+                return;
+            };
+            if window.iter().zip(&tables).all(|(id, table)| table[usize::from(*id)]) {
+                starts.push(to_place(at - pivot));
+            }
+        };
+        match first[..] {
+            [] => {}
+            [a] => memchr::memchr_iter(a, ids).for_each(check),
+            [a, b] => memchr::memchr2_iter(a, b, ids).for_each(check),
+            [a, b, c] => memchr::memchr3_iter(a, b, c, ids).for_each(check),
+            _ => {
+                let table = &tables[pivot];
+                let places = ids.iter().enumerate().filter(|(_, id)| table[usize::from(**id)]);
+                places.for_each(|(at, _)| check(at));
+            }
+        }
+        Ok(starts)
     }
 
     /// Calls `found` with each of the `wanted` words, which are rare and ascending, and each of its places, which are below
@@ -265,6 +412,55 @@ impl Places {
         }
         Ok(())
     }
+}
+
+/// Where texts begin and end, among all words and among frequent ones.
+struct Texts<'a> {
+    ends: &'a [u32],
+    frequent_ends: &'a [u32],
+    rare: &'a Rows,
+}
+
+impl Texts<'_> {
+    /// The place of the first word of `text`.
+    fn start(&self, text: usize) -> u32 {
+        text.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    /// How many frequent words are before those of `text`.
+    fn frequent_start(&self, text: usize) -> u32 {
+        text.checked_sub(1).map_or(0, |before| self.frequent_ends[before])
+    }
+
+    /// Which of the frequent words is at `place` of `text`; `None` where a rare one is.
+    fn frequent_at(&self, text: usize, place: u32) -> Option<usize> {
+        if self.rare.contains(place) {
+            return None;
+        }
+        let before = (self.start(text)..place).filter(|place| !self.rare.contains(*place)).count();
+        Some(self.frequent_start(text) as usize + before)
+    }
+
+    /// The place of the frequent word number `at`, which is one of `text`.
+    fn place_of(&self, text: usize, at: u32) -> Option<u32> {
+        let end = *self.ends.get(text)?;
+        let before = at.checked_sub(self.frequent_start(text))?;
+        (self.start(text)..end).filter(|place| !self.rare.contains(*place)).nth(before as usize)
+    }
+}
+
+/// Places are counted in 32 bits.
+fn to_place(index: usize) -> u32 {
+    u32::try_from(index).expect("bounded by the count")
+}
+
+/// Which bytes are in a list.
+fn table(bytes: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    for byte in bytes {
+        table[usize::from(*byte)] = true;
+    }
+    table
 }
 
 /// Where texts of so many words end, if those are `total` in all.

@@ -8,6 +8,7 @@ use super::plan::{Plan, plan};
 use super::read::Block;
 use super::rows::Rows;
 use super::sections::Source;
+use super::terms::Wanted;
 use crate::model::budget::Budget;
 use crate::model::{LineFilter, LinePattern, TimeRange};
 
@@ -29,15 +30,71 @@ struct Filter {
 enum Condition {
     Contains(Box<Needle>),
     ContainsAny(Vec<Needle>),
-    Matches { pattern: LinePattern, plan: Plan },
+    /// The expression can be looked for in many lines at once if it `is_local`.
+    Matches {
+        pattern: LinePattern,
+        plan: Plan,
+        is_local: bool,
+    },
+}
+
+/// What a block has to have so that some of its lines may satisfy a query, as far as a filter over many blocks can tell.
+#[derive(Clone, Debug)]
+pub enum Required {
+    /// Nothing that is known.
+    Nothing,
+    /// This.
+    Terms(Wanted),
+    /// All of them.
+    All(Vec<Required>),
+    /// One of them.
+    Any(Vec<Required>),
+}
+
+impl Required {
+    fn of_needle(needle: &Needle) -> Self {
+        let wanted = needle.wanted();
+        if wanted.is_nothing() { Self::Nothing } else { Self::Terms(wanted) }
+    }
+
+    fn of_plan(plan: &Plan) -> Self {
+        match plan {
+            Plan::Nothing => Self::Nothing,
+            Plan::Contains(needle) => Self::of_needle(needle),
+            Plan::All(plans) => Self::all(plans.iter().map(Self::of_plan)),
+            Plan::Any(plans) => Self::any(plans.iter().map(Self::of_plan)),
+        }
+    }
+
+    fn all(all: impl Iterator<Item = Self>) -> Self {
+        let all: Vec<Self> = all.filter(|required| !matches!(required, Self::Nothing)).collect();
+        if all.is_empty() { Self::Nothing } else { Self::All(all) }
+    }
+
+    fn any(any: impl Iterator<Item = Self>) -> Self {
+        let any: Vec<Self> = any.collect();
+        if any.iter().any(|required| matches!(required, Self::Nothing)) { Self::Nothing } else { Self::Any(any) }
+    }
 }
 
 impl Query {
+    /// What blocks have to have.
+    pub fn required(&self) -> Required {
+        let wanted = self.filters.iter().filter(|filter| !filter.is_negated);
+        Required::all(wanted.map(|filter| match &filter.condition {
+            Condition::Contains(needle) => Required::of_needle(needle),
+            Condition::ContainsAny(needles) => Required::any(needles.iter().map(Required::of_needle)),
+            Condition::Matches { plan, .. } => Required::of_plan(plan),
+        }))
+    }
+
     /// Prepares `filters`.
     pub fn new(filters: &[LineFilter]) -> Self {
         let contains = |bytes: &[u8]| Condition::Contains(Box::new(Needle::exact(bytes)));
-        let matches =
-            |pattern: &LinePattern| Condition::Matches { pattern: pattern.clone(), plan: plan(pattern.as_str()) };
+        let matches = |pattern: &LinePattern| {
+            let (plan, is_local) = plan(pattern.as_str());
+            Condition::Matches { pattern: pattern.clone(), plan, is_local }
+        };
         let mut filters: Vec<Filter> = filters
             .iter()
             .map(|filter| match filter {
@@ -79,10 +136,10 @@ impl<S: Source> Block<S> {
                     }
                     any
                 }
-                Condition::Matches { pattern, plan } => {
+                Condition::Matches { pattern, plan, is_local } => {
                     let mut candidates = rows.clone();
                     self.narrow(plan, &mut candidates)?;
-                    self.retain_matches(pattern, &query.budget, &mut candidates)?;
+                    self.retain_matches(pattern, *is_local, &query.budget, &mut candidates)?;
                     candidates
                 }
             };
@@ -145,7 +202,13 @@ impl<S: Source> Block<S> {
     }
 
     /// Puts the selected lines together and drops those that `pattern` does not match, until `budget` is cancelled.
-    fn retain_matches(&self, pattern: &LinePattern, budget: &Budget, rows: &mut Rows) -> Result<(), Error> {
+    fn retain_matches(
+        &self,
+        pattern: &LinePattern,
+        is_local: bool,
+        budget: &Budget,
+        rows: &mut Rows,
+    ) -> Result<(), Error> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -155,15 +218,26 @@ impl<S: Source> Block<S> {
         let mut decided: Vec<Option<bool>> = vec![None; root.by_id.len()];
         let mut lines = self.lines()?;
         let mut line = Vec::new();
+        let mut joined = Joined::default();
         for row in rows.clone().iter().take_while(|_| !budget.is_cancelled()) {
             let id = ids[row as usize] as usize;
-            let is_match = if let Some(is_match) = decided[id] {
-                is_match
-            } else {
-                line.clear();
-                lines.append(row, &mut line)?;
-                pattern.is_match(&line)
-            };
+            if let Some(is_match) = decided[id] {
+                if !is_match {
+                    rows.remove(row);
+                }
+                continue;
+            }
+            if is_local && !root.by_id[id].slots.is_empty() {
+                lines.append(row, &mut joined.text)?;
+                joined.end_line(row);
+                if JOINED_BYTES <= joined.text.len() {
+                    joined.drop_others(pattern, rows);
+                }
+                continue;
+            }
+            line.clear();
+            lines.append(row, &mut line)?;
+            let is_match = pattern.is_match(&line);
             if root.by_id[id].slots.is_empty() {
                 decided[id] = Some(is_match);
             }
@@ -171,6 +245,46 @@ impl<S: Source> Block<S> {
                 rows.remove(row);
             }
         }
+        joined.drop_others(pattern, rows);
         Ok(())
+    }
+}
+
+/// So many bytes of lines are searched at once: few enough to stay in the processor's cache.
+const JOINED_BYTES: usize = 64 << 10;
+
+/// Lines one after the other, to be searched at once.
+#[derive(Default)]
+struct Joined {
+    /// Each ended by a newline.
+    text: Vec<u8>,
+    /// Their rows, and where each one's newline is.
+    lines: Vec<(u32, usize)>,
+}
+
+impl Joined {
+    fn end_line(&mut self, row: u32) {
+        self.lines.push((row, self.text.len()));
+        self.text.push(b'\n');
+    }
+
+    /// Drops the lines that `pattern`, which is local, does not match, from `rows` and from here.
+    fn drop_others(&mut self, pattern: &LinePattern, rows: &mut Rows) {
+        // Of lines that are not UTF-8 the text is searched as well as the bytes.
+        let is_text = std::str::from_utf8(&self.text).is_ok();
+        let (mut start, mut found_end) = (0, 0);
+        for (row, end) in self.lines.drain(..) {
+            // Where nothing is found up to a line's end, the line does not match. What is found may begin in one line and end
+            // in another: so the line that it ends in is asked.
+            if is_text && found_end <= start {
+                found_end = pattern.first_end(&self.text, start).unwrap_or(usize::MAX);
+            }
+            let may_match = !is_text || found_end <= end;
+            if !may_match || !pattern.is_match(&self.text[start..end]) {
+                rows.remove(row);
+            }
+            start = end + 1;
+        }
+        self.text.clear();
     }
 }

@@ -6,6 +6,7 @@ use super::lines::LineReader;
 use super::parts::get_or_try_init;
 use super::sections::{Sections, Source};
 use super::structure::{self, Section, Templates};
+use super::times;
 use super::wire::{Reader, put_length, put_signed, put_varint};
 use super::{Error, LINES_MAX};
 use crate::model::{LINES_BYTES_MAX, Lines, Timestamp};
@@ -74,7 +75,8 @@ impl<S: Source> Block<S> {
     pub fn timestamps_ns(&self) -> Result<&[i64], Error> {
         let timestamps = get_or_try_init(&self.timestamps_ns, || {
             let section = self.sections.get(Section::Timestamps as usize)?;
-            structure::read_timestamps(section, self.summary.line_count)
+            let read = if self.sections.version() < 3 { times::read_plain } else { times::read };
+            read(section, self.summary.line_count)
         })?;
         Ok(timestamps)
     }

@@ -235,12 +235,30 @@ impl<S: Source> Block<S> {
             Matched::WithinWords(words) => return self.find_words(texts, count, words),
             Matched::Across(matcher) => matcher,
         };
-        let (ids, ends) = (texts.ids(&self.sections)?, texts.ends(&self.sections)?);
-        let mut start = 0;
-        Ok(Found::by(count, |row| {
-            let end = ends[row as usize] as usize;
-            matcher.is_in(&ids[std::mem::replace(&mut start, end)..end])
-        }))
+        let ends = texts.ends(&self.sections)?;
+        let is_in = |ids: &[u32], row: u32| {
+            let start = (row as usize).checked_sub(1).map_or(0, |before| ends[before] as usize);
+            matcher.is_in(&ids[start..ends[row as usize] as usize])
+        };
+        let sequence = matcher.sequence(probe);
+        let Some((places, sequence)) = texts.sequence.places().zip(sequence) else {
+            let ids = texts.ids(&self.sections)?;
+            return Ok(Found::by(count, |row| is_in(ids, row)));
+        };
+        let mut rows = Rows::none(count);
+        let mut uncertain = Vec::new();
+        places.follow(&self.sections, &sequence, ends, matcher.is_anchored(), |text, is_certain| {
+            if is_certain { rows.insert(to_row(text)) } else { uncertain.push(to_row(text)) }
+        })?;
+        uncertain.retain(|row| !rows.contains(*row));
+        if !uncertain.is_empty() {
+            let ids = texts.ids(&self.sections)?;
+            uncertain.retain(|row| is_in(ids, *row));
+            for row in uncertain {
+                rows.insert(row);
+            }
+        }
+        Ok(if rows.is_empty() { Found::None } else { Found::Some(rows) })
     }
 
     /// The words that a probe lies within, if it may lie anywhere in a text; `None` for none.

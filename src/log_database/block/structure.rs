@@ -141,16 +141,6 @@ pub(super) fn read<S: Source>(sections: &Sections<S>, line_count: u32, byte_coun
     Ok(root)
 }
 
-/// Reads an integer column that is a section of its own: layout, then planes.
-pub(super) fn read_timestamps(section: &[u8], count: u32) -> Result<Vec<i64>, Error> {
-    let mut reader = Reader::new(section, "timestamps");
-    let layout = Layout::read(&mut reader)?;
-    if reader.rest().len() != layout.plane_bytes(count) {
-        return Err(reader.corrupt());
-    }
-    Ok(layout.decode(reader.rest(), count))
-}
-
 struct Parser<'s, S> {
     reader: Reader<'s>,
     sections: &'s Sections<S>,
@@ -287,8 +277,8 @@ impl<S: Source> Parser<'_, S> {
         if words_left != 0 || places_left != 0 {
             return Err(self.reader.corrupt());
         }
-        let (ids, frequent_ends) = (OnceCell::new(), OnceCell::new());
-        Ok(Places { count, frequent, by_text, frequent_ends, counts, groups, ids })
+        let (ids, frequent_ends, are_rare) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Ok(Places { count, frequent, by_text, frequent_ends, counts, groups, ids, are_rare })
     }
 
     fn counts(&mut self, count: u32) -> Result<Counts, Error> {

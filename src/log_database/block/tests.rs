@@ -7,7 +7,7 @@ use proptest::sample::Index;
 
 use super::read::Summary;
 use super::sections::{Sections, write_frame};
-use super::{Block, Encoder, Error, Query};
+use super::{Block, Encoder, Error, Query, Required, Terms, Wanted};
 use crate::model::budget::Budget;
 use crate::model::{LineFilter, LinePattern, Lines, TimeRange, Timestamp};
 
@@ -179,9 +179,24 @@ fn check_select(lines: &Lines, block: &[u8], filters: &[LineFilter], range: Time
     let rows = block.select(&query, range).unwrap();
     assert_eq!(rows.iter().collect::<Vec<_>>(), expected, "{filters:?}");
     assert_eq!(block.count(&query, range).unwrap(), expected.len());
+    let terms = block.terms(1 << 10).unwrap();
+    assert!(expected.is_empty() || may_satisfy(&terms, &query.required()), "{filters:?}: {terms:?}");
     let mut reversed: Vec<u32> = rows.iter().rev().collect();
     reversed.reverse();
     assert_eq!(reversed, expected);
+}
+
+/// Whether lines of which so much is known may satisfy what is required.
+fn may_satisfy(terms: &Terms, required: &Required) -> bool {
+    match required {
+        Required::Nothing => true,
+        Required::Terms(Wanted { words, marks }) => {
+            let is_known = |part: &Vec<u8>| terms.words.iter().any(|word| memchr::memmem::find(word, part).is_some());
+            terms.is_open || (words.iter().all(is_known) && marks.iter().all(|hash| terms.marks.may_contain(*hash)))
+        }
+        Required::All(all) => all.iter().all(|required| may_satisfy(terms, required)),
+        Required::Any(any) => any.iter().any(|required| may_satisfy(terms, required)),
+    }
 }
 
 #[track_caller]
@@ -288,9 +303,10 @@ fn golden_lines() -> Lines {
     lines
 }
 
-/// What the first release with version 1 of the format wrote for [`golden_lines`], and the first one with version 2.
+/// What the first builds with versions 1, 2 and 3 of the format wrote for [`golden_lines`].
 const GOLDEN_1: &[u8] = include_bytes!("golden/v1.block");
-const GOLDEN: &[u8] = include_bytes!("golden/v2.block");
+const GOLDEN_2: &[u8] = include_bytes!("golden/v2.block");
+const GOLDEN: &[u8] = include_bytes!("golden/v3.block");
 
 #[track_caller]
 fn check_golden(block: &[u8]) {
@@ -311,6 +327,11 @@ fn a_block_of_version_1_is_read() {
 
 #[test]
 fn a_block_of_version_2_is_read() {
+    check_golden(GOLDEN_2);
+}
+
+#[test]
+fn a_block_of_version_3_is_read() {
     check_golden(GOLDEN);
     let block = Block::open(GOLDEN).unwrap();
     let columns = format!("{:?}", block.root().unwrap());
@@ -327,8 +348,8 @@ fn equal_lines_make_equal_blocks() {
 #[test]
 fn a_newer_version_is_refused_as_such() {
     let mut block = GOLDEN.to_vec();
-    block[3] = 3;
-    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 3 })));
+    block[3] = 4;
+    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 4 })));
 }
 
 #[test]
@@ -547,10 +568,10 @@ proptest! {
     #[test]
     fn forged_sections_never_panic(
         seed: u64,
-        golden in 0..4_usize,
+        golden in 0..5_usize,
         changes in prop::collection::vec((any::<Index>(), any::<Index>(), any::<u8>(), 0..3_u8), 1..4),
     ) {
-        let block = [GOLDEN, GOLDEN_1].get(golden).map_or_else(|| encode(&log(seed, 300)), |golden| golden.to_vec());
+        let block = [GOLDEN, GOLDEN_1, GOLDEN_2].get(golden).map_or_else(|| encode(&log(seed, 300)), |golden| golden.to_vec());
         let block = forge(&block, |sections, _| {
             for (section, at, byte, kind) in changes {
                 let section = section.get_mut(sections);
@@ -564,7 +585,8 @@ proptest! {
         });
         if let Ok(block) = Block::open(&block[..]) {
             let _ = block.decode();
-            for needle in ["error", "7", " ", "1\" 10.0.0.1"] {
+            let _ = block.terms(1 << 10);
+            for needle in ["error", "7", " ", "1\" 10.0.0.1", "user, and", " the disk"] {
                 let _ = block.select(&Query::new(&[LineFilter::Contains(needle.into())]), TimeRange::ALL);
             }
             let pattern = LinePattern::new("(?i)user.*x").unwrap();

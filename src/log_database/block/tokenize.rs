@@ -176,9 +176,13 @@ pub(super) fn words(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// Whether a byte is a letter, a digit or past ASCII.
+pub(super) fn is_alphanumeric(byte: u8) -> bool {
+    ROLES[usize::from(byte)] & ALPHANUMERIC != 0
+}
+
 /// Whether `part` of a text lies within one word wherever it is: words end where separators follow.
 pub(super) fn is_within_word(part: &[u8]) -> bool {
-    let is_alphanumeric = |byte: u8| ROLES[usize::from(byte)] & ALPHANUMERIC != 0;
     !part.windows(2).any(|pair| is_alphanumeric(pair[0]) && !is_alphanumeric(pair[1]))
 }
 

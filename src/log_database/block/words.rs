@@ -6,6 +6,7 @@
 
 use super::needle::{Part, Probe};
 use super::rows::Rows;
+use super::tokenize;
 
 /// Longer needles do not fit a [`State`].
 const NEEDLE_BYTES_MAX: usize = 63;
@@ -30,8 +31,9 @@ struct Effect {
 /// A needle prepared for one vocabulary.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    /// Those of the few words that have to do with the needle.
+    /// Those of the few words that have to do with the needle, and the words themselves.
     effects: Vec<Effect>,
+    words: Vec<u32>,
     /// By word: one more than the index of its effect, or 0.
     effect_of: Vec<u32>,
     start: State,
@@ -67,14 +69,49 @@ impl Matcher {
         }
         let word_count = words.len();
         let holds = |word: u32| holding.is_some_and(|rows| rows.contains(word));
-        let (ids, effects): (Vec<usize>, Vec<Effect>) =
-            words.zip(0..).filter_map(|(word, id)| Some((id as usize, lengths.effect(word, holds(id))?))).unzip();
+        let (words, effects): (Vec<u32>, Vec<Effect>) =
+            words.zip(0..).filter_map(|(word, id)| Some((id, lengths.effect(word, holds(id))?))).unzip();
         let (start, end) = (lengths.start(), lengths.end());
         let mut effect_of = vec![0; word_count];
-        for (number, id) in (1..).zip(ids) {
-            effect_of[id] = number;
+        for (number, id) in (1..).zip(&words) {
+            effect_of[*id as usize] = number;
         }
-        Matched::Across(Self { effects, effect_of, start, end })
+        Matched::Across(Self { effects, words, effect_of, start, end })
+    }
+
+    /// Of each word of the needle, which words of the vocabulary it may be a part of: all of one, but for the first, which
+    /// may be the end of one, and the last, which may be the beginning. `None` where the needle lies within one word as well.
+    ///
+    /// Texts are cut as the needle is, because words end where separators follow and nowhere else.
+    pub(super) fn sequence(&self, probe: &Probe<'_>) -> Option<Vec<Rows>> {
+        if self.effects.iter().any(|effect| effect.holds) {
+            return None;
+        }
+        let row_count = u32::try_from(self.effect_of.len()).expect("words are counted in 32 bits");
+        let pieces: Vec<_> = tokenize::words(probe.bytes).collect();
+        let (may_begin, may_end) = (self.start == 0, self.end == 0);
+        let last = pieces.len().checked_sub(1)?;
+        let is_part = |effect: &Effect, index: usize| {
+            let piece = &pieces[index];
+            match (index == 0 && may_begin, index == last && may_end) {
+                (true, true) => effect.holds,
+                (true, false) => effect.begins >> piece.end & 1 == 1,
+                (false, true) => effect.completes >> piece.start & 1 == 1,
+                (false, false) => effect.continues.contains(&(piece.start, piece.end)),
+            }
+        };
+        let sets = (0..pieces.len()).map(|index| {
+            let mut set = Rows::none(row_count);
+            let parts = self.words.iter().zip(&self.effects).filter(|(_, effect)| is_part(effect, index));
+            parts.for_each(|(word, _)| set.insert(*word));
+            set
+        });
+        Some(sets.collect())
+    }
+
+    /// Whether a text has to begin, and to end, with the needle.
+    pub(super) fn is_anchored(&self) -> (bool, bool) {
+        (self.start != 0, self.end != 0)
     }
 
     /// Whether the text of these words, all of the vocabulary, holds the needle.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::log_database::Error;
 use crate::log_database::database::Database;
-use crate::log_database::index::Index;
+use crate::log_database::index::{Index, Stored};
 use crate::log_database::journal::{self, JournalFile};
 use crate::log_database::segment::{self, Candidate, Segment};
 use crate::model::Timestamp;
@@ -17,18 +17,49 @@ use crate::model::Timestamp;
 /// After how long the newest journal file is closed although it is short, so that the lines of a quiet machine are
 /// compressed as well.
 const SEAL_AGE: Duration = Duration::from_hours(1);
+/// After how long without another line it is closed as well, if it has so many bytes of them: the raw lines are read by every
+/// search, and few of them as fast as a block is. Fewer wait, so that no day is full of tiny segments.
+const QUIET_AGE: Duration = Duration::from_mins(1);
+const QUIET_BYTES_MIN: u64 = 1 << 20;
 /// How often a journal file that cannot be read is tried in full before what can be read of it has to do.
 const FLUSH_TRIES: u32 = 10;
 
 /// What maintenance remembers from one step to the next.
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
-    /// The newest journal file, and when it was first seen.
-    newest: Option<(u64, Timestamp)>,
+    /// The newest journal file.
+    newest: Option<Newest>,
     /// The journal file that could not be read in full, and how often that was tried.
     failing: Option<(u64, u32)>,
     /// When a segment was dropped for its age the last time.
     pub(super) aged: Option<Timestamp>,
+}
+
+/// The newest journal file, as it was seen.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    sequence: u64,
+    /// When it was first seen.
+    since: Timestamp,
+    size_bytes: u64,
+    /// When it was first seen with so many bytes, or found to have too few lines to be closed for that.
+    still_since: Timestamp,
+}
+
+impl Newest {
+    /// What is known once the file is seen with so many bytes; a clock that was set back starts again.
+    fn seen(before: Option<Self>, sequence: u64, size_bytes: u64, now: Timestamp) -> Self {
+        let before = before.filter(|before| before.sequence == sequence);
+        let since = before.map(|before| before.since).filter(|since| *since <= now);
+        let still = before.filter(|before| before.size_bytes == size_bytes).map(|before| before.still_since);
+        let still_since = still.filter(|since| *since <= now).unwrap_or(now);
+        Self { sequence, since: since.unwrap_or(now), size_bytes, still_since }
+    }
+}
+
+/// Whether so much time has passed since `then`, which is not after `now`.
+fn has_passed(age: Duration, then: Timestamp, now: Timestamp) -> bool {
+    age <= Duration::from_nanos(now.as_ns().saturating_sub(then.as_ns()).unsigned_abs())
 }
 
 impl Database {
@@ -59,15 +90,17 @@ impl Database {
 
     fn close_old_journal(&self, maintenance: &mut Maintenance, now: Timestamp) -> Result<bool, Error> {
         let index = self.index();
-        let Some(newest) = index.journal.keys().next_back().copied() else { return Ok(false) };
-        let since = match maintenance.newest {
-            // A clock that was set back starts again.
-            Some((sequence, since)) if sequence == newest && since <= now => since,
-            _ => now,
-        };
-        maintenance.newest = Some((newest, since));
-        let age_ns = now.as_ns().saturating_sub(since.as_ns()).cast_unsigned();
-        if Duration::from_nanos(age_ns) < SEAL_AGE || index.parts_in(newest..=newest).next().is_none() {
+        let Some((sequence, file)) = index.journal.last_key_value() else { return Ok(false) };
+        let newest = maintenance.newest.insert(Newest::seen(maintenance.newest, *sequence, file.size_bytes(), now));
+        let is_old = has_passed(SEAL_AGE, newest.since, now);
+        if !is_old && !has_passed(QUIET_AGE, newest.still_since, now) {
+            return Ok(false);
+        }
+        let streams = index.parts_in(*sequence..=*sequence);
+        let parts = streams.flat_map(|(_, files)| files).flat_map(Stored::iter);
+        let line_bytes: u64 = parts.map(|part| u64::from(part.bytes)).sum();
+        if line_bytes < if is_old { 1 } else { QUIET_BYTES_MIN } {
+            newest.still_since = now;
             return Ok(false);
         }
         drop(index);

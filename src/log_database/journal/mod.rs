@@ -70,11 +70,9 @@ pub(super) const DIRECTORY: &str = "journal";
 const NEW_NAME: &str = "journal/new";
 /// No file has a higher number, so that there is always a next one.
 pub(super) const SEQUENCE_MAX: u64 = u64::MAX / 2;
-/// The newest version that this build reads, and the one it writes.
-const VERSION: u32 = 1;
 
 /// What a header of a journal file looks like.
-const KIND: Kind = Kind { magic: *b"MRSJRNL\n", version: VERSION, fields_bytes: 5 * size_of::<u64>() };
+const KIND: Kind = Kind { magic: *b"MRSJRNL\n", fields_bytes: &[5 * size_of::<u64>()] };
 /// Where the first record stands.
 const RECORDS_START: u64 = HEADER_BYTES;
 
@@ -100,7 +98,7 @@ impl Header {
     }
 
     fn decode(bytes: &[u8]) -> HeaderState<Self> {
-        KIND.decode(bytes, |cursor| {
+        KIND.decode(bytes, |cursor, _| {
             Some(Self {
                 sequence: cursor.u64()?,
                 salt: cursor.u64()?,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::log_database::Error;
 use crate::log_database::header::HeaderState;
 use crate::log_database::journal::record::{HEAD_BYTES, Head, Place, RECORD_MAGIC, Skeleton};
-use crate::log_database::journal::{DIRECTORY, Header, JournalFile, RECORDS_START, VERSION, file_name, sequence_of};
+use crate::log_database::journal::{DIRECTORY, Header, JournalFile, KIND, RECORDS_START, file_name, sequence_of};
 use crate::log_database::storage::{self, Kind, Storage, StoredFile};
 use crate::log_database::window::Window;
 
@@ -77,7 +77,7 @@ pub(in crate::log_database) fn recover(
         let size_bytes = file.size_bytes()?;
         match read_header(file.as_ref(), size_bytes)? {
             HeaderState::Newer(got) => {
-                return Err(Error::UnsupportedVersion { path: file.path().to_owned(), got, supported: VERSION });
+                return Err(Error::UnsupportedVersion { path: file.path().to_owned(), got, supported: KIND.version() });
             }
             HeaderState::Valid(header) if header.sequence == sequence => {
                 files.push(JournalFile::new(header, file, size_bytes));

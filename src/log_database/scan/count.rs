@@ -9,6 +9,7 @@ use crate::log_database::block;
 use crate::log_database::index::StoredIn;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{Question, accepted};
+use crate::log_database::scan::sieve::Sieve;
 use crate::log_database::scan::{parallel, while_reading};
 use crate::log_database::segment::Segment;
 use crate::log_database::snapshot::{PendingLines, StreamView};
@@ -26,6 +27,13 @@ pub struct StreamCounts {
     pub labels: Labels,
     /// The number of each step, ascending, and how many lines are in it.
     pub counts: Vec<(u64, u64)>,
+}
+
+impl StreamCounts {
+    /// What the counts take of a budget, in bytes.
+    pub fn cost_bytes(&self) -> usize {
+        self.counts.len() * COUNT_COST_BYTES
+    }
 }
 
 /// A count that was asked for.
@@ -55,7 +63,8 @@ impl Count {
         Self { streams, question, steps, budget: Arc::default() }
     }
 
-    /// Takes the memory to count with from `budget`, and ends where that is cancelled. The counts stay taken.
+    /// Takes the memory to count with from `budget`, and ends where that is cancelled. What the counts take at the end,
+    /// [`StreamCounts::cost_bytes`], stays taken.
     #[must_use]
     pub fn within(mut self, budget: Arc<Budget>) -> Self {
         self.question.set_budget(&budget);
@@ -70,7 +79,16 @@ impl Count {
     ///
     /// [`Error::Refused`]: there are more counts than the budget has room for, or it was cancelled.
     pub fn run(self) -> Result<Vec<StreamCounts>, Error> {
-        let items: Vec<(usize, Item<'_>)> = self.items().collect();
+        let mut items: Vec<(usize, Item<'_>)> = self.items().collect();
+        let files = items.iter().filter_map(|(_, item)| match item {
+            Item::Stored(file, _) => Some(*file),
+            Item::Pending(_) => None,
+        });
+        let sieve = Sieve::new(&self.question.required(), files);
+        items.retain(|(_, item)| match item {
+            Item::Stored(file, part) => sieve.may_have_any(file, part),
+            Item::Pending(_) => true,
+        });
         let found = parallel::map(&items, |(_, item)| {
             let counts = self.count(item)?;
             self.budget.take(counts.len() * COUNT_COST_BYTES)?;
@@ -81,11 +99,15 @@ impl Count {
         for ((stream, _), counts) in items.iter().zip(found) {
             by_stream[*stream].extend(counts);
         }
+        let taken_bytes: usize = by_stream.iter().map(|counts| counts.len() * COUNT_COST_BYTES).sum();
         let streams = self.streams.iter().zip(by_stream).map(|((labels, _), counts)| {
             let labels = labels.clone();
             StreamCounts { labels, counts: merged(counts) }
         });
-        Ok(streams.filter(|stream| !stream.counts.is_empty()).collect())
+        let streams: Vec<StreamCounts> = streams.filter(|stream| !stream.counts.is_empty()).collect();
+        let kept_bytes: usize = streams.iter().map(StreamCounts::cost_bytes).sum();
+        self.budget.give_back(taken_bytes - kept_bytes);
+        Ok(streams)
     }
 
     /// Every part that may have lines in the range, and which stream's it is.
@@ -139,7 +161,13 @@ impl Count {
             return Ok(());
         }
         let timestamps_ns = block.timestamps_ns()?;
-        rows.iter().for_each(|row| tally.add(Timestamp::from_ns(timestamps_ns[row as usize])));
+        if rows.count() == timestamps_ns.len() {
+            for ns in timestamps_ns {
+                tally.add(Timestamp::from_ns(*ns));
+            }
+        } else {
+            rows.iter().for_each(|row| tally.add(Timestamp::from_ns(timestamps_ns[row as usize])));
+        }
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use crate::log_database::index::StoredIn;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window, select};
 use crate::log_database::scan::place::Trim;
+use crate::log_database::scan::sieve::Sieve;
 use crate::log_database::scan::{EntryRef, parallel, while_reading};
 use crate::log_database::segment::Segment;
 use crate::log_database::snapshot::{Extent, PendingLines, StreamView};
@@ -202,6 +203,10 @@ impl Fold {
     /// Every part that may have entries of the selection, in the order they are read in.
     fn items(&self) -> Vec<Item<'_>> {
         let Question { range, direction, .. } = self.question;
+        let plain = self.streams.iter().filter(|(_, view)| !view.has_metadata);
+        let stored = plain.flat_map(|(_, view)| view.stored.iter().flat_map(|stored| stored.iter_with_files()));
+        let due = stored.filter(|(_, part)| range.overlaps(part.earliest, part.latest)).map(|(file, _)| file);
+        let sieve = Sieve::new(&self.question.required(), due);
         let mut items = Vec::new();
         for (stream, (_, view)) in self.streams.iter().enumerate() {
             let stored = view.stored.iter().flat_map(|stored| stored.iter_with_files());
@@ -209,7 +214,13 @@ impl Fold {
                 stored.map(|(file, part)| Stored::In(file, part)).chain(view.pending.iter().map(Stored::Pending));
             let parts = parts.zip(view.extents());
             for (stored, extent) in parts.filter(|(_, extent)| range.overlaps(extent.earliest, extent.latest)) {
-                items.push(Item { stream, place: items.len(), extent, stored });
+                let may_have_any = match stored {
+                    Stored::In(file, part) => view.has_metadata || sieve.may_have_any(file, part),
+                    Stored::Pending(_) => true,
+                };
+                if may_have_any {
+                    items.push(Item { stream, place: items.len(), extent, stored });
+                }
             }
         }
         match direction {

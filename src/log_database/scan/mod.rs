@@ -16,6 +16,7 @@ mod parallel;
 mod part;
 mod patterns;
 mod place;
+mod sieve;
 mod stored;
 
 use std::cmp::{Ordering, Reverse};
@@ -29,6 +30,7 @@ use crate::log_database::metadata::Metadata;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window};
 use crate::log_database::scan::place::{StreamBounds, TimeCounter};
+use crate::log_database::scan::sieve::Sieve;
 use crate::log_database::snapshot::{PendingLines, StreamView};
 use crate::model::budget::{Budget, Refusal};
 use crate::model::{Direction, Labels, Selection, TimeRange, Timestamp};
@@ -46,8 +48,15 @@ const WINDOW_BYTES_MIN: usize = 64 << 10;
 
 /// What a line of a part takes in memory while the part is read, beside its text, in bytes: its time, its end and its row.
 const READ_LINE_COST_BYTES: usize = 16;
-/// Most blocks that are read at a time, while most of them have nothing for the answer.
-const BATCH_MAX: usize = 16;
+/// Most blocks that are read at a time, while most of them have nothing for the answer or all of them are due.
+const BATCH_MAX: usize = 64;
+/// Where many streams have lines at one time, each block is at first asked for its share of the lines that are asked for, so
+/// many times over, and for these at least.
+const SHARES: usize = 2;
+const SHARE_LINES_MIN: usize = 16;
+
+/// Once so many blocks are read at a time because most have nothing, the filters of segments are asked.
+const SIEVE_BATCH_MIN: usize = 8;
 
 /// One entry of an answer, borrowed from the scan that found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +100,8 @@ pub struct Scan {
     window_bytes: usize,
     /// How many blocks are read at a time.
     batch: usize,
+    /// Whether blocks were left out that the filters of their segments rule out.
+    is_sieved: bool,
     /// How many more entries may be returned; `None` for all.
     remaining: Option<usize>,
     unopened: BinaryHeap<Reverse<Key>>,
@@ -201,6 +212,7 @@ impl Scan {
             question_of_texts: Box::new(Question::of_texts(range, selection.direction, &selection.filters)),
             window_bytes: 0,
             batch: 1,
+            is_sieved: false,
             remaining: selection.limit,
             unopened: unopened.into(),
             open: BinaryHeap::new(),
@@ -362,18 +374,52 @@ impl Scan {
             }
             let keys = self.take_batch();
             // All of them together take no more memory than one alone would.
-            let window = Window { text_bytes: (self.window_bytes / keys.len()).max(WINDOW_BYTES_MIN), ..self.window() };
+            let text_bytes = (self.window_bytes / keys.len()).max(WINDOW_BYTES_MIN);
+            let window = Window { text_bytes, line_count: self.share() };
             let parts = parallel::map(&keys, |key| self.read_part(*key, window)).into_iter();
             let parts: Vec<Option<OpenPart>> = parts.collect::<Result<_, _>>()?;
             let empty_count = parts.iter().filter(|part| part.is_none()).count();
-            self.batch = if keys.len() <= 2 * empty_count { self.batch * 2 } else { self.batch / 2 };
+            let are_most_empty = keys.len() <= 2 * empty_count;
             for part in parts.into_iter().flatten() {
                 self.add(part)?;
             }
             self.note_seen(&keys);
             has_read = true;
+            // What comes before the next line of all open parts has to be read before that can be returned.
+            let next = self.unopened.peek().map(|Reverse(key)| *key);
+            let is_due = next.is_some_and(|key| self.open.peek().is_none_or(|open| key < open.key));
+            self.batch = if are_most_empty || is_due { self.batch * 2 } else { 1 };
+            if are_most_empty && SIEVE_BATCH_MIN <= self.batch {
+                self.sieve();
+            }
         }
         Ok(true)
+    }
+
+    /// Leaves out the blocks that have nothing for the answer, as far as filters tell.
+    fn sieve(&mut self) {
+        if std::mem::replace(&mut self.is_sieved, true) {
+            return;
+        }
+        let unopened = std::mem::take(&mut self.unopened).into_vec();
+        let has_metadata = |key: Key| self.stream(key).1.has_metadata;
+        let plain = unopened.iter().filter(|Reverse(key)| !has_metadata(*key));
+        let files = plain.filter_map(|Reverse(key)| Some(self.stored(*key)?.0));
+        let sieve = Sieve::new(&self.question.required(), files);
+        let may_have_any = |key: Key| {
+            let stored = self.stored(key);
+            has_metadata(key) || stored.is_none_or(|(file, part)| sieve.may_have_any(file, part))
+        };
+        let (kept, left_out): (Vec<_>, Vec<_>) = unopened.into_iter().partition(|Reverse(key)| may_have_any(*key));
+        self.unopened = kept.into();
+        self.note_seen(&left_out.into_iter().map(|Reverse(key)| key).collect::<Vec<_>>());
+    }
+
+    /// How many lines a block is asked for at first.
+    fn share(&self) -> usize {
+        let remaining = self.remaining.unwrap_or(usize::MAX);
+        let share = (remaining / self.streams.len().max(1)).saturating_mul(SHARES);
+        remaining.min(share.max(SHARE_LINES_MIN))
     }
 
     fn note_seen(&mut self, keys: &[Key]) {
@@ -389,9 +435,8 @@ impl Scan {
 
     /// The next blocks to be read; or the next part of the journal, which is read faster than a thread is started.
     fn take_batch(&mut self) -> Vec<Key> {
-        // Without a limit each block will be read some time; with one, the first may be enough.
-        let batch_min = if self.remaining.is_none() { 2 } else { 1 };
-        self.batch = self.batch.clamp(batch_min, BATCH_MAX);
+        // The other core has nothing else to do for this query, though the first block may be enough.
+        self.batch = self.batch.clamp(parallel::thread_count(), BATCH_MAX);
         let mut keys: Vec<Key> = Vec::new();
         while let Some(Reverse(key)) = self.unopened.peek().copied() {
             let is_block = self.is_block(key);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::log_database::block::{self, Block, Query, Rows, Source};
+use crate::log_database::block::{self, Block, Query, Required, Rows, Source};
 use crate::log_database::index::StoredIn;
 use crate::log_database::metadata::{self, Metadata};
 use crate::log_database::part::Part;
@@ -41,6 +41,11 @@ impl Question {
     /// Looks at no further line of a block once `budget` is cancelled.
     pub(super) fn set_budget(&mut self, budget: &Arc<Budget>) {
         self.query.set_budget(Arc::clone(budget));
+    }
+
+    /// What blocks have to have to be part of the answer.
+    pub(super) fn required(&self) -> Required {
+        self.query.required()
     }
 
     /// The rows of a block that are part of the answer.
@@ -134,7 +139,13 @@ impl OpenLines {
             StoredIn::Segment(segment) => {
                 let opened = segment.open_block(part).and_then(|block| {
                     let mut rows = select(&block, question)?;
-                    trim.narrow(&mut rows, block.timestamps_ns()?);
+                    // Most blocks have none, and then their times are not read.
+                    if !rows.is_empty() && !trim.is_none() {
+                        trim.narrow(&mut rows, block.timestamps_ns()?);
+                    }
+                    if rows.is_empty() {
+                        return Ok(None);
+                    }
                     Self::of_rows(&block, rows, question, window)
                 });
                 opened.unwrap_or_else(|problem| {

@@ -111,6 +111,11 @@ impl StreamBounds {
 }
 
 impl Trim {
+    /// Whether all lines are asked for.
+    pub(super) fn is_none(&self) -> bool {
+        self.from.is_none() && self.before.is_none()
+    }
+
     /// Narrows `rows` of a block, which are in the order of time.
     pub(super) fn narrow(&self, rows: &mut Vec<u32>, timestamps_ns: &[i64]) {
         let ranked = |time: Timestamp| {

@@ -46,5 +46,5 @@ pub(in crate::log_database) fn flush(
         }
         Ok(())
     };
-    write_segment(storage, sequence..=sequence, stored, append_blocks)
+    write_segment(storage, sequence..=sequence, stored, None, append_blocks)
 }

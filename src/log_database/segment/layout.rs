@@ -5,12 +5,13 @@ use std::ops::RangeInclusive;
 use crate::log_database::bytes::{Cursor, put_varint};
 use crate::log_database::header::{HEADER_BYTES, HeaderState, Kind};
 use crate::log_database::part::{Part, StreamParts, put_labels, take_labels};
-use crate::log_database::segment::VERSION;
 use crate::model::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Labels, Timestamp};
 
 /// What a header of a segment looks like.
-const KIND: Kind =
-    Kind { magic: *b"MRSSEGM\n", version: VERSION, fields_bytes: 6 * size_of::<u64>() + size_of::<u32>() };
+pub(super) const KIND: Kind =
+    Kind { magic: *b"MRSSEGM\n", fields_bytes: &[FIELDS_BYTES_1, FIELDS_BYTES_1 + FILTER_FIELDS_BYTES] };
+const FIELDS_BYTES_1: usize = 6 * size_of::<u64>() + size_of::<u32>();
+const FILTER_FIELDS_BYTES: usize = size_of::<u64>() + 2 * size_of::<u32>();
 /// Where the first head stands.
 pub(super) const BLOCKS_START: u64 = HEADER_BYTES;
 
@@ -32,6 +33,11 @@ pub(super) struct Header {
     pub(super) index_offset: u64,
     pub(super) index_bytes: u64,
     pub(super) index_crc: u32,
+    /// The filter, which is right before the index.
+    pub(super) filter_bytes: u64,
+    /// Its directory, which is its beginning; 0 where there is no filter.
+    pub(super) directory_bytes: u32,
+    pub(super) directory_crc: u32,
 }
 
 impl Header {
@@ -39,12 +45,24 @@ impl Header {
         let stored_ns = self.stored.as_ns().to_le_bytes();
         let before = [*self.sequences.start(), *self.sequences.end(), self.salt].map(u64::to_le_bytes);
         let after = [self.index_offset, self.index_bytes].map(u64::to_le_bytes);
-        let fields = [&before.concat(), &stored_ns[..], &after.concat(), &self.index_crc.to_le_bytes()];
+        let filter = [
+            &self.filter_bytes.to_le_bytes()[..],
+            &self.directory_bytes.to_le_bytes(),
+            &self.directory_crc.to_le_bytes(),
+        ];
+        let fields =
+            [&before.concat(), &stored_ns[..], &after.concat(), &self.index_crc.to_le_bytes(), &filter.concat()];
         KIND.encode(&fields.concat())
     }
 
+    /// Where blocks end.
+    pub(super) fn blocks_end(&self) -> u64 {
+        self.index_offset.saturating_sub(self.filter_bytes)
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> HeaderState<Self> {
-        KIND.decode(bytes, |cursor| {
+        KIND.decode(bytes, |cursor, version| {
+            let has_filter = 1 < version;
             Some(Self {
                 sequences: cursor.u64()?..=cursor.u64()?,
                 salt: cursor.u64()?,
@@ -52,6 +70,9 @@ impl Header {
                 index_offset: cursor.u64()?,
                 index_bytes: cursor.u64()?,
                 index_crc: cursor.u32()?,
+                filter_bytes: if has_filter { cursor.u64()? } else { 0 },
+                directory_bytes: if has_filter { cursor.u32()? } else { 0 },
+                directory_crc: if has_filter { cursor.u32()? } else { 0 },
             })
         })
     }

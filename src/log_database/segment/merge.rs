@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::log_database::Error;
 use crate::log_database::index::Index;
 use crate::log_database::part::{Part, StreamParts};
+use crate::log_database::segment::filter::{self, Known};
 use crate::log_database::segment::pack::Packer;
 use crate::log_database::segment::writer::{SegmentWriter, Summary, write_segment};
 use crate::log_database::segment::{BLOCK_LINES_MAX, Limits, Segment, day_directory};
@@ -85,6 +86,8 @@ pub(in crate::log_database) fn merge(
     let last = inputs.iter().map(|segment| *segment.sequences().end()).max().unwrap_or_default();
     let stored = inputs.iter().map(|segment| segment.stored()).max().unwrap_or_default();
     let mut packer = Packer::new(limits)?;
+    let known: Vec<(&str, Known)> =
+        inputs.iter().filter_map(|segment| Some((segment.name(), segment.known()?))).collect();
     let append_blocks = |writer: &mut SegmentWriter| {
         for (labels, files) in index.parts_in(first..=last) {
             let blocks: Vec<Input<'_>> = files
@@ -94,12 +97,12 @@ pub(in crate::log_database) fn merge(
                 .collect();
             let parts: Vec<Part> = blocks.iter().map(|input| *input.part).collect();
             for group in groups(limits, &parts) {
-                write_group(writer, &mut packer, labels, &blocks[group])?;
+                write_group(writer, &mut packer, labels, &blocks[group], &known)?;
             }
         }
         Ok(())
     };
-    write_segment(storage, first..=last, stored, append_blocks)
+    write_segment(storage, first..=last, stored, Some(filter::Builder::default()), append_blocks)
 }
 
 /// A block of one of the segments.
@@ -130,16 +133,19 @@ fn are_one_block(limits: Limits, parts: &[Part]) -> bool {
         && line_count <= BLOCK_LINES_MAX
 }
 
-/// Writes the lines of a group as one block; a single block is copied as it is.
+/// Writes the lines of a group as one block; a single block is copied as it is, with what is `known` of it.
 fn write_group(
     writer: &mut SegmentWriter,
     packer: &mut Packer,
     labels: &Labels,
     group: &[Input<'_>],
+    known: &[(&str, Known)],
 ) -> Result<(), Error> {
     if let [Input { segment, part }] = group {
         let block = segment.read_block(part)?;
-        return writer.append(labels, Summary::of_part(part), &block);
+        let of_segment = known.iter().find(|(name, _)| *name == segment.name());
+        let known = of_segment.and_then(|(_, known)| known.terms_at(part.offset));
+        return writer.append(labels, Summary::of_part(part), &block, known);
     }
     for Input { segment, part } in group {
         packer.push(writer, labels, segment.decode_block(part)?)?;

@@ -13,18 +13,20 @@
 //! asks how long lines were kept; and a backlog of thirty days of history would otherwise fall into thirty files that no
 //! single rename can commit. Queries for a range of time look at the bounds of each block instead.
 //!
-//! # On-disk format, version 1 (integers little-endian, sizes in bytes)
+//! # On-disk format, version 2 (integers little-endian, sizes in bytes)
 //!
 //! ```text
 //! segments/<YYYY-MM-DD>/<first, 16 hex digits>-<last, 16 hex digits>.segment
 //! segments/<YYYY-MM-DD>/new                                                    being made; it means nothing
 //!
-//! file        := header (head block)* index                                    header: see `log_database::header`
+//! file        := header (head block)* filter index                             header: see `log_database::header`
 //! fields      := first: u64 | last: u64 | salt: u64 | stored: i64              of the header; its magic: b"MRSSEGM\n"
 //!              | index_offset: u64 | index_bytes: u64 | index_crc: u32
+//!              | filter_bytes: u64 | directory_bytes: u32 | directory_crc: u32
 //! head        := magic: b"\nBLOCK!\xff" | description_bytes: u32 | crc: u32 | description
 //! description := labels part                                                   see `log_database::part`
 //! block       := see `log_database::block`
+//! filter      := nothing, or see `filter.rs`
 //! index       := count: varint (labels | count: varint (offset: u64 part)*)*
 //! ```
 //!
@@ -41,12 +43,13 @@
 //! inside its range is obsolete. Where the medium has damaged the header's copies, the file is left out; where it has
 //! damaged the index or cut the file, the heads say what is left. Such a segment makes nothing obsolete and is not merged;
 //! it is left out while anything inside its range is there, because that is what it was made of. Damage to a block is
-//! found when it is read, and costs that block.
+//! found when it is read, and costs that block. A damaged filter costs time: it is as if there were none.
 //!
 //! # Versions
 //!
-//! 1: the first.
+//! 1: the first, without `filter` and what the header says of it. 2: with a filter, where a merge made the file.
 
+mod filter;
 mod flush;
 mod layout;
 mod merge;
@@ -64,14 +67,13 @@ use crate::log_database::journal::SEQUENCE_MAX;
 use crate::log_database::storage::Storage;
 use crate::model::Timestamp;
 
+pub(super) use filter::Candidates;
 pub(super) use flush::flush;
 pub(super) use merge::{Candidate, merge, plan};
 pub(super) use reader::{Segment, recover};
 
 /// The directory of days.
 const DIRECTORY: &str = "segments";
-/// The newest version that this build reads, and the one it writes.
-const VERSION: u32 = 1;
 
 /// How long blocks and segments become; tests make them short.
 #[derive(Clone, Copy, Debug)]

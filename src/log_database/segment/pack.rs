@@ -37,6 +37,6 @@ impl Packer {
         let Some(summary) = Summary::of(&self.lines) else { return Ok(()) };
         let block = self.encoder.encode(&self.lines.iter().collect::<Vec<_>>())?;
         self.lines.clear();
-        writer.append(labels, summary, &block)
+        writer.append(labels, summary, &block, None)
     }
 }

@@ -3,15 +3,17 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::log_database::Error;
-use crate::log_database::block::{self, Block, Source};
+use crate::log_database::block::{self, Block, Required, Source};
 use crate::log_database::header::HeaderState;
 use crate::log_database::part::{Part, StreamParts, Unreadable};
+use crate::log_database::segment::filter::{Candidates, Directory, Known, Sieve, Words};
 use crate::log_database::segment::layout::{
-    BLOCKS_START, HEAD_BYTES, HEAD_MAGIC, Header, decode_description, decode_head_start, decode_index,
+    BLOCKS_START, HEAD_BYTES, HEAD_MAGIC, Header, KIND, decode_description, decode_head_start, decode_index,
 };
-use crate::log_database::segment::{DIRECTORY, VERSION, is_day_directory, new_name, sequences_of};
+use crate::log_database::segment::{DIRECTORY, is_day_directory, new_name, sequences_of};
 use crate::log_database::storage::{self, Kind, Storage, StoredFile};
 use crate::log_database::window::Window;
 use crate::model::{Labels, Lines, Timestamp};
@@ -28,6 +30,18 @@ pub(in crate::log_database) struct Segment {
     /// Whether header and index are as they were written.
     is_complete: bool,
     unreadable: Unreadable,
+    filter: FilterPlace,
+}
+
+/// Where the filter is, and whether anybody has found it damaged.
+#[derive(Debug)]
+struct FilterPlace {
+    offset: u64,
+    /// Of all of it.
+    bytes: u64,
+    directory_bytes: u32,
+    directory_crc: u32,
+    is_damaged: AtomicBool,
 }
 
 impl Segment {
@@ -42,6 +56,13 @@ impl Segment {
             block_count: streams.iter().map(|stream| stream.parts.len()).sum(),
             is_complete: true,
             unreadable: Unreadable::default(),
+            filter: FilterPlace {
+                offset: header.blocks_end(),
+                bytes: header.filter_bytes,
+                directory_bytes: header.directory_bytes,
+                directory_crc: header.directory_crc,
+                is_damaged: AtomicBool::new(false),
+            },
         }
     }
 
@@ -83,6 +104,54 @@ impl Segment {
     /// How many blocks could not be read when they were asked for.
     pub(in crate::log_database) fn unreadable_count(&self) -> usize {
         self.unreadable.count()
+    }
+
+    /// The blocks that may have what is required; `None` where there is no filter that says so.
+    pub(in crate::log_database) fn candidates(&self, required: &Required) -> Option<Candidates> {
+        self.with_filter(|directory, words, read_marks| {
+            let blocks = Sieve::new(&directory, words, read_marks).blocks(required)?;
+            Some(Candidates::new(&directory, blocks))
+        })
+    }
+
+    /// All that the filter says; `None` where there is none.
+    pub(super) fn known(&self) -> Option<Known> {
+        self.with_filter(|directory, words, read_marks| Known::new(directory, words, &read_marks()?))
+    }
+
+    /// Reads the filter's directory and words, and lets `take` read its marks.
+    fn with_filter<T>(
+        &self,
+        take: impl FnOnce(Directory, Words, &mut dyn FnMut() -> Option<Vec<u8>>) -> Option<T>,
+    ) -> Option<T> {
+        let place = &self.filter;
+        let is_there = place.directory_bytes != 0 && place.bytes <= self.size_bytes;
+        if !is_there || place.is_damaged.load(Ordering::Relaxed) {
+            return None;
+        }
+        let read = |offset: u64, length: usize| {
+            let mut bytes = vec![0; length];
+            let count = self.file.read_at(&mut bytes, place.offset + offset).ok()?;
+            (count == length).then_some(bytes)
+        };
+        let read_all = || {
+            let rest_bytes = usize::try_from(place.bytes.checked_sub(place.directory_bytes.into())?).ok()?;
+            let directory = read(0, place.directory_bytes as usize)?;
+            if crc32fast::hash(&directory) != place.directory_crc {
+                return None;
+            }
+            let directory = Directory::decode(&directory, rest_bytes)?;
+            let words_offset = u64::from(place.directory_bytes);
+            let words = directory.words(&read(words_offset, directory.words_bytes())?)?;
+            let marks_offset = words_offset + directory.words_bytes() as u64;
+            let marks_bytes = directory.marks_bytes();
+            take(directory, words, &mut || read(marks_offset, marks_bytes))
+        };
+        let found = read_all();
+        if found.is_none() && !place.is_damaged.swap(true, Ordering::Relaxed) {
+            log::warn!("the filter in {} is damaged; searches read more than they need to", self.file.path().display());
+        }
+        found
     }
 
     /// A block, none of which is read yet but for its header.
@@ -198,7 +267,7 @@ impl Recovered {
         let size_bytes = file.size_bytes()?;
         let header = match read_header(file.as_ref(), size_bytes)? {
             HeaderState::Newer(got) => {
-                return Err(Error::UnsupportedVersion { path: path.to_owned(), got, supported: VERSION });
+                return Err(Error::UnsupportedVersion { path: path.to_owned(), got, supported: KIND.version() });
             }
             HeaderState::Valid(header) if header.sequences == sequences => header,
             HeaderState::Valid(_) | HeaderState::Damaged => {
@@ -226,8 +295,8 @@ impl Recovered {
         header: &Header,
         size_bytes: u64,
     ) -> storage::Result<Vec<StreamParts>> {
-        let (streams, damaged_bytes) = walk(file, header.salt, header.index_offset.min(size_bytes))?;
-        let quarantined_bytes = damaged_bytes.saturating_add(header.index_bytes);
+        let (streams, damaged_bytes) = walk(file, header.salt, header.blocks_end().min(size_bytes))?;
+        let quarantined_bytes = damaged_bytes.saturating_add(header.index_bytes).saturating_add(header.filter_bytes);
         let path: &Path = file.path();
         log::error!("{} is damaged, the rest is readable: {quarantined_bytes} bytes are left out", path.display());
         self.quarantined_bytes = self.quarantined_bytes.saturating_add(quarantined_bytes);
@@ -278,7 +347,7 @@ fn read_index(file: &dyn StoredFile, header: &Header, size_bytes: u64) -> storag
     }
     Ok(decode_index(&bytes).filter(|streams| {
         let mut parts = streams.iter().flat_map(|stream| &stream.parts);
-        parts.all(|part| BLOCKS_START <= part.offset && part.end() <= header.index_offset)
+        parts.all(|part| BLOCKS_START <= part.offset && part.end() <= header.blocks_end())
     }))
 }
 

@@ -5,10 +5,11 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::log_database::Error;
+use crate::log_database::block::{Block, Terms};
 use crate::log_database::part::{Part, StreamParts};
 use crate::log_database::segment::layout::{BLOCKS_START, Header, encode_head, encode_index};
 use crate::log_database::segment::reader::Segment;
-use crate::log_database::segment::{DIRECTORY, day_directory, file_name, new_name};
+use crate::log_database::segment::{DIRECTORY, day_directory, file_name, filter, new_name};
 use crate::log_database::storage::{self, Storage, StoredFile};
 use crate::model::{Labels, Lines, Timestamp};
 
@@ -50,6 +51,8 @@ pub(in crate::log_database) struct SegmentWriter {
     salt: u64,
     end: u64,
     streams: Vec<StreamParts>,
+    /// The filter over the blocks, where there is to be one.
+    filter: Option<filter::Builder>,
 }
 
 /// Makes the segment of `sequences`, whose lines were stored at `stored`, out of what `append_blocks` appends. It is durable and
@@ -58,13 +61,14 @@ pub(in crate::log_database) fn write_segment(
     storage: &dyn Storage,
     sequences: RangeInclusive<u64>,
     stored: Timestamp,
+    filter: Option<filter::Builder>,
     append_blocks: impl FnOnce(&mut SegmentWriter) -> Result<(), Error>,
 ) -> Result<(Segment, Vec<StreamParts>), Error> {
     let directory = day_directory(stored);
     storage.create_directory(DIRECTORY)?;
     storage.create_directory(&directory)?;
     let new_name = new_name(&directory);
-    let written = SegmentWriter::create(storage, &new_name).and_then(|mut writer| {
+    let written = SegmentWriter::create(storage, &new_name, filter).and_then(|mut writer| {
         append_blocks(&mut writer)?;
         Ok(writer.finish(sequences.clone(), stored)?)
     });
@@ -81,17 +85,19 @@ pub(in crate::log_database) fn write_segment(
 }
 
 impl SegmentWriter {
-    fn create(storage: &dyn Storage, new_name: &str) -> Result<Self, Error> {
+    fn create(storage: &dyn Storage, new_name: &str, filter: Option<filter::Builder>) -> Result<Self, Error> {
         let file = storage.create(new_name)?;
-        Ok(Self { file, salt: storage.salt(), end: BLOCKS_START, streams: Vec::new() })
+        Ok(Self { file, salt: storage.salt(), end: BLOCKS_START, streams: Vec::new(), filter })
     }
 
-    /// Appends a block of the stream `labels`. Streams come in the order of their labels, each with all its blocks.
+    /// Appends a block of the stream `labels`. Streams come in the order of their labels, each with all its blocks. What is
+    /// known of the block for the filter, where somebody knows, need not be found out.
     pub(in crate::log_database) fn append(
         &mut self,
         labels: &Labels,
         summary: Summary,
         block: &[u8],
+        known: Option<Terms>,
     ) -> Result<(), Error> {
         let Summary { line_count, text_bytes, earliest, latest } = summary;
         let bytes = u32::try_from(block.len()).expect("a block is little longer than its text");
@@ -100,6 +106,11 @@ impl SegmentWriter {
         self.file.write_at(&mut [IoSlice::new(&head), IoSlice::new(block)], self.end)?;
         part.offset = self.end + head.len() as u64;
         self.end = part.end();
+        if let Some(filter) = &mut self.filter {
+            let terms =
+                || Block::open(block).and_then(|opened| opened.terms(filter::marks_bytes_max(block.len()))).ok();
+            filter.add(part.offset, block.len(), known.or_else(terms));
+        }
         match self.streams.last_mut() {
             Some(last) if last.labels == *labels => last.parts.push(part),
             last => {
@@ -112,15 +123,21 @@ impl SegmentWriter {
 
     fn finish(self, sequences: RangeInclusive<u64>, stored: Timestamp) -> storage::Result<(Header, Vec<StreamParts>)> {
         let index = encode_index(&self.streams);
+        let filter = self.filter.and_then(filter::Builder::encode).unwrap_or_default();
+        let filter_bytes = (filter.directory.len() + filter.rest.len()) as u64;
         let header = Header {
             sequences,
             salt: self.salt,
             stored,
-            index_offset: self.end,
+            index_offset: self.end + filter_bytes,
             index_bytes: index.len() as u64,
             index_crc: crc32fast::hash(&index),
+            filter_bytes,
+            directory_bytes: u32::try_from(filter.directory.len()).expect("a few bytes a block"),
+            directory_crc: crc32fast::hash(&filter.directory),
         };
-        self.file.write_at(&mut [IoSlice::new(&index)], self.end)?;
+        let pieces = &mut [&filter.directory, &filter.rest, &index].map(|piece| IoSlice::new(piece));
+        self.file.write_at(pieces, self.end)?;
         self.file.write_at(&mut [IoSlice::new(&header.encode())], 0)?;
         self.file.sync()?;
         Ok((header, self.streams))

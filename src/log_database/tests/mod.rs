@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod filters;
 mod metadata;
 mod model;
 mod places;

@@ -277,3 +277,29 @@ fn a_crash_while_segments_are_dropped_leaves_no_gap() {
         }
     }
 }
+
+#[test]
+fn a_journal_is_encoded_once_it_is_quiet_unless_it_is_short() {
+    const SECOND_NS: i64 = 1_000_000_000;
+    let storage = SimulatedStorage::default();
+    let database = Database::open(Arc::new(storage)).unwrap();
+    let settle = |seconds: i64| while database.maintain(Timestamp::from_ns(seconds * SECOND_NS)).unwrap() {};
+    let text = "a line of some length ".repeat(50_000);
+    settle(0);
+    database.append(batch("a", &[(1, "short")], 1)).unwrap();
+    database.commit().unwrap();
+    [1, 61, 122, 200].into_iter().for_each(settle);
+    assert_eq!(database.statistics().segments, 0, "so little waits for more");
+    database.append(batch("a", &[(2, &text)], 2)).unwrap();
+    database.commit().unwrap();
+    [201, 230, 260].into_iter().for_each(settle);
+    assert_eq!(database.statistics().segments, 0, "more may come");
+    database.append(batch("a", &[(3, "more")], 3)).unwrap();
+    database.commit().unwrap();
+    [261, 320].into_iter().for_each(settle);
+    assert_eq!(database.statistics().segments, 0, "more came");
+    settle(321);
+    assert_eq!((database.statistics().segments, lines_held(&database)), (1, 3));
+    [400, 500, 600].into_iter().for_each(settle);
+    assert_eq!(database.statistics().segments, 1, "nothing is left");
+}

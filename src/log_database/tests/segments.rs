@@ -134,13 +134,13 @@ fn a_newer_version_is_refused_and_everything_left_untouched() {
     let storage = storage_with_segment();
     let (name, mut newer) = segment_of(&storage);
     for copy in [0, 512] {
-        newer[copy + 8] = 2;
+        newer[copy + 8] = 3;
     }
     storage.put(&name, newer);
     storage.put("segments/1970-01-01/new", b"left over".to_vec());
     let before = storage.files();
     let Err(Error::UnsupportedVersion { got, supported, .. }) = open(&storage) else { panic!("opened") };
-    assert_eq!((got, supported), (2, 1));
+    assert_eq!((got, supported), (3, 2));
     assert_eq!(storage.files(), before);
 }
 

@@ -12,6 +12,7 @@
 
 use crate::logql::ast::{FilterText, LabelFilter, LabelMatcher, LineFilterOp, MatchOp, Stage};
 use crate::logql::pipeline::{ERROR_DETAILS_LABEL, ERROR_LABEL, LEVEL_LABEL};
+use crate::logql::stages::ip;
 use crate::logql::stages::{EXTRACTED_SUFFIX, pattern_literals};
 use crate::model::LineFilter;
 
@@ -33,6 +34,14 @@ pub(super) fn of_line_filter(stage: &Stage) -> Vec<LineFilter> {
     match (filter.op, filter.alternatives.as_slice()) {
         (LineFilterOp::Pattern, [FilterText::Text(text)]) => {
             pattern_literals(text).into_iter().map(|literal| LineFilter::Contains(literal.into())).collect()
+        }
+        (LineFilterOp::Contains, alternatives) => {
+            let text = |alternative: &FilterText| match alternative {
+                FilterText::Text(text) => Some(text.clone().into_bytes()),
+                FilterText::Ip(pattern) => Some(ip::text_in_all(pattern)?.into_bytes()),
+            };
+            let texts: Option<Vec<Vec<u8>>> = alternatives.iter().map(text).collect();
+            texts.map(LineFilter::ContainsAny).into_iter().collect()
         }
         _ => Vec::new(),
     }

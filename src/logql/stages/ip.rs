@@ -5,6 +5,21 @@ use std::ops::RangeInclusive;
 
 use crate::logql::Error;
 
+/// What each text has in it that an address of version 4 in `pattern` is found in: the numbers that all these addresses
+/// begin with. `None` where there are none, for version 6, which has many ways to write one address, and for what is no
+/// pattern.
+pub(in crate::logql) fn text_in_all(pattern: &str) -> Option<String> {
+    let (first, last) = IpPattern::parse(pattern).ok()?.0.into_inner();
+    let (IpAddr::V4(first), IpAddr::V4(last)) = (first, last) else { return None };
+    let numbers = first.octets().into_iter().zip(last.octets()).take_while(|(first, last)| first == last);
+    let numbers: Vec<String> = numbers.map(|(number, _)| number.to_string()).collect();
+    match numbers.len() {
+        0 => None,
+        4 => Some(numbers.join(".")),
+        _ => Some(numbers.join(".") + "."),
+    }
+}
+
 /// One address, a range of them or a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct IpPattern(RangeInclusive<IpAddr>);
@@ -105,6 +120,22 @@ mod tests {
         let found = ["10.0.0.1", "from 10.0.0.1:80 to x", "[10.0.0.1].", "dead:10.0.0.1", "at 10.0.0.1."];
         check("10.0.0.1", &found, &["10.0.0.11", "1.10.0.0.1", "hello", ""]);
         check("::1", &["::1", "[::1]:80", "x ::1, y"], &["::2", "1:2", ":"]);
+    }
+
+    #[test]
+    fn what_addresses_have_in_common_is_in_every_text_with_one() {
+        for (pattern, expected) in [
+            ("10.0.0.1", Some("10.0.0.1")),
+            ("10.0.0.0/9", Some("10.")),
+            ("10.0.0.0/24", Some("10.0.0.")),
+            ("10.0.0.3-10.0.1.4", Some("10.0.")),
+            ("0.0.0.0/0", None),
+            ("9.255.255.255-10.0.0.0", None),
+            ("::1", None),
+            ("x", None),
+        ] {
+            assert_eq!(text_in_all(pattern).as_deref(), expected, "{pattern}");
+        }
     }
 
     #[test]

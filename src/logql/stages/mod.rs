@@ -9,7 +9,7 @@
 mod decolorize;
 mod drop_keep;
 mod format;
-mod ip;
+pub(super) mod ip;
 mod json;
 mod label_filter;
 mod labels;
