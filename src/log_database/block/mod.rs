@@ -14,7 +14,8 @@
 //!
 //! `tokenize` cuts lines, `group` finds templates, `choose` decides how columns are stored, `encode` and `sections` write
 //! them; `structure` and `parts` read them back, `places` and `hex` do both for their columns; `lines` puts lines together,
-//! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles.
+//! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles; `columns` is a block for those
+//! who want no lines.
 //!
 //! # Format, version 2
 //!
@@ -86,6 +87,7 @@ mod align;
 mod choose;
 mod classes;
 mod clock;
+mod columns;
 mod cost;
 mod decimal;
 mod encode;
@@ -113,6 +115,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use columns::{Codes, Columns, Decimals, Face, Piece, TemplateColumns};
 pub use encode::Encoder;
 pub use lines::LineReader;
 pub use patterns::{PatternFinder, Patterns};
