@@ -4,12 +4,15 @@
 //! names none.
 
 pub mod budget;
+mod byte_set;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use regex::Regex;
+
+pub use byte_set::ByteSet;
 
 /// Most labels one stream may have; Kubernetes pods carry a few dozen at the very most.
 pub const LABELS_MAX: usize = 64;

@@ -9,12 +9,14 @@
 //! | `service` | the label `service_name` |
 //! | `logs` | the lines of a log query, held until all are found |
 //! | `numbers` | the sums of a metric query |
+//! | `columns` | the same of a block, from its columns |
 //! | `streams` | which streams there are, and the newest line of each |
 //! | `volume` | how much there is, as the index tells |
 //! | `lines` | lines one by one, from any place in their order |
 //! | `live` | lines one by one, as they are appended |
 //! | `id` | what a line is known by |
 
+mod columns;
 mod id;
 mod lines;
 mod live;

@@ -4,9 +4,12 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::log_database::{EntryRef, Extent, Fold, Folder, Overview};
+use crate::log_database::{BlockColumns, EntryRef, Extent, Fold, Folder, Overview, block};
 use crate::logql::eval::{RangeQuery, RangeSum, RangeWorker};
+use crate::logql::stages::outline::Reads;
+use crate::model::budget::Budget;
 use crate::model::{Labels, Selection};
+use crate::query::columns::{self, Problem};
 use crate::query::{Error, Seen, Source, entry};
 
 /// Adds what `range` selects.
@@ -61,7 +64,11 @@ fn add_counts(range: &mut RangeQuery, source: &Source, selection: &Selection, se
 
 /// Has workers add up entries.
 fn add_sums(range: &mut RangeQuery, source: &Source, selection: &Selection, seen: &mut Seen) -> Result<(), Error> {
-    let worker = |_| Worker { range: range.worker(), room: Vec::new(), seen: Seen::default() };
+    let worker = |_| {
+        let range = range.worker();
+        let reads = range.reads();
+        Worker { range, reads, budget: source.budget(), room: Vec::new(), seen: Seen::default() }
+    };
     let mut workers: Vec<Worker> = (0..Fold::worker_count()).map(worker).collect();
     source.fold(selection).run(&mut workers, |sum, nothing_before| Ok(range.merge(sum, nothing_before)?))?;
     for worker in workers {
@@ -73,6 +80,9 @@ fn add_sums(range: &mut RangeQuery, source: &Source, selection: &Selection, seen
 /// A worker, and what it has looked at.
 struct Worker {
     range: RangeWorker,
+    /// What decides what becomes of entries, where columns may tell.
+    reads: Option<Reads>,
+    budget: Arc<Budget>,
     /// For metadata.
     room: Vec<(String, String)>,
     seen: Seen,
@@ -89,6 +99,25 @@ impl Folder for Worker {
             self.seen.add_many(lines, bytes);
         }
         Ok(!is_taken)
+    }
+
+    fn take_columns(
+        &mut self,
+        part: &Overview<'_>,
+        columns: &BlockColumns<'_, '_>,
+        rows: &[u32],
+    ) -> Result<Result<bool, Error>, block::Error> {
+        let Some(reads) = &self.reads else { return Ok(Ok(false)) };
+        match columns::add_up(&mut self.range, reads, (part.labels, columns, rows), &self.budget) {
+            Ok(_) => {
+                // Of lines that are not put together the mean is known.
+                let (lines, (bytes, line_count)) = (rows.len() as u64, columns.extent());
+                self.seen.add_many(lines, bytes as u64 * lines / u64::from(line_count.max(1)));
+                Ok(Ok(true))
+            }
+            Err(Problem::Block(error)) => Err(error),
+            Err(Problem::Query(error)) => Ok(Err(error)),
+        }
     }
 
     fn push(&mut self, next: EntryRef<'_>) -> Result<ControlFlow<()>, Error> {

@@ -1,5 +1,7 @@
 //! Which kinds of bytes a column holds: a column of hexadecimal ids cannot hold `needle`, and is not even read.
 
+use crate::model::ByteSet;
+
 /// A set of classes of bytes: each ASCII letter is one, all digits are one, the other bytes are in a few. The numbers of the
 /// classes are part of the format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +73,13 @@ impl Classes {
         let is_set = |class: &(usize, &&[u8])| bits >> class.0 & 1 == 1;
         let classes = VERSION_1.iter().enumerate().filter(is_set).map(|(_, examples)| Self::of(examples));
         classes.fold(Self::default(), Self::or)
+    }
+
+    /// All bytes of the classes.
+    pub(super) fn bytes(self) -> ByteSet {
+        let mut bytes = ByteSet::NONE;
+        (0..=u8::MAX).filter(|byte| self.cover(Self(CLASS_OF[usize::from(*byte)]))).for_each(|byte| bytes.insert(byte));
+        bytes
     }
 
     pub(super) fn bits(self) -> u64 {

@@ -162,6 +162,22 @@ impl Face {
         pattern
     }
 
+    /// How many digits are after the point; 0 for no point.
+    pub(super) fn fraction(&self) -> usize {
+        self.fraction
+    }
+
+    /// How many digits a number is written with.
+    pub(super) fn digit_count(&self, number: i64) -> usize {
+        let digits = number.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+        digits.max(self.width).max(self.fraction + 1)
+    }
+
+    /// How many digits the shortest number may have, and how many the longest one has.
+    pub(super) fn digit_counts(&self) -> (usize, usize) {
+        (self.width.max(self.fraction + 1), self.longest - usize::from(0 < self.fraction && 0 < self.longest))
+    }
+
     /// Bytes of the longest value.
     pub(super) fn longest(&self) -> usize {
         self.prefix.len() + self.longest + self.suffix.len()

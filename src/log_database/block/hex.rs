@@ -12,7 +12,7 @@ use super::needle::{Part, Probe};
 use super::tokenize::SLOT;
 use super::values::Values;
 use super::wire::{Reader, put_bytes, put_length};
-use crate::model::LINES_BYTES_MAX;
+use crate::model::{ByteSet, LINES_BYTES_MAX};
 
 /// Values with fewer digits than this are better off as numbers or in dictionaries.
 const DIGITS_MIN: usize = 6;
@@ -143,6 +143,11 @@ impl Face {
             runs.push((length, digits));
         }
         Ok(Self { pattern, runs, is_upper })
+    }
+
+    /// The digits that there are.
+    pub(super) fn digits(&self) -> ByteSet {
+        ByteSet::of(if self.is_upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" })
     }
 
     /// How many digits a value has.

@@ -15,7 +15,7 @@
 //! `tokenize` cuts lines, `group` finds templates, `choose` decides how columns are stored, `encode` and `sections` write
 //! them; `structure`, `times` and `parts` read them back, `places` and `hex` do both for their columns; `lines` puts lines together,
 //! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles; `terms` lists what a filter over
-//! blocks knows of one.
+//! blocks knows of one; `columns` is a block for those who want no lines.
 //!
 //! # Format, version 3
 //!
@@ -90,6 +90,7 @@ mod align;
 mod choose;
 mod classes;
 mod clock;
+mod columns;
 mod cost;
 mod decimal;
 mod encode;
@@ -119,6 +120,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use columns::{Codes, Columns, Decimals, Face, Piece, TemplateColumns};
 pub use encode::Encoder;
 pub use lines::LineReader;
 pub use patterns::{PatternFinder, Patterns};

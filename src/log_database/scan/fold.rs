@@ -12,17 +12,20 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::log_database::Error;
-use crate::log_database::block;
+use crate::log_database::block::{self, Columns};
 use crate::log_database::index::StoredIn;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window, select};
 use crate::log_database::scan::place::Trim;
 use crate::log_database::scan::sieve::Sieve;
 use crate::log_database::scan::{EntryRef, parallel, while_reading};
-use crate::log_database::segment::Segment;
+use crate::log_database::segment::{BlockSource, Segment};
 use crate::log_database::snapshot::{Extent, PendingLines, StreamView};
 use crate::model::budget::Budget;
 use crate::model::{Direction, Labels, Selection, Timestamp};
+
+/// The columns of a block of a segment.
+pub type BlockColumns<'b, 's> = Columns<'b, BlockSource<'s>>;
 
 /// How many parts may be done before the one that is merged next.
 const AHEAD_MAX: usize = 16;
@@ -36,6 +39,22 @@ pub trait Folder: Send {
 
     /// Whether it has to see the entries of the next part, which it may take as a whole or do without.
     fn begin(&mut self, part: &Overview<'_>) -> Result<bool, Self::Error>;
+
+    /// Takes those entries of that part that are at `rows` of a block, in this order, from its columns; `false` where it
+    /// wants to be [pushed](Folder::push) them instead. Of streams without metadata.
+    ///
+    /// # Errors
+    ///
+    /// The outer one where the block cannot be read; what was taken of it before that counts.
+    fn take_columns(
+        &mut self,
+        part: &Overview<'_>,
+        columns: &BlockColumns<'_, '_>,
+        rows: &[u32],
+    ) -> Result<Result<bool, Self::Error>, block::Error> {
+        let _ = (part, columns, rows);
+        Ok(Ok(false))
+    }
 
     /// Takes an entry of that part; they come in the selection's direction. Breaks if it needs no further one of them.
     fn push(&mut self, entry: EntryRef<'_>) -> Result<ControlFlow<()>, Self::Error>;
@@ -239,22 +258,25 @@ impl Fold {
             !view.has_metadata && question.filters.is_empty() && range.contains(earliest) && range.contains(latest);
         let overview = Overview { labels, extent: item.extent, is_whole, place: item.place };
         if worker.begin(&overview)? {
-            let mut push = |timestamp, line: &[u8]| {
-                self.budget.check().map_err(Error::from)?;
-                let (line, metadata) = question.split(line);
-                worker.push(EntryRef { timestamp, labels, line, metadata })
-            };
             match item.stored {
                 Stored::Pending(pending) => {
-                    each_of(OpenLines::of_pending(pending.clone(), question, Trim::default()), question, &mut push)?;
+                    let lines = OpenLines::of_pending(pending.clone(), question, Trim::default());
+                    self.each_of(worker, labels, lines, question)?;
                 }
                 Stored::In(file, part) => {
                     let read = || match file {
                         StoredIn::Journal(_) => {
                             let lines = OpenLines::of_part(file, part, question, Window::WHOLE, Trim::default());
-                            each_of(lines, question, &mut push)
+                            self.each_of(worker, labels, lines, question)
                         }
-                        StoredIn::Segment(segment) => each_in_block(segment, part, question, &mut push),
+                        StoredIn::Segment(segment) => {
+                            let each = self.each_in_block(worker, &overview, segment, part, question);
+                            // What is damaged is left out from there on.
+                            each.unwrap_or_else(|problem| {
+                                segment.add_unreadable(part, &problem.to_string());
+                                Ok(())
+                            })
+                        }
                     };
                     while_reading(&self.budget, part, read).map_err(Error::from)??;
                 }
@@ -262,39 +284,41 @@ impl Fold {
         }
         Ok(worker.take())
     }
-}
 
-/// The time that none of a part's lines comes before in the direction.
-fn first_time(extent: &Extent, direction: Direction) -> Timestamp {
-    match direction {
-        Direction::Forward => extent.earliest,
-        Direction::Backward => extent.latest,
+    fn push<F: Folder>(
+        &self,
+        worker: &mut F,
+        labels: &Labels,
+        question: &Question,
+        (timestamp, line): (Timestamp, &[u8]),
+    ) -> Result<ControlFlow<()>, F::Error> {
+        self.budget.check().map_err(Error::from)?;
+        let (line, metadata) = question.split(line);
+        worker.push(EntryRef { timestamp, labels, line, metadata })
     }
-}
 
-/// Calls `push` with each entry until it breaks.
-fn each_of<E>(
-    lines: Option<OpenLines>,
-    question: &Question,
-    push: &mut impl FnMut(Timestamp, &[u8]) -> Result<ControlFlow<()>, E>,
-) -> Result<(), E> {
-    let Some(mut lines) = lines else { return Ok(()) };
-    loop {
-        let (timestamp, line) = lines.next_line();
-        if push(timestamp, line)?.is_break() || !lines.advance(question) {
-            return Ok(());
-        }
+    /// Pushes each entry until the worker breaks.
+    fn each_of<F: Folder>(
+        &self,
+        worker: &mut F,
+        labels: &Labels,
+        lines: Option<OpenLines>,
+        question: &Question,
+    ) -> Result<(), F::Error> {
+        let Some(mut lines) = lines else { return Ok(()) };
+        while self.push(worker, labels, question, lines.next_line())?.is_continue() && lines.advance(question) {}
+        Ok(())
     }
-}
 
-/// Calls `push` with each entry of a block until it breaks. What is damaged is left out from there on.
-fn each_in_block<E>(
-    segment: &Segment,
-    part: &Part,
-    question: &Question,
-    push: &mut impl FnMut(Timestamp, &[u8]) -> Result<ControlFlow<()>, E>,
-) -> Result<(), E> {
-    let mut read = || -> Result<Result<(), E>, block::Error> {
+    /// Pushes each entry of a block until the worker breaks, unless that takes them from columns.
+    fn each_in_block<F: Folder>(
+        &self,
+        worker: &mut F,
+        overview: &Overview<'_>,
+        segment: &Segment,
+        part: &Part,
+        question: &Question,
+    ) -> Result<Result<(), F::Error>, block::Error> {
         let block = segment.open_block(part)?;
         let mut rows = select(&block, question)?;
         if rows.is_empty() {
@@ -302,6 +326,13 @@ fn each_in_block<E>(
         }
         if question.direction == Direction::Backward {
             rows.reverse();
+        }
+        if !question.has_metadata() {
+            match worker.take_columns(overview, &Columns::new(&block)?, &rows)? {
+                Ok(true) => return Ok(Ok(())),
+                Ok(false) => {}
+                Err(error) => return Ok(Err(error)),
+            }
         }
         let timestamps_ns = block.timestamps_ns()?;
         let mut reader = block.lines()?;
@@ -312,16 +343,21 @@ fn each_in_block<E>(
             if !question.accepts(&line, true) {
                 continue;
             }
-            match push(Timestamp::from_ns(timestamps_ns[row as usize]), &line) {
+            let timestamp = Timestamp::from_ns(timestamps_ns[row as usize]);
+            match self.push(worker, overview.labels, question, (timestamp, &line)) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
                 Err(error) => return Ok(Err(error)),
             }
         }
         Ok(Ok(()))
-    };
-    read().unwrap_or_else(|problem| {
-        segment.add_unreadable(part, &problem.to_string());
-        Ok(())
-    })
+    }
+}
+
+/// The time that none of a part's lines comes before in the direction.
+fn first_time(extent: &Extent, direction: Direction) -> Timestamp {
+    match direction {
+        Direction::Forward => extent.earliest,
+        Direction::Backward => extent.latest,
+    }
 }

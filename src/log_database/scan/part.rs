@@ -73,6 +73,11 @@ impl Question {
         }
     }
 
+    /// Whether lines are followed by metadata.
+    pub(super) fn has_metadata(&self) -> bool {
+        self.texts.is_some()
+    }
+
     /// The text of a line and its metadata.
     pub(super) fn split<'a>(&self, line: &'a [u8]) -> (&'a [u8], Metadata<'a>) {
         if self.texts.is_some() { metadata::split(line) } else { (line, Metadata::default()) }

@@ -70,7 +70,7 @@ use crate::model::Timestamp;
 pub(super) use filter::Candidates;
 pub(super) use flush::flush;
 pub(super) use merge::{Candidate, merge, plan};
-pub(super) use reader::{Segment, recover};
+pub(super) use reader::{BlockSource, Segment, recover};
 
 /// The directory of days.
 const DIRECTORY: &str = "segments";

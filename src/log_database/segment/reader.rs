@@ -191,7 +191,7 @@ impl Segment {
 
 /// A block in a file; each section is read on its own.
 #[derive(Debug)]
-pub(in crate::log_database) struct BlockSource<'a> {
+pub struct BlockSource<'a> {
     segment: &'a Segment,
     part: Part,
 }

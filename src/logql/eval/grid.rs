@@ -86,6 +86,20 @@ impl Grid {
         if self.first_slot(self.count - 1) <= slot { slot.max(IN_ALL_WINDOWS) } else { slot }
     }
 
+    /// The slot of an instant as [`Grid::slot`] says it, and the first and the last instant around it for which it is the
+    /// same; there may be more.
+    pub(super) fn span(&self, instant: i64) -> (Option<Slot>, (i64, i64)) {
+        let since_start = instant.saturating_add(self.offset).saturating_sub(self.start);
+        let end = since_start.saturating_add(self.step - 1).div_euclid(self.step).saturating_mul(self.step);
+        let cut = end.saturating_sub(self.range % self.step);
+        let (before, last) = if cut < since_start { (cut, end) } else { (end.saturating_sub(self.step), cut) };
+        let instant_of = |since_start: i64| since_start.saturating_add(self.start).saturating_sub(self.offset);
+        let bounds = (instant_of(before).saturating_add(1), instant_of(last));
+        // At the ends of time these are none.
+        let is_sound = bounds.0 <= instant && instant <= bounds.1 && bounds.0 != i64::MIN && bounds.1 != i64::MAX;
+        (self.slot(instant).map(|(slot, _)| slot), if is_sound { bounds } else { (instant, instant) })
+    }
+
     /// A length of time that cuts every slot into whole stretches from the first window's beginning on; `None` where these
     /// would be many more than slots.
     pub(super) fn stretch_ns(&self) -> Option<NonZeroU64> {
@@ -127,6 +141,11 @@ mod tests {
                 (first..grid.count()).take_while(|index| grid.first_slot(*index) <= slot).collect()
             });
             assert_eq!(actual, expected, "instant {instant} of {grid:?}");
+            let (spanned, (first, end)) = grid.span(instant);
+            assert_eq!(spanned, slot.map(|(slot, _)| slot));
+            assert!(first <= instant && instant <= end, "{first}..={end} around {instant} of {grid:?}");
+            let is_same = |other: i64| grid.slot(other).map(|(slot, _)| slot) == spanned;
+            assert!((first..=end).all(is_same), "one slot from {first} to {end} of {grid:?}");
             assert!(slot.is_none() || last <= slot, "slots are in the order of time");
             last = slot.or(last);
         }
@@ -165,6 +184,8 @@ mod tests {
         let grid = Grid::new(i64::MAX - 10, i64::MAX, Some(1), 100, -5);
         for instant in [i64::MIN, 0, i64::MAX] {
             grid.slot(instant);
+            let (_, (first, last)) = grid.span(instant);
+            assert!(first <= instant && instant <= last);
         }
         grid.bounds();
     }

@@ -7,14 +7,17 @@ use crate::logql::ast::{LabelTarget, Stage};
 use crate::logql::eval::range::Context;
 use crate::logql::eval::series::{Key, Projection, Registry, SeriesId, SeriesLabels};
 use crate::logql::pipeline::{ERROR_LABEL, Entry, Needed, NeededLabels, Processed};
+use crate::logql::stages::outline::Reads;
 use crate::logql::stages::{Pipeline, level_of};
 use crate::model::Labels;
 use crate::model::budget::Budget;
 
 /// What an entry counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Measure {
+pub enum Measure {
+    /// Itself.
     One,
+    /// The bytes of its line.
     LineBytes,
     /// What `unwrap` took.
     Value,
@@ -76,6 +79,17 @@ impl Meter {
     pub(super) fn set_budget(&mut self, budget: &Arc<Budget>) {
         self.registry = Registry::within(Arc::clone(budget));
         self.pipeline.set_budget(budget);
+    }
+
+    /// What decides of an entry without metadata which series it belongs to and what it counts there, beside its length;
+    /// `None` where nothing less than its line does.
+    pub(super) fn reads(&self) -> Option<Reads> {
+        if self.is_pipeline_idle { Some(Reads::NOTHING) } else { Reads::of(&self.pipeline) }
+    }
+
+    /// What an entry counts.
+    pub(super) fn what(&self) -> Measure {
+        self.measure
     }
 
     /// Another one, which has seen no series yet.

@@ -22,7 +22,8 @@ mod worker;
 
 pub use lines::{LineQuery, Shown};
 pub use log::{Line, LogOptions, LogQuery, LogWorker, Stream};
+pub use meter::Measure;
 pub use metric::{Evaluation, MetricAnswer, MetricQuery, Series, TooManySeries};
 pub use range::RangeQuery;
 pub use series::SeriesLabels;
-pub use worker::{RangeSum, RangeWorker};
+pub use worker::{Measured, RangeSum, RangeWorker};

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use crate::logql::Error;
 use crate::logql::eval::grid::{Grid, Slot};
-use crate::logql::eval::meter::Meter;
+use crate::logql::eval::meter::{Measure, Meter};
 use crate::logql::eval::series::{SeriesId, SeriesLabels};
 use crate::logql::eval::window::{Cell, Summary};
 use crate::logql::pipeline::Entry;
+use crate::logql::stages::outline::Reads;
 use crate::model::budget::Share;
 use crate::model::{Labels, Timestamp};
 
 /// What a cell takes in memory beside its values, in bytes: in the worker, on its way, and vectors grow by doubling.
 const CELL_COST_BYTES: usize = 3 * size_of::<(SeriesId, Slot, Cell)>();
+
+/// No instant is in it.
+const NO_SPAN: (i64, i64) = (i64::MAX, i64::MIN);
 
 /// Adds up entries of a range aggregation, in any order.
 #[derive(Debug)]
@@ -29,6 +33,17 @@ pub struct RangeWorker {
     share: Share,
     /// How many series there were the last time.
     series_taken: usize,
+    /// The slot of the entry that was added last, if it has one, and the instants around it that have the same.
+    slot: Option<Slot>,
+    span: (i64, i64),
+}
+
+/// Which series an entry belongs to, and what it counts there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    series: SeriesId,
+    /// What it counts.
+    pub value: f64,
 }
 
 /// What a worker has added up.
@@ -46,7 +61,7 @@ pub struct RangeSum {
 impl RangeWorker {
     pub(super) fn new(index: usize, meter: Meter, grid: Grid, summary: Summary) -> Self {
         let share = Share::of(Arc::clone(meter.registry.budget()));
-        Self { index, meter, grid, summary, cells: Vec::new(), touched: Vec::new(), share, series_taken: 0 }
+        Self { index, meter, grid, summary, cells: Vec::new(), touched: Vec::new(), share, series_taken: 0, slot: None, span: NO_SPAN }
     }
 
     /// Adds an entry.
@@ -62,6 +77,42 @@ impl RangeWorker {
             self.add(series, slot, value, time_ns)?;
         }
         Ok(())
+    }
+
+    /// What decides what becomes of entries without metadata; see [`RangeWorker::measure`]. `None` where nothing less than
+    /// their lines does.
+    pub fn reads(&self) -> Option<Reads> {
+        self.meter.reads()
+    }
+
+    /// What entries count.
+    pub fn what(&self) -> Measure {
+        self.meter.what()
+    }
+
+    /// Which series an entry belongs to, and what it counts there; `None` for one that is filtered out.
+    ///
+    /// # Errors
+    ///
+    /// See [`RangeWorker::push`].
+    pub fn measure(&mut self, entry: &Entry<'_>) -> Result<Option<Measured>, Error> {
+        Ok(self.meter.measure(entry)?.map(|(series, value)| Measured { series, value }))
+    }
+
+    /// Adds what was [measured](RangeWorker::measure) as `measured` but for its value.
+    ///
+    /// # Errors
+    ///
+    /// See [`RangeWorker::push`].
+    pub fn add_measured(&mut self, timestamp: Timestamp, measured: Measured) -> Result<(), Error> {
+        let time_ns = timestamp.as_ns();
+        if time_ns < self.span.0 || self.span.1 < time_ns {
+            (self.slot, self.span) = self.grid.span(time_ns);
+        }
+        match self.slot {
+            Some(slot) => self.add(measured.series, slot, measured.value, time_ns),
+            None => Ok(()),
+        }
     }
 
     /// Adds lines of a stream without metadata that lie between two times, if that can be done without a look at them.

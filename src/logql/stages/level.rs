@@ -3,7 +3,7 @@
 //! Looks at labels, then at the fields of a JSON or logfmt line, then at what its format tells, then for words; the first
 //! that tells is believed. Names and words are Loki's; what formats tell goes beyond it.
 
-mod format;
+pub(super) mod format;
 
 use crate::logql::pipeline::{Entry, LEVEL_LABEL};
 use crate::logql::stages::json::{Scanner, Value};
@@ -11,7 +11,7 @@ use crate::logql::stages::labels::LabelSet;
 use crate::logql::stages::logfmt::Pairs;
 
 /// Names of labels and fields that hold a level.
-const NAMES: [&str; 14] = [
+pub(super) const NAMES: [&str; 14] = [
     "level",
     "LEVEL",
     "Level",
@@ -28,7 +28,7 @@ const NAMES: [&str; 14] = [
     "SEVERITY_TEXT",
 ];
 /// Words that tell a level, and the level.
-const WORDS: [(&[u8], &str); 9] = [
+pub(super) const WORDS: [(&[u8], &str); 9] = [
     (b"trace", "trace"),
     (b"debug", "debug"),
     (b"fatal", "fatal"),
@@ -39,6 +39,8 @@ const WORDS: [(&[u8], &str); 9] = [
     (b"warn", "warn"),
     (b"info", "info"),
 ];
+/// Bytes that a word may follow.
+pub(super) const BOUNDARIES: &[u8] = b" \t\r\n[({\"'=|";
 /// The meaning of each byte for finding words.
 const MARKS: [u8; 256] = marks();
 /// A mark: a word may follow this byte.
@@ -47,14 +49,13 @@ const BOUNDARY: u8 = 1;
 const INITIAL: u8 = 2;
 const UNKNOWN: &str = "unknown";
 /// Depth in a JSON object down to which fields are looked at.
-const JSON_DEPTH: usize = 2;
+pub(super) const JSON_DEPTH: usize = 2;
 
 const fn marks() -> [u8; 256] {
     let mut marks = [0; 256];
-    let boundaries = b" \t\r\n[({\"'=|";
     let mut index = 0;
-    while index < boundaries.len() {
-        marks[boundaries[index] as usize] |= BOUNDARY;
+    while index < BOUNDARIES.len() {
+        marks[BOUNDARIES[index] as usize] |= BOUNDARY;
         index += 1;
     }
     index = 0;
@@ -102,7 +103,7 @@ fn is_name(name: &[u8]) -> bool {
 }
 
 /// The common name of a level; `None` if it is none that is known.
-fn normalised(level: &[u8]) -> Option<&'static str> {
+pub(super) fn normalised(level: &[u8]) -> Option<&'static str> {
     const LEVELS: [(&str, &[&str]); 7] = [
         ("trace", &["trace", "trc"]),
         ("debug", &["debug", "dbg"]),
@@ -155,7 +156,7 @@ fn of_json(scanner: &mut Scanner<'_>, depth: usize) -> Option<&'static str> {
 }
 
 /// The level that a field of text holds.
-fn of_field(name: &[u8], value: &[u8], is_mongodb: bool) -> Option<&'static str> {
+pub(super) fn of_field(name: &[u8], value: &[u8], is_mongodb: bool) -> Option<&'static str> {
     if is_field_name(name) {
         return format::named(value);
     }
@@ -167,12 +168,12 @@ fn of_field(name: &[u8], value: &[u8], is_mongodb: bool) -> Option<&'static str>
 }
 
 /// Tells a field of a JSON object that holds a level by its name: one of Loki's, or one that it does not know.
-fn is_field_name(name: &[u8]) -> bool {
+pub(super) fn is_field_name(name: &[u8]) -> bool {
     is_name(name) || matches!(name, b"levelname" | b"severityText" | b"@l" | b"log_level" | b"loglevel" | b"logLevel")
 }
 
 /// Tells if the text ends like one of [`NAMES`], in whatever case.
-fn ends_with_name(text: &[u8]) -> bool {
+pub(super) fn ends_with_name(text: &[u8]) -> bool {
     const ENDS: [&[u8]; 5] = [b"level", b"lvl", b"severity", b"severitytext", b"severity_text"];
     let ends_with =
         |end: &&[u8]| text.len().checked_sub(end.len()).is_some_and(|at| text[at..].eq_ignore_ascii_case(end));
@@ -180,7 +181,7 @@ fn ends_with_name(text: &[u8]) -> bool {
 }
 
 /// The level that a pair of a logfmt line holds.
-fn of_logfmt(line: &[u8]) -> Option<&'static str> {
+pub(super) fn of_logfmt(line: &[u8]) -> Option<&'static str> {
     // Most lines with a `=` have no level, and are not taken apart to find that out.
     if !memchr::memchr_iter(b'=', line).any(|at| ends_with_name(&line[..at])) {
         return None;

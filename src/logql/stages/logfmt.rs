@@ -162,9 +162,9 @@ pub(super) struct Options {
 /// `| logfmt`, with or without expressions.
 #[derive(Clone, Debug)]
 pub(super) struct Logfmt {
-    wanted: Arc<Wanted>,
-    options: Options,
-    extractions: Vec<Extraction>,
+    pub(super) wanted: Arc<Wanted>,
+    pub(super) options: Options,
+    pub(super) extractions: Vec<Extraction>,
 }
 
 impl Logfmt {
@@ -248,7 +248,7 @@ impl Logfmt {
 }
 
 /// Whether `key` is the one that is looked for, as written or as a label's name.
-fn is_key(key: &str, wanted: &str) -> bool {
+pub(super) fn is_key(key: &str, wanted: &str) -> bool {
     if key == wanted {
         return true;
     }

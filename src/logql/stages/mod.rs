@@ -16,6 +16,7 @@ mod labels;
 mod level;
 mod line_filter;
 mod logfmt;
+pub mod outline;
 mod pattern;
 mod regexp;
 mod template;

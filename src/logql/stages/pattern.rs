@@ -61,10 +61,10 @@ fn refuse_neighbours(parts: &[Part<'_>]) -> Result<(), String> {
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     /// What the line has to start with.
-    prefix: Box<[u8]>,
+    pub(super) prefix: Box<[u8]>,
     /// Each placeholder's name, and what follows it; nothing follows the last one of some patterns.
-    captures: Vec<(String, Option<Finder<'static>>)>,
-    wanted: Arc<Wanted>,
+    pub(super) captures: Vec<(String, Option<Finder<'static>>)>,
+    pub(super) wanted: Arc<Wanted>,
 }
 
 impl Pattern {

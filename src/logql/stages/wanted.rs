@@ -36,6 +36,14 @@ impl Wanted {
         }
     }
 
+    /// How many labels are looked at; `None` for all.
+    pub(super) fn count(&self) -> Option<usize> {
+        match self {
+            Self::All => None,
+            Self::Only(names) => Some(names.len()),
+        }
+    }
+
     /// Whether what a parser finds under `name` is looked at: under this name, or the one it has after a clash.
     pub(super) fn has_extracted(&self, name: &str) -> bool {
         let is_suffixed = |wanted: &String| wanted.strip_suffix(EXTRACTED_SUFFIX) == Some(name);

@@ -14,12 +14,12 @@ use path::{Found, Path};
 pub(super) use scanner::{Fault, Scanner, Text, Value};
 
 /// How deep objects may nest whose leaves become labels; deeper ones would be names of as many parts.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 
 /// `| json` without expressions.
 #[derive(Clone, Debug)]
 pub(super) struct Json {
-    wanted: Arc<Wanted>,
+    pub(super) wanted: Arc<Wanted>,
 }
 
 impl Json {

@@ -4,11 +4,11 @@
 use super::normalised;
 
 /// Longest header of a line, in bytes: the part in front of the message.
-const HEADER_BYTES_MAX: usize = 128;
+pub(in crate::logql::stages) const HEADER_BYTES_MAX: usize = 128;
 /// Most bytes in front of the request of an access log.
-const REQUEST_AT_MAX: usize = 256;
+pub(in crate::logql::stages) const REQUEST_AT_MAX: usize = 256;
 /// Longest request of an access log, in bytes: as servers limit it.
-const REQUEST_BYTES_MAX: usize = 16 << 10;
+pub(in crate::logql::stages) const REQUEST_BYTES_MAX: usize = 16 << 10;
 /// Names of levels that are none of Loki's, and what it calls them.
 const OTHER_NAMES: [(&[u8], &str); 15] = [
     (b"notice", "info"),
@@ -31,10 +31,10 @@ const OTHER_NAMES: [(&[u8], &str); 15] = [
 const FACILITIES: [&[u8]; 12] =
     [b"user", b"daemon", b"kern", b"auth", b"authpriv", b"cron", b"mail", b"syslog", b"lpr", b"news", b"uucp", b"ftp"];
 /// Bytes that may stand before a level in a header.
-const BEFORE: &[u8] = b" \t[(:|*,=\"'./";
+pub(in crate::logql::stages) const BEFORE: &[u8] = b" \t[(:|*,=\"'./";
 
 /// The level that `name` stands for in a field or a header, in whatever case.
-pub(super) fn named(name: &[u8]) -> Option<&'static str> {
+pub(in crate::logql::stages) fn named(name: &[u8]) -> Option<&'static str> {
     /// Longer than any name.
     const NAME_BYTES_MAX: usize = 12;
     if NAME_BYTES_MAX < name.len() {
@@ -59,7 +59,7 @@ pub(super) fn lettered(letter: u8) -> Option<&'static str> {
 }
 
 /// The level that a number stands for in a field: a severity of syslog, or a level of pino and bunyan.
-pub(super) fn numbered(number: &[u8]) -> Option<&'static str> {
+pub(in crate::logql::stages) fn numbered(number: &[u8]) -> Option<&'static str> {
     match number {
         [digit @ b'0'..=b'7'] => Some(severity(digit - b'0')),
         b"10" => Some("trace"),
@@ -85,14 +85,18 @@ fn severity(number: u8) -> &'static str {
 
 /// The level that the format of `line` tells by other means than a word.
 pub(super) fn marked(line: &[u8]) -> Option<&'static str> {
-    let told = match *line {
+    marked_at_start(line).or_else(|| after_time(line)).or_else(|| of_request(line))
+}
+
+/// The level that a mark at the very start of `line` tells.
+pub(in crate::logql::stages) fn marked_at_start(line: &[u8]) -> Option<&'static str> {
+    match *line {
         [b'<', ref rest @ ..] => priority(rest),
         [letter, b'/', ref rest @ ..] => has_process(rest).then(|| lettered(letter)).flatten(),
         [letter, b',', b' ', b'[', b'0'..=b'9', ..] | [b'[', letter, b' ', b'0'..=b'9', ..] => lettered(letter),
         [letter @ b'A'..=b'Z', b'0'..=b'9', ref rest @ ..] => is_glog(rest).then(|| lettered(letter)).flatten(),
         _ => None,
-    };
-    told.or_else(|| after_time(line)).or_else(|| of_request(line))
+    }
 }
 
 /// `165>`: facility and severity of syslog.
@@ -223,7 +227,7 @@ pub(super) fn in_header(line: &[u8], end: usize) -> Option<&'static str> {
 }
 
 /// Tells if `word` is where a level stands, between `before` and `after`.
-fn may_name(word: &[u8], before: &[u8], after: &[u8]) -> bool {
+pub(in crate::logql::stages) fn may_name(word: &[u8], before: &[u8], after: &[u8]) -> bool {
     if word.len() < 3 || !before.last().is_none_or(|byte| BEFORE.contains(byte)) {
         return false;
     }
