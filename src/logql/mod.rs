@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! query       = log | metric
-//! log         = selector pipeline [ unwrap ] | "(" log ")"
+//! log         = selector pipeline | "(" log ")"
 //! selector    = "{" [ matcher { "," matcher } ] "}"
 //! matcher     = NAME ( "=" | "!=" | "=~" | "!~" ) STRING
 //! pipeline    = { lineFilter | "|" stage }

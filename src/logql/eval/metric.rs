@@ -1,5 +1,6 @@
 //! Metric queries: the aggregations over time that have to be fed, and what is computed from them step by step.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -57,6 +58,14 @@ pub struct Series {
     pub labels: SeriesLabels,
     /// One at least.
     pub points: Vec<(Timestamp, f64)>,
+}
+
+impl Series {
+    /// Orders series by labels; equal ones, of which each has one point, by its value.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let value = |series: &Self| series.points.first().map_or(0.0, |(_, value)| *value);
+        self.labels.cmp(&other.labels).then_with(|| value(self).total_cmp(&value(other)))
+    }
 }
 
 /// A metric query. Feed each of [`MetricQuery::ranges`] what it selects, then [`MetricQuery::finish`].
@@ -128,11 +137,11 @@ impl MetricQuery {
         let mut registry = Registry::within(Arc::clone(&budget));
         let steps = ranges.into_iter().map(|range| range.finish(&mut registry));
         let mut steps = steps.map(|steps| steps.map(Vec::into_iter)).collect::<Result<Vec<_>, _>>()?;
-        let mut collected = Collected::new(too_many_series, Arc::clone(&budget));
         let (start, end, step_ns) = match evaluation {
             Evaluation::Instant(at) => (at, at, None),
             Evaluation::Range { start, end, step_ns } => (start, end, Some(step_ns)),
         };
+        let mut collected = Collected::new(too_many_series, step_ns.is_none(), Arc::clone(&budget));
         let mut at = Some(start);
         while let Some(now) = at.filter(|at| *at <= end) {
             budget.check()?;
@@ -149,7 +158,7 @@ impl MetricQuery {
         let is_truncated = collected.is_truncated;
         let mut series = collected.into_series(&registry);
         if !(is_sorted && step_ns.is_none()) {
-            series.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
+            series.sort_by(Series::cmp);
         }
         Ok((if step_ns.is_some() { MetricAnswer::Matrix(series) } else { MetricAnswer::Vector(series) }, is_truncated))
     }
@@ -282,9 +291,11 @@ fn sorts(part: &MetricExpr) -> bool {
 /// What a point of the answer takes in memory, in bytes; twice of what is used, because vectors grow by doubling.
 const POINT_COST_BYTES: usize = 2 * size_of::<(Timestamp, f64)>();
 
-/// The answer so far.
+/// The answer so far. As `label_replace` can make series equal, there may be several values of one at one time: an instant
+/// query answers a series for each of them, and one over a range of time one with all of them, as in Loki.
 struct Collected {
     too_many_series: TooManySeries,
+    is_instant: bool,
     is_truncated: bool,
     places: HashMap<SeriesId, usize>,
     /// In the order in which they came.
@@ -294,18 +305,17 @@ struct Collected {
 }
 
 impl Collected {
-    fn new(too_many_series: TooManySeries, budget: Arc<Budget>) -> Self {
-        Self { too_many_series, is_truncated: false, places: HashMap::new(), series: Vec::new(), budget }
+    fn new(too_many_series: TooManySeries, is_instant: bool, budget: Arc<Budget>) -> Self {
+        Self { too_many_series, is_instant, is_truncated: false, places: HashMap::new(), series: Vec::new(), budget }
     }
 
-    /// Adds a value. Of two for one series at one time, as `label_replace` can bring about, the first stays.
+    /// Adds a value.
     fn push(&mut self, sample: Sample, at: Timestamp) -> Result<(), Error> {
-        if let Some(place) = self.places.get(&sample.series) {
-            let points = &mut self.series[*place].1;
-            if points.last().is_none_or(|(last, _)| *last < at) {
-                self.budget.take(POINT_COST_BYTES)?;
-                points.push((at, sample.value));
-            }
+        if !self.is_instant
+            && let Some(place) = self.places.get(&sample.series)
+        {
+            self.budget.take(POINT_COST_BYTES)?;
+            self.series[*place].1.push((at, sample.value));
             return Ok(());
         }
         if limits::SERIES_MAX <= self.series.len() {
@@ -322,7 +332,13 @@ impl Collected {
     }
 
     fn into_series(self, registry: &Registry) -> Vec<Series> {
-        let series = |(id, points)| Series { labels: registry.labels(id).clone(), points };
+        let series = |(id, mut points): (_, Vec<(Timestamp, f64)>)| {
+            // In which order values of one time came is a matter of chance.
+            if !points.is_sorted_by(|(earlier, _), (later, _)| earlier < later) {
+                points.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| left.1.total_cmp(&right.1)));
+            }
+            Series { labels: registry.labels(id).clone(), points }
+        };
         self.series.into_iter().map(series).collect()
     }
 }

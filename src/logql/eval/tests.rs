@@ -160,6 +160,19 @@ fn unwrapped_values_lose_their_label() {
 }
 
 #[test]
+fn one_infinity_has_no_deviation() {
+    let over_time = r#"{app="a"} | logfmt | unwrap v [10s]) by ()"#;
+    for query in [
+        format!("stddev_over_time({over_time}"),
+        format!("stdvar_over_time({over_time}"),
+        "stddev(vector(10) ^ 400)".into(),
+    ] {
+        let answer = evaluate(&query, Evaluation::Instant(at(10)), &rows("1 app=a v=Inf"));
+        assert_eq!(shown(answer), "{} 10:NaN", "query: {query}");
+    }
+}
+
+#[test]
 fn an_error_that_nobody_deals_with_fails_the_query() {
     check(
         r#"sum_over_time({app="b"} | logfmt | unwrap n [10s])"#,
@@ -205,6 +218,30 @@ fn vectors_are_aggregated_by_labels() {
     check(&format!("topk by (pod) (1, {counts})"), "{app=\"a\", pod=\"x\"} 10:3\n{app=\"a\", pod=\"y\"} 10:2");
     check(&format!("bottomk(1, {counts})"), "{app=\"b\", pod=\"y\"} 10:1");
     check(&format!("topk(9, {counts}) > 1 < 3"), "{app=\"a\", pod=\"y\"} 10:2\n{app=\"b\", pod=\"x\"} 10:2");
+}
+
+#[test]
+fn a_label_without_a_value_is_none_to_aggregations_and_operations() {
+    let entries = "1 app=a x= y=1\n2 app=a y=1\n3 app=a x=1 y=1\n4 app=b x= y=1";
+    let check = |query: &str, expected: &str| {
+        let answer = evaluate(query, Evaluation::Instant(at(10)), &rows(entries));
+        assert_eq!(shown(answer), expected, "query: {query}");
+    };
+    let counts = r#"count_over_time({app=~"a|b"} | logfmt --keep-empty [10s])"#;
+    check(&format!("count by (x) ({counts})"), "{} 10:3\n{x=\"1\"} 10:1");
+    check(&format!("max by (app, x) ({counts})"), "{app=\"a\"} 10:1\n{app=\"a\", x=\"1\"} 10:1\n{app=\"b\"} 10:1");
+    check(&format!("sum by (x) ({counts})"), "{} 10:3\n{x=\"1\"} 10:1");
+    check(&format!("count without (app, y) ({counts})"), "{} 10:3\n{x=\"1\"} 10:1");
+    check(
+        &format!("topk by (x) (2, {counts})"),
+        "{app=\"a\", x=\"\", y=\"1\"} 10:1\n{app=\"a\", x=\"1\", y=\"1\"} 10:1\n{app=\"a\", y=\"1\"} 10:1",
+    );
+    check(
+        &format!("count by (x) ({counts}) + on (x) sum by (x) (count_over_time({{app=\"b\"}} | logfmt [10s]))"),
+        "{} 10:4",
+    );
+    // Without a choice of labels each series is its own partner.
+    check(&format!("sum({counts} / {counts})"), "{} 10:4");
 }
 
 #[test]
@@ -268,6 +305,17 @@ fn label_replace_sets_and_removes() {
     check(&of(r#""app", "", "app", "a""#), "{} 10:0.2");
     check(&of(r#""b", "x", "app", "aa""#), r#"{app="a"} 10:0.2"#);
     check(&of(r#""b", "x", "none", """#), r#"{app="a", b="x"} 10:0.2"#);
+}
+
+#[test]
+fn series_that_label_replace_makes_equal_all_count() {
+    let counts = r#"sum by (app) (count_over_time({app=~"a|b"}[10s]))"#;
+    let equal = format!(r#"label_replace({counts}, "app", "x", "app", ".*")"#);
+    check(&equal, "{app=\"x\"} 10:3\n{app=\"x\"} 10:5");
+    check(&format!("sum({equal})"), "{} 10:8");
+    check(&format!("topk(1, {equal})"), "{app=\"x\"} 10:5");
+    check(&format!("sort_desc({equal})"), "{app=\"x\"} 10:5\n{app=\"x\"} 10:3");
+    check_range(&format!("{equal} > 2"), "{app=\"x\"} 4:3 6:3 6:4 8:3 8:4 10:3 10:5");
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl JsonPaths {
         Ok(Self { wanted, paths })
     }
 
-    /// Adds the labels of `line`: each exists afterwards, empty where there is nothing at its path.
+    /// Adds the labels of `line`: each exists afterwards, as it was or empty where there is nothing at its path.
     pub(super) fn run(&self, line: &[u8], labels: &mut LabelSet) {
         let text = line.trim_ascii_start();
         if text.is_empty() || self.paths.is_empty() {
@@ -153,7 +153,8 @@ impl JsonPaths {
             match path.find(text) {
                 Some(Found::Text(text)) => sink.replace(name, |out| push_text(out, text)),
                 Some(Found::Raw(raw)) => sink.replace(name, |out| values::push_value(out, raw)),
-                None => sink.replace(name, |_| {}),
+                Some(Found::Null) => sink.replace(name, |_| {}),
+                None => sink.put_missing(name),
             }
         }
     }
