@@ -56,6 +56,7 @@ pub mod eval;
 mod format;
 mod lexer;
 pub mod limits;
+mod mentions;
 mod names;
 mod parser;
 pub mod pipeline;
@@ -68,5 +69,6 @@ pub mod units;
 
 pub use error::{Error, Position};
 pub use format::pretty;
+pub use mentions::mentions;
 pub use parser::{parse, parse_labels, parse_selector};
 pub use plan::{Fetch, matchers};

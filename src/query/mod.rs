@@ -11,10 +11,12 @@
 //! | `numbers` | the sums of a metric query |
 //! | `streams` | which streams there are, and the newest line of each |
 //! | `volume` | how much there is, as the index tells |
+//! | `fields` | what lines hold beside their streams' labels |
 //! | `lines` | lines one by one, from any place in their order |
 //! | `live` | lines one by one, as they are appended |
 //! | `id` | what a line is known by |
 
+pub mod fields;
 mod id;
 mod lines;
 mod live;

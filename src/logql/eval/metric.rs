@@ -4,12 +4,13 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::logql::ast::{Grouping, MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorMatching, VectorOp};
+use crate::logql::ast::{MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorOp};
 use crate::logql::eval::binary::{Operation, Value};
 use crate::logql::eval::label_replace::Replacer;
 use crate::logql::eval::range::{Context, RangeQuery, step_bytes};
 use crate::logql::eval::series::{Projection, Registry, SeriesId, SeriesLabels};
 use crate::logql::eval::vector::{Aggregator, Sample, Vector};
+use crate::logql::mentions::asks_for;
 use crate::logql::pipeline::{Clock, LEVEL_LABEL};
 use crate::logql::{Error, limits};
 use crate::model::Timestamp;
@@ -96,8 +97,8 @@ impl MetricQuery {
     ///
     /// # Errors
     ///
-    /// [`Error::Stage`] if a stage cannot be built; [`Error::RangeTooLong`], [`Error::TooManyPoints`] and
-    /// [`Error::InstantOnly`] if the query asks for more than it may.
+    /// [`Error::Stage`] if a stage cannot be built; [`Error::TooManyPoints`] and [`Error::InstantOnly`] if the query asks for
+    /// more than it may.
     pub fn new(
         expr: &MetricExpr,
         evaluation: Evaluation,
@@ -239,8 +240,6 @@ impl Builder<'_> {
     }
 
     fn range(&mut self, aggregation: &RangeAggregation, outer: Option<&Projection>) -> Result<Node, Error> {
-        let evaluated_ns = self.context.end.saturating_sub(self.context.start);
-        limits::check_range(evaluated_ns.saturating_add(aggregation.range.range_ns))?;
         self.ranges.push(RangeQuery::new(aggregation, outer, &self.context)?);
         Ok(Node::Range(self.ranges.len() - 1))
     }
@@ -261,25 +260,8 @@ fn context<'a>(expr: &MetricExpr, evaluation: Evaluation, clock: &'a Clock) -> R
         Evaluation::Range { start, end, step_ns } => (start.as_ns(), end.as_ns(), Some(step_ns)),
     };
     step.map_or(Ok(()), |step| limits::check_points(end.saturating_sub(start), step))?;
-    let needs_level = expr.parts().any(|part| names_label(part, LEVEL_LABEL));
+    let needs_level = expr.parts().any(|part| asks_for(part, LEVEL_LABEL));
     Ok(Context { start, end, step, needs_level, clock })
-}
-
-/// Whether `part`, without what it is made of, names the label.
-fn names_label(part: &MetricExpr, name: &str) -> bool {
-    let is_among = |names: &[String]| names.iter().any(|candidate| candidate == name);
-    let groups_by = |grouping: &Option<Grouping>| grouping.as_ref().is_some_and(|grouping| is_among(&grouping.labels));
-    match part {
-        MetricExpr::Range(aggregation) => groups_by(&aggregation.grouping),
-        MetricExpr::Vector(aggregation) => groups_by(&aggregation.grouping),
-        MetricExpr::Binary(binary) => {
-            let VectorMatching { labels, group } = &binary.matching;
-            labels.as_ref().is_some_and(|labels| is_among(&labels.labels))
-                || group.as_ref().is_some_and(|group| is_among(&group.include))
-        }
-        MetricExpr::LabelReplace(replace) => replace.source == name,
-        MetricExpr::Constant(_) | MetricExpr::Literal(_) => false,
-    }
 }
 
 /// Whether `part` puts series into an order that means something.

@@ -112,7 +112,11 @@ fn is_name_byte(byte: u8) -> bool {
 }
 
 /// Reads a number in Go's syntax for floats.
-pub(super) fn parse_float(text: &str) -> Result<f64, String> {
+///
+/// # Errors
+///
+/// What is wrong with the text.
+pub fn parse_float(text: &str) -> Result<f64, String> {
     let fault = |reason| format!("strconv.ParseFloat: parsing {text:?}: {reason}");
     let value = units::parse_float(text).ok_or_else(|| fault("invalid syntax"))?;
     if value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
@@ -148,7 +152,11 @@ fn duration_fault(text: &str) -> String {
 }
 
 /// Reads an amount of bytes: a number with an optional unit in any case, as in `42kb`, `1,024`, `1.5 MiB`.
-pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+///
+/// What is wrong with the text.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let number_end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ',')).unwrap_or(text.len());
     let (number, unit) = text.split_at(number_end);
     let unit = unit.trim();

@@ -1,5 +1,6 @@
 //! `| json`: every leaf of a JSON object becomes a label, or with expressions, the values at given paths do.
 
+mod leaves;
 mod path;
 mod scanner;
 
@@ -10,6 +11,7 @@ use crate::logql::ast::Extraction;
 use crate::logql::stages::labels::{ErrorKind, LabelSet, Sink};
 use crate::logql::stages::values;
 use crate::logql::stages::wanted::Wanted;
+pub use leaves::for_each_leaf;
 use path::{Found, Path};
 pub(super) use scanner::{Fault, Scanner, Text, Value};
 
