@@ -53,7 +53,7 @@ mod window;
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
 pub use scan::{
-    Bounds, Count, EntryRef, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan, StoredOrder,
+    Bounds, Classify, Count, EntryRef, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan, StoredOrder,
     StreamCounts, StreamTimes, stream_id,
 };
 pub use snapshot::{Extent, Snapshot};

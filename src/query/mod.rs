@@ -12,6 +12,7 @@
 //! | `streams` | which streams there are, and the newest line of each |
 //! | `volume` | how much there is, as the index tells |
 //! | `fields` | what lines hold beside their streams' labels |
+//! | `patterns` | what lines have in common |
 //! | `lines` | lines one by one, from any place in their order |
 //! | `live` | lines one by one, as they are appended |
 //! | `id` | what a line is known by |
@@ -22,6 +23,7 @@ mod lines;
 mod live;
 pub mod logs;
 pub mod numbers;
+pub mod patterns;
 pub mod service;
 mod source;
 pub mod streams;

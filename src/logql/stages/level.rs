@@ -80,6 +80,11 @@ pub fn of<'a>(entry: &Entry<'a>) -> &'a str {
     of_text(entry.line)
 }
 
+/// The common name that is `level`; `unknown` for those that labels hold and nobody else knows.
+pub fn known(level: &str) -> &'static str {
+    normalised(level.as_bytes()).unwrap_or(UNKNOWN)
+}
+
 /// The level that the text of a line tells; `unknown` where it tells none.
 pub fn of_text(line: &[u8]) -> &'static str {
     let told = match line.trim_ascii_start().first() {

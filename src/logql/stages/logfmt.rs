@@ -221,14 +221,18 @@ impl Logfmt {
         Ok(())
     }
 
-    /// Sets each of the labels asked for, from the last pair that has its key; a value may be empty.
+    /// Sets each of the labels asked for; a value may be empty. Of several pairs with its key the last counts, as expressions
+    /// overwrite, but for a label that is called as its key: there the first does, as where nothing is asked for.
     fn extract_some(&self, line: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
         let mut found: Vec<Option<Pair<'_>>> = vec![None; self.extractions.len()];
         let mut pairs = Pairs::new(line);
         let outcome = loop {
             match self.next_pair(&mut pairs) {
                 Ok(Some(pair)) => {
-                    let is_asked_for = |(_, extraction): &(_, &Extraction)| is_key(pair.key, &extraction.expression);
+                    let is_asked_for = |(place, extraction): &(&mut Option<Pair<'_>>, &Extraction)| {
+                        let Extraction { name, expression } = extraction;
+                        is_key(pair.key, expression) && (place.is_none() || name != expression)
+                    };
                     let places = found.iter_mut().zip(&self.extractions).filter(is_asked_for);
                     places.for_each(|(place, _)| *place = Some(pair));
                 }

@@ -59,7 +59,7 @@ mod tests {
         let mut found = Vec::new();
         let line = br#"{"a":1,"b":{"c_d":"x","e.f":{"g":true}},"7":5,"n":null,"l":[{"x":1}]," ":{"k.\n":2},"z""#;
         for_each_leaf(line, &mut |name, keys| found.push(format!("{name}: {}", keys.join("/"))));
-        assert_eq!(found, ["a: a", "b_c_d: b/c_d", "b_e_f_g: b/e.f/g", "_7: 7", "k_:  /k\n"]);
+        assert_eq!(found, ["a: a", "b_c_d: b/c_d", "b_e_f_g: b/e.f/g", "_7: 7", "k_:  /k.\n"]);
         for_each_leaf(b"[1]", &mut |name, _| panic!("{name} is no label"));
     }
 }
