@@ -48,6 +48,8 @@ type Made = (Box<dyn Pieces>, Result<Vec<u8>, log_database::Error>);
 struct Unfinished {
     first: Vec<u8>,
     pieces: Box<dyn Pieces>,
+    /// Whether the pieces are compressed whatever the client takes.
+    is_file: bool,
 }
 
 /// The answer whose body is `pieces`, of which the first is made here: what goes wrong with it still has a status. Blocks.
@@ -68,16 +70,27 @@ pub(super) fn response(mut pieces: impl Pieces) -> Result<Response, log_database
             }
         }
     }
-    response.insert_ext(Mutex::new(Unfinished { first, pieces: Box::new(pieces) }));
+    response.insert_ext(Mutex::new(Unfinished { first, pieces: Box::new(pieces), is_file: false }));
     Ok(response)
 }
 
 /// The answer whose body is `pieces`, each of which is sent as soon as it is made; the first is made here. Blocks.
 pub(super) fn streamed(mut pieces: impl Pieces) -> Result<Response, log_database::Error> {
     let first = pieces.next_piece()?;
+    Ok(unfinished(Unfinished { first, pieces: Box::new(pieces), is_file: false }))
+}
+
+/// As [`streamed`], as a gzipped file. Blocks.
+pub(super) fn streamed_gzip(mut pieces: impl Pieces) -> Result<Response, log_database::Error> {
+    let mut pieces = Gzip::new(pieces.next_piece()?, Box::new(pieces));
+    let first = pieces.next_piece()?;
+    Ok(unfinished(Unfinished { first, pieces: Box::new(pieces), is_file: true }))
+}
+
+fn unfinished(body: Unfinished) -> Response {
     let mut response = Response::new(StatusCode::Ok);
-    response.insert_ext(Mutex::new(Unfinished { first, pieces: Box::new(pieces) }));
-    Ok(response)
+    response.insert_ext(Mutex::new(body));
+    response
 }
 
 /// Gives answers their body in the form that the client takes.
@@ -91,6 +104,10 @@ pub(super) fn finish(
         let answer: &mut tide::http::Response = response.as_mut();
         let unfinished = answer.ext_mut().remove::<Mutex<Unfinished>>();
         let body = match unfinished.map(|body| body.into_inner().unwrap_or_else(PoisonError::into_inner)) {
+            Some(file) if file.is_file => {
+                set_body(answer, file.body(false));
+                return Ok(response);
+            }
             Some(unfinished) => unfinished.body(takes_gzip),
             None if answer.header("Content-Encoding").is_some() => return Ok(response),
             None if takes_gzip && answer.len().is_some_and(|length| GZIP_BYTES_MIN <= length) => {
@@ -110,7 +127,7 @@ pub(super) fn finish(
 
 impl Unfinished {
     fn body(self, takes_gzip: bool) -> Body {
-        let Self { first, pieces } = self;
+        let Self { first, pieces, .. } = self;
         let stream = if takes_gzip {
             PieceStream::new(Vec::new(), Box::new(Gzip::new(first, pieces)))
         } else {

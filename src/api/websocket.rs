@@ -33,7 +33,7 @@ const CLOSE_REASON_BYTES_MAX: usize = 123;
 /// How often a client is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a client may say nothing, not even that it is still there.
-pub(super) const SILENCE_MAX: Duration = Duration::from_mins(1);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// The version of the protocol.
 const VERSION: &str = "13";
 
@@ -99,11 +99,115 @@ impl Stopping {
     }
 }
 
-/// What a conversation waits for.
-pub(super) enum Event {
+/// Why a conversation comes to an end that the client has not asked for.
+pub(super) enum End {
+    /// The connection broke off.
+    Connection(tungstenite::Error),
+    /// The client has said nothing for [`SILENCE_MAX`].
+    Silence,
+    /// The server stops.
+    Stop,
+    /// What is asked for cannot be answered.
+    Fault(Error),
+}
+
+impl From<tungstenite::Error> for End {
+    fn from(error: tungstenite::Error) -> Self {
+        Self::Connection(error)
+    }
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Fault(error)
+    }
+}
+
+/// What a conversation goes on for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
     /// There is something new to look at.
     Woken,
     /// It is time.
+    Due,
+    /// The client has had enough.
+    Closed,
+}
+
+/// A conversation in which the server talks, and the client says that it is still there.
+pub(super) struct Session<'s> {
+    socket: &'s mut Socket,
+    stopping: &'s Stopping,
+    woken: Receiver<()>,
+    /// When the client said something last.
+    heard: Instant,
+}
+
+impl<'s> Session<'s> {
+    /// A conversation, and what wakes it.
+    pub(super) fn new(
+        socket: &'s mut Socket,
+        stopping: &'s Stopping,
+    ) -> (Self, impl Fn() + Send + Sync + use<'s> + 'static) {
+        let (wake, woken) = channel::bounded(1);
+        // Where it is full, what there is is about to be looked at anyway.
+        let wake = move || {
+            let _ = wake.try_send(());
+        };
+        (Self { socket, stopping, woken, heard: Instant::now() }, wake)
+    }
+
+    /// Sends a frame of text.
+    pub(super) async fn send(&mut self, text: String) -> Result<(), End> {
+        Ok(self.socket.send(Message::text(text)).await?)
+    }
+
+    /// Waits until it is `due` or, where it `listens` for that, until something wakes it. Meanwhile asks the client whether
+    /// it is still there.
+    pub(super) async fn wait(&mut self, listens: bool, due: Option<Instant>) -> Result<Signal, End> {
+        loop {
+            match self.next_event(listens, due).await {
+                Event::Woken => return Ok(Signal::Woken),
+                Event::Due => return Ok(Signal::Due),
+                Event::Ping if SILENCE_MAX < self.heard.elapsed() => return Err(End::Silence),
+                Event::Ping => self.socket.send(Message::Ping(Vec::new().into())).await?,
+                Event::Stop => return Err(End::Stop),
+                Event::Message(None | Some(Ok(Message::Close(_)))) => return Ok(Signal::Closed),
+                Event::Message(Some(message)) => {
+                    message?;
+                    self.heard = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Waits for what comes first.
+    async fn next_event(&mut self, listens: bool, due: Option<Instant>) -> Event {
+        let woken = async { if listens && self.woken.recv().await.is_ok() { Event::Woken } else { pending().await } };
+        let due = async {
+            match due {
+                Some(due) => SmolTimer::new().sleep_until(due).await,
+                None => pending().await,
+            }
+            Event::Due
+        };
+        let ping = async {
+            SmolTimer::new().sleep(PING_INTERVAL).await;
+            Event::Ping
+        };
+        let stop = async {
+            // Closed, never sent to.
+            let _ = self.stopping.receiver.recv().await;
+            Event::Stop
+        };
+        let message = async { Event::Message(self.socket.next().await) };
+        or(or(message, stop), or(woken, or(due, ping))).await
+    }
+}
+
+/// What a conversation waits for.
+enum Event {
+    Woken,
     Due,
     /// The client is to be asked whether it is still there.
     Ping,
@@ -112,41 +216,21 @@ pub(super) enum Event {
     Message(Option<Result<Message, tungstenite::Error>>),
 }
 
-/// Waits for what comes first.
-pub(super) async fn next_event(
-    socket: &mut Socket,
-    woken: Option<&Receiver<()>>,
-    due: Option<Instant>,
-    stopping: &Stopping,
-) -> Event {
-    let woken = async {
-        match woken {
-            Some(woken) if woken.recv().await.is_ok() => Event::Woken,
-            _ => pending().await,
-        }
-    };
-    let due = async {
-        match due {
-            Some(due) => SmolTimer::new().sleep_until(due).await,
-            None => pending().await,
-        }
-        Event::Due
-    };
-    let ping = async {
-        SmolTimer::new().sleep(PING_INTERVAL).await;
-        Event::Ping
-    };
-    let stop = async {
-        // Closed, never sent to.
-        let _ = stopping.receiver.recv().await;
-        Event::Stop
-    };
-    let message = async { Event::Message(socket.next().await) };
-    or(or(message, stop), or(woken, or(due, ping))).await
+/// Ends a conversation that came to `ended`, and tells the client why if it is still there: with code `faults` that
+/// something is wrong with what it asked for.
+pub(super) async fn end(mut socket: Socket, ended: Result<(), End>, faults: CloseCode) {
+    match ended {
+        // Answers the client's own close.
+        Ok(()) => drop(socket.close(None).await),
+        Err(End::Connection(error)) => log::debug!("a conversation broke off: {error}"),
+        Err(End::Silence) => log::debug!("a client has said nothing for {SILENCE_MAX:?}"),
+        Err(End::Stop) => close(&mut socket, CloseCode::Restart, "the agent stops: come back with the last id").await,
+        Err(End::Fault(error)) => close(&mut socket, faults, &error.to_string()).await,
+    }
 }
 
-/// Ends a conversation, if the client is still there to be told.
-pub(super) async fn close(socket: &mut Socket, code: CloseCode, reason: &str) {
+/// Tells the client why it is over, if it is still there.
+async fn close(socket: &mut Socket, code: CloseCode, reason: &str) {
     let reason = &reason[..reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX)];
     let frame = CloseFrame { code, reason: reason.into() };
     let _ = socket.close(Some(frame)).await;

@@ -221,15 +221,15 @@ impl Snapshot {
         Fold::new(self.shown(shown_as), selection)
     }
 
-    /// Prepares to count the lines in `range` of the streams that `shown_as` gives labels, by pattern and by step of
-    /// `step_ns` nanoseconds from the beginning of the range on. Reads nothing yet.
+    /// Prepares to count the lines that `selection` asks for, of the streams that `shown_as` gives labels, by pattern and by
+    /// step of `step_ns` nanoseconds from the beginning of its range on. Its limit plays no part. Reads nothing yet.
     pub fn patterns_as(
         &self,
-        range: TimeRange,
+        selection: &Selection,
         step_ns: NonZeroU64,
         shown_as: impl Fn(&Labels) -> Option<Labels>,
     ) -> PatternCount {
-        PatternCount::new(self.shown(shown_as), range, step_ns)
+        PatternCount::new(self.shown(shown_as), selection, step_ns)
     }
 
     /// The streams that `shown_as` gives labels, by the labels that are stored. One whose entries have metadata follows

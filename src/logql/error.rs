@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::logql::limits;
-use crate::logql::units::format_duration;
 use crate::model::budget::Refusal;
 
 /// Where in the text of a query.
@@ -33,16 +32,6 @@ pub enum Error {
     Stage {
         /// What is wrong.
         message: String,
-    },
-
-    /// The query looks at too long a time at once. Ask for less of it, or with shorter windows.
-    #[error(
-        "the query time range exceeds the limit (query length: {}, limit: {})",
-        format_duration(*length_ns), format_duration(limits::RANGE_NS_MAX)
-    )]
-    RangeTooLong {
-        /// How long a time, in nanoseconds.
-        length_ns: i64,
     },
 
     /// The query asks for too many points.

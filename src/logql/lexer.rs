@@ -172,12 +172,13 @@ fn prefix(text: &str, ends: impl Fn(char) -> bool) -> &str {
 }
 
 /// How many bytes of `text`, which starts with a digit or a point, are a number. Other bases than ten are taken with
-/// their prefix.
+/// their prefix, and each `_` whether it may stand there or not.
 fn number_length(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let digits_from = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_part = |byte: &&u8| byte.is_ascii_digit() || **byte == b'_';
+    let digits_from = |from: usize| from + bytes[from..].iter().take_while(is_part).count();
     if bytes.len() > 2 && bytes[0] == b'0' && matches!(bytes[1], b'x' | b'X' | b'o' | b'O' | b'b' | b'B') {
-        let length = prefix(text, |c| !c.is_ascii_alphanumeric() && c != '.').len();
+        let length = prefix(text, |c| !c.is_ascii_alphanumeric() && c != '.' && c != '_').len();
         return if text[..length].ends_with(['p', 'P']) && text[length..].starts_with(['+', '-']) {
             digits_from(length + 1)
         } else {
@@ -243,6 +244,7 @@ mod tests {
     fn a_number_takes_its_unit_with_it() {
         check("1 1.5 .5 1e3 2E-3", r#"Number("1") Number("1.5") Number(".5") Number("1e3") Number("2E-3")"#);
         check("0x10 0x1.8p-3 0o17", r#"Number("0x10") Number("0x1.8p-3") Number("0o17")"#);
+        check("1_000 1_0.2_5e1_0", r#"Number("1_000") Number("1_0.2_5e1_0")"#);
         check(
             "1d 1.5s 2h45m 300µs",
             "Duration(86400000000000) Duration(1500000000) Duration(9900000000000) Duration(300000)",

@@ -1,16 +1,13 @@
-//! How much one query may ask for. Loki's limits where it has them. How much memory a query may take is said by its
+//! How much one query may ask for. Loki's limits where it has them, but for the one on how far back a query looks, which
+//! protects a service that many share. How much memory a query may take is said by its
 //! [`Budget`](crate::model::budget::Budget).
 
 use crate::logql::Error;
-use crate::logql::units::NS_PER_SECOND;
 
 /// Most series in the answer to a metric query.
 pub const SERIES_MAX: usize = 500;
 /// Most points of one series.
 pub const POINTS_PER_SERIES_MAX: i64 = 11_000;
-/// Longest time between the first and the last entry that a query looks at, in nanoseconds: 30 days and an hour, so
-/// that "the last 30 days" fit with a window before them.
-pub const RANGE_NS_MAX: i64 = 721 * 3600 * NS_PER_SECOND;
 /// Most lines in the answer to a log query.
 pub const ENTRIES_MAX: usize = 5000;
 
@@ -32,15 +29,6 @@ pub(super) const MATCHERS_MAX: usize = 1000;
 
 /// Most series that one expression tells apart on its way to the answer, as for `topk` over addresses.
 pub(super) const SERIES_IN_MEMORY_MAX: usize = 100_000;
-
-/// Holds the time that a query looks at, in nanoseconds, to its limit.
-///
-/// # Errors
-///
-/// [`Error::RangeTooLong`] above [`RANGE_NS_MAX`].
-pub(super) fn check_range(length_ns: i64) -> Result<(), Error> {
-    if RANGE_NS_MAX < length_ns { Err(Error::RangeTooLong { length_ns }) } else { Ok(()) }
-}
 
 /// Holds the number of points from one end of a range of `length_ns` nanoseconds to the other, one every `step_ns`, to
 /// [`POINTS_PER_SERIES_MAX`]. A step is more than no time.

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! query       = log | metric
-//! log         = selector pipeline [ unwrap ] | "(" log ")"
+//! log         = selector pipeline | "(" log ")"
 //! selector    = "{" [ matcher { "," matcher } ] "}"
 //! matcher     = NAME ( "=" | "!=" | "=~" | "!~" ) STRING
 //! pipeline    = { lineFilter | "|" stage }
@@ -56,6 +56,7 @@ pub mod eval;
 mod format;
 mod lexer;
 pub mod limits;
+mod mentions;
 mod names;
 mod parser;
 pub mod pipeline;
@@ -68,5 +69,6 @@ pub mod units;
 
 pub use error::{Error, Position};
 pub use format::pretty;
+pub use mentions::mentions;
 pub use parser::{parse, parse_labels, parse_selector};
 pub use plan::{Fetch, matchers};

@@ -1,10 +1,10 @@
 //! Regular expressions as queries write them: the syntax of Go's RE2, run by the `regex` crate.
 //!
-//! The two differ in details that users meet: `\d`, `\w`, `\s` and `\b` are ASCII in Go, a brace that is no repetition is
+//! The two differ in details that users meet: `\d`, `\w`, `\s`, `\b` and `\B` are ASCII in Go, a brace that is no repetition is
 //! a brace, and `[`, `&&` or `--` inside a class have no meaning of their own. Here an expression is rewritten from the
 //! one syntax into the other. Matching takes time linear in the text with both.
 //!
-//! Deliberately laxer than Go: `a**` is accepted. Deliberately different: `\B` looks at Unicode's word characters.
+//! Deliberately laxer than Go: `a**` is accepted.
 
 use std::fmt::Write as _;
 use std::iter::Peekable;
@@ -124,8 +124,8 @@ impl Translation<'_> {
     /// An escape outside of a class.
     fn escape(&mut self) -> Result<(), String> {
         match self.rest.peek() {
-            Some('b') => self.out.push_str(r"(?-u:\b)"),
-            Some(&c @ ('B' | 'A' | 'z')) => self.out.extend(['\\', c]),
+            Some(&c @ ('b' | 'B')) => write!(self.out, r"(?-u:\{c})").expect("writing to a string cannot fail"),
+            Some(&c @ ('A' | 'z')) => self.out.extend(['\\', c]),
             Some('C') => self.out.push_str("(?s:.)"),
             Some('Q') => {
                 self.rest.next();
@@ -341,6 +341,15 @@ mod tests {
         check(r"^[\w-]+$", &["a-_9"], &["ä"]);
         check(r"^[^\s]$", &["a", "\u{a0}"], &[" ", "\t"]);
         check(r"\bend\b", &["the end", "äend"], &["bend"]);
+        check(r"\Bin", &["sin"], &["in", "ſin"]);
+        check(r"^in\B.$", &["ins"], &["inä", "in-"]);
+        let label = for_labels(r".*\Bin").unwrap();
+        assert_eq!(["sin", "ſin"].map(|value| label.is_match(value)), [true, false]);
+        let pattern = any_in_lines(&[r"\Bin"]).unwrap();
+        assert_eq!(
+            ["sin", "ſin"].map(|line| crate::model::LineFilter::Matches(pattern.clone()).accepts(line.as_bytes())),
+            [true, false]
+        );
         check(r"(?i)ÄRGER", &["ärger"], &[]);
     }
 

@@ -2,6 +2,7 @@
 //!
 //! What stands in label values has laxer rules for bytes and is not read here.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Nanoseconds in a microsecond.
@@ -57,13 +58,40 @@ const BYTE_UNITS: [(&str, i64); 12] = [
     ("", 1),
 ];
 
-/// Reads a number in base ten, or one in base sixteen with its exponent of two, such as `0x1p4`.
+/// Reads a number as a query writes it: see [`parse_float`]; not so large that it is infinite.
 pub fn parse_number(text: &str) -> Option<f64> {
-    let value = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hexadecimal) => parse_hexadecimal(hexadecimal)?,
-        None => text.parse().ok()?,
+    parse_float(text).filter(|value| value.is_finite())
+}
+
+/// Reads a number in Go's syntax for floats: in base ten, or in base sixteen with its exponent of two, such as `0x1p4`;
+/// `_` may stand between digits. One that is too large is infinite.
+pub fn parse_float(text: &str) -> Option<f64> {
+    let unseparated = without_separators(text)?;
+    let unsigned = unseparated.strip_prefix(['-', '+']).unwrap_or(&unseparated);
+    match unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        Some(hexadecimal) => {
+            let value = parse_hexadecimal(hexadecimal)?;
+            Some(if text.starts_with('-') { -value } else { value })
+        }
+        None => unseparated.parse().ok(),
+    }
+}
+
+/// A number without each `_` that separates two digits, or the mark of its base and a digit; `None` where one does not.
+pub fn without_separators(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('_') {
+        return Some(Cow::Borrowed(text));
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text).to_ascii_lowercase();
+    let has_mark = ["0x", "0o", "0b"].iter().any(|mark| unsigned.starts_with(mark));
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (unsigned.starts_with("0x") && byte.is_ascii_hexdigit());
+    let separates = |(at, byte): (usize, u8)| {
+        let after = unsigned.as_bytes().get(at + 1);
+        let is_behind_mark = has_mark && at == 2;
+        let is_behind_digit = 0 < at && is_digit(unsigned.as_bytes()[at - 1]);
+        byte != b'_' || ((is_behind_mark || is_behind_digit) && after.is_some_and(|after| is_digit(*after)))
     };
-    Some(value).filter(|value: &f64| value.is_finite())
+    unsigned.bytes().enumerate().all(separates).then(|| Cow::Owned(text.replace('_', "")))
 }
 
 /// Reads what stands after `0x`; the exponent has to be there.
@@ -240,9 +268,21 @@ mod tests {
         check_number("1.5e3", Some(1500.0));
         check_number("0x1p4", Some(16.0));
         check_number("0XA.8P-1", Some(5.25));
+        check_number("-0x1p4", Some(-16.0));
         for text in ["0x10", "0o17", "0b1", "0x.p1", "0xgp1", "0x1p", "1e999", "0x1p9999"] {
             check_number(text, None);
         }
+    }
+
+    #[test]
+    fn digits_may_be_separated() {
+        check_number("1_000", Some(1000.0));
+        check_number("-1_23.50_0_0e+1_2", Some(-1.235e14));
+        check_number("0x_1_2.3_4_5p+1_2", Some(74565.0));
+        for text in ["_1", "1_", "1__0", "1_.5", "1._5", "1_e3", "1e_3", "-_1", "0x1_p4"] {
+            check_number(text, None);
+        }
+        assert_eq!(without_separators("0o_17").as_deref(), Some("0o17"));
     }
 
     #[test]

@@ -171,6 +171,11 @@ impl Share {
         }
         Ok(())
     }
+
+    /// Keeps `bytes` that were taken for what comes next.
+    pub fn give_back(&mut self, bytes: usize) {
+        self.used -= bytes;
+    }
 }
 
 impl Drop for Share {

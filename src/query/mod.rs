@@ -12,16 +12,20 @@
 //! | `columns` | the same of a block, from its columns |
 //! | `streams` | which streams there are, and the newest line of each |
 //! | `volume` | how much there is, as the index tells |
+//! | `fields` | what lines hold beside their streams' labels |
+//! | `patterns` | what lines have in common |
 //! | `lines` | lines one by one, from any place in their order |
 //! | `live` | lines one by one, as they are appended |
 //! | `id` | what a line is known by |
 
 mod columns;
+pub mod fields;
 mod id;
 mod lines;
 mod live;
 pub mod logs;
 pub mod numbers;
+pub mod patterns;
 pub mod service;
 mod source;
 pub mod streams;

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::logql;
 use crate::logql::ast::MetricExpr;
 use crate::model::{Labels, Matcher};
 
@@ -71,7 +72,7 @@ pub enum Shown {
 impl Shown {
     /// What a query for numbers needs.
     pub fn to(expr: &MetricExpr) -> Self {
-        if expr.to_string().contains(SERVICE_LABEL) { Self::Everywhere } else { Self::WhereStored }
+        if logql::mentions(expr, SERVICE_LABEL) { Self::Everywhere } else { Self::WhereStored }
     }
 
     /// The labels that a stream has, if all `matchers` accept those that it has here.

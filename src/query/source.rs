@@ -1,14 +1,13 @@
 //! What a query reads from: a snapshot of the database, within a budget, with the labels that streams have for queries.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use crate::log_database::{Bounds, EntryRef, Fold, Pattern, Scan, Snapshot};
+use crate::log_database::{Bounds, EntryRef, Fold, Scan, Snapshot};
 use crate::logql::Fetch;
 use crate::logql::pipeline::Entry;
 use crate::model::budget::Budget;
-use crate::model::{Labels, Matcher, Selection, TimeRange};
-use crate::query::{Error, service};
+use crate::model::{Labels, Matcher, Selection};
+use crate::query::service;
 
 /// What a query reads from: everything there was when its turn came, while somebody waits for the answer.
 #[derive(Clone, Debug)]
@@ -69,16 +68,6 @@ impl Source {
     pub fn fold(&self, selection: &Selection) -> Fold {
         let fold = self.snapshot.fold_as(selection, |stored| self.shown_as(stored, &selection.matchers));
         fold.within(Arc::clone(&self.budget))
-    }
-
-    /// Counts the lines of streams by pattern and step.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Database`] where the budget does not suffice, or was cancelled.
-    pub fn patterns(&self, matchers: &[Matcher], range: TimeRange, step_ns: NonZeroU64) -> Result<Vec<Pattern>, Error> {
-        let count = self.snapshot.patterns_as(range, step_ns, |stored| self.shown_as(stored, matchers));
-        Ok(count.within(Arc::clone(&self.budget)).run()?)
     }
 }
 

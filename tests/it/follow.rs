@@ -11,6 +11,7 @@ use monitoring_rs::api::{QueryLimits, Settings};
 use monitoring_rs::log_database::Database;
 use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
+use monitoring_rs::status::{Gap, SkipReason};
 use serde_json::{Value, json};
 
 use crate::support::{PATIENCE, Server, encoded};
@@ -152,6 +153,57 @@ fn the_whole_query_is_applied_and_ids_are_those_of_the_stored_lines() {
     let lines = follower.next_lines(2);
     assert_eq!(lines, stored(&server, query));
     assert!(lines[0].0.contains(".7.1."), "{}", lines[0].0);
+}
+
+#[test]
+fn what_was_lost_is_told_in_its_place() {
+    let database = database();
+    let labels = Labels::new([("path", "/var/log/a.log")]).expect("it is a label");
+    let append = |lines: &[(i64, &str)]| {
+        let mut stream = StreamLines { labels: labels.clone(), lines: Lines::default() };
+        lines.iter().for_each(|(ns, line)| stream.lines.push(Timestamp::from_ns(*ns), line.as_bytes()));
+        database.append(Batch { checkpoint: None, streams: vec![stream] }).expect("the lines fit");
+    };
+    append(&[(10, "ten"), (30, "thirty"), (50, "fifty")]);
+    let server = Server::start(database.clone(), Settings::default());
+    let lose = |path: &str, found: i64| {
+        let (reason, found) = (SkipReason::Truncated, Timestamp::from_ns(found));
+        server.status.add_gap(Gap { path: path.to_owned(), bytes: 3..7, reason, found });
+    };
+    lose("/var/log/a.log", 40);
+    lose("/var/log/b.log", 41);
+    let gap = |time: &str| json!({"gap": {"s": 0, "time": time, "bytes": [3, 7], "reason": "truncated"}});
+    let query = "query={path=~\".+a.log\"}";
+    let mut follower = follow(&server, query);
+    follower.next_record();
+    assert_eq!(follower.next_texts(2), ["ten", "thirty"]);
+    assert_eq!(follower.next_record(), gap("40"));
+    let fifty = follower.next_line();
+    assert_eq!(fifty.1, "fifty");
+    // What is found meanwhile comes before what comes, whatever time that has.
+    lose("/var/log/b.log", 70);
+    lose("/var/log/a.log", 71);
+    append(&[(60, "sixty")]);
+    assert_eq!(follower.next_texts(1), ["sixty"]);
+    assert_eq!(follower.next_record(), gap("71"));
+    append(&[(80, "eighty")]);
+    assert_eq!(follower.next_texts(1), ["eighty"]);
+    // A client that comes back is told of what it has not been told of.
+    let mut resumed = follow(&server, &format!("{query}&after={}", fifty.0));
+    resumed.next_record();
+    assert_eq!(resumed.next_texts(1), ["sixty"]);
+    assert_eq!(resumed.next_record(), gap("71"));
+    assert_eq!(resumed.next_texts(1), ["eighty"]);
+    let mut last = follow(&server, &format!("{query}&last=1"));
+    last.next_record();
+    assert_eq!(last.next_texts(1), ["eighty"]);
+    // Without a line it is told of with the next beat.
+    lose("/var/log/a.log", 90);
+    while let record = last.next_record()
+        && record != gap("90")
+    {
+        assert!(record.get("beat").is_some(), "{record}");
+    }
 }
 
 #[test]

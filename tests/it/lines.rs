@@ -253,6 +253,22 @@ fn a_download_has_all_lines_and_a_name_that_is_harmless() {
 }
 
 #[test]
+fn a_download_is_compressed_if_its_name_says_so() {
+    let server = Server::start(corpus(), Settings::default());
+    let plain = server.get("/api/v1/lines?format=raw&download=a.txt");
+    let answer = server.get("/api/v1/lines?format=raw&download=a.txt.gz");
+    assert!(answer.head.contains("content-type: application/gzip\r\n"), "{}", answer.head);
+    assert!(!answer.head.contains("content-encoding"), "{}", answer.head);
+    assert!(decompressed(&answer.body) == plain.body, "it is the same file");
+    let mut client = server.connect();
+    client.send(
+        "GET /api/v1/lines?format=raw&download=a.txt.gz HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n",
+    );
+    let file = client.read_answer().expect("it is answered");
+    assert!(!file.head.contains("content-encoding") && decompressed(&file.body) == plain.body, "to everybody");
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_with_its_place() {
     let server = Server::start(corpus(), Settings::default());
     let check = |query: &str, message: &str| {

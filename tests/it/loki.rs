@@ -185,11 +185,18 @@ fn drilldown_sees_which_labels_there_are() {
         {"pattern": "not json", "level": "unknown", "samples": [[1_700_000_000, 1]]},
         {
             "pattern": r#"{"level":"<_>","user":{"id":<_>},"msg":"<_>"}"#,
-            "level": "unknown",
+            "level": "warn",
             "samples": [[1_700_000_000, 1]]
         },
     ]);
     check_data(&format!("patterns?{RANGE}&step=100s&query={{app=\"api\"}}"), &patterns);
+    check_data(&format!("patterns?{RANGE}&step=100s&query={{app=\"api\"}} != \"slow\""), &json!([patterns[0]]));
+    check_data(&format!("patterns?{RANGE}&step=100s&query={{app=\"api\"}} |> \"not <_>\""), &json!([patterns[0]]));
+    let pattern = "level=<_> msg=\"<_>\" status=<_> took=<_>";
+    let web = json!([{"pattern": pattern, "level": "info", "samples": [[1_700_000_000, 2]]}]);
+    check_data(&format!("patterns?{RANGE}&step=100s&query={{service_name=\"web\"}} |~ \"done\""), &web);
+    let refusal = "only label matchers and line filters are supported";
+    check_refused(&format!("patterns?{RANGE}&query={{app=\"api\"}} | json"), refusal);
     check_data(&format!("patterns?{RANGE}&query={{app=\"none\"}}"), &json!([]));
 }
 
@@ -347,8 +354,6 @@ fn queries_are_refused_in_lokis_words() {
     check_refused(&format!("query_range?query={{app=\"api\"}}&limit=5001&{RANGE}"), many);
     check_refused("query_range?query={app=\"api\"}&limit=0", "limit must be a positive value");
     check_refused("query_range?query={app=\"api\"}&direction=up", "invalid direction 'up'");
-    let long = "the query time range exceeds the limit (query length: 722h, limit: 721h)";
-    check_refused("query_range?query={app=\"api\"}&start=0&end=2599200", long);
     let answer = ask(&format!("query_range?query=count_over_time({{app=\"api\"}} | json [1m])&{RANGE}"));
     let text = String::from_utf8_lossy(&answer.body);
     assert!(answer.status == 400 && text.starts_with("pipeline error: 'JSONParserErr' for series: "), "{text}");
@@ -362,6 +367,10 @@ fn drilldown_sees_which_fields_lines_have() {
         field["jsonPath"] = json!(path);
         field
     };
+    let both = |mut field: Value| {
+        field["parsers"] = json!(["json", "logfmt"]);
+        field
+    };
     let fields = json!([
         level,
         at(field("level", "string", 1, "json"), &["level"]),
@@ -371,6 +380,11 @@ fn drilldown_sees_which_fields_lines_have() {
     let query = r#"query={app="api"}"#;
     check(&format!("detected_fields?{query}&{RANGE}"), &json!({"fields": fields, "limit": 1000}));
     check(&format!("detected_fields?{query}&limit=1&{RANGE}"), &json!({"fields": [level], "limit": 1}));
+    // As Logs Drilldown asks: which parsers find a field is said whoever parses.
+    let all = ask(&format!(r#"detected_fields?query={{service_name=~".+"}} | json | logfmt | drop __error__&{RANGE}"#))
+        .json();
+    let level = at(both(field("level", "string", 3, "")), &["level"]);
+    assert!(all["fields"].as_array().is_some_and(|fields| fields.contains(&level)), "{all}");
     let query = r#"query={service_name="web"} |= "request""#;
     let took = json!({"values": ["1.5s", "12ms", "8ms"], "limit": 1000});
     check(&format!("detected_field/took/values?{query}&{RANGE}"), &took);

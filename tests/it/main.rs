@@ -5,6 +5,7 @@ mod follow;
 mod grafana;
 mod http;
 mod lines;
+mod logql_cases;
 mod loki;
 mod page;
 mod pipeline_cases;

@@ -13,6 +13,7 @@ use monitoring_rs::api::{self, About, QueryLimits, Settings, State};
 use monitoring_rs::log_database::Database;
 use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
+use monitoring_rs::status::Status;
 
 /// How long a test waits for an answer before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,6 +34,8 @@ pub(crate) fn database(name: &str, value: &str, lines: impl IntoIterator<Item = 
 /// A server on a free port; stopped when it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// What the server says of the agent.
+    pub(crate) status: Arc<Status>,
     running: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
@@ -53,14 +56,15 @@ impl Server {
             zone: "Etc/UTC".to_owned(),
             started: Instant::now(),
         };
-        let state = State::new(database, Arc::default(), about).with_limits(limits);
+        let status = Arc::new(Status::default());
+        let state = State::new(database, Arc::clone(&status), about).with_limits(limits);
         let listener = block_on(api::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_address();
         let (stop, stopped) = channel::bounded::<()>(1);
         let serve =
             async move { listener.serve(state, settings, async { stopped.recv().await.unwrap_or_default() }).await };
         let thread = std::thread::spawn(move || block_on(serve));
-        Self { address, running: Some((stop, thread)) }
+        Self { address, status, running: Some((stop, thread)) }
     }
 
     pub(crate) fn connect(&self) -> Client {

@@ -32,7 +32,7 @@ pub(super) async fn drilldown_limits(request: Request<State>) -> Result<Response
     Ok(wire::json(&json!({
         "limits": {
             "retention_period": "0s",
-            "max_query_length": "721h",
+            "max_query_length": "0s",
             "volume_enabled": true,
             "discover_log_levels": true,
             "max_query_series": SERIES_MAX,

@@ -1,6 +1,4 @@
 //! `patterns`: what lines have in common, and how many there are of each kind over time.
-//!
-//! The templates that blocks store lines by are patterns already; see `log_database::PatternCount`.
 
 use std::num::NonZeroU64;
 
@@ -13,10 +11,11 @@ use crate::api::loki;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::wire;
 use crate::log_database::Pattern;
-use crate::logql::stages::level_of_text;
+use crate::logql;
+use crate::logql::ast::{Expr, LogExpr};
 use crate::logql::units::NS_PER_SECOND;
 use crate::model::{TimeRange, Timestamp};
-use crate::query::Source;
+use crate::query::{Source, patterns};
 
 /// Most patterns of an answer: those of most lines.
 const PATTERNS_MAX: usize = 300;
@@ -30,7 +29,7 @@ struct PatternObject {
     samples: Vec<(i64, u64)>,
 }
 
-/// Answers the patterns of the lines that a selector selects.
+/// Answers the patterns of the lines that a selector selects and line filters let pass.
 pub(super) async fn patterns(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
     let range = arguments.range()?;
@@ -39,29 +38,38 @@ pub(super) async fn patterns(mut request: Request<State>) -> Result<Response, Er
     let start = range.start.as_ns().div_euclid(step_ns).saturating_mul(step_ns);
     let steps = TimeRange { start: Timestamp::from_ns(start), end: range.end };
     let work = move |arguments: &Arguments, source: &Source| {
-        let matchers = arguments.selector()?.unwrap_or_default();
         let step = NonZeroU64::new(step_ns.unsigned_abs()).expect("a second at least");
-        let patterns = source.patterns(&matchers, steps, step)?;
-        let telling = patterns.iter().filter(|pattern| has_words(&pattern.text)).take(PATTERNS_MAX);
-        let objects: Vec<PatternObject> = telling.map(|pattern| object(pattern, start, step_ns)).collect();
-        wire::held_success(objects, source.budget())
+        let found = patterns::find(&lines_of(arguments)?, steps, step, source)?;
+        let left_out = found.len().saturating_sub(PATTERNS_MAX);
+        let warning = format!("the {PATTERNS_MAX} patterns of the most lines; {left_out} others are left out");
+        let warnings: &[&str] = if left_out == 0 { &[] } else { &[&warning] };
+        let objects: Vec<_> = found.iter().take(PATTERNS_MAX).map(|pattern| object(pattern, start, step_ns)).collect();
+        wire::held_success_with(warnings, objects, source.budget())
     };
     loki::run(request.state(), arguments, work).await
 }
 
-/// Whether a pattern says anything: it has a word beside the `_` that stands for what varies.
-fn has_words(text: &[u8]) -> bool {
-    text.iter().any(u8::is_ascii_alphanumeric) || !text.is_ascii()
+/// The lines that are asked for; all where nothing is said. Blocks, as expressions are compiled.
+fn lines_of(arguments: &Arguments) -> Result<LogExpr, Error> {
+    let Some(text) = arguments.text("query")? else { return Ok(LogExpr { matchers: Vec::new(), stages: Vec::new() }) };
+    // A selector alone may accept every stream.
+    if let Ok(matchers) = logql::parse_selector(&text) {
+        return Ok(LogExpr { matchers, stages: Vec::new() });
+    }
+    match logql::parse(&text)? {
+        Expr::Log(expr) => Ok(expr),
+        Expr::Metric(_) => Err(Error::bad_request("only log queries have patterns")),
+    }
 }
 
-fn object(Pattern { text, counts }: &Pattern, start: i64, step_ns: i64) -> PatternObject {
+fn object(Pattern { text, class, counts }: &Pattern, start: i64, step_ns: i64) -> PatternObject {
     let seconds = |step: u64| {
         let since_start = i64::try_from(step).unwrap_or(i64::MAX).saturating_mul(step_ns);
         start.saturating_add(since_start) / NS_PER_SECOND
     };
     PatternObject {
         pattern: String::from_utf8_lossy(text).into_owned(),
-        level: level_of_text(text),
+        level: class,
         samples: counts.iter().map(|(step, count)| (seconds(*step), *count)).collect(),
     }
 }

@@ -323,7 +323,16 @@ pub(super) fn held_json(value: &impl Serialize, budget: Arc<Budget>) -> Result<R
 
 /// As [`held_json`], and says that all is well.
 pub(super) fn held_success(data: impl Serialize, budget: Arc<Budget>) -> Result<Response, Error> {
-    held_json(&Success { status: "success", warnings: &[], data }, budget)
+    held_success_with(&[], data, budget)
+}
+
+/// As [`held_success`], but for what `warnings` say.
+pub(super) fn held_success_with(
+    warnings: &[&str],
+    data: impl Serialize,
+    budget: Arc<Budget>,
+) -> Result<Response, Error> {
+    held_json(&Success { status: "success", warnings, data }, budget)
 }
 
 /// An answer of JSON that says that all is well.

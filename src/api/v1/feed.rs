@@ -14,12 +14,14 @@ use crate::api::error::Error;
 use crate::api::v1::gaps::Gaps;
 use crate::api::v1::records;
 use crate::api::v1::writer::{HeldLine, Writer};
-use crate::log_database::{Bounds, Place, metadata};
+use crate::log_database::{Bounds, Database, Place, metadata};
+use crate::logql;
 use crate::logql::ast::LogExpr;
 use crate::logql::pipeline::Clock;
 use crate::model::budget::Budget;
-use crate::model::{Direction, TimeRange, Timestamp};
-use crate::query::{self, LineId, LineOptions, Lines, Live, Located, Progress, Source};
+use crate::model::{Direction, Matcher, TimeRange, Timestamp};
+use crate::query::{self, LineId, LineOptions, Lines, Live, Located, Progress, Source, service};
+use crate::status::Status;
 
 /// Most bytes of lines in one frame, but for a line that is longer.
 pub(super) const FRAME_BYTES_MAX: usize = 256 << 10;
@@ -45,9 +47,38 @@ pub(super) enum History {
     Last(u64),
 }
 
+/// What is lost of the streams that are followed.
+pub(super) struct Losses {
+    status: Arc<Status>,
+    database: Database,
+    matchers: Vec<Matcher>,
+    /// How many gaps there had been when they were last looked at.
+    seen_count: usize,
+}
+
+impl Losses {
+    /// Of the streams of `expr`.
+    pub(super) fn new(status: Arc<Status>, database: Database, expr: &LogExpr) -> Result<Self, Error> {
+        Ok(Self { status, database, matchers: logql::matchers(&expr.matchers)?, seen_count: 0 })
+    }
+
+    /// Those that were found from `start` on, and not taken yet.
+    fn take(&mut self, start: Timestamp) -> Gaps {
+        let (gaps, count) = self.status.gaps_since(self.seen_count);
+        self.seen_count = count;
+        if gaps.is_empty() {
+            return Gaps::default();
+        }
+        let mut streams = self.database.snapshot().streams(&[], TimeRange::ALL);
+        streams.retain(|own| service::shown_as(own, &self.matchers).is_some());
+        Gaps::new(gaps, streams.iter(), TimeRange { start, ..TimeRange::ALL }, (None, None), Direction::Forward)
+    }
+}
+
 /// The lines of one `follow`.
 pub(super) struct Feed {
     live: Live,
+    losses: Losses,
     writer: Writer,
     /// Records that are sent before any line.
     opening: Vec<u8>,
@@ -74,12 +105,13 @@ impl Feed {
         (expr, history): (&LogExpr, History),
         clock: &Clock,
         source: &Source,
-        live: Live,
+        (live, losses): (Live, Losses),
         budget: Arc<Budget>,
     ) -> Result<Self, Error> {
         budget.take(STANDING_BYTES)?;
         let mut feed = Self {
             live,
+            losses,
             writer: Writer::of_records(Gaps::default()),
             opening: Vec::new(),
             held: VecDeque::new(),
@@ -109,6 +141,14 @@ impl Feed {
             Lines::new(expr, &options, clock, source)
         };
         let is_cut = feed.hold_newest(lines(bounds.clone(), Direction::Backward, Some(limit))?)?;
+        let first = feed.held.front().map(|line| line.id.timestamp);
+        let losses_start = match history {
+            History::After(id) => id.timestamp,
+            History::Start(time) => time,
+            // Where no line is sent, nothing that was lost is between any.
+            History::Last(_) => first.unwrap_or(Timestamp::MAX),
+        };
+        feed.writer.gaps = feed.losses.take(losses_start);
         let may_be_more = is_cut || feed.held.len() as u64 == limit;
         if let Some(oldest) = feed.held.front().filter(|_| may_be_more && !matches!(history, History::Last(_))) {
             let HeldLine { stream, id, .. } = oldest;
@@ -150,6 +190,7 @@ impl Feed {
     ///
     /// The query cannot be evaluated.
     pub(super) fn advance(&mut self) -> Result<(), Error> {
+        self.writer.gaps.extend(self.losses.take(TimeRange::ALL.start));
         let (missed_count, carried) = std::mem::take(&mut self.carried);
         self.missed_count += missed_count;
         let sorted_count = self.held.len();
@@ -210,6 +251,10 @@ impl Feed {
                 self.latest = Some(HeldLine { text: Vec::new(), ..line });
             }
         }
+        if self.held.is_empty() {
+            // What comes next comes after it, whatever time it has.
+            self.writer.push_gaps(&mut frame, None);
+        }
         (!frame.is_empty()).then(|| String::from_utf8(frame).expect("records are JSON"))
     }
 
@@ -217,6 +262,8 @@ impl Feed {
     pub(super) fn beat(&mut self, now: Timestamp) -> String {
         let mut frame = Vec::new();
         self.push_missed(&mut frame, None);
+        self.writer.gaps.extend(self.losses.take(TimeRange::ALL.start));
+        self.writer.push_gaps(&mut frame, None);
         records::push(&mut frame, "beat", &json!({"now": now.as_ns().to_string()}));
         String::from_utf8(frame).expect("records are JSON")
     }

@@ -6,18 +6,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_std::channel;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use async_tungstenite::tungstenite::{self, Message};
 use blocking::unblock;
 use tide::Request;
 
 use crate::api::error::Error;
 use crate::api::v1::arguments::Arguments;
-use crate::api::v1::feed::{Feed, History};
+use crate::api::v1::feed::{Feed, History, Losses};
 use crate::api::v1::lines::{everything, text_of};
 use crate::api::v1::records::{self, Begin};
-use crate::api::websocket::{self, Event, SILENCE_MAX, Socket};
+use crate::api::websocket::{self, End, Session, Signal, Socket};
 use crate::api::{State, time};
 use crate::model::budget::Budget;
 use crate::model::{TimeRange, Timestamp};
@@ -41,53 +39,19 @@ pub(super) async fn follow(mut request: Request<State>) -> tide::Result {
 
 /// Talks to a client until either side has enough.
 async fn converse(mut socket: Socket, state: State, arguments: Result<Arguments, Error>) {
-    let followed = match arguments.and_then(|arguments| Ok((arguments, state.queries.tail()?))) {
+    let ended = match arguments.and_then(|arguments| Ok((arguments, state.queries.tail()?))) {
         Ok((arguments, (_turn, budget))) => run(&mut socket, &state, arguments, Arc::new(budget)).await,
         Err(error) => Err(End::Fault(error)),
     };
-    let (code, reason) = match followed {
-        Ok(()) => (CloseCode::Normal, String::new()),
-        Err(End::Stop) => (CloseCode::Restart, "the agent stops: come back with the last id".to_owned()),
-        Err(End::Fault(error)) => (CloseCode::Policy, error.to_string()),
-        Err(End::Silence) => return log::debug!("a client that follows has said nothing for {SILENCE_MAX:?}"),
-        Err(End::Connection(error)) => return log::debug!("a connection that follows broke off: {error}"),
-    };
-    websocket::close(&mut socket, code, &reason).await;
-}
-
-/// Why the end comes that the client has not asked for.
-enum End {
-    Connection(tungstenite::Error),
-    Silence,
-    Stop,
-    Fault(Error),
-}
-
-impl From<tungstenite::Error> for End {
-    fn from(error: tungstenite::Error) -> Self {
-        Self::Connection(error)
-    }
-}
-
-impl From<Error> for End {
-    fn from(error: Error) -> Self {
-        Self::Fault(error)
-    }
+    websocket::end(socket, ended, CloseCode::Policy).await;
 }
 
 /// Sends what there is, and then what comes, until the client closes. What waits to be sent is within `budget`.
 async fn run(socket: &mut Socket, state: &State, arguments: Arguments, budget: Arc<Budget>) -> Result<(), End> {
-    let (wake, woken) = channel::bounded(1);
+    let (mut session, wake) = Session::new(socket, &state.stopping);
     let of_state = state.clone();
-    let open = move |search| {
-        // Where it is full, the feed is about to be looked at anyway.
-        let wake = move || {
-            let _ = wake.try_send(());
-        };
-        open(&arguments, &of_state, wake, search, budget)
-    };
+    let open = move |search| open(&arguments, &of_state, wake, search, budget);
     let mut feed = state.queries.run(None, open).await?;
-    let mut heard = Instant::now();
     let mut beat_due = Instant::now() + BEAT_INTERVAL;
     loop {
         let advanced;
@@ -102,27 +66,20 @@ async fn run(socket: &mut Socket, state: &State, arguments: Arguments, budget: A
         let is_more = is_woken;
         let mut frame_due = Instant::now();
         while let Some(frame) = feed.next_frame() {
-            socket.send(Message::text(frame)).await?;
+            session.send(frame).await?;
             beat_due = Instant::now() + BEAT_INTERVAL;
             frame_due = if is_more { Instant::now() } else { Instant::now() + FRAME_INTERVAL };
         }
         loop {
             let due = if is_woken { frame_due } else { beat_due };
-            match websocket::next_event(socket, (!is_woken).then_some(&woken), Some(due), &state.stopping).await {
-                Event::Woken => is_woken = true,
-                Event::Due if is_woken => break,
-                Event::Due => {
-                    socket.send(Message::text(feed.beat(time::now()))).await?;
+            match session.wait(!is_woken, Some(due)).await? {
+                Signal::Woken => is_woken = true,
+                Signal::Due if is_woken => break,
+                Signal::Due => {
+                    session.send(feed.beat(time::now())).await?;
                     beat_due = Instant::now() + BEAT_INTERVAL;
                 }
-                Event::Ping if SILENCE_MAX < heard.elapsed() => return Err(End::Silence),
-                Event::Ping => socket.send(Message::Ping(Vec::new().into())).await?,
-                Event::Stop => return Err(End::Stop),
-                Event::Message(None | Some(Ok(Message::Close(_)))) => return Ok(()),
-                Event::Message(Some(message)) => {
-                    message?;
-                    heard = Instant::now();
-                }
+                Signal::Closed => return Ok(()),
             }
         }
     }
@@ -141,7 +98,8 @@ fn open(
     let (snapshot, subscription) = state.database.subscribe(wake);
     let clock = arguments.clock();
     let live = Live::new(state.database.clone(), subscription, &expr, &clock, Arc::clone(&budget))?;
-    let mut feed = Feed::open((&expr, history), &clock, &Source::new(snapshot, search), live, budget)?;
+    let losses = Losses::new(Arc::clone(&state.status), state.database.clone(), &expr)?;
+    let mut feed = Feed::open((&expr, history), &clock, &Source::new(snapshot, search), (live, losses), budget)?;
     let start = if let History::Start(time) = history { time } else { TimeRange::ALL.start };
     let range = TimeRange { start, ..TimeRange::ALL };
     let about = &state.about;

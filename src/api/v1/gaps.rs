@@ -50,6 +50,11 @@ impl Gaps {
         Self { gaps: found.into(), direction }
     }
 
+    /// Adds those that were found later. They stand before what is sent next, where no line has the time of theirs.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.gaps.extend(later.gaps);
+    }
+
     /// Leaves out those that stand before a line of this time.
     pub(super) fn skip_before(&mut self, line: Timestamp) {
         while self.next_before(Some(line)).is_some() {}

@@ -77,6 +77,11 @@ impl Ask {
             time_max: arguments.time_max()?,
         })
     }
+
+    /// Whether the answer is saved as a file that is compressed.
+    fn is_gzipped(&self) -> bool {
+        self.download.as_ref().is_some_and(|name| name.ends_with(".gz"))
+    }
 }
 
 /// What is to be sent: the lines that are found forwards or backwards as they are sent, and those that are held for that.
@@ -106,7 +111,7 @@ fn answer(ask: &Ask, arguments: &Arguments, source: &Source, state: &State) -> R
     if let Some((place, around)) = stored {
         answer.hold_as_stored(&place, around, &arguments.clock())?;
     }
-    let mut response = body::streamed(answer)?;
+    let mut response = if ask.is_gzipped() { body::streamed_gzip(answer)? } else { body::streamed(answer)? };
     set_headers(&mut response, ask);
     Ok(response)
 }
@@ -140,6 +145,7 @@ pub(super) fn everything() -> LogExpr {
 
 fn set_headers(response: &mut Response, ask: &Ask) {
     match ask.format {
+        _ if ask.is_gzipped() => response.insert_header("Content-Type", "application/gzip"),
         Format::Records | Format::Objects => response.insert_header("Content-Type", "application/x-ndjson"),
         Format::Text => response.insert_header("Content-Type", "text/plain; charset=utf-8"),
         Format::Raw => response.insert_header("Content-Type", "application/octet-stream"),

@@ -37,7 +37,7 @@ use crate::model::{Direction, Labels, Selection, TimeRange, Timestamp};
 
 pub use count::{Count, StreamCounts};
 pub use fold::{BlockColumns, Fold, Folder, Overview};
-pub use patterns::{Pattern, PatternCount};
+pub use patterns::{Classify, Pattern, PatternCount};
 pub use place::{Bounds, Place, StreamTimes, stream_id};
 pub use stored::StoredOrder;
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::log_database::storage::SimulatedStorage;
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{labels, lines};
-use crate::log_database::{Database, EntryRef, Error, Folder, Overview, Pattern, metadata};
+use crate::log_database::{Classify, Database, EntryRef, Error, Folder, Overview, Pattern, metadata};
 use crate::model::{
     Batch, Direction, Labels, LineFilter, LinePattern, Lines, Selection, StreamLines, TimeRange, Timestamp,
 };
@@ -109,6 +109,19 @@ fn entries_with_metadata_are_entries_of_their_stream() {
     check(&database);
 }
 
+/// Tells no lines apart.
+struct Everything;
+
+impl Classify for Everything {
+    fn class(&self, _: EntryRef<'_>) -> Option<&'static str> {
+        Some("line")
+    }
+
+    fn leaves_out(&self) -> bool {
+        false
+    }
+}
+
 #[test]
 fn lines_are_counted_by_pattern_wherever_they_are() {
     let storage = SimulatedStorage::default();
@@ -129,11 +142,19 @@ fn lines_are_counted_by_pattern_wherever_they_are() {
 
     let check = |database: &Database| {
         let range = TimeRange { start: Timestamp::from_ns(10), end: Timestamp::from_ns(40) };
-        let shown = |stored: &Labels| (*stored == labels("a")).then(|| stored.clone());
-        let patterns = database.snapshot().patterns_as(range, NonZeroU64::new(10).unwrap(), shown);
-        let pattern = |text: &str, counts: &[(u64, u64)]| Pattern { text: text.into(), counts: counts.to_vec() };
-        let expected = [pattern("took <_>", &[(0, 2), (2, 1)]), pattern("done", &[(2, 1)])];
-        assert_eq!(patterns.run().unwrap(), expected);
+        let check = |filter: &[u8], expected: &[Pattern]| {
+            let filters = if filter.is_empty() { Vec::new() } else { vec![LineFilter::Contains(filter.to_vec())] };
+            let selection = Selection { range, filters, ..Selection::of(Vec::new()) };
+            let shown = |stored: &Labels| (*stored == labels("a")).then(|| stored.clone());
+            let patterns = database.snapshot().patterns_as(&selection, NonZeroU64::new(10).unwrap(), shown);
+            assert_eq!(patterns.run(&Everything).unwrap(), expected);
+        };
+        let pattern =
+            |text: &str, counts: &[(u64, u64)]| Pattern { text: text.into(), class: "line", counts: counts.to_vec() };
+        let (took, done) = (pattern("took <_>", &[(0, 2), (2, 1)]), pattern("done", &[(2, 1)]));
+        check(b"", &[took.clone(), done.clone()]);
+        check(b"took", &[took]);
+        check(b"one", &[done]);
     };
     check(&database);
     database.sync().unwrap();

@@ -41,9 +41,7 @@ impl Accumulator {
             Statistic::Mean => Self::Mean(Mean { count: 1.0, mean: value }),
             Statistic::Max => Self::Max(value),
             Statistic::Min => Self::Min(value),
-            Statistic::Variance | Statistic::Deviation => {
-                Self::Moments(Moments { count: 1.0, mean: value, squares: 0.0 })
-            }
+            Statistic::Variance | Statistic::Deviation => Self::Moments(Moments::of(value)),
             Statistic::First => Self::First(value),
             Statistic::Last => Self::Last(value),
             Statistic::CounterRate => {
@@ -60,7 +58,7 @@ impl Accumulator {
             Self::Mean(mean) => mean.merge(Mean { count: 1.0, mean: value }),
             Self::Max(max) => *max = max_of(*max, value),
             Self::Min(min) => *min = min_of(*min, value),
-            Self::Moments(moments) => moments.merge(Moments { count: 1.0, mean: value, squares: 0.0 }),
+            Self::Moments(moments) => moments.merge(Moments::of(value)),
             Self::First(_) => {}
             Self::Last(last) => *last = value,
             Self::Counter(counter) => {
@@ -135,6 +133,11 @@ pub(super) struct Moments {
 }
 
 impl Moments {
+    /// Of one value, which has no difference from itself unless it is infinite or no number.
+    fn of(value: f64) -> Self {
+        Self { count: 1.0, mean: value, squares: value - value }
+    }
+
     fn merge(&mut self, other: Self) {
         let count = self.count + other.count;
         let difference = other.mean - self.mean;

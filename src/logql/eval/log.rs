@@ -8,12 +8,12 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::logql::Error;
 use crate::logql::ast::{LogExpr, Stage};
 use crate::logql::eval::series::SeriesLabels;
 use crate::logql::pipeline::{Category, Clock, Entry, Needed, Processed};
 use crate::logql::plan::Fetch;
 use crate::logql::stages::Pipeline;
-use crate::logql::{Error, limits};
 use crate::model::budget::Budget;
 use crate::model::{Direction, TimeRange, Timestamp};
 
@@ -83,10 +83,8 @@ impl LogQuery {
     ///
     /// # Errors
     ///
-    /// [`Error::Stage`] if a stage cannot be built, [`Error::RangeTooLong`] if the query looks at too long a time.
+    /// [`Error::Stage`] if a stage cannot be built.
     pub fn new(expr: &LogExpr, options: LogOptions, clock: &Clock) -> Result<Self, Error> {
-        let TimeRange { start, end } = options.range;
-        limits::check_range(end.as_ns().saturating_sub(start.as_ns()))?;
         let (mut fetch, mut stages) = Fetch::new(expr, options.range)?;
         stages.retain(|stage| !matches!(stage, Stage::Unwrap(_)));
         let is_every_line_taken = !stages.iter().any(drops_lines) && options.interval_ns == 0;

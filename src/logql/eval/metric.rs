@@ -1,14 +1,16 @@
 //! Metric queries: the aggregations over time that have to be fed, and what is computed from them step by step.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::logql::ast::{Grouping, MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorMatching, VectorOp};
+use crate::logql::ast::{MetricExpr, RangeAggregation, RangeOp, VectorAggregation, VectorOp};
 use crate::logql::eval::binary::{Operation, Value};
 use crate::logql::eval::label_replace::Replacer;
 use crate::logql::eval::range::{Context, RangeQuery, step_bytes};
 use crate::logql::eval::series::{Projection, Registry, SeriesId, SeriesLabels};
 use crate::logql::eval::vector::{Aggregator, Sample, Vector};
+use crate::logql::mentions::asks_for;
 use crate::logql::pipeline::{Clock, LEVEL_LABEL};
 use crate::logql::{Error, limits};
 use crate::model::Timestamp;
@@ -59,6 +61,14 @@ pub struct Series {
     pub points: Vec<(Timestamp, f64)>,
 }
 
+impl Series {
+    /// Orders series by labels; equal ones, of which each has one point, by its value.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let value = |series: &Self| series.points.first().map_or(0.0, |(_, value)| *value);
+        self.labels.cmp(&other.labels).then_with(|| value(self).total_cmp(&value(other)))
+    }
+}
+
 /// A metric query. Feed each of [`MetricQuery::ranges`] what it selects, then [`MetricQuery::finish`].
 #[derive(Debug)]
 pub struct MetricQuery {
@@ -87,8 +97,8 @@ impl MetricQuery {
     ///
     /// # Errors
     ///
-    /// [`Error::Stage`] if a stage cannot be built; [`Error::RangeTooLong`], [`Error::TooManyPoints`] and
-    /// [`Error::InstantOnly`] if the query asks for more than it may.
+    /// [`Error::Stage`] if a stage cannot be built; [`Error::TooManyPoints`] and [`Error::InstantOnly`] if the query asks for
+    /// more than it may.
     pub fn new(
         expr: &MetricExpr,
         evaluation: Evaluation,
@@ -128,11 +138,11 @@ impl MetricQuery {
         let mut registry = Registry::within(Arc::clone(&budget));
         let steps = ranges.into_iter().map(|range| range.finish(&mut registry));
         let mut steps = steps.map(|steps| steps.map(Vec::into_iter)).collect::<Result<Vec<_>, _>>()?;
-        let mut collected = Collected::new(too_many_series, Arc::clone(&budget));
         let (start, end, step_ns) = match evaluation {
             Evaluation::Instant(at) => (at, at, None),
             Evaluation::Range { start, end, step_ns } => (start, end, Some(step_ns)),
         };
+        let mut collected = Collected::new(too_many_series, step_ns.is_none(), Arc::clone(&budget));
         let mut at = Some(start);
         while let Some(now) = at.filter(|at| *at <= end) {
             budget.check()?;
@@ -149,7 +159,7 @@ impl MetricQuery {
         let is_truncated = collected.is_truncated;
         let mut series = collected.into_series(&registry);
         if !(is_sorted && step_ns.is_none()) {
-            series.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
+            series.sort_by(Series::cmp);
         }
         Ok((if step_ns.is_some() { MetricAnswer::Matrix(series) } else { MetricAnswer::Vector(series) }, is_truncated))
     }
@@ -230,8 +240,6 @@ impl Builder<'_> {
     }
 
     fn range(&mut self, aggregation: &RangeAggregation, outer: Option<&Projection>) -> Result<Node, Error> {
-        let evaluated_ns = self.context.end.saturating_sub(self.context.start);
-        limits::check_range(evaluated_ns.saturating_add(aggregation.range.range_ns))?;
         self.ranges.push(RangeQuery::new(aggregation, outer, &self.context)?);
         Ok(Node::Range(self.ranges.len() - 1))
     }
@@ -252,25 +260,8 @@ fn context<'a>(expr: &MetricExpr, evaluation: Evaluation, clock: &'a Clock) -> R
         Evaluation::Range { start, end, step_ns } => (start.as_ns(), end.as_ns(), Some(step_ns)),
     };
     step.map_or(Ok(()), |step| limits::check_points(end.saturating_sub(start), step))?;
-    let needs_level = expr.parts().any(|part| names_label(part, LEVEL_LABEL));
+    let needs_level = expr.parts().any(|part| asks_for(part, LEVEL_LABEL));
     Ok(Context { start, end, step, needs_level, clock })
-}
-
-/// Whether `part`, without what it is made of, names the label.
-fn names_label(part: &MetricExpr, name: &str) -> bool {
-    let is_among = |names: &[String]| names.iter().any(|candidate| candidate == name);
-    let groups_by = |grouping: &Option<Grouping>| grouping.as_ref().is_some_and(|grouping| is_among(&grouping.labels));
-    match part {
-        MetricExpr::Range(aggregation) => groups_by(&aggregation.grouping),
-        MetricExpr::Vector(aggregation) => groups_by(&aggregation.grouping),
-        MetricExpr::Binary(binary) => {
-            let VectorMatching { labels, group } = &binary.matching;
-            labels.as_ref().is_some_and(|labels| is_among(&labels.labels))
-                || group.as_ref().is_some_and(|group| is_among(&group.include))
-        }
-        MetricExpr::LabelReplace(replace) => replace.source == name,
-        MetricExpr::Constant(_) | MetricExpr::Literal(_) => false,
-    }
 }
 
 /// Whether `part` puts series into an order that means something.
@@ -282,9 +273,11 @@ fn sorts(part: &MetricExpr) -> bool {
 /// What a point of the answer takes in memory, in bytes; twice of what is used, because vectors grow by doubling.
 const POINT_COST_BYTES: usize = 2 * size_of::<(Timestamp, f64)>();
 
-/// The answer so far.
+/// The answer so far. As `label_replace` can make series equal, there may be several values of one at one time: an instant
+/// query answers a series for each of them, and one over a range of time one with all of them, as in Loki.
 struct Collected {
     too_many_series: TooManySeries,
+    is_instant: bool,
     is_truncated: bool,
     places: HashMap<SeriesId, usize>,
     /// In the order in which they came.
@@ -294,18 +287,17 @@ struct Collected {
 }
 
 impl Collected {
-    fn new(too_many_series: TooManySeries, budget: Arc<Budget>) -> Self {
-        Self { too_many_series, is_truncated: false, places: HashMap::new(), series: Vec::new(), budget }
+    fn new(too_many_series: TooManySeries, is_instant: bool, budget: Arc<Budget>) -> Self {
+        Self { too_many_series, is_instant, is_truncated: false, places: HashMap::new(), series: Vec::new(), budget }
     }
 
-    /// Adds a value. Of two for one series at one time, as `label_replace` can bring about, the first stays.
+    /// Adds a value.
     fn push(&mut self, sample: Sample, at: Timestamp) -> Result<(), Error> {
-        if let Some(place) = self.places.get(&sample.series) {
-            let points = &mut self.series[*place].1;
-            if points.last().is_none_or(|(last, _)| *last < at) {
-                self.budget.take(POINT_COST_BYTES)?;
-                points.push((at, sample.value));
-            }
+        if !self.is_instant
+            && let Some(place) = self.places.get(&sample.series)
+        {
+            self.budget.take(POINT_COST_BYTES)?;
+            self.series[*place].1.push((at, sample.value));
             return Ok(());
         }
         if limits::SERIES_MAX <= self.series.len() {
@@ -322,7 +314,13 @@ impl Collected {
     }
 
     fn into_series(self, registry: &Registry) -> Vec<Series> {
-        let series = |(id, points)| Series { labels: registry.labels(id).clone(), points };
+        let series = |(id, mut points): (_, Vec<(Timestamp, f64)>)| {
+            // In which order values of one time came is a matter of chance.
+            if !points.is_sorted_by(|(earlier, _), (later, _)| earlier < later) {
+                points.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| left.1.total_cmp(&right.1)));
+            }
+            Series { labels: registry.labels(id).clone(), points }
+        };
         self.series.into_iter().map(series).collect()
     }
 }

@@ -192,6 +192,10 @@ impl Projection {
         Self { without: true, names: Vec::new() }
     }
 
+    fn is_all(&self) -> bool {
+        self.without && self.names.is_empty()
+    }
+
     /// Only `names` or, if `without`, all but `names`.
     pub(super) fn new(names: &[String], without: bool) -> Self {
         let mut names = names.to_vec();
@@ -237,7 +241,8 @@ impl Projection {
     }
 }
 
-/// What a [`Projection`] makes of the series of a registry, each computed once.
+/// What a [`Projection`] makes of the series of a registry, each computed once. A label without a value is one that a
+/// series does not have, where labels are chosen at all.
 #[derive(Debug)]
 pub(super) struct Projected {
     projection: Projection,
@@ -253,6 +258,9 @@ impl Projected {
 
     /// The series that has only the labels of `series` that are kept.
     pub(super) fn id(&mut self, series: SeriesId, registry: &mut Registry) -> Result<SeriesId, Error> {
+        if self.projection.is_all() {
+            return Ok(series);
+        }
         let index = series.index();
         if self.ids.len() <= index {
             self.ids.resize(index + 1, None);
@@ -260,7 +268,8 @@ impl Projected {
         if let Some(id) = self.ids[index] {
             return Ok(id);
         }
-        self.projection.project(registry.labels(series).iter(), &mut self.key);
+        let labels = registry.labels(series).iter().filter(|(_, value)| !value.is_empty());
+        self.projection.project(labels, &mut self.key);
         let id = registry.id(&self.key)?;
         self.ids[index] = Some(id);
         Ok(id)
@@ -286,8 +295,9 @@ mod tests {
     #[test]
     fn labels_are_kept_by_name() {
         let labels = [("a", "1"), ("b", ""), ("c", "\"")];
-        check(&["c", "b", "x"], false, &labels, r#"{b="", c="\""}"#);
-        check(&["c", "x"], true, &labels, r#"{a="1", b=""}"#);
+        check(&["c", "a", "x"], false, &labels, r#"{a="1", c="\""}"#);
+        check(&["c", "b", "x"], false, &labels, r#"{c="\""}"#);
+        check(&["c", "x"], true, &labels, r#"{a="1"}"#);
         check(&[], false, &labels, "{}");
         check(&[], true, &labels, r#"{a="1", b="", c="\""}"#);
     }

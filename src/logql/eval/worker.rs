@@ -61,7 +61,18 @@ pub struct RangeSum {
 impl RangeWorker {
     pub(super) fn new(index: usize, meter: Meter, grid: Grid, summary: Summary) -> Self {
         let share = Share::of(Arc::clone(meter.registry.budget()));
-        Self { index, meter, grid, summary, cells: Vec::new(), touched: Vec::new(), share, series_taken: 0, slot: None, span: NO_SPAN }
+        Self {
+            index,
+            meter,
+            grid,
+            summary,
+            cells: Vec::new(),
+            touched: Vec::new(),
+            share,
+            series_taken: 0,
+            slot: None,
+            span: NO_SPAN,
+        }
     }
 
     /// Adds an entry.

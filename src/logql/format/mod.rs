@@ -13,6 +13,8 @@ use crate::logql::ast::{CompareOp, Conversion};
 use crate::logql::units::{format_bytes, format_duration};
 
 pub use pretty::pretty;
+#[cfg(test)]
+pub(super) use pretty::pretty_within;
 
 /// A text in double quotes, as the lexer reads it.
 struct Quoted<'a>(&'a str);

@@ -6,40 +6,48 @@ use crate::logql::ast::{BinaryExpr, BinaryOp, Expr, LogExpr, MetricExpr, Side};
 use crate::logql::format::{Head, Operator, Selector, Window, label_replace_arguments};
 use crate::logql::parser::precedence;
 
-/// Longest expression that stays on one line, in characters without its indentation.
-const WIDTH_MAX: usize = 20;
+/// Longest expression that stays on one line, in bytes without its indentation; Loki's width.
+const WIDTH_MAX: usize = 100;
 /// Blanks for each level.
 const INDENT: usize = 2;
 
 /// The canonical text of `expr`, for people to read: stages, arguments and operands on lines of their own, unless they
 /// are short.
 pub fn pretty(expr: &Expr) -> String {
-    let mut lines = Lines(Vec::new());
+    pretty_within(expr, WIDTH_MAX)
+}
+
+/// The same with another width.
+pub(in crate::logql) fn pretty_within(expr: &Expr, width_max: usize) -> String {
+    let mut lines = Lines { lines: Vec::new(), width_max };
     match expr {
         Expr::Log(expr) => lines.log(expr, 0),
         Expr::Metric(expr) => lines.metric(expr, 0),
     }
-    lines.0.join("\n")
+    lines.lines.join("\n")
 }
 
 /// The lines so far.
-struct Lines(Vec<String>);
+struct Lines {
+    lines: Vec<String>,
+    width_max: usize,
+}
 
 impl Lines {
     fn push(&mut self, level: usize, line: impl Display) {
-        self.0.push(format!("{:indent$}{line}", "", indent = level * INDENT));
+        self.lines.push(format!("{:indent$}{line}", "", indent = level * INDENT));
     }
 
     /// Adds to the last line.
     fn append(&mut self, text: impl Display) {
-        let last = self.0.last_mut().expect("there is a line to add to");
+        let last = self.lines.last_mut().expect("there is a line to add to");
         last.push_str(&text.to_string());
     }
 
     /// Pushes `expr` whole if it is short.
     fn push_short(&mut self, level: usize, expr: &impl Display) -> bool {
         let text = expr.to_string();
-        let is_short = text.chars().count() <= WIDTH_MAX;
+        let is_short = text.len() <= self.width_max;
         if is_short {
             self.push(level, text);
         }

@@ -10,11 +10,14 @@ use crate::logql::token::Token;
 use crate::logql::{Error, regexp};
 
 impl Parser<'_> {
-    /// A selector and its pipeline.
+    /// A selector and its pipeline. Only a range may end in `unwrap`, as only there numbers are asked for.
     pub(super) fn log_expr(&mut self) -> Result<LogExpr, Error> {
         let matchers = self.checked_selector()?;
-        let mut stages = self.pipeline()?;
-        stages.extend(self.unwrap()?);
+        let stages = self.pipeline()?;
+        if self.is_symbol("|") && self.is_next_unwrap() {
+            self.advance()?;
+            return Err(self.unexpected(""));
+        }
         Ok(LogExpr { matchers, stages })
     }
 

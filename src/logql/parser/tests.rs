@@ -3,6 +3,7 @@
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use proptest::sample::select;
 
+use crate::logql::format::pretty_within;
 use crate::logql::limits::{CONDITIONS_MAX, DEPTH_MAX, EXPRESSIONS_MAX, OPERATIONS_MAX, QUERY_BYTES_MAX, STAGES_MAX};
 use crate::logql::{parse, parse_selector, pretty};
 
@@ -27,10 +28,11 @@ fn check_stages(stages: &str, expected: &str) {
     check(&format!("{{a=\"b\"}} {stages}"), &format!("{{a=\"b\"}} {expected}"));
 }
 
+/// A query over lines of 20 characters.
 #[track_caller]
 fn check_pretty(query: &str, expected: &str) {
     let expr = parse(query).unwrap();
-    assert_eq!(pretty(&expr), expected, "query: {query}");
+    assert_eq!(pretty_within(&expr, 20), expected, "query: {query}");
     assert_eq!(parse(expected).as_ref(), Ok(&expr), "read again");
 }
 
@@ -103,6 +105,8 @@ fn the_window_may_stand_before_in_or_after_the_pipeline() {
 fn unwrap_takes_a_conversion_and_filters() {
     check_same(r#"avg_over_time({a="b"} | unwrap duration(c) | __error__="" | d>5[1m]) by (e, f)"#);
     check_same(r#"first_over_time({a="b"} | unwrap bytes(bytes)[1m]) without ()"#);
+    check(r#"{a="b"} | unwrap c"#, "parse error at line 1, col 11: syntax error: unexpected unwrap");
+    check(r#"({a="b"} | json | unwrap bytes(c))"#, "parse error at line 1, col 19: syntax error: unexpected unwrap");
     check(
         r#"rate({a="b"} | unwrap c |= "d" [1m])"#,
         "parse error at line 1, col 25: syntax error: unexpected |=, expecting RANGE",
@@ -294,6 +298,15 @@ fn pretty_breaks_what_is_long() {
 }
 
 #[test]
+fn pretty_keeps_what_fits_on_a_line() {
+    let of = |query: &str| pretty(&parse(query).unwrap());
+    assert_eq!(of(r#"{a="b"}|="x"|~`y`"#), r#"{a="b"} |= "x" |~ "y""#);
+    let line = |count| format!(r#"{{app="api"}} |= "{}""#, "x".repeat(count));
+    assert_eq!(of(&line(83)).len(), 100);
+    assert_eq!(of(&line(84)), line(84).replace("} |", "}\n  |"));
+}
+
+#[test]
 fn pretty_keeps_the_precedence() {
     check_pretty(
         "(vector(1) + vector(2)) * on (a) vector(300)",
@@ -324,7 +337,7 @@ proptest! {
             // What is infinite or no number has no literal.
             if let Ok(expr) = parse(&text) && !expr.to_string().contains("NaN") && !expr.to_string().contains("inf") {
                 prop_assert_eq!(parse(&expr.to_string()), Ok(expr.clone()));
-                prop_assert_eq!(parse(&pretty(&expr)), Ok(expr));
+                prop_assert_eq!(parse(&pretty_within(&expr, 20)), Ok(expr));
             }
         }
     }

@@ -7,7 +7,8 @@ mod hints;
 #[cfg(test)]
 mod tests;
 
-use crate::logql::ast::{FilterText, LabelMatcher, LineFilterOp, LogExpr, MatchOp, Stage};
+use crate::logql::ast::{self, FilterText, LabelMatcher, LineFilterOp, LogExpr, MatchOp, Stage};
+use crate::logql::stages::LineFilters;
 use crate::logql::{Error, regexp};
 use crate::model::{Condition, Direction, LineFilter, Matcher, Selection, TimeRange};
 use hints::Hint;
@@ -45,6 +46,21 @@ impl Fetch {
             limit: None,
         };
         Ok((Self { selection, hints }, stages))
+    }
+
+    /// Plans to fetch the entries of `log` in `range`, and what is left to do with them; `None` where `log` has a stage that
+    /// is no line filter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stage`] if a filter cannot be built.
+    pub fn of_line_filters(log: &LogExpr, range: TimeRange) -> Result<Option<(Self, LineFilters)>, Error> {
+        let (fetch, stages) = Self::new(log, range)?;
+        let filters: Option<Vec<&ast::LineFilter>> = stages
+            .iter()
+            .map(|stage| if let Stage::LineFilter(filter) = stage { Some(filter) } else { None })
+            .collect();
+        filters.map(|filters| Ok((fetch, LineFilters::new(filters)?))).transpose()
     }
 
     /// The entries to fetch. Of those among them that no stage lets pass, some may be missing.

@@ -4,15 +4,19 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use proptest::prelude::*;
 
 use super::*;
-use crate::logql::ast::Expr;
+use crate::logql::ast::{Expr, MetricExpr};
 use crate::logql::parse;
 use crate::logql::pipeline::{Clock, Entry, Needed};
 use crate::logql::stages::Pipeline;
 use crate::model::{Labels, Timestamp};
 
+/// A log query, which may end in an `unwrap` as that of a range does.
 fn log(query: &str) -> LogExpr {
-    let Ok(Expr::Log(log)) = parse(query) else { panic!("{query} is a log query") };
-    log
+    let aggregation = if query.contains("| unwrap") { "rate" } else { "count_over_time" };
+    match parse(&format!("{aggregation}({query} [1m])")) {
+        Ok(Expr::Metric(MetricExpr::Range(aggregation))) => aggregation.range.log,
+        other => panic!("{query} is no log query: {other:?}"),
+    }
 }
 
 fn shown(filter: &LineFilter) -> String {

@@ -10,7 +10,7 @@ use crate::logql::stages::json::{Scanner, Value};
 use crate::logql::stages::labels::LabelSet;
 use crate::logql::stages::logfmt::Pairs;
 
-/// Names of labels and fields that hold a level.
+/// Names of labels and fields that hold a level: of several, the first counts.
 pub(super) const NAMES: [&str; 14] = [
     "level",
     "LEVEL",
@@ -81,6 +81,11 @@ pub fn of<'a>(entry: &Entry<'a>) -> &'a str {
     of_text(entry.line)
 }
 
+/// The common name that is `level`; `unknown` for those that labels hold and nobody else knows.
+pub fn known(level: &str) -> &'static str {
+    normalised(level.as_bytes()).unwrap_or(UNKNOWN)
+}
+
 /// The level that the text of a line tells; `unknown` where it tells none.
 pub fn of_text(line: &[u8]) -> &'static str {
     let told = match line.trim_ascii_start().first() {
@@ -90,11 +95,17 @@ pub fn of_text(line: &[u8]) -> &'static str {
     told.unwrap_or_else(|| of_words(line))
 }
 
-/// The level that a label of the stream or of the entry holds.
+/// The level that a label holds: one of the stream, or else of the entry.
 fn of_labels<'a>(entry: &Entry<'a>) -> Option<&'a str> {
     let of_entry = entry.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut all = entry.labels.iter().chain(of_entry);
-    all.find(|(name, value)| is_name(name.as_bytes()) && !value.is_empty()).map(|(_, value)| value)
+    of_first_name(entry.labels.iter()).or_else(|| of_first_name(of_entry))
+}
+
+/// The value of the label whose name comes first in [`NAMES`].
+fn of_first_name<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
+    let named = labels.filter(|(name, value)| is_name(name.as_bytes()) && !value.is_empty());
+    let rank = |(name, _): &(&str, &str)| NAMES.iter().position(|candidate| candidate == name);
+    named.min_by_key(rank).map(|(_, value)| value)
 }
 
 /// Tells if `name` is one of [`NAMES`]; most names are told by their first letter.
@@ -180,22 +191,25 @@ pub(super) fn ends_with_name(text: &[u8]) -> bool {
     matches!(text, [.., b'l' | b'L' | b'y' | b'Y' | b't' | b'T']) && ENDS.iter().any(ends_with)
 }
 
-/// The level that a pair of a logfmt line holds.
+/// The level that the pair of a logfmt line holds whose key comes first in [`NAMES`], in whatever case.
 pub(super) fn of_logfmt(line: &[u8]) -> Option<&'static str> {
     // Most lines with a `=` have no level, and are not taken apart to find that out.
     if !memchr::memchr_iter(b'=', line).any(|at| ends_with_name(&line[..at])) {
         return None;
     }
     let mut pairs = Pairs::new(line);
+    let (mut rank, mut value) = (NAMES.len(), &b""[..]);
     while let Some(pair) = pairs.next_valid() {
         if ends_with_name(pair.key.as_bytes())
-            && NAMES.iter().any(|name| name.eq_ignore_ascii_case(pair.key))
-            && let Some(level) = normalised(pair.written_value())
+            && let Some(found) = NAMES[..rank].iter().position(|name| name.eq_ignore_ascii_case(pair.key))
         {
-            return Some(level);
+            (rank, value) = (found, pair.written_value());
+        }
+        if rank == 0 {
+            break;
         }
     }
-    None
+    normalised(value)
 }
 
 /// The level that the first of the known words tells, or one in the header before it.
@@ -252,6 +266,17 @@ mod tests {
         check_all(&[("lvl", "WRN")], &[("level", "info")], "error", "warn");
         check_all(&[("app", "x")], &[("severity", "notice")], "error", "notice");
         check_all(&[("app", "x")], &[("y", "z")], "error", "error");
+    }
+
+    #[test]
+    fn the_best_known_name_counts() {
+        check_all(&[("LEVEL", "debug"), ("level", "warn"), ("severity", "error")], &[], "", "warn");
+        check_all(&[], &[("SEVERITY_TEXT", "debug"), ("lvl", "warn")], "", "warn");
+        check("severity=error level=warn", "warn");
+        check("severity=error LEVEL=warn Level=debug", "warn");
+        check("lvl=debug severity=error", "error");
+        check("severity=error level=x", "error");
+        check(r#"{"severity":"error","level":"warn"}"#, "error");
     }
 
     #[test]

@@ -17,6 +17,29 @@ enum Test {
     HasAddress(IpPattern),
 }
 
+/// Conditions on the line, which all have to hold.
+#[derive(Clone, Debug)]
+pub struct LineFilters(Vec<LineFilter>);
+
+impl LineFilters {
+    /// # Errors
+    ///
+    /// [`Error::Stage`] if an expression, a pattern or an address is none.
+    pub(in crate::logql) fn new<'a>(filters: impl IntoIterator<Item = &'a ast::LineFilter>) -> Result<Self, Error> {
+        filters.into_iter().map(LineFilter::new).collect::<Result<_, Error>>().map(Self)
+    }
+
+    /// Whether every line is kept.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `line` is kept.
+    pub fn keep(&self, line: &[u8]) -> bool {
+        self.0.iter().all(|filter| filter.keeps(line))
+    }
+}
+
 /// A condition on the line.
 #[derive(Clone, Debug)]
 pub(super) struct LineFilter {

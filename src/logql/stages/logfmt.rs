@@ -200,20 +200,17 @@ impl Logfmt {
         }
     }
 
-    /// The next pair that counts.
-    fn next<'a>(&self, pairs: &mut Pairs<'a>) -> Result<Option<Pair<'a>>, Fault> {
-        loop {
-            let pair = if self.options.is_strict { pairs.next_pair().transpose()? } else { pairs.next_valid() };
-            match pair {
-                Some(pair) if pair.value.is_empty() && !self.options.keeps_empty => {}
-                _ => return Ok(pair),
-            }
-        }
+    /// The next pair, faulty ones left out where they are no error.
+    fn next_pair<'a>(&self, pairs: &mut Pairs<'a>) -> Result<Option<Pair<'a>>, Fault> {
+        if self.options.is_strict { pairs.next_pair().transpose() } else { Ok(pairs.next_valid()) }
     }
 
     fn extract_all(&self, line: &[u8], sink: &mut Sink<'_>, name: &mut String) -> Result<(), Fault> {
         let mut pairs = Pairs::new(line);
-        while let Some(pair) = self.next(&mut pairs)? {
+        while let Some(pair) = self.next_pair(&mut pairs)? {
+            if pair.value.is_empty() && !self.options.keeps_empty {
+                continue;
+            }
             name.clear();
             values::push_name(name, pair.key);
             sink.put(name, |out| pair.push_value(out));
@@ -224,24 +221,30 @@ impl Logfmt {
         Ok(())
     }
 
-    /// Sets each of the labels asked for, from the first pair that has its key.
+    /// Sets each of the labels asked for; a value may be empty. Of several pairs with its key the last counts, as expressions
+    /// overwrite, but for a label that is called as its key: there the first does, as where nothing is asked for.
     fn extract_some(&self, line: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
         let mut found: Vec<Option<Pair<'_>>> = vec![None; self.extractions.len()];
         let mut pairs = Pairs::new(line);
         let outcome = loop {
-            match self.next(&mut pairs) {
+            match self.next_pair(&mut pairs) {
                 Ok(Some(pair)) => {
-                    let is_first = |(place, extraction): &(&mut Option<Pair<'_>>, &Extraction)| {
-                        place.is_none() && is_key(pair.key, &extraction.expression)
+                    let is_asked_for = |(place, extraction): &(&mut Option<Pair<'_>>, &Extraction)| {
+                        let Extraction { name, expression } = extraction;
+                        is_key(pair.key, expression) && (place.is_none() || name != expression)
                     };
-                    found.iter_mut().zip(&self.extractions).filter(is_first).for_each(|(place, _)| *place = Some(pair));
+                    let places = found.iter_mut().zip(&self.extractions).filter(is_asked_for);
+                    places.for_each(|(place, _)| *place = Some(pair));
                 }
                 Ok(None) => break Ok(()),
                 Err(fault) => break Err(fault),
             }
         };
         for (extraction, pair) in self.extractions.iter().zip(found) {
-            sink.replace(&extraction.name, |out| pair.iter().for_each(|pair| pair.push_value(out)));
+            match pair {
+                Some(pair) => sink.replace(&extraction.name, |out| pair.push_value(out)),
+                None => sink.put_missing(&extraction.name),
+            }
         }
         outcome
     }

@@ -22,7 +22,7 @@ mod regexp;
 mod template;
 mod unpack;
 mod unwrap;
-mod values;
+pub mod values;
 mod wanted;
 
 #[cfg(test)]
@@ -35,13 +35,17 @@ use crate::logql::Error;
 use crate::logql::ast::{self, Stage};
 use crate::logql::pipeline::{Clock, Entry, LEVEL_LABEL, Needed, NeededLabels, Processed};
 use crate::model::budget::Budget;
+pub use json::for_each_leaf;
 pub(in crate::logql) use labels::EXTRACTED_SUFFIX;
 use labels::LabelSet;
 pub use labels::{LineLabel, LineLabels};
+pub use level::known as known_level;
 pub use level::of as level_of;
 pub use level::of_text as level_of_text;
+pub use line_filter::LineFilters;
 pub(in crate::logql) use pattern::literals as pattern_literals;
 use wanted::Wanted;
+pub(in crate::logql) use wanted::looks_at;
 
 /// The stages of a query with what they need between lines.
 #[derive(Clone, Debug)]

@@ -97,9 +97,9 @@ impl Pattern {
         Ok(Self { prefix: prefix.as_bytes().into(), captures, wanted })
     }
 
-    /// Adds the labels of `line`.
+    /// Adds the labels of `line`; an empty one has none.
     pub(super) fn run(&self, line: &[u8], labels: &mut LabelSet) {
-        let Some(mut rest) = line.strip_prefix(&*self.prefix) else { return };
+        let Some(mut rest) = line.strip_prefix(&*self.prefix).filter(|_| !line.is_empty()) else { return };
         let mut sink = labels.sink(&self.wanted);
         for (name, follower) in &self.captures {
             if sink.is_done() {

@@ -112,9 +112,13 @@ fn is_name_byte(byte: u8) -> bool {
 }
 
 /// Reads a number in Go's syntax for floats.
-pub(super) fn parse_float(text: &str) -> Result<f64, String> {
+///
+/// # Errors
+///
+/// What is wrong with the text.
+pub fn parse_float(text: &str) -> Result<f64, String> {
     let fault = |reason| format!("strconv.ParseFloat: parsing {text:?}: {reason}");
-    let value: f64 = text.parse().map_err(|_| fault("invalid syntax"))?;
+    let value = units::parse_float(text).ok_or_else(|| fault("invalid syntax"))?;
     if value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
         return Err(fault("value out of range"));
     }
@@ -148,7 +152,11 @@ fn duration_fault(text: &str) -> String {
 }
 
 /// Reads an amount of bytes: a number with an optional unit in any case, as in `42kb`, `1,024`, `1.5 MiB`.
-pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+///
+/// What is wrong with the text.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let number_end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ',')).unwrap_or(text.len());
     let (number, unit) = text.split_at(number_end);
     let unit = unit.trim();
@@ -235,6 +243,9 @@ mod tests {
         check(parse_float, "1e3", Ok(1000.0));
         check(parse_float, "+Inf", Ok(f64::INFINITY));
         check(parse_float, "-.5", Ok(-0.5));
+        check(parse_float, "1_000", Ok(1000.0));
+        check(parse_float, "0x1p4", Ok(16.0));
+        check(parse_float, "1__0", Err("strconv.ParseFloat: parsing \"1__0\": invalid syntax"));
         check(parse_float, "1x", Err("strconv.ParseFloat: parsing \"1x\": invalid syntax"));
         check(parse_float, "1e999", Err("strconv.ParseFloat: parsing \"1e999\": value out of range"));
         assert!(parse_float("NaN").unwrap().is_nan());

@@ -91,7 +91,7 @@ impl Wanted {
 }
 
 /// Whether `stage` looks at the value of label `name`.
-pub(super) fn looks_at(stage: &Stage, name: &str) -> bool {
+pub(in crate::logql) fn looks_at(stage: &Stage, name: &str) -> bool {
     let mut is_looked_at = false;
     for_each_name(stage, &mut |looked_at| is_looked_at |= looked_at.is_none_or(|looked_at| looked_at == name));
     is_looked_at

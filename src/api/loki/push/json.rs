@@ -10,6 +10,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use crate::api::loki::push::entries::{self, Entries, EntryMetadata, Fault, METADATA_MAX, Pushed};
 use crate::model::{LABELS_MAX, Labels, Timestamp, write_labels};
 
+/// Why a body is refused that Loki took before its version 1: nothing of it would be stored.
+const OLD_FORM: &str =
+    "streams with labels and entries are of Loki's old form, which is not taken; send stream and values";
+
 /// Adds what `body` holds to `pushed`.
 pub(super) fn decode(body: &[u8], pushed: &mut Pushed) -> Result<(), Fault> {
     let mut fault = None;
@@ -104,6 +108,7 @@ seed! { Stream<'s, 'p> -> (), deserialize_map, "an object with stream and values
             match key.as_ref() {
                 b"stream" => pairs = map.next_value_seed(Pairs(LABELS_MAX))?,
                 b"values" => map.next_value_seed(Values { entries: &mut entries, fault })?,
+                b"labels" | b"entries" => return Err(A::Error::custom(OLD_FORM)),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -171,7 +176,9 @@ seed! { Text<> -> Cow<'de, [u8]>, deserialize_bytes, "a text",
     }
 
     fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Cow<'de, [u8]>, E> {
-        Ok(Cow::Owned(bytes.to_vec()))
+        let mut bytes = bytes.to_vec();
+        replace_surrogates(&mut bytes);
+        Ok(Cow::Owned(bytes))
     }
 }
 
@@ -189,6 +196,19 @@ seed! { Time<> -> Option<Timestamp>, deserialize_any, "nanoseconds since the epo
 
     fn visit_u64<E>(self, ns: u64) -> Result<Option<Timestamp>, E> {
         Ok(i64::try_from(ns).ok().map(Timestamp::from_ns))
+    }
+}
+
+/// Puts U+FFFD, which is as long, in the place of each half of a surrogate pair that an escape stood for: serde_json gives
+/// the bytes that it would have if it were a character.
+fn replace_surrogates(bytes: &mut [u8]) {
+    let mut rest = bytes;
+    while let Some(at) = memchr::memchr(0xed, rest) {
+        rest = &mut rest[at..];
+        if let [_, 0xa0..=0xbf, 0x80..=0xbf, ..] = rest {
+            rest[..3].copy_from_slice("\u{fffd}".as_bytes());
+        }
+        rest = &mut rest[1..];
     }
 }
 
@@ -253,7 +273,30 @@ mod tests {
             &[(r#"{a="1"}"#, &[(1, b"\xff")])],
             None,
         );
-        assert!(decode_text(br#"{"streams":[{"stream":{"a":"1"},"values":[["1","\ud800"]]}]}"#).is_ok());
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_one_replacement_character() {
+        check(
+            br#"{"streams":[{"stream":{"a":"1"},"values":[["1","x\ud800y"],["2","\ud800\ud800"],["3","\ud83d\ude00\ud7ff"]]}]}"#,
+            &[(
+                r#"{a="1"}"#,
+                &[(1, "x\u{fffd}y".as_bytes()), (2, "\u{fffd}\u{fffd}".as_bytes()), (3, "😀\u{d7ff}".as_bytes())],
+            )],
+            None,
+        );
+        check(
+            br#"{"streams":[{"stream":{"a":"\ud800"},"values":[["1","x"]]}]}"#,
+            &[("{a=\"\u{fffd}\"}", &[(1, b"x")])],
+            None,
+        );
+    }
+
+    #[test]
+    fn the_old_form_is_refused() {
+        let body = br#"{"streams":[{"labels":"{a=\"1\"}","entries":[{"ts":"2026-11-30T10:00:00Z","line":"x"}]}]}"#;
+        let Err(Fault::Malformed(reason)) = decode_text(body) else { panic!("it is refused") };
+        assert!(reason.starts_with("streams with labels and entries are of Loki's old form"), "{reason}");
     }
 
     #[test]

@@ -9,9 +9,7 @@ mod followed;
 
 use std::time::{Duration, Instant};
 
-use async_std::channel;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use async_tungstenite::tungstenite::{self, Message};
 use blocking::unblock;
 use tide::{Request, Response};
 
@@ -21,7 +19,7 @@ use crate::api::loki::arguments::Arguments;
 use crate::api::loki::query::{LIMIT_DEFAULT, asks_for, check_limit};
 use crate::api::loki::tail::feed::Feed;
 use crate::api::loki::wire::CATEGORIZE_LABELS;
-use crate::api::websocket::{self, Event, SILENCE_MAX, Socket};
+use crate::api::websocket::{self, End, Session, Signal, Socket};
 use crate::logql;
 use crate::logql::ast::{Expr, LogExpr};
 use crate::logql::pipeline::Clock;
@@ -77,49 +75,18 @@ async fn converse(mut socket: Socket, state: State, ask: Ask) {
         Ok((_turn, budget)) => follow(&mut socket, &state, ask, budget).await,
         Err(refusal) => Err(End::Fault(refusal)),
     };
-    match ended {
-        // Answers the client's own close.
-        Ok(()) => drop(socket.close(None).await),
-        Err(End::Connection(error)) => log::debug!("a tail broke off: {error}"),
-        Err(End::Silence) => log::debug!("a tail's client has said nothing for {SILENCE_MAX:?}"),
-        Err(End::Stop) => websocket::close(&mut socket, CloseCode::Restart, "the agent stops").await,
-        Err(End::Fault(error)) => websocket::close(&mut socket, CloseCode::Error, &error.to_string()).await,
-    }
-}
-
-/// Why a tail comes to an end that the client has not asked for.
-enum End {
-    Connection(tungstenite::Error),
-    Silence,
-    Stop,
-    Fault(Error),
-}
-
-impl From<tungstenite::Error> for End {
-    fn from(error: tungstenite::Error) -> Self {
-        Self::Connection(error)
-    }
-}
-
-impl From<Error> for End {
-    fn from(error: Error) -> Self {
-        Self::Fault(error)
-    }
+    websocket::end(socket, ended, CloseCode::Error).await;
 }
 
 /// Sends what there is, and then what comes, until the client closes. What waits to be sent is within `budget`.
 async fn follow(socket: &mut Socket, state: &State, ask: Ask, budget: Budget) -> Result<(), End> {
-    let (wake, woken) = channel::bounded(1);
+    let (mut session, wake) = Session::new(socket, &state.stopping);
     let database = state.database.clone();
     let open = move |search| {
-        // Where it is full, the feed is about to be looked at anyway.
-        let (snapshot, subscription) = database.subscribe(move || {
-            let _ = wake.try_send(());
-        });
+        let (snapshot, subscription) = database.subscribe(wake);
         Feed::open(&ask, &snapshot, subscription, &search, budget)
     };
     let mut feed = state.queries.run(None, open).await?;
-    let mut heard = Instant::now();
     loop {
         let advanced;
         (feed, advanced) = unblock(move || {
@@ -130,21 +97,11 @@ async fn follow(socket: &mut Socket, state: &State, ask: Ask, budget: Budget) ->
         advanced?;
         let mut is_idle = true;
         while let Some(frame) = feed.next_frame(Instant::now()) {
-            socket.send(Message::text(frame)).await?;
+            session.send(frame).await?;
             is_idle = false;
         }
-        while is_idle {
-            match websocket::next_event(socket, Some(&woken), feed.due(), &state.stopping).await {
-                Event::Woken | Event::Due => is_idle = false,
-                Event::Stop => return Err(End::Stop),
-                Event::Ping if SILENCE_MAX < heard.elapsed() => return Err(End::Silence),
-                Event::Ping => socket.send(Message::Ping(Vec::new().into())).await?,
-                Event::Message(None | Some(Ok(Message::Close(_)))) => return Ok(()),
-                Event::Message(Some(message)) => {
-                    message?;
-                    heard = Instant::now();
-                }
-            }
+        if is_idle && session.wait(true, feed.due()).await? == Signal::Closed {
+            return Ok(());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `| json`: every leaf of a JSON object becomes a label, or with expressions, the values at given paths do.
 
+mod leaves;
 mod path;
 mod scanner;
 
@@ -10,6 +11,7 @@ use crate::logql::ast::Extraction;
 use crate::logql::stages::labels::{ErrorKind, LabelSet, Sink};
 use crate::logql::stages::values;
 use crate::logql::stages::wanted::Wanted;
+pub use leaves::for_each_leaf;
 use path::{Found, Path};
 pub(super) use scanner::{Fault, Scanner, Text, Value};
 
@@ -138,7 +140,7 @@ impl JsonPaths {
         Ok(Self { wanted, paths })
     }
 
-    /// Adds the labels of `line`: each exists afterwards, empty where there is nothing at its path.
+    /// Adds the labels of `line`: each exists afterwards, as it was or empty where there is nothing at its path.
     pub(super) fn run(&self, line: &[u8], labels: &mut LabelSet) {
         let text = line.trim_ascii_start();
         if text.is_empty() || self.paths.is_empty() {
@@ -153,7 +155,8 @@ impl JsonPaths {
             match path.find(text) {
                 Some(Found::Text(text)) => sink.replace(name, |out| push_text(out, text)),
                 Some(Found::Raw(raw)) => sink.replace(name, |out| values::push_value(out, raw)),
-                None => sink.replace(name, |_| {}),
+                Some(Found::Null) => sink.replace(name, |_| {}),
+                None => sink.put_missing(name),
             }
         }
     }

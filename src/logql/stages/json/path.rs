@@ -21,7 +21,9 @@ enum Step {
 pub(super) enum Found<'a> {
     /// A string.
     Text(Text<'a>),
-    /// Anything else but `null`, as written.
+    /// `null`.
+    Null,
+    /// Anything else, as written.
     Raw(&'a [u8]),
 }
 
@@ -90,7 +92,7 @@ impl Path {
         }
     }
 
-    /// The value at the end of the path; `None` where there is none, where it is `null`, and behind a fault.
+    /// The value at the end of the path; `None` where there is none, and behind a fault.
     pub(super) fn find<'a>(&self, document: &'a [u8]) -> Option<Found<'a>> {
         let mut scanner = Scanner::new(document);
         let mut value = scanner.value().ok()?;
@@ -105,7 +107,7 @@ impl Path {
             Value::Object | Value::Array => scanner.skip().ok().map(Found::Raw),
             Value::Text(text) => Some(Found::Text(text)),
             Value::Scalar(scalar) => Some(Found::Raw(scalar)),
-            Value::Null => None,
+            Value::Null => Some(Found::Null),
         }
     }
 }
@@ -208,6 +210,7 @@ mod tests {
         let found = Path::parse(path).unwrap().find(DOCUMENT.as_bytes()).map(|found| match found {
             Found::Text(text) => text.raw,
             Found::Raw(raw) => raw,
+            Found::Null => b"null",
         });
         assert_eq!(found, expected.map(str::as_bytes), "{path}");
     }
@@ -225,11 +228,12 @@ mod tests {
         check("a.b", Some(r#"[1,"two",{"c":null}]"#));
         check(r#"a["odd key"]"#, Some("x"));
         check(r#"a["é\""]"#, Some("true"));
+        check("a.b[2].c", Some("null"));
     }
 
     #[test]
     fn nothing_is_found_where_nothing_is() {
-        for path in ["x", "a.x", "a.b[3]", "a.b[2].c", "a.b.c", "a.b[0].c", "[0]", r#"a[""]"#] {
+        for path in ["x", "a.x", "a.b[3]", "a.b[2].d", "a.b.c", "a.b[0].c", "[0]", r#"a[""]"#] {
             check(path, None);
         }
     }

@@ -26,8 +26,6 @@ pub(super) struct Slot {
     pub(super) name: Span,
     pub(super) value: Span,
     pub(super) category: Category,
-    /// A parser has set it on this line.
-    pub(super) is_extracted: bool,
 }
 
 /// Bytes of the text, from `start` up to `end`.

@@ -4,7 +4,8 @@
 //! of the slots is a copy of the labels. What comes from the stream stays in the buffer for the stream's next line.
 //!
 //! A name is there once. Where a parser finds a name that the stream or the entry has, the label that it sets is called
-//! `<name>_extracted`; where it finds one that a parser has set on this line, the first value stays.
+//! `<name>_extracted`; where it finds one that a stage before it has set on this line, the first value stays, even if a
+//! later stage has removed it.
 
 mod line;
 mod sink;
@@ -66,6 +67,8 @@ pub(super) struct LabelSet {
     stream: Option<Labels>,
     stream_text_bytes: usize,
     stream_label_count: usize,
+    /// The names of labels that a stage has set and another one removed.
+    removed: Vec<Span>,
     /// Some of `brought` are no longer there, or no longer as they were.
     is_some_hidden: bool,
     error: Option<ErrorKind>,
@@ -87,6 +90,7 @@ impl LabelSet {
         }
         self.labels.slots.clear();
         self.labels.slots.extend_from_slice(&self.brought);
+        self.removed.clear();
         self.is_some_hidden = false;
         self.error = None;
         self.error_details.clear();
@@ -97,7 +101,7 @@ impl LabelSet {
         self.brought.clear();
         for (name, value) in labels.iter() {
             let (name, value) = (self.labels.append(name), self.labels.append(value));
-            self.brought.push(Slot { name, value, category: Category::Stream, is_extracted: false });
+            self.brought.push(Slot { name, value, category: Category::Stream });
         }
         self.stream_text_bytes = self.labels.text.len();
         self.stream_label_count = self.brought.len();
@@ -118,7 +122,7 @@ impl LabelSet {
         }
         let name = self.labels.span_from(start);
         let value = self.labels.append(value);
-        self.brought.push(Slot { name, value, category: Category::Metadata, is_extracted: false });
+        self.brought.push(Slot { name, value, category: Category::Metadata });
     }
 
     /// Adds a label as if the entry had come with it, unless there is or was one of that name.
@@ -183,18 +187,18 @@ impl LabelSet {
 
     fn put(&mut self, name: &str, value: Span) {
         let found = self.labels.find(&self.labels.slots, name);
-        self.put_at(found, name, value, false);
+        self.put_at(found, name, value);
     }
 
     /// Sets label `name`, whose slot is `found` if there is one.
-    fn put_at(&mut self, found: Option<usize>, name: &str, value: Span, is_extracted: bool) {
+    fn put_at(&mut self, found: Option<usize>, name: &str, value: Span) {
         if let Some(index) = found {
             let slot = &mut self.labels.slots[index];
             self.is_some_hidden |= slot.category != Category::Parsed;
-            *slot = Slot { value, category: Category::Parsed, is_extracted, ..*slot };
+            *slot = Slot { value, category: Category::Parsed, ..*slot };
         } else {
             let name = self.labels.append(name);
-            self.labels.slots.push(Slot { name, value, category: Category::Parsed, is_extracted });
+            self.labels.slots.push(Slot { name, value, category: Category::Parsed });
         }
     }
 
@@ -206,7 +210,7 @@ impl LabelSet {
             _ => {
                 if let Some(index) = self.labels.find(&self.labels.slots, name) {
                     let slot = self.labels.slots.swap_remove(index);
-                    self.is_some_hidden |= slot.category != Category::Parsed;
+                    self.note_removed(slot);
                 }
             }
         }
@@ -215,10 +219,22 @@ impl LabelSet {
     /// Removes every label that `is_kept` does not hold for; errors stay.
     pub(super) fn retain(&mut self, is_kept: impl Fn(LineLabel<'_>) -> bool) {
         let mut slots = std::mem::take(&mut self.labels.slots);
-        let count = slots.len();
-        slots.retain(|slot| is_kept(self.labels.label(slot)));
-        self.is_some_hidden |= slots.len() < count;
+        slots.retain(|slot| {
+            let is_kept = is_kept(self.labels.label(slot));
+            if !is_kept {
+                self.note_removed(*slot);
+            }
+            is_kept
+        });
         self.labels.slots = slots;
+    }
+
+    /// Remembers what a removed label means for the parsers to come.
+    fn note_removed(&mut self, slot: Slot) {
+        match slot.category {
+            Category::Parsed => self.removed.push(slot.name),
+            Category::Stream | Category::Metadata => self.is_some_hidden = true,
+        }
     }
 
     /// Whether something has gone wrong with the line.
@@ -248,15 +264,23 @@ impl LabelSet {
             // What the entry brought under such a name gives way to a parser.
             self.brought[index].category == Category::Stream || !name.ends_with(EXTRACTED_SUFFIX)
         });
-        let found = self.labels.find(&self.labels.slots, name);
-        !is_brought && !found.is_some_and(|index| self.labels.slots[index].is_extracted)
+        !is_brought && !self.is_settled(self.labels.find(&self.labels.slots, name), name)
     }
 
-    /// Whether the stream or the entry brought label `name`, whose slot is `found` if it is there now.
+    /// Whether a stage has set label `name`, whose slot is `found` if it is there now.
+    fn is_settled(&self, found: Option<usize>, name: &str) -> bool {
+        match found {
+            Some(index) => self.labels.slots[index].category == Category::Parsed,
+            None => self.removed.iter().any(|removed| self.labels.at(*removed) == name),
+        }
+    }
+
+    /// Whether the stream or the entry has label `name`, whose slot is `found` if it is there now. The stream has it also
+    /// where a stage hides it, the entry has not.
     fn is_brought(&self, found: Option<usize>, name: &str) -> bool {
         match found {
             Some(index) if self.labels.slots[index].category != Category::Parsed => true,
-            _ => self.is_some_hidden && self.labels.find(&self.brought, name).is_some(),
+            _ => self.is_some_hidden && self.labels.find(&self.brought[..self.stream_label_count], name).is_some(),
         }
     }
 
@@ -291,7 +315,7 @@ impl LabelSet {
         for (name, value) in [(ERROR_LABEL, self.error.map(ErrorKind::name)), (ERROR_DETAILS_LABEL, details)] {
             if let Some(value) = value {
                 let (name, value) = (self.labels.append(name), self.labels.append(value));
-                self.labels.slots.push(Slot { name, value, category: Category::Parsed, is_extracted: false });
+                self.labels.slots.push(Slot { name, value, category: Category::Parsed });
             }
         }
     }

@@ -32,6 +32,13 @@ impl Sink<'_> {
         self.take(name, write, true);
     }
 
+    /// Sets label `name` to an empty value unless the line has such a label, wherever that comes from.
+    pub(in crate::logql::stages) fn put_missing(&mut self, name: &str) {
+        if self.labels.labels.find(&self.labels.labels.slots, name).is_none() {
+            self.take_as(name, None, |_| {}, true);
+        }
+    }
+
     fn take(&mut self, name: &str, write: impl FnOnce(&mut String), replaces: bool) {
         if name.is_empty() {
             return;
@@ -51,7 +58,7 @@ impl Sink<'_> {
 
     fn take_as(&mut self, name: &str, found: Option<usize>, write: impl FnOnce(&mut String), replaces: bool) {
         let set = &mut *self.labels;
-        let is_new = !found.is_some_and(|index| set.labels.slots[index].is_extracted);
+        let is_new = !set.is_settled(found, name);
         if !self.wanted.has(name) || !(is_new || replaces) {
             return;
         }
@@ -63,7 +70,7 @@ impl Sink<'_> {
             return;
         }
         let value = set.labels.span_from(start);
-        set.put_at(found, name, value, true);
+        set.put_at(found, name, value);
         self.missing_count = self.missing_count.saturating_sub(usize::from(is_new));
     }
 

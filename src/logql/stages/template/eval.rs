@@ -3,9 +3,13 @@
 use std::borrow::Cow;
 use std::iter;
 
+use super::Template;
 use super::functions::{Context, Function};
-use super::parser::{Node, Operand, OperandKind, Pipeline};
+use super::parser::{Node, Operand, OperandKind, Pipeline, ROOT};
 use super::value::{self, Value};
+
+/// How many templates may have been invoked by one another. Each may nest as deep as the parser lets it.
+const INVOCATIONS_MAX: usize = 16;
 
 /// Why a template has no output, and where.
 #[derive(Debug)]
@@ -25,18 +29,25 @@ enum Flow {
     Continue,
 }
 
-/// Appends the output of `nodes` to `out`.
-pub(super) fn execute(nodes: &[Node], context: Context<'_, '_>, out: &mut String) -> Result<(), Failure> {
-    let mut executor = Executor { context, variables: vec![("$", Value::Labels)] };
-    executor.nodes(nodes, &Value::Labels, out)?;
+/// Appends the output of `template` to `out`.
+pub(super) fn execute<'a, 'c>(
+    template: &'c Template,
+    context: Context<'a, 'c>,
+    out: &mut String,
+) -> Result<(), Failure> {
+    let mut executor = Executor { template, context, variables: vec![(ROOT, Value::Labels)], invocation_count: 0 };
+    executor.nodes(&template.nodes, &Value::Labels, out)?;
     Ok(())
 }
 
 /// Every value that it makes or copies is charged, so that each of its steps is.
 struct Executor<'a, 'c> {
+    template: &'c Template,
     context: Context<'a, 'c>,
-    /// Innermost last.
+    /// Of the template that is executed, innermost last.
     variables: Vec<(&'c str, Value<'a>)>,
+    /// How many named templates are being executed.
+    invocation_count: usize,
 }
 
 impl<'a, 'c> Executor<'a, 'c> {
@@ -65,6 +76,11 @@ impl<'a, 'c> Executor<'a, 'c> {
                     flow
                 }
                 Node::Range { pipeline, body, otherwise } => self.range(pipeline, body, otherwise, dot, out)?,
+                Node::Invocation { name, at, pipeline } => {
+                    let data = pipeline.as_ref().map_or(Ok(Value::Nil), |pipeline| self.pipeline(pipeline, dot))?;
+                    self.invoke(name, *at, &data, out)?;
+                    Flow::Normal
+                }
                 Node::Break => Flow::Break,
                 Node::Continue => Flow::Continue,
             };
@@ -90,7 +106,27 @@ impl<'a, 'c> Executor<'a, 'c> {
         charged.map_err(|message| failure_of(&pipeline.commands[0][0], message))
     }
 
-    /// Goes through the elements of a list or of an object; its variables live as long as the range.
+    /// Executes the template called `name` with `data` as its dot. It sees no variable of the one that invokes it.
+    fn invoke(&mut self, name: &str, at: usize, data: &Value<'a>, out: &mut String) -> Result<(), Failure> {
+        let template = self.template;
+        let fail = |message| Failure { at, operand: format!("{{{{template {name:?}}}}}"), message };
+        let itself = (name == template.name).then_some(&template.nodes);
+        let nodes = template.named.get(name).or(itself);
+        let nodes = nodes.ok_or_else(|| fail(format!("template {name:?} not defined")))?;
+        if self.invocation_count == INVOCATIONS_MAX {
+            return Err(fail(format!("exceeded maximum template depth ({INVOCATIONS_MAX})")));
+        }
+        self.context.allowance.charge(data.byte_count()).map_err(fail)?;
+        let variables = std::mem::replace(&mut self.variables, vec![(ROOT, data.clone())]);
+        self.invocation_count += 1;
+        let executed = self.nodes(nodes, data, out);
+        self.invocation_count -= 1;
+        self.variables = variables;
+        executed.map(|_| ())
+    }
+
+    /// Goes through the elements of a list or of an object, or through as many numbers as a number says; its variables live
+    /// as long as the range.
     fn range(
         &mut self,
         pipeline: &'c Pipeline,
@@ -104,6 +140,13 @@ impl<'a, 'c> Executor<'a, 'c> {
         let value = self.pipeline(pipeline, dot)?;
         let elements: Box<dyn Iterator<Item = (Value<'a>, Value<'a>)> + '_> = match &value {
             Value::Nil => Box::new(iter::empty()),
+            Value::Int(_) if 1 < pipeline.variables.len() => {
+                return Err(fail(format!(
+                    "can't use {} to iterate over more than one variable",
+                    pipeline.commands[0][0].text
+                )));
+            }
+            Value::Int(count) => Box::new((0..*count).map(|index| (Value::Int(index), Value::Int(index)))),
             Value::List(values) => Box::new((0..).map(Value::Int).zip(values.iter().cloned())),
             Value::Map(values) => Box::new(values.iter().map(|(key, value)| (Value::text(key), value.clone()))),
             Value::Labels => Box::new(self.context.labels().map(|(name, value)| (text(name), text(value)))),

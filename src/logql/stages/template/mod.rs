@@ -2,8 +2,6 @@
 //!
 //! A label that is not there is an empty text. What a template may cost is bounded: its depth, the length of each text
 //! that it makes, and by its [`Allowance`] how much it makes in all, be it kept or not.
-//!
-//! Deliberately not there: named templates (`define`, `template`, `block`), which a single expression has no use for.
 
 mod allowance;
 mod eval;
@@ -28,6 +26,8 @@ pub(super) struct Template {
     name: &'static str,
     text: String,
     nodes: Vec<parser::Node>,
+    /// Those that are defined in it.
+    named: parser::Named,
 }
 
 /// What a template can see.
@@ -46,11 +46,11 @@ impl Template {
     ///
     /// [`Error::Stage`] if `text` is no template.
     pub(super) fn parse(name: &'static str, text: &str) -> Result<Self, Error> {
-        let nodes = parser::parse(text).map_err(|fault| {
+        let (nodes, named) = parser::parse(text).map_err(|fault| {
             let (line, _) = position(text, fault.at);
             Error::stage(format!("invalid {name} template: template: {name}:{line}: {}", fault.message))
         })?;
-        Ok(Self { name, text: text.to_owned(), nodes })
+        Ok(Self { name, text: text.to_owned(), nodes, named })
     }
 
     /// Appends the template's output, or says why there is none; then what `out` holds is of no use.
@@ -62,7 +62,7 @@ impl Template {
         out: &mut String,
     ) -> Result<(), String> {
         let context = Context { scope, regexes, allowance };
-        eval::execute(&self.nodes, context, out).map_err(|failure| {
+        eval::execute(self, context, out).map_err(|failure| {
             let name = self.name;
             let (line, column) = position(&self.text, failure.at);
             let eval::Failure { operand, message, .. } = failure;

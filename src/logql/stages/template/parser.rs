@@ -1,10 +1,16 @@
-//! Tokens become a tree: Go's `text/template` without named templates.
+//! Tokens become trees: Go's `text/template`.
+
+use std::collections::BTreeMap;
 
 use super::functions::{self, Function};
 use super::token::{Fault, Kind, Token, tokens, unquote};
+use crate::logql::units;
 
 /// How deep parentheses and blocks may nest; the parser and the evaluator recurse as deep.
 const DEPTH_MAX: usize = 32;
+
+/// The variable that a template's data has.
+pub(super) const ROOT: &str = "$";
 
 /// A piece of a template.
 #[derive(Clone, Debug)]
@@ -15,6 +21,8 @@ pub(super) enum Node {
     Action(Pipeline),
     /// `{{if …}}` or `{{with …}}`, which makes the value the dot.
     Branch { pipeline: Pipeline, is_with: bool, then: Vec<Node>, otherwise: Vec<Node> },
+    /// `{{template "name" …}}`, or `{{block "name" …}}` at its place.
+    Invocation { name: String, at: usize, pipeline: Option<Pipeline> },
     /// `{{range …}}`
     Range { pipeline: Pipeline, body: Vec<Node>, otherwise: Vec<Node> },
     /// `{{break}}`
@@ -62,13 +70,23 @@ pub(super) enum OperandKind {
     Nested(Box<Pipeline>, Vec<String>),
 }
 
-/// The tree of a template.
-pub(super) fn parse(text: &str) -> Result<Vec<Node>, Fault> {
+/// Templates by their names.
+pub(super) type Named = BTreeMap<String, Vec<Node>>;
+
+/// The tree of a template, and those of the templates that are defined in it.
+pub(super) fn parse(text: &str) -> Result<(Vec<Node>, Named), Fault> {
     let tokens = tokens(text)?;
-    let mut parser = Parser { text, tokens: &tokens, variables: vec!["$".to_owned()], depth: 0, range_depth: 0 };
+    let mut parser = Parser {
+        text,
+        tokens: &tokens,
+        variables: vec![ROOT.to_owned()],
+        depth: 0,
+        range_depth: 0,
+        named: Named::new(),
+    };
     let (nodes, end) = parser.nodes()?;
     match end {
-        BlockEnd::Template => Ok(nodes),
+        BlockEnd::Template => Ok((nodes, parser.named)),
         BlockEnd::End(at) => Err(Fault::new(at, "unexpected {{end}}")),
         BlockEnd::Else(at) => Err(Fault::new(at, "unexpected {{else}}")),
     }
@@ -90,6 +108,7 @@ struct Parser<'a, 't> {
     depth: usize,
     /// How many ranges enclose what is parsed.
     range_depth: usize,
+    named: Named,
 }
 
 impl<'a, 't> Parser<'a, 't> {
@@ -144,6 +163,12 @@ impl<'a, 't> Parser<'a, 't> {
                             self.next();
                             return Ok((nodes, BlockEnd::Else(word.at)));
                         }
+                        "define" if self.depth == 0 => {
+                            self.next();
+                            let name = self.template_name("define clause")?;
+                            self.close("define clause")?;
+                            self.define(name, word.at)?;
+                        }
                         _ => nodes.push(self.action()?),
                     }
                 }
@@ -176,13 +201,62 @@ impl<'a, 't> Parser<'a, 't> {
                 }
                 Ok(if word.text == "break" { Node::Break } else { Node::Continue })
             }
-            "define" | "template" | "block" => {
-                Err(Fault::new(word.at, format!("{{{{{}}}}}: named templates are not supported", word.text)))
+            "define" => Err(Self::unexpected(word, "command")),
+            "template" => {
+                self.next();
+                let name = self.template_name("template clause")?;
+                let has_data = self.peek().kind != Kind::Close;
+                let pipeline = if has_data { Some(self.pipeline("template clause", 1)?) } else { None };
+                self.close("template clause")?;
+                Ok(Node::Invocation { name, at: word.at, pipeline })
+            }
+            "block" => {
+                self.next();
+                let name = self.template_name("block clause")?;
+                let pipeline = Some(self.pipeline("block clause", 1)?);
+                self.close("block clause")?;
+                self.define(name.clone(), word.at)?;
+                Ok(Node::Invocation { name, at: word.at, pipeline })
             }
             _ => {
                 let pipeline = self.pipeline("command", 1)?;
                 self.close("command")?;
                 Ok(Node::Action(pipeline))
+            }
+        }
+    }
+
+    fn template_name(&mut self, place: &str) -> Result<String, Fault> {
+        let token = self.next();
+        match token.kind {
+            Kind::Text => Ok(unquote(token.text).ok_or_else(|| Fault::new(token.at, "invalid syntax"))?.into_owned()),
+            _ => Err(Self::unexpected(token, place)),
+        }
+    }
+
+    /// A named template, from behind the action that begins it to behind its `end`. It sees no variable from outside, and
+    /// may be defined again where it is empty.
+    fn define(&mut self, name: String, at: usize) -> Result<(), Fault> {
+        let variables = std::mem::replace(&mut self.variables, vec![ROOT.to_owned()]);
+        let range_depth = std::mem::take(&mut self.range_depth);
+        let (nodes, end) = self.nested(Self::nodes)?;
+        (self.variables, self.range_depth) = (variables, range_depth);
+        match end {
+            BlockEnd::End(_) => {}
+            BlockEnd::Else(at) => return Err(Fault::new(at, "unexpected {{else}}")),
+            BlockEnd::Template => return Err(Self::unexpected(self.peek(), "block")),
+        }
+        if is_empty(&nodes) {
+            self.named.entry(name).or_default();
+            return Ok(());
+        }
+        match self.named.get(&name) {
+            Some(known) if !is_empty(known) => {
+                Err(Fault::new(at, format!("template: multiple definition of template {name:?}")))
+            }
+            _ => {
+                self.named.insert(name, nodes);
+                Ok(())
             }
         }
     }
@@ -355,6 +429,11 @@ impl<'a, 't> Parser<'a, 't> {
     }
 }
 
+/// Whether a template has nothing but blanks.
+fn is_empty(nodes: &[Node]) -> bool {
+    nodes.iter().all(|node| matches!(node, Node::Literal(text) if text.trim().is_empty()))
+}
+
 /// A number of Go's syntax, or a character's code.
 fn number(text: &str) -> Option<OperandKind> {
     if text.starts_with('\'') {
@@ -363,5 +442,5 @@ fn number(text: &str) -> Option<OperandKind> {
         return chars.next().filter(|_| chars.next().is_none()).map(|c| OperandKind::Int(i64::from(u32::from(c))));
     }
     let int = functions::parse_int(text).map(OperandKind::Int);
-    int.or_else(|| text.replace('_', "").parse().ok().map(OperandKind::Float))
+    int.or_else(|| units::parse_number(text).map(OperandKind::Float))
 }

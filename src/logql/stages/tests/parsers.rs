@@ -57,7 +57,8 @@ fn logfmt_pairs_become_labels() {
 
 #[test]
 fn logfmt_keys_always_give_a_label() {
-    check_labels(r#"| logfmt x="a", b, y="d.e""#, line("a=1 a=2 c=3 d.e=4"), "b= x=1 y=4");
+    check_labels(r#"| logfmt x="a", b, y="d.e""#, line("a=1 a=2 c=3 d.e=4"), "b= x=2 y=4");
+    check_labels(r#"| logfmt a, x="b""#, line("a=1 b=2 a=3 b= b==3"), "a=1 x=");
     check_labels(r#"| logfmt y="d_e""#, line("d.e=4"), "y=4");
     check_refused(r#"| logfmt x="a b""#, "cannot parse expression [a b]: syntax error: unexpected KEY");
 }
@@ -75,6 +76,8 @@ fn pattern_goes_from_literal_to_literal() {
     check_labels("| pattern `<a> - <b>;<c>`", line("x - y z"), "a=x b=y z");
     check_labels("| pattern `at <a>`", line("not at x"), "");
     check_labels("| pattern `<_> <a>`", line(" x"), "a=x");
+    check_labels("| pattern `<a>=<b>`", line(""), "");
+    check_labels("| pattern `<a>=<b>`", line("="), "a= b=");
 }
 
 #[test]
@@ -105,7 +108,39 @@ fn the_first_parser_wins_but_for_expressions() {
     let stages = "| json | line_format `{{.t}}` | drop t";
     check_labels(&format!("{stages} | logfmt"), input, "a=json b=json c=logfmt");
     check_labels(&format!("{stages} | logfmt a"), input, "a=logfmt b=json");
-    check_labels(&format!("{stages} | label_format c=`set` | logfmt"), input, "a=json b=json c=logfmt");
+}
+
+#[test]
+fn what_a_stage_set_stays_as_it_is_for_later_parsers() {
+    let input = Input { stream: &[("s", "stream")], metadata: &[("m", "meta")], line: "a=1 b=2 s=3 m=4" };
+    let rest = "b=2 m=meta m_extracted=4 s=stream s_extracted=3";
+    check_labels("| label_format a=`set` | logfmt", input, &format!("a=set {rest}"));
+    check_labels("| logfmt | label_format a=`set` | logfmt", input, &format!("a=set {rest}"));
+    check_labels("| logfmt | label_format a=b | logfmt", input, "a=2 m=meta m_extracted=4 s=stream s_extracted=3");
+    check_labels("| logfmt | drop a | logfmt", input, rest);
+    check_labels("| logfmt | keep b | logfmt", input, "b=2 m=4");
+    check_labels("| label_format a=`set` | logfmt a", input, "a=1 m=meta s=stream");
+    check_labels("| label_format a=`set` | regexp `a=(?P<a>.)`", input, "a=set m=meta s=stream");
+    check_labels("| label_format a=`set` | pattern `a=<a> <_>`", input, "a=set m=meta s=stream");
+    // The stream has its labels whatever a stage does to them; the entry has not.
+    check_labels("| label_format s=`set`, m=`set` | logfmt", input, "a=1 b=2 m=set s=set s_extracted=3");
+    check_labels("| drop s, m | logfmt", input, "a=1 b=2 m=4 s_extracted=3");
+}
+
+#[test]
+fn expressions_leave_alone_what_they_find_nothing_for() {
+    let input = Input { stream: &[("s", "stream")], metadata: &[("m", "meta")], line: r#"{"a":"1","n":null}"# };
+    let all = r#"s="x", m="y", a="z", e="x""#;
+    check_labels(&format!("| json | json {all}"), input, "a=1 e= m=meta s=stream");
+    check_labels(&format!("| label_format a=`set` | json {all}"), input, "a=set e= m=meta s=stream");
+    check_labels(&format!("| drop s, m | json {all}"), input, "a= e= m= s=");
+    check_labels(r#"| json a="n""#, input, "a= m=meta s=stream");
+    check_labels(r#"| json s="a""#, input, "m=meta s=stream s_extracted=1");
+    let input = Input { line: "a=1 v=", ..input };
+    check_labels(&format!("| logfmt | logfmt {all}"), input, "a=1 e= m=meta s=stream");
+    check_labels(&format!("| label_format a=`set` | logfmt {all}"), input, "a=set e= m=meta s=stream");
+    check_labels(r#"| logfmt | logfmt a="v""#, input, "a= m=meta s=stream");
+    check_labels(r#"| logfmt s="a""#, input, "m=meta s=stream s_extracted=1");
 }
 
 #[test]

@@ -61,6 +61,33 @@ fn ranges_go_through_lists_and_objects() {
 }
 
 #[test]
+fn ranges_count_up_to_numbers() {
+    check("{{range 3}}x{{.}}{{end}}", "x0x1x2");
+    check("{{range $i := int .n}}{{if eq $i 2}}{{break}}{{end}}{{$i}}{{end}}", "01");
+    check("{{range 0}}x{{else}}none{{end}}{{range -1}}x{{end}}", "none");
+    let details = r#"1:18: executing "line" at <3>: can't use 3 to iterate over more than one variable"#;
+    check_failure("{{range $i, $e := 3}}{{end}}", details);
+    check_too_much("{{range 9000000000}}{{end}}");
+}
+
+#[test]
+fn templates_have_names() {
+    check(r#"{{define "t"}}T{{.app}}{{end}}{{template "t" .}}|{{template "t" .}}"#, "TWeb|TWeb");
+    check(r#"{{template "t" .app}}{{define "t"}}<{{.}}{{$}}>{{end}}"#, "<WebWeb>");
+    check(r#"{{define "t"}}[{{.}}]{{end}}{{template "t"}}"#, "[<no value>]");
+    check(r#"{{block "b" .n}}({{.}}){{end}}{{template "b" .f}}"#, "(20)(5.3)");
+    check(r#"{{define "t"}}{{range .}}{{if .}}{{.}}{{template "t" .}}{{end}}{{end}}{{end}}{{template "t" 3}}"#, "121");
+    check(r#"{{define "t"}} {{end}}{{define "t"}}x{{end}}{{template "t"}}"#, "x");
+    check(r#"{{$x := 1}}{{define "t"}}{{$x := 2}}{{end}}{{template "t"}}{{$x}}"#, "1");
+    check_failure(r#"{{template "t" .}}"#, r#"1:2: executing "line" at <{{template "t"}}>: template "t" not defined"#);
+    let details = r#"1:2: executing "line" at <{{template "line"}}>: exceeded maximum template depth (16)"#;
+    check_failure(r#"{{template "line"}}"#, details);
+    // It makes nothing, again and again.
+    let twice = r#"{{template "t"}}{{template "t"}}"#;
+    check_too_much(&format!(r#"{{{{define "t"}}}}{{{{end}}}}{{{{range 999999}}}}{twice}{{{{end}}}}"#));
+}
+
+#[test]
 fn variables_live_in_their_block() {
     check("{{$x := .app}}{{if true}}{{$x = .n}}{{$y := 1}}{{end}}{{$x}}{{$.f}}", "205.3");
     check("{{$x := 1}}{{if true}}{{$x := 2}}{{$x}}{{end}}{{$x}}", "21");
@@ -278,7 +305,13 @@ fn what_is_no_template_is_refused() {
         ("{{}}", "missing value for command"),
         ("{{(.a}}", "unclosed left paren"),
         ("{{.a | 1}}", "non executable command in pipeline: 1"),
-        ("{{define `x`}}", "{{define}}: named templates are not supported"),
+        ("{{define `x`}}", "unexpected EOF in block"),
+        ("{{define x}}{{end}}", "unexpected \\\"x\\\" in define clause"),
+        ("{{define `x`}}{{$y}}{{end}}", "undefined variable \\\"$y\\\""),
+        ("{{range 3}}{{define `x`}}{{end}}{{end}}", "unexpected \\\"define\\\" in command"),
+        ("{{range 3}}{{block `x` .}}{{break}}{{end}}{{end}}", "{{break}} outside {{range}}"),
+        ("{{define `x`}}a{{end}}{{define `x`}}b{{end}}", "template: multiple definition of template \\\"x\\\""),
+        ("{{template `x` | print}}", "missing value for template clause"),
     ] {
         let query = format!("| line_format \"{}\"", template.replace('"', "\\\""));
         let expected = format!("invalid line template: template: line:1: {}", reason.replace('\\', ""));

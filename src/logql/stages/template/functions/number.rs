@@ -4,6 +4,7 @@ use super::Type::{Any, Float, Int, Text};
 use super::decimal::{self, Operation};
 use super::{Function, Value, int_at, text_at};
 use crate::logql::stages::{unwrap, values};
+use crate::logql::units;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("int", &[Any], |_, a| Ok(Value::Int(to_int(&a[0])))),
@@ -67,7 +68,7 @@ pub(super) fn to_int(value: &Value<'_>) -> i64 {
         Value::Int(number) => *number,
         Value::Float(number) => *number as i64,
         Value::Bool(truth) => i64::from(*truth),
-        Value::Text(text) => parse_int(without_zero_fraction(text)).unwrap_or(0),
+        Value::Text(text) => parse_int(whole_part(text)).unwrap_or(0),
         _ => 0,
     }
 }
@@ -84,20 +85,25 @@ pub(super) fn to_float(value: &Value<'_>) -> f64 {
     }
 }
 
-/// `2.00` as `2`.
-fn without_zero_fraction(text: &str) -> &str {
-    match text.split_once('.') {
-        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
-        _ => text,
+/// What stands in front of the point of a decimal number without exponent: `3` of `3.14`. Other texts stay as they are.
+fn whole_part(text: &str) -> &str {
+    let Some((whole, fraction)) = text.split_once('.') else { return text };
+    let digits = whole.strip_prefix(['-', '+']).unwrap_or(whole);
+    let is_decimal = [digits, fraction].iter().all(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    match is_decimal {
+        true if digits.is_empty() => "0",
+        true => whole,
+        false => text,
     }
 }
 
-/// Reads a whole number in Go's syntax: `0x`, `0o`, `0b` or a leading zero tell the base.
+/// Reads a whole number in Go's syntax: `0x`, `0o`, `0b` or a leading zero tell the base; `_` may stand between digits.
 pub(in crate::logql::stages::template) fn parse_int(text: &str) -> Option<i64> {
+    let text = units::without_separators(text)?;
     let (sign, digits) = match text.as_bytes().first()? {
         b'-' => ("-", &text[1..]),
         b'+' => ("", &text[1..]),
-        _ => ("", text),
+        _ => ("", &*text),
     };
     let lower = digits.to_ascii_lowercase();
     let bases = [("0x", 16), ("0o", 8), ("0b", 2)];
@@ -110,7 +116,7 @@ pub(in crate::logql::stages::template) fn parse_int(text: &str) -> Option<i64> {
     if !digits.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return None;
     }
-    i64::from_str_radix(&format!("{sign}{}", digits.replace('_', "")), base).ok()
+    i64::from_str_radix(&format!("{sign}{digits}"), base).ok()
 }
 
 #[cfg(test)]
@@ -119,12 +125,34 @@ mod tests {
 
     #[test]
     fn whole_numbers_have_the_base_that_their_prefix_tells() {
-        let texts =
-            ["12", "-0x10", "010", "0b11", "0o7", "0", "1_000", "", "-", "08", "1.5", "--1", "9".repeat(20).as_str()]
-                .map(parse_int);
+        let texts = [
+            "12",
+            "-0x10",
+            "010",
+            "0b11",
+            "0o7",
+            "0",
+            "1_000",
+            "",
+            "-",
+            "08",
+            "1.5",
+            "--1",
+            "1__0",
+            "9".repeat(20).as_str(),
+        ]
+        .map(parse_int);
         let numbers = [Some(12), Some(-16), Some(8), Some(3), Some(7), Some(0), Some(1000)];
         assert_eq!(texts[..7], numbers);
         assert!(texts[7..].iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn decimal_text_is_cut_to_its_whole_part() {
+        let texts = ["3.14", "-3.99", "2.00", ".5", "-.5", ".", "010.5", "1536.5", "1_000"];
+        assert_eq!(texts.map(|text| to_int(&Value::text(text))), [3, -3, 2, 0, 0, 0, 8, 1536, 1000]);
+        let others = ["1.5e3", "1.5kB", "1.2.3", "1e3", "x.5", "1_0.5", ""];
+        assert_eq!(others.map(|text| to_int(&Value::text(text))), [0; 7]);
     }
 
     #[test]

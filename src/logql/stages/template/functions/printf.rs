@@ -6,6 +6,8 @@ use crate::logql::stages::template::value::{Value, check_length, format_exponent
 
 /// Most digits that a float is asked for. Rust writes 65,535 at most, and `%g` may need a few more than asked for.
 const PRECISION_MAX: usize = 65_000;
+/// Largest width or precision that a value may give; Go's limit.
+const NUMBER_MAX: u64 = 1_000_000;
 
 /// What stands between `%` and its verb.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,62 +25,138 @@ struct Directive {
 /// Formats `values` as `format` says; what does not fit is printed as Go prints it, with `%!`.
 pub(super) fn format(format: &str, values: &[Value<'_>]) -> Result<String, String> {
     let mut out = String::new();
-    let mut rest = format;
-    let mut values_left = values.iter();
-    while let Some((literal, directive)) = rest.split_once('%') {
+    let mut reader = Reader { rest: format, values, next: 0, is_index_good: true, is_reordered: false };
+    while let Some((literal, rest)) = reader.rest.split_once('%') {
         push(&mut out, literal)?;
-        let (directive, after) = parse(directive)?;
-        let Some(verb) = after.chars().next() else {
+        reader.rest = rest;
+        let directive = reader.directive(&mut out)?;
+        let Some(verb) = reader.rest.chars().next() else {
             push(&mut out, "%!(NOVERB)")?;
             return Ok(out);
         };
-        rest = &after[verb.len_utf8()..];
-        if verb == '%' {
-            push(&mut out, "%")?;
-            continue;
-        }
-        match values_left.next() {
-            Some(value) => push(&mut out, &formatted(directive, verb, value)?)?,
+        reader.rest = &reader.rest[verb.len_utf8()..];
+        match reader.values.get(reader.next) {
+            _ if verb == '%' => push(&mut out, "%")?,
+            _ if !reader.is_index_good => push(&mut out, &format!("%!{verb}(BADINDEX)"))?,
+            Some(value) => {
+                push(&mut out, &formatted(directive, verb, value)?)?;
+                reader.next += 1;
+            }
             None => push(&mut out, &format!("%!{verb}(MISSING)"))?,
         }
     }
-    push(&mut out, rest)?;
-    let extra: Vec<String> = values_left.map(described).collect::<Result<_, _>>()?;
+    push(&mut out, reader.rest)?;
+    let extra = if reader.is_reordered { &[] } else { values.get(reader.next..).unwrap_or_default() };
     if !extra.is_empty() {
+        let extra: Vec<String> = extra.iter().map(described).collect::<Result<_, _>>()?;
         push(&mut out, &format!("%!(EXTRA {})", extra.join(", ")))?;
     }
     Ok(out)
 }
 
-/// Flags, width and precision, and what follows them.
-fn parse(text: &str) -> Result<(Directive, &str), String> {
-    let mut directive = Directive::default();
-    let flags_end = text.find(|c| !"-+ 0#".contains(c)).unwrap_or(text.len());
-    for flag in text[..flags_end].chars() {
-        match flag {
-            '-' => directive.is_left = true,
-            '+' => directive.has_sign = true,
-            ' ' => directive.has_space = true,
-            '0' => directive.pads_with_zeros = true,
-            _ => directive.is_alternate = true,
-        }
-    }
-    let (width, mut rest) = number(&text[flags_end..])?;
-    directive.width = width;
-    if let Some(after) = rest.strip_prefix('.') {
-        let (precision, after) = number(after)?;
-        directive.precision = Some(precision);
-        rest = after;
-    }
-    Ok((directive, rest))
+/// Reads directives, some of which take values themselves.
+struct Reader<'a, 'v> {
+    rest: &'a str,
+    values: &'a [Value<'v>],
+    /// Which value is taken next.
+    next: usize,
+    /// Whether every index of the directive is one, and where it may stand.
+    is_index_good: bool,
+    /// Whether there has been an index.
+    is_reordered: bool,
 }
 
-fn number(text: &str) -> Result<(usize, &str), String> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    let number = if digits.is_empty() { 0 } else { digits.parse().unwrap_or(usize::MAX) };
-    check_length(number)?;
-    Ok((number, rest))
+impl Reader<'_, '_> {
+    /// Flags, width and precision: what stands between `%` and the verb. What is wrong with a value is written to `out`.
+    fn directive(&mut self, out: &mut String) -> Result<Directive, String> {
+        let mut directive = Directive::default();
+        self.is_index_good = true;
+        let flags_end = self.rest.find(|c| !"-+ 0#".contains(c)).unwrap_or(self.rest.len());
+        let (flags, rest) = self.rest.split_at(flags_end);
+        self.rest = rest;
+        for flag in flags.chars() {
+            match flag {
+                '-' => directive.is_left = true,
+                '+' => directive.has_sign = true,
+                ' ' => directive.has_space = true,
+                '0' => directive.pads_with_zeros = true,
+                _ => directive.is_alternate = true,
+            }
+        }
+        let mut is_behind_index = self.index();
+        if self.accept('*') {
+            let width = self.number_of_value();
+            directive.width = width.map_or(0, |width| usize::try_from(width.unsigned_abs()).unwrap_or(0));
+            directive.is_left |= width.is_some_and(|width| width < 0);
+            push(out, if width.is_none() { "%!(BADWIDTH)" } else { "" })?;
+            is_behind_index = false;
+        } else if let Some(width) = self.number()? {
+            directive.width = width;
+            self.is_index_good &= !is_behind_index;
+        }
+        if self.accept('.') {
+            self.is_index_good &= !is_behind_index;
+            is_behind_index = self.index();
+            if self.accept('*') {
+                directive.precision = self.number_of_value().and_then(|precision| usize::try_from(precision).ok());
+                push(out, if directive.precision.is_none() { "%!(BADPREC)" } else { "" })?;
+                is_behind_index = false;
+            } else {
+                directive.precision = Some(self.number()?.unwrap_or(0));
+            }
+        }
+        if !is_behind_index {
+            self.index();
+        }
+        Ok(directive)
+    }
+
+    fn accept(&mut self, c: char) -> bool {
+        let rest = self.rest.strip_prefix(c);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    /// Takes `[n]`, which says that value `n`, counted from one, is the next; whether there was one.
+    fn index(&mut self) -> bool {
+        let Some(inside) = self.rest.strip_prefix('[') else { return false };
+        self.is_reordered = true;
+        let Some((digits, after)) = inside.split_once(']') else {
+            (self.rest, self.is_index_good) = (inside, false);
+            return false;
+        };
+        self.rest = after;
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let index = digits.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        match index.filter(|index| is_number && *index < self.values.len()) {
+            Some(index) => self.next = index,
+            None => self.is_index_good = false,
+        }
+        is_number
+    }
+
+    /// Takes the value that `*` stands for; `None` where it is no whole number, or too large for a width.
+    fn number_of_value(&mut self) -> Option<i64> {
+        let value = self.values.get(self.next)?;
+        self.next += 1;
+        match value {
+            Value::Int(number) if number.unsigned_abs() <= NUMBER_MAX => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Takes digits.
+    fn number(&mut self) -> Result<Option<usize>, String> {
+        let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
+        let (digits, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        if digits.is_empty() {
+            return Ok(None);
+        }
+        let number = digits.parse().unwrap_or(usize::MAX);
+        check_length(number)?;
+        Ok(Some(number))
+    }
 }
 
 fn formatted(directive: Directive, verb: char, value: &Value<'_>) -> Result<String, String> {
@@ -219,6 +297,35 @@ mod tests {
     fn whole_numbers_have_signs_and_bases() {
         check("%d|%5d|%05d|%+d|%-4d|", &[1, -2, -3, 4, 5].map(Value::Int), "1|   -2|-0003|+4|5   |");
         check("%x|%X|%o|%b|%c|%#x", &[255, 255, 8, 5, 65, 16].map(Value::Int), "ff|FF|10|101|A|0x10");
+    }
+
+    #[test]
+    fn values_are_taken_by_index() {
+        let values = [Value::text("a"), Value::Int(5), Value::Float(1.25)];
+        check("%[2]d %[1]s %[1]s %d", &values, "5 a a 5");
+        check("%[3]*.[2]*[1]f|", &[Value::Float(12.0), Value::Int(2), Value::Int(6)], " 12.00|");
+        check("%[1]s", &values, "a");
+        check("%s %[1]q %.1[3]f", &values, "a \"a\" 1.2");
+        check("%[4]d %[0]d %[x]d %[-1]d %[2]d", &values, "%!d(BADINDEX) %!d(BADINDEX) %!d(BADINDEX) %!d(BADINDEX) 5");
+        check("%[2]3d %[2].3d", &values, "%!d(BADINDEX) %!d(BADINDEX)");
+        check("%[3]v %v", &values, "1.25 %!v(MISSING)");
+        check("%[2", &values, "%!(NOVERB)");
+    }
+
+    #[test]
+    fn widths_and_precisions_are_values() {
+        check("%*d|%-*s|%0*d", &[5, 42, 4, 7, 4, 3].map(Value::Int), "   42|%!s(int=7)|0003");
+        check("%*d|", &[-5, 42].map(Value::Int), "42   |");
+        check(
+            "%.*f|%*.*f",
+            &[Value::Int(1), Value::Float(1.25), Value::Int(6), Value::Int(2), Value::Float(1.0)],
+            "1.2|  1.00",
+        );
+        check("%*d", &[Value::text("x"), Value::Int(1)], "%!(BADWIDTH)1");
+        check("%.*d", &[-1, 1].map(Value::Int), "%!(BADPREC)1");
+        check("%*d", &[1_000_001, 1].map(Value::Int), "%!(BADWIDTH)1");
+        check("%*d", &[Value::Int(1)], "%!d(MISSING)");
+        check("%*", &[Value::Int(1)], "%!(NOVERB)");
     }
 
     #[test]
