@@ -5,6 +5,7 @@ pub mod status;
 
 pub mod config;
 pub mod file;
+pub mod inventory;
 
 pub mod log_collector;
 pub mod log_database;
