@@ -204,6 +204,8 @@ mod tests {
         labels.extend([("zone", "z"), ("app.kubernetes.io/part-of", "shop")]);
         let names = names(&labels, &PodLabels::Usual);
         assert_eq!(names.visible.len(), POD_LABELS_MAX);
-        assert!(["zone", "app_kubernetes_io_part_of", "app", "job"].iter().all(|name| names.visible.contains_key(*name)));
+        assert!(
+            ["zone", "app_kubernetes_io_part_of", "app", "job"].iter().all(|name| names.visible.contains_key(*name))
+        );
     }
 }

@@ -97,7 +97,11 @@ struct Kept {
 
 #[derive(Debug, PartialEq)]
 enum Content {
-    Pod { namespace: Box<str>, name: Box<str>, known: Arc<Known> },
+    Pod {
+        namespace: Box<str>,
+        name: Box<str>,
+        known: Arc<Known>,
+    },
     /// The pod's uid.
     PodContainer(Box<str>),
     Container(Arc<Names>),
@@ -123,6 +127,12 @@ impl Joined {
     /// Labels to which nothing is joined.
     pub fn nothing_to(labels: Labels) -> Self {
         Self { labels, names: None }
+    }
+
+    /// The same with what `change` makes of the labels that are shown.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(&Labels) -> Labels) -> Self {
+        Self { labels: change(&self.labels), ..self }
     }
 
     /// Whether the stream satisfies the condition, be it on a label that is not shown.
@@ -172,6 +182,13 @@ impl Inventory {
     /// Whether something is known of the pod with this uid.
     pub fn has_pod(&self, uid: &str) -> bool {
         self.read().records.contains_key(&Key::Pod(uid.into()))
+    }
+
+    /// Keeps what is known of a container that is still there; `false` where nothing is.
+    pub fn keep_container(&self, id: &str) -> bool {
+        let mut state = self.write();
+        let kept = state.records.get_mut(&Key::Container(id.into()));
+        kept.map(|kept| kept.told = Instant::now()).is_some()
     }
 
     /// Whether the pod's container is not to be collected.

@@ -17,7 +17,7 @@ pub(super) enum Origin<'a> {
         namespace: &'a str,
         /// The pod's name.
         pod: &'a str,
-        /// The container's id, or its beginning.
+        /// The container's id, or as much of it as the name of its log has.
         id: &'a str,
     },
     /// The pod with this uid.
@@ -29,15 +29,15 @@ pub(super) enum Origin<'a> {
 impl<'a> Origin<'a> {
     /// Where the stream with these labels comes from, if they say so.
     pub(super) fn of(labels: &'a Labels) -> Option<Self> {
-        let Some(id) = labels.get("container_id") else {
-            return labels.get("path").and_then(|path| {
-                container_of_path(path).map(Self::Container).or_else(|| pod_of_path(path).map(Self::Pod))
-            });
-        };
-        match (labels.get("namespace"), labels.get("pod")) {
-            (Some(namespace), Some(pod)) => Some(Self::PodContainer { namespace, pod, id }),
-            _ => Some(Self::Container(id)),
+        let id = labels.get("container_id");
+        if let (Some(namespace), Some(pod)) = (labels.get("namespace"), labels.get("pod")) {
+            return Some(Self::PodContainer { namespace, pod, id: id.unwrap_or_default() });
         }
+        if let Some(id) = id {
+            return Some(Self::Container(id));
+        }
+        let path = labels.get("path")?;
+        container_of_path(path).map(Self::Container).or_else(|| pod_of_path(path).map(Self::Pod))
     }
 }
 

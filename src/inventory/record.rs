@@ -142,8 +142,7 @@ mod tests {
         let pod = Pod { facts: Facts { exclude, ..pod.facts }, ..pod };
         let line = r#"{"pod":{"uid":"u","namespace":"n","name":"p","app":"a","labels":{"x/y":"\"1\""},"exclude":{"containers":["c"]}}}"#;
         check(Record::Pod(pod), line);
-        let container =
-            PodContainer { id: "0a".into(), uid: "u".into(), namespace: "n".into(), pod: "p".into() };
+        let container = PodContainer { id: "0a".into(), uid: "u".into(), namespace: "n".into(), pod: "p".into() };
         check(Record::PodContainer(container), r#"{"pod_container":{"id":"0a","uid":"u","namespace":"n","pod":"p"}}"#);
         let container = Container { id: "0a".into(), labels: map("image", "i"), hidden: BTreeMap::new() };
         check(Record::Container(container), r#"{"container":{"id":"0a","labels":{"image":"i"}}}"#);

@@ -53,7 +53,7 @@ impl Server {
             zone: "Etc/UTC".to_owned(),
             started: Instant::now(),
         };
-        let state = State::new(database, Arc::default(), about).with_limits(limits);
+        let state = State::new(database, Arc::default(), Arc::default(), about).with_limits(limits);
         let listener = block_on(api::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_address();
         let (stop, stopped) = channel::bounded::<()>(1);

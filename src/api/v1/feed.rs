@@ -80,7 +80,7 @@ impl Feed {
         budget.take(STANDING_BYTES)?;
         let mut feed = Self {
             live,
-            writer: Writer::of_records(Gaps::default()),
+            writer: Writer::of_records(Gaps::default(), Arc::clone(source.inventory())),
             opening: Vec::new(),
             held: VecDeque::new(),
             held_bytes: 0,

@@ -7,6 +7,7 @@
 mod feed;
 mod followed;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_std::channel;
@@ -110,13 +111,13 @@ impl From<Error> for End {
 /// Sends what there is, and then what comes, until the client closes. What waits to be sent is within `budget`.
 async fn follow(socket: &mut Socket, state: &State, ask: Ask, budget: Budget) -> Result<(), End> {
     let (wake, woken) = channel::bounded(1);
-    let database = state.database.clone();
+    let (database, inventory) = (state.database.clone(), Arc::clone(&state.inventory));
     let open = move |search| {
         // Where it is full, the feed is about to be looked at anyway.
         let (snapshot, subscription) = database.subscribe(move || {
             let _ = wake.try_send(());
         });
-        Feed::open(&ask, &snapshot, subscription, &search, budget)
+        Feed::open(&ask, (&snapshot, inventory), subscription, &search, budget)
     };
     let mut feed = state.queries.run(None, open).await?;
     let mut heard = Instant::now();
