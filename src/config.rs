@@ -101,11 +101,23 @@ pub struct CollectorConfig {
     pub root_path: Option<PathBuf>,
 }
 
+/// Where a cluster is asked for pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KubernetesApi {
+    /// Nowhere.
+    Off,
+    /// Nobody says where, as outside of a cluster.
+    #[default]
+    Unknown,
+    /// At this address.
+    At(String),
+}
+
 /// What is asked of a cluster, and what is taken of its answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KubernetesConfig {
-    /// `off`, or the API server's address; `None` for what the service account and the environment say.
-    pub api: Option<String>,
+    /// The API server's address.
+    pub api: KubernetesApi,
     /// The file of the token to send.
     pub token_file: Option<PathBuf>,
     /// The file of the certificates to trust.
@@ -198,6 +210,14 @@ struct Arguments {
     #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     docker_labels: Vec<String>,
 
+    /// Where a pod is told that the Kubernetes API is
+    #[structopt(long, env, hidden = true)]
+    kubernetes_service_host: Option<String>,
+
+    /// And its port
+    #[structopt(long, env, hidden = true)]
+    kubernetes_service_port: Option<String>,
+
     /// A namespace of Kubernetes to collect; without any all are [repeatable; separated by colons in the variable]
     #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     include_namespace: Vec<String>,
@@ -229,6 +249,8 @@ impl Config {
         let matches = app.get_matches_from_safe(arguments)?;
         let arguments = Arguments::from_clap(&matches);
         let collectors = collectors(&matches, &arguments)?;
+        let (host, port) = (arguments.kubernetes_service_host.as_deref(), arguments.kubernetes_service_port.as_deref());
+        let service = service_address(host, port);
         let filled = |texts: Vec<String>| texts.into_iter().filter(|text| !text.is_empty()).collect();
         Ok(Self {
             collectors,
@@ -243,7 +265,7 @@ impl Config {
             multiline: arguments.multiline.eq_ignore_ascii_case("auto"),
             node_name: arguments.node_name.filter(|name| !name.is_empty()),
             kubernetes: KubernetesConfig {
-                api: arguments.kubernetes_api,
+                api: arguments.kubernetes_api.map_or(Ok(service), api_address)?,
                 token_file: arguments.kubernetes_token_file,
                 ca_file: arguments.kubernetes_ca_file,
                 pod_labels: filled(arguments.pod_labels),
@@ -295,6 +317,28 @@ fn collectors(matches: &clap::ArgMatches<'_>, arguments: &Arguments) -> Result<V
         ));
     }
     Ok(collectors)
+}
+
+/// What `--kubernetes-api` says.
+fn api_address(text: String) -> Result<KubernetesApi, clap::Error> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(KubernetesApi::Off);
+    }
+    // A token is sent there, so without TLS it may not leave this machine.
+    let is_local = |host: &str| host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+    let is_safe = text.starts_with("https://") || text.strip_prefix("http://").is_some_and(is_local);
+    if is_safe {
+        return Ok(KubernetesApi::At(text));
+    }
+    let text = format!("--kubernetes-api '{text}' is neither an address that begins with https:// nor off");
+    Err(clap::Error::with_description(&text, ErrorKind::InvalidValue))
+}
+
+/// Where a pod is told that the API is.
+fn service_address(host: Option<&str>, port: Option<&str>) -> KubernetesApi {
+    let Some(host) = host.filter(|host| !host.is_empty()) else { return KubernetesApi::Unknown };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    KubernetesApi::At(format!("https://{host}:{}", port.filter(|port| !port.is_empty()).unwrap_or("443")))
 }
 
 fn retention_age(text: &str) -> Result<Duration, String> {
@@ -406,6 +450,20 @@ mod tests {
     fn an_address_without_a_host_is_local() {
         assert_eq!(parse("--log-collector Kubernetes --listen :0").unwrap().listen, "127.0.0.1:0");
         assert_eq!(parse("--log-collector Kubernetes --listen [::]:80").unwrap().listen, "[::]:80");
+    }
+
+    #[test]
+    fn the_cluster_is_asked_where_it_is_said_to_be() {
+        let api = |arguments: &str| parse(&format!("--log-collector Kubernetes {arguments}")).unwrap().kubernetes.api;
+        let at = |url: &str| KubernetesApi::At(url.into());
+        assert_eq!(api(""), KubernetesApi::Unknown);
+        assert_eq!(api("--kubernetes-service-host 10.0.0.1"), at("https://10.0.0.1:443"));
+        let six = "--kubernetes-service-host fd00::1 --kubernetes-service-port 6443";
+        assert_eq!(api(six), at("https://[fd00::1]:6443"));
+        assert_eq!(api(&format!("{six} --kubernetes-api off")), KubernetesApi::Off);
+        assert_eq!(api(&format!("{six} --kubernetes-api https://api:1")), at("https://api:1"));
+        assert_eq!(api("--kubernetes-api http://127.0.0.1:8001"), at("http://127.0.0.1:8001"));
+        check_refused("--kubernetes-api http://api:1", "is neither an address");
     }
 
     #[test]

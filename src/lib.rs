@@ -15,3 +15,4 @@ pub mod query;
 pub mod api;
 pub mod ingest;
 pub mod memory;
+pub mod pods;

@@ -12,7 +12,7 @@ use async_std::task;
 use futures_lite::future;
 use jiff::tz::TimeZone;
 use monitoring_rs::api;
-use monitoring_rs::config::{self, CollectorConfig, CollectorKind, Config};
+use monitoring_rs::config::{self, CollectorConfig, CollectorKind, Config, KubernetesApi, KubernetesConfig};
 use monitoring_rs::file;
 use monitoring_rs::ingest::{self, Records, Stop};
 use monitoring_rs::inventory::{Inventory, PodLabels};
@@ -27,7 +27,8 @@ use monitoring_rs::log_database::storage::{DiskStorage, Storage};
 use monitoring_rs::log_database::{self, Database, Options, RetentionLimits};
 use monitoring_rs::memory;
 use monitoring_rs::model::Timestamp;
-use monitoring_rs::status::Status;
+use monitoring_rs::pods::{self, Access};
+use monitoring_rs::status::{ClusterState, Status};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use structopt::clap;
@@ -137,6 +138,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
             ..api::Settings::default()
         };
 
+        ask_cluster(config, &sites, &inventory, &status, &stop)?;
         let pump_stop = Arc::clone(&stop);
         let records = Records { inventory, clock: now };
         let pump = blocking::unblock(move || {
@@ -241,6 +243,51 @@ fn offered(base: &Path) -> CollectorConfig {
         kind.name()
     );
     CollectorConfig { kind, root_path: (kind == CollectorKind::Directory).then(|| "/var/log".into()) }
+}
+
+/// Where the files are that a pod asks the API with.
+const TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+const CA_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+/// Starts the threads that ask the cluster for the pods of this node, where there are any and nobody has it off. Nothing
+/// waits for their end.
+fn ask_cluster(
+    config: &Config,
+    sites: &[Site],
+    inventory: &Arc<Inventory>,
+    status: &Arc<Status>,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<()> {
+    let KubernetesConfig { api, token_file, ca_file, .. } = &config.kubernetes;
+    let url = match api {
+        KubernetesApi::Off => return Ok(()),
+        KubernetesApi::Unknown => None,
+        KubernetesApi::At(url) => Some(url.clone()),
+    };
+    if !sites.iter().any(|site| site.kind == CollectorKind::Kubernetes) {
+        return Ok(());
+    }
+    status.cluster.set_state(ClusterState::Waiting);
+    let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let access = Access {
+        url,
+        token_file: token_file.clone().unwrap_or_else(|| TOKEN_FILE.into()),
+        ca_file: ca_file.clone().unwrap_or_else(|| CA_FILE.into()),
+        node: config.node_name.clone().unwrap_or_else(host),
+    };
+    let start = |name: &str, work: fn(&Access, &Inventory, &Status, &dyn Fn(Duration) -> bool)| {
+        let (access, inventory) = (access.clone(), Arc::clone(inventory));
+        let (status, stop) = (Arc::clone(status), Arc::clone(stop));
+        let wait = move |time| {
+            stop.wait(time);
+            stop.is_set()
+        };
+        let work = move || work(&access, &inventory, &status, &wait);
+        thread::Builder::new().name(name.into()).spawn(work).context("cannot start a thread")
+    };
+    start("pods", pods::follow)?;
+    start("pods unknown", pods::look_for_unknown)?;
+    Ok(())
 }
 
 /// Names one after the other.

@@ -89,7 +89,8 @@ struct Kept {
     content: Content,
     /// The UTC day that it was stored in last, counted from 1970.
     saved_day: Option<i64>,
-    /// When it was told last.
+    /// When it was told for the first time in this process, and last.
+    since: Instant,
     told: Instant,
     /// Whether the cluster says that the pod exists.
     is_living: bool,
@@ -177,6 +178,29 @@ impl Inventory {
     /// How many pods the cluster says that there are.
     pub fn living_count(&self) -> usize {
         self.read().records.values().filter(|kept| kept.is_living).count()
+    }
+
+    /// The uids of pods whose containers were told of at least so long ago, and of late, without anything being known of them.
+    pub fn unknown_pods(&self, time: Duration) -> HashSet<String> {
+        let state = self.read();
+        let of_containers = state.records.values().filter_map(|kept| match &kept.content {
+            Content::PodContainer(uid) if time <= kept.since.elapsed() && kept.told.elapsed() < IDLE_TIME_MAX => {
+                Some(uid)
+            }
+            _ => None,
+        });
+        let unknown = of_containers.filter(|uid| !state.records.contains_key(&Key::Pod((*uid).clone())));
+        unknown.map(ToString::to_string).collect()
+    }
+
+    /// Makes it believe that everything was told so long ago.
+    #[cfg(test)]
+    pub(crate) fn let_time_pass(&self, time: Duration) {
+        for kept in self.write().records.values_mut() {
+            for instant in [&mut kept.since, &mut kept.told] {
+                *instant = instant.checked_sub(time).unwrap_or(*instant);
+            }
+        }
     }
 
     /// Whether something is known of the pod with this uid.
@@ -292,7 +316,9 @@ impl State {
             }
         }
         let is_living = before.is_some_and(|before| before.is_living);
-        self.records.insert(key, Kept { content, saved_day, told: Instant::now(), is_living });
+        let told = Instant::now();
+        let since = before.map_or(told, |before| before.since);
+        self.records.insert(key, Kept { content, saved_day, since, told, is_living });
     }
 
     fn content_of(&mut self, record: Record, shown: &PodLabels) -> Content {

@@ -130,9 +130,7 @@ fn a_record_is_forgotten_once_nobody_needs_it() {
     unsaved(&inventory, 1);
     inventory.forget_without(&[stream("stored")]);
     assert!(inventory.has_pod("gone"));
-    for kept in inventory.write().records.values_mut() {
-        kept.told = kept.told.checked_sub(IDLE_TIME_MAX).unwrap();
-    }
+    inventory.let_time_pass(IDLE_TIME_MAX);
     inventory.forget_without(&[stream("stored")]);
     let known = ["stored", "living", "gone"].map(|uid| inventory.has_pod(uid));
     assert_eq!(known, [true, true, false]);

@@ -64,7 +64,7 @@ fn id(digit: &str) -> String {
 
 /// Waits until the answer to `target` is as `is_right` says, and returns it.
 #[track_caller]
-fn wait_for(agent: &Agent, target: &str, is_right: impl Fn(u16, &str) -> bool) -> String {
+pub(crate) fn wait_for(agent: &Agent, target: &str, is_right: impl Fn(u16, &str) -> bool) -> String {
     let start = Instant::now();
     loop {
         let answer = agent.get(&encoded(target));
@@ -79,7 +79,7 @@ fn wait_for(agent: &Agent, target: &str, is_right: impl Fn(u16, &str) -> bool) -
 
 /// Waits until the answer to `target` has all of `texts`.
 #[track_caller]
-fn wait_for_texts(agent: &Agent, target: &str, texts: &[&str]) -> String {
+pub(crate) fn wait_for_texts(agent: &Agent, target: &str, texts: &[&str]) -> String {
     wait_for(agent, target, |_, body| texts.iter().all(|text| body.contains(text)))
 }
 

@@ -9,6 +9,7 @@ mod lines;
 mod loki;
 mod page;
 mod pipeline_cases;
+mod pods;
 mod push;
 mod streams;
 mod support;

@@ -18,7 +18,19 @@ use regex::Regex;
 const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "main",
-        &["api", "config", "file", "ingest", "inventory", "log_collector", "log_database", "memory", "model", "status"],
+        &[
+            "api",
+            "config",
+            "file",
+            "ingest",
+            "inventory",
+            "log_collector",
+            "log_database",
+            "memory",
+            "model",
+            "pods",
+            "status",
+        ],
     ),
     ("lib", &[]),
     ("model", &[]),
@@ -33,6 +45,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("log_database", &["file", "model", "status"]),
     ("ingest", &["inventory", "log_collector", "log_database", "model", "status"]),
     ("memory", &["ingest", "status"]),
+    ("pods", &["file", "inventory", "model", "status"]),
     ("logql", &["model"]),
     ("query", &["inventory", "log_database", "logql", "model"]),
     ("api", &["inventory", "log_database", "logql", "model", "query", "status"]),
@@ -52,11 +65,13 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("anyhow", &["main"]),
     ("structopt", &["config", "main"]),
     ("clap", &["config", "main"]),
-    ("serde", &["api", "inventory", "log_collector", "logql::stages::tests"]),
-    ("serde_json", &["api", "inventory", "log_collector", "logql::stages::tests"]),
+    ("serde", &["api", "inventory", "log_collector", "logql::stages::tests", "pods"]),
+    ("serde_json", &["api", "inventory", "log_collector", "logql::stages::tests", "pods"]),
     ("inotify", &["log_collector::watcher"]),
     ("kqueue", &["log_collector::watcher"]),
     ("libc", &["memory"]),
+    ("ureq", &["pods"]),
+    ("rustls", &["pods"]),
 ];
 
 /// A file that grows beyond this many lines of code, tests not counted, is two files.
