@@ -37,9 +37,8 @@ RUN touch src/main.rs src/lib.rs \
 # --- The image. ---
 FROM ${FINAL_IMAGE}
 COPY --from=build /monitoring-rs /monitoring-rs
-ENV LOG_COLLECTOR=Directory \
-    ROOT_PATH=/var/log \
-    DATA_DIRECTORY=/data \
+# What is mounted is found: pods, Docker's containers, or /var/log.
+ENV DATA_DIRECTORY=/data \
     LISTEN=0.0.0.0:8000
 VOLUME /data
 EXPOSE 8000

@@ -71,13 +71,13 @@ push: ## Build the image and push it: make push IMAGE=registry.example.com/monit
 .PHONY: kuberun
 kuberun: ## Build the image inside minikube and start the agent as a pod on it
 	$(MINIKUBE) image build --tag $(IMAGE) .
-	$(KUBECTL) apply --kustomize deploy/kubernetes
+	$(KUBECTL) apply --kustomize deploy/minikube
 	$(KUBECTL) --namespace monitoring rollout status daemonset/monitoring-rs --timeout=120s
 	@echo 'To query it: $(KUBECTL) --namespace monitoring port-forward service/monitoring-rs 8000'
 
 .PHONY: kubecleanup
 kubecleanup: ## Remove the agent from minikube; its data stays on the node in /var/lib/monitoring-rs
-	$(KUBECTL) delete --kustomize deploy/kubernetes --ignore-not-found
+	$(KUBECTL) delete --kustomize deploy/minikube --ignore-not-found
 
 # --- The page (needs Node 20.19 or later; the built page is committed, so nothing else does) ---
 

@@ -2,7 +2,8 @@
 # Tries the image for real, on a Docker engine that this script starts and stops:
 #   1. `docker build` makes the image, and a changed source leaves the dependencies' layer alone;
 #   2. `docker compose up` with the writer shows growing counts over HTTP, across a rotation, each line once;
-#   3. the binary from the image collects a container's logs from the engine's own data directory.
+#   3. the binary from the image collects a container's logs from the engine's own data directory;
+#   4. it knows containers by their names, through renames, `compose up` anew and removal, and keeps none of their secrets.
 #
 # Nothing is pulled: the base images are stand-ins made of this machine's own files, so it works without a registry of
 # images. Needs root and the Debian packages named below. The engine runs in namespaces of its own: another engine on the
@@ -153,10 +154,66 @@ check_engine_directory() {
     echo "ok: the agent ends with status 0 on SIGTERM"
 }
 
+# The lines of all streams with a label.
+lines_of() { curl --silent --fail "$agent_url/logs/$1/$2" | jq --raw-output '.[]'; }
+
+# Waits until the streams with a label have these lines.
+has_lines() {
+    local what="$1" label="$2" value="$3" expected="$4"
+    are_there() { [ "$(lines_of "$label" "$value")" = "$expected" ]; }
+    wait_for 10 "$what" are_there || true
+    equal "$what" "$(lines_of "$label" "$value")" "$expected"
+}
+
+check_names() {
+    heading "containers by their names"
+    collector=Docker start_agent "$1" "$state/names.log" --root-path "$state/engine/containers" --data-directory "$state/names"
+    local secret=hunter2-in-the-environment
+    docker create --name web --env "PASSWORD=$secret" --label team=blue standin-tools \
+        sh -c "echo one; trap 'echo two; exit' TERM; while true; do sleep 0.1; done" >/dev/null
+    docker start web >/dev/null
+    has_lines "a container is known by its name" container web one
+    has_lines "and by its image" image standin-tools one
+    docker rename web front
+    has_lines "its history by its new one" container front one
+    docker stop front >/dev/null
+    has_lines "its last line, too" container front $'one\ntwo'
+    docker rm front >/dev/null
+    has_lines "what is removed keeps its name" container front $'one\ntwo'
+
+    docker run --name loud --rm standin-tools sh -c 'seq 100000' >/dev/null
+    equal "removed while it is read: all lines" \
+        "$(wait_for 20 "all lines of the one that was removed" eval '[ "$(lines_of container loud | wc -l)" -eq 100000 ]' || true
+            lines_of container loud | md5sum)" "$(seq 100000 | md5sum)"
+
+    docker run --name silent --log-driver none standin-tools echo lost
+    wait_for 10 "the driver is named" grep -q 'driver "none"' "$state/names.log" || fail "no word of the driver none"
+    echo "ok: a container whose lines are elsewhere is named"
+
+    mkdir "$state/project"
+    up() {
+        printf 'services:\n  talker:\n    image: standin-tools\n    command: ["echo", "%s"]\n' "$1" >"$state/project/compose.yaml"
+        COMPOSE_PROJECT_NAME=shop "${compose[@]}" --project-directory "$state/project" -f "$state/project/compose.yaml" \
+            up --detach 2>/dev/null
+    }
+    up hello
+    has_lines "a project's service" compose_project shop hello
+    up again
+    has_lines "the same as a new container" compose_service talker $'hello\nagain'
+
+    stop_agent || fail "the agent ended with status $? on SIGTERM"
+    collector=Docker start_agent "$1" "$state/names.log" --root-path "$state/engine/containers" --data-directory "$state/names"
+    has_lines "names outlast a restart" container front $'one\ntwo'
+    if grep --recursive --quiet "$secret" "$state/names"; then fail "a secret was stored"; fi
+    echo "ok: no secret is stored"
+    stop_agent
+}
+
 start_engine
 make_tool_image
 make_build_image
 check_build
 check_compose
 check_engine_directory
+check_names "$state/monitoring-rs"
 stop_engine

@@ -38,13 +38,14 @@ wait_for() {
     done
 }
 
-# start_agent BINARY LOG ARGUMENTS...: starts the agent on a free port and sets agent_pid and agent_url.
+# start_agent BINARY LOG ARGUMENTS...: starts the agent on a free port and sets agent_pid and agent_url. It collects files, or
+# what the variable collector says.
 start_agent() {
     local binary="$1" log="$2"
     shift 2
     # What the agent before it said is not to be found: the redirection below may take effect only later.
     : >"$log"
-    "$binary" --log-collector Directory --listen 127.0.0.1:0 "$@" 2>"$log" &
+    "$binary" --log-collector "${collector:-Directory}" --listen 127.0.0.1:0 "$@" 2>"$log" &
     agent_pid=$!
     has_url() { grep -q 'http://127' "$log"; }
     wait_for 30 "the agent says where it listens" has_url || fail "the agent does not start: $(cat "$log")"

@@ -1,6 +1,7 @@
 //! Arguments and environment become one validated value; nothing else reads either.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,12 +21,15 @@ const EXAMPLES: &str = "EXAMPLES:
     # Only nginx's, from now on, on another port
     monitoring-rs --log-collector Directory --root-path /var/log --include 'nginx/*.log' --start-from end --listen :9000
 
-    # The containers of a Kubernetes node
-    monitoring-rs --log-collector Kubernetes --data-directory /var/lib/monitoring-rs
+    # What this host offers: a Kubernetes node's containers, Docker's, or /var/log
+    monitoring-rs
+
+    # The containers of a Kubernetes node, and the node's own logs
+    monitoring-rs --log-collector Kubernetes --log-collector Directory --root-path /var/log
 ";
 
 /// clap's own would name each flag that has a default as if it had to be given.
-const USAGE: &str = "monitoring-rs --log-collector <log-collector> [--root-path <root-path>] [OPTIONS]";
+const USAGE: &str = "monitoring-rs [--log-collector <log-collector> [--root-path <root-path>]]... [OPTIONS]";
 
 const ZONE: &str = "TIME ZONE:
     A time in a line that names no zone is in this process's: that of the variable TZ, or else of /etc/localtime";
@@ -37,6 +41,8 @@ pub enum CollectorKind {
     Directory,
     /// The container logs of a Kubernetes node.
     Kubernetes,
+    /// The container logs of a Docker engine.
+    Docker,
 }
 
 impl CollectorKind {
@@ -45,17 +51,21 @@ impl CollectorKind {
         match self {
             Self::Directory => "Directory",
             Self::Kubernetes => "Kubernetes",
+            Self::Docker => "Docker",
         }
+    }
+
+    fn of(name: &str) -> Self {
+        let kinds = [Self::Kubernetes, Self::Docker];
+        kinds.into_iter().find(|kind| name.eq_ignore_ascii_case(kind.name())).unwrap_or(Self::Directory)
     }
 }
 
 /// Everything the agent was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where entries come from.
-    pub collector: CollectorKind,
-    /// The directory to collect from; `None` for the collector's own default.
-    pub root_path: Option<PathBuf>,
+    /// Where entries come from; where nothing is said, what the host offers.
+    pub collectors: Vec<CollectorConfig>,
     /// Where the database lives.
     pub data_directory: PathBuf,
     /// How long lines are kept once they are stored; `None` for as long as there is room.
@@ -76,19 +86,64 @@ pub struct Config {
     pub multiline: bool,
     /// The Kubernetes node's name.
     pub node_name: Option<String>,
+    /// How the cluster is asked for pods.
+    pub kubernetes: KubernetesConfig,
+    /// Patterns of labels of Docker's containers that are joined to their streams.
+    pub docker_labels: Vec<String>,
+}
+
+/// Where entries come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectorConfig {
+    /// What is collected.
+    pub kind: CollectorKind,
+    /// The directory to collect from; `None` for the collector's own default.
+    pub root_path: Option<PathBuf>,
+}
+
+/// Where a cluster is asked for pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KubernetesApi {
+    /// Nowhere.
+    Off,
+    /// Nobody says where, as outside of a cluster.
+    #[default]
+    Unknown,
+    /// At this address.
+    At(String),
+}
+
+/// What is asked of a cluster, and what is taken of its answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubernetesConfig {
+    /// The API server's address.
+    pub api: KubernetesApi,
+    /// The file of the token to send.
+    pub token_file: Option<PathBuf>,
+    /// The file of the certificates to trust.
+    pub ca_file: Option<PathBuf>,
+    /// `all`, `none`, or patterns of labels of pods that are shown; without any, those that people look for.
+    pub pod_labels: Vec<String>,
+    /// The namespaces to collect; without any, all.
+    pub include_namespaces: Vec<String>,
+    /// Those to leave out.
+    pub exclude_namespaces: Vec<String>,
 }
 
 /// Collects, stores and searches the logs of one machine, and serves them over HTTP.
 #[derive(Debug, StructOpt)]
 #[structopt(name = "monitoring-rs", version = VERSION, before_help = EXAMPLES, after_help = ZONE, usage = USAGE)]
 struct Arguments {
-    /// Where entries come from: every file in a directory tree, or the containers of a Kubernetes node
-    #[structopt(long, env, possible_values = &["Directory", "Kubernetes"], case_insensitive = true)]
-    log_collector: String,
+    /// Where entries come from: every file in a directory tree, the containers of a Kubernetes node, or those of a Docker
+    /// engine; without it, what this host offers [repeatable; separated by colons in the variable]
+    #[structopt(long, env, possible_values = &["Directory", "Kubernetes", "Docker"], case_insensitive = true,
+                number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
+    log_collector: Vec<String>,
 
-    /// The directory to collect from; for Kubernetes /var/log/containers is the default
-    #[structopt(long, env, parse(from_os_str))]
-    root_path: Option<PathBuf>,
+    /// The directory that the collector before it collects from; by default /var/log/containers for Kubernetes and
+    /// /var/lib/docker/containers for Docker [repeatable; several in the variable are separated by colons]
+    #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
+    root_path: Vec<OsString>,
 
     /// Where the database lives
     #[structopt(long, env, parse(from_os_str), default_value = ".data")]
@@ -128,9 +183,48 @@ struct Arguments {
     #[structopt(long, env, possible_values = &["auto", "off"], case_insensitive = true, default_value = "off")]
     multiline: String,
 
-    /// The name of the Kubernetes node, for the label `node`
+    /// The name of the Kubernetes node, for the label `node` and to ask for its pods
     #[structopt(long, env)]
     node_name: Option<String>,
+
+    /// The address of the Kubernetes API, such as https://10.0.0.1:6443, to ask for the labels of this node's pods; without
+    /// it the service account's, and `off` for none
+    #[structopt(long, env)]
+    kubernetes_api: Option<String>,
+
+    /// The file of the token for the Kubernetes API; without it the service account's
+    #[structopt(long, env, parse(from_os_str))]
+    kubernetes_token_file: Option<PathBuf>,
+
+    /// The file of the certificates that the Kubernetes API is trusted by; without it the service account's
+    #[structopt(long, env, parse(from_os_str))]
+    kubernetes_ca_file: Option<PathBuf>,
+
+    /// Which labels of pods are shown: `all`, `none`, or a glob; without it all that people look for
+    /// [repeatable; separated by colons in the variable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
+    pod_labels: Vec<String>,
+
+    /// A glob of labels of Docker's containers to join, besides those of Compose and Swarm
+    /// [repeatable; separated by colons in the variable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
+    docker_labels: Vec<String>,
+
+    /// Where a pod is told that the Kubernetes API is
+    #[structopt(long, env, hidden = true)]
+    kubernetes_service_host: Option<String>,
+
+    /// And its port
+    #[structopt(long, env, hidden = true)]
+    kubernetes_service_port: Option<String>,
+
+    /// A namespace of Kubernetes to collect; without any all are [repeatable; separated by colons in the variable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
+    include_namespace: Vec<String>,
+
+    /// A namespace of Kubernetes to leave out [repeatable; separated by colons in the variable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
+    exclude_namespace: Vec<String>,
 }
 
 impl Config {
@@ -152,23 +246,14 @@ impl Config {
                 value.take_if(|value| value.is_empty());
             }
         }
-        let arguments = Arguments::from_clap(&app.get_matches_from_safe(arguments)?);
-        let collector = if arguments.log_collector.eq_ignore_ascii_case(CollectorKind::Kubernetes.name()) {
-            CollectorKind::Kubernetes
-        } else {
-            CollectorKind::Directory
-        };
-        let root_path = arguments.root_path.filter(|path| !path.as_os_str().is_empty());
-        if collector == CollectorKind::Directory && root_path.is_none() {
-            return Err(clap::Error::with_description(
-                "--log-collector Directory needs --root-path <root-path>, the directory to collect from",
-                ErrorKind::MissingRequiredArgument,
-            ));
-        }
+        let matches = app.get_matches_from_safe(arguments)?;
+        let arguments = Arguments::from_clap(&matches);
+        let collectors = collectors(&matches, &arguments)?;
+        let (host, port) = (arguments.kubernetes_service_host.as_deref(), arguments.kubernetes_service_port.as_deref());
+        let service = service_address(host, port);
         let filled = |texts: Vec<String>| texts.into_iter().filter(|text| !text.is_empty()).collect();
         Ok(Self {
-            collector,
-            root_path,
+            collectors,
             data_directory: arguments.data_directory,
             retention_age: arguments.retention_age,
             retention_bytes: arguments.retention_size,
@@ -179,8 +264,81 @@ impl Config {
             exclude: filled(arguments.exclude),
             multiline: arguments.multiline.eq_ignore_ascii_case("auto"),
             node_name: arguments.node_name.filter(|name| !name.is_empty()),
+            kubernetes: KubernetesConfig {
+                api: arguments.kubernetes_api.map_or(Ok(service), api_address)?,
+                token_file: arguments.kubernetes_token_file,
+                ca_file: arguments.kubernetes_ca_file,
+                pod_labels: filled(arguments.pod_labels),
+                include_namespaces: filled(arguments.include_namespace),
+                exclude_namespaces: filled(arguments.exclude_namespace),
+            },
+            docker_labels: filled(arguments.docker_labels),
         })
     }
+}
+
+/// The collectors with their roots. Each `--root-path` is that of the collector before it; where there is one of each, their
+/// order plays no part, and in the variables the first belongs to the first.
+fn collectors(matches: &clap::ArgMatches<'_>, arguments: &Arguments) -> Result<Vec<CollectorConfig>, clap::Error> {
+    let mut kinds: Vec<CollectorKind> = arguments.log_collector.iter().map(|name| CollectorKind::of(name)).collect();
+    let mut roots = arguments.root_path.clone();
+    let is_in_order = |name| matches.occurrences_of(name) != 0;
+    if kinds.is_empty() && roots.len() == 1 {
+        kinds.push(CollectorKind::Directory);
+    }
+    let owners: Vec<usize> = if kinds.len() <= 1 || !is_in_order("log-collector") || !is_in_order("root-path") {
+        if let ([text], true) = (roots.as_slice(), 1 < kinds.len()) {
+            roots =
+                text.as_bytes().split(|byte| *byte == b':').map(|path| OsStr::from_bytes(path).to_owned()).collect();
+        }
+        (0..roots.len()).collect()
+    } else {
+        let places = |name| matches.indices_of(name).into_iter().flatten();
+        let owner = |root: usize| places("log-collector").filter(|kind| *kind < root).count().wrapping_sub(1);
+        places("root-path").map(owner).collect()
+    };
+    let mut collectors: Vec<CollectorConfig> =
+        kinds.into_iter().map(|kind| CollectorConfig { kind, root_path: None }).collect();
+    for (owner, root) in owners.into_iter().zip(roots) {
+        match collectors.get_mut(owner).map(|collector| &mut collector.root_path) {
+            Some(place @ None) => *place = Some(PathBuf::from(root)).filter(|path| !path.as_os_str().is_empty()),
+            _ => {
+                let root = root.display();
+                let text = format!("--root-path {root} has no --log-collector before it that it could belong to");
+                return Err(clap::Error::with_description(&text, ErrorKind::ArgumentConflict));
+            }
+        }
+    }
+    let has_no_root = |of: &CollectorConfig| of.kind == CollectorKind::Directory && of.root_path.is_none();
+    if collectors.iter().any(has_no_root) {
+        return Err(clap::Error::with_description(
+            "--log-collector Directory needs --root-path <root-path>, the directory to collect from",
+            ErrorKind::MissingRequiredArgument,
+        ));
+    }
+    Ok(collectors)
+}
+
+/// What `--kubernetes-api` says.
+fn api_address(text: String) -> Result<KubernetesApi, clap::Error> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(KubernetesApi::Off);
+    }
+    // A token is sent there, so without TLS it may not leave this machine.
+    let is_local = |host: &str| host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+    let is_safe = text.starts_with("https://") || text.strip_prefix("http://").is_some_and(is_local);
+    if is_safe {
+        return Ok(KubernetesApi::At(text));
+    }
+    let text = format!("--kubernetes-api '{text}' is neither an address that begins with https:// nor off");
+    Err(clap::Error::with_description(&text, ErrorKind::InvalidValue))
+}
+
+/// Where a pod is told that the API is.
+fn service_address(host: Option<&str>, port: Option<&str>) -> KubernetesApi {
+    let Some(host) = host.filter(|host| !host.is_empty()) else { return KubernetesApi::Unknown };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    KubernetesApi::At(format!("https://{host}:{}", port.filter(|port| !port.is_empty()).unwrap_or("443")))
 }
 
 fn retention_age(text: &str) -> Result<Duration, String> {
@@ -232,8 +390,7 @@ mod tests {
     fn the_defaults_are_what_the_readme_says() {
         let config = parse("--log-collector Directory --root-path /var/log").unwrap();
         let expected = Config {
-            collector: CollectorKind::Directory,
-            root_path: Some("/var/log".into()),
+            collectors: vec![collector(CollectorKind::Directory, Some("/var/log"))],
             data_directory: ".data".into(),
             retention_age: None,
             retention_bytes: None,
@@ -244,13 +401,41 @@ mod tests {
             exclude: vec![],
             multiline: false,
             node_name: None,
+            kubernetes: KubernetesConfig::default(),
+            docker_labels: vec![],
         };
         assert_eq!(config, expected);
     }
 
+    fn collector(kind: CollectorKind, root: Option<&str>) -> CollectorConfig {
+        CollectorConfig { kind, root_path: root.map(PathBuf::from) }
+    }
+
+    #[track_caller]
+    fn check_collectors(arguments: &str, expected: &[(CollectorKind, Option<&str>)]) {
+        let expected: Vec<CollectorConfig> = expected.iter().map(|(kind, root)| collector(*kind, *root)).collect();
+        assert_eq!(parse(arguments).unwrap().collectors, expected, "{arguments}");
+    }
+
+    #[test]
+    fn collectors_and_roots_come_in_pairs() {
+        use CollectorKind::{Directory, Docker, Kubernetes};
+        check_collectors("", &[]);
+        check_collectors("--root-path /srv", &[(Directory, Some("/srv"))]);
+        check_collectors("--root-path /srv --log-collector Docker", &[(Docker, Some("/srv"))]);
+        let both = "--log-collector Kubernetes --log-collector Directory --root-path /var/log";
+        check_collectors(both, &[(Kubernetes, None), (Directory, Some("/var/log"))]);
+        let both = "--log-collector Directory --root-path /a:b --log-collector directory --root-path /c";
+        check_collectors(both, &[(Directory, Some("/a:b")), (Directory, Some("/c"))]);
+        check_collectors("--log-collector Docker:Kubernetes", &[(Docker, None), (Kubernetes, None)]);
+        check_refused("--root-path /a --log-collector Docker --log-collector Kubernetes", "no --log-collector before");
+        check_refused("--log-collector Docker --root-path /a --root-path /b", "no --log-collector before");
+        check_refused("--log-collector Docker --log-collector Directory", "needs --root-path");
+    }
+
     #[test]
     fn names_are_taken_in_any_letter_case() {
-        assert_eq!(parse("--log-collector kuberNETES").unwrap().collector, CollectorKind::Kubernetes);
+        assert_eq!(parse("--log-collector kuberNETES").unwrap().collectors[0].kind, CollectorKind::Kubernetes);
         assert!(parse("--log-collector kubernetes --start-from END").unwrap().start_from_end);
     }
 
@@ -268,6 +453,20 @@ mod tests {
     }
 
     #[test]
+    fn the_cluster_is_asked_where_it_is_said_to_be() {
+        let api = |arguments: &str| parse(&format!("--log-collector Kubernetes {arguments}")).unwrap().kubernetes.api;
+        let at = |url: &str| KubernetesApi::At(url.into());
+        assert_eq!(api(""), KubernetesApi::Unknown);
+        assert_eq!(api("--kubernetes-service-host 10.0.0.1"), at("https://10.0.0.1:443"));
+        let six = "--kubernetes-service-host fd00::1 --kubernetes-service-port 6443";
+        assert_eq!(api(six), at("https://[fd00::1]:6443"));
+        assert_eq!(api(&format!("{six} --kubernetes-api off")), KubernetesApi::Off);
+        assert_eq!(api(&format!("{six} --kubernetes-api https://api:1")), at("https://api:1"));
+        assert_eq!(api("--kubernetes-api http://127.0.0.1:8001"), at("http://127.0.0.1:8001"));
+        check_refused("--kubernetes-api http://api:1", "is neither an address");
+    }
+
+    #[test]
     fn what_is_kept_has_a_unit() {
         let config = parse("--log-collector Kubernetes --retention-age 30d --retention-size 10GiB").unwrap();
         assert_eq!(config.retention_age, Some(Duration::from_hours(30 * 24)));
@@ -280,7 +479,6 @@ mod tests {
 
     #[test]
     fn wrong_and_missing_values_are_usage_errors() {
-        check_refused("", "--log-collector");
         check_refused("--log-collector Files", "Files");
         check_refused("--log-collector Directory", "--root-path");
         check_refused("--log-collector Directory --root-path=", "--root-path");

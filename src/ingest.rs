@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 
 use crate::log_collector::{self, Collected, Collector};
 use crate::log_database::{self, Database};
-use crate::model::Timestamp;
+use crate::model::{Batch, Timestamp};
 use crate::status::Status;
 
+mod records;
 mod spacing;
 #[cfg(test)]
 mod tests;
 
+use records::Forgetting;
+pub use records::{Records, restore};
 use spacing::Spacing;
 
 /// How long an entry waits for its commit at most.
@@ -85,9 +88,16 @@ impl Stop {
 /// # Errors
 ///
 /// See [`Error`]; whatever it is, what the database holds is consistent and the next start reads on from there.
-pub fn run(collector: &mut impl Collector, database: &Database, status: &Status, stop: &Stop) -> Result<(), Error> {
-    let mut pump = Pump::new(database, status, stop);
+pub fn run(
+    collector: &mut impl Collector,
+    database: &Database,
+    records: &Records,
+    status: &Status,
+    stop: &Stop,
+) -> Result<(), Error> {
+    let mut pump = Pump::new(database, records, status, stop);
     while !stop.is_set() {
+        pump.append_records(None)?;
         if let Some(collected) = pump.next_batch(collector)? {
             pump.append(collected)?;
         }
@@ -166,6 +176,8 @@ impl Trouble {
 
 struct Pump<'a> {
     database: &'a Database,
+    records: &'a Records,
+    forgetting: Forgetting,
     status: &'a Status,
     stop: &'a Stop,
     /// When the oldest batch was appended that is not committed.
@@ -182,9 +194,11 @@ struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    fn new(database: &'a Database, status: &'a Status, stop: &'a Stop) -> Self {
+    fn new(database: &'a Database, records: &'a Records, status: &'a Status, stop: &'a Stop) -> Self {
         Self {
             database,
+            records,
+            forgetting: Forgetting::default(),
             status,
             stop,
             uncommitted_since: None,
@@ -222,14 +236,29 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
+    /// Appends what is new of pods and containers, and what is known of those whose lines come next.
+    fn append_records(&mut self, next: Option<&Batch>) -> Result<(), Error> {
+        self.forgetting.take_turn(self.records, self.database);
+        if let Some(batch) = self.records.before(next) {
+            self.database.append(batch)?;
+            self.note_appended();
+        }
+        Ok(())
+    }
+
     fn append(&mut self, mut collected: Collected) -> Result<(), Error> {
+        self.append_records(Some(&collected.batch))?;
         self.spacing.space(&mut collected.batch, self.database);
         self.database.append(collected.batch)?;
         self.status.bytes_stored.add(collected.source_bytes);
+        self.note_appended();
+        Ok(())
+    }
+
+    fn note_appended(&mut self) {
         let now = Instant::now();
         self.uncommitted_since.get_or_insert(now);
         self.unsynced_since.get_or_insert(now);
-        Ok(())
     }
 
     fn balance(&mut self, collector: &impl Collector) {

@@ -5,6 +5,7 @@ pub mod status;
 
 pub mod config;
 pub mod file;
+pub mod inventory;
 
 pub mod log_collector;
 pub mod log_database;
@@ -14,3 +15,4 @@ pub mod query;
 pub mod api;
 pub mod ingest;
 pub mod memory;
+pub mod pods;

@@ -12,19 +12,23 @@ use async_std::task;
 use futures_lite::future;
 use jiff::tz::TimeZone;
 use monitoring_rs::api;
-use monitoring_rs::config::{self, CollectorKind, Config};
+use monitoring_rs::config::{self, CollectorConfig, CollectorKind, Config, KubernetesApi, KubernetesConfig};
 use monitoring_rs::file;
-use monitoring_rs::ingest::{self, Stop};
+use monitoring_rs::ingest::{self, Records, Stop};
+use monitoring_rs::inventory::{Inventory, PodLabels};
 use monitoring_rs::log_collector::directory::{self, Directory, Summary};
-use monitoring_rs::log_collector::kubernetes;
-use monitoring_rs::log_collector::naming::ByPath;
-use monitoring_rs::log_collector::patterns::Patterns;
+use monitoring_rs::log_collector::engine::{self, EngineNames};
+use monitoring_rs::log_collector::kubernetes::{self, Namespaces, PodNames};
+use monitoring_rs::log_collector::naming::Naming;
+use monitoring_rs::log_collector::patterns::{self, Patterns};
+use monitoring_rs::log_collector::several::{self, Several};
 use monitoring_rs::log_collector::watcher::PlatformWatcher;
 use monitoring_rs::log_database::storage::{DiskStorage, Storage};
 use monitoring_rs::log_database::{self, Database, Options, RetentionLimits};
 use monitoring_rs::memory;
 use monitoring_rs::model::Timestamp;
-use monitoring_rs::status::Status;
+use monitoring_rs::pods::{self, Access};
+use monitoring_rs::status::{ClusterState, Status};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use structopt::clap;
@@ -86,8 +90,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
     log::info!("monitoring-rs {}", config::VERSION);
     let open_files_max = raise_open_files_limit();
     // Before the data directory is created: a root that is mistyped leaves nothing behind.
-    let root = root_path(config)?;
-    directory::check_root(&root)?;
+    let sites = sites(config)?;
 
     let storage = DiskStorage::open(&config.data_directory).map_err(|error| match error {
         log_database::Error::InUse { .. } => error.into(),
@@ -102,9 +105,12 @@ fn run(config: &Config) -> anyhow::Result<()> {
     log::info!("data directory {}, {free_mib} MiB free", data_directory.display());
 
     let status = Arc::new(Status::default());
-    let mut collector =
-        collector(config, &root, data_directory.clone(), open_files_max, &database, Arc::clone(&status))?;
-    log_what_was_found(config, &root, &collector.summary(), &status);
+    let inventory = Arc::new(Inventory::new(pod_labels(&config.kubernetes.pod_labels)?));
+    if let Err(error) = ingest::restore(&database, &inventory) {
+        log::warn!("what was known of pods and containers cannot all be read: {error}");
+    }
+    let mut collector = Host { config, sites: &sites, data_directory: &data_directory, open_files_max }
+        .collector(&database, &inventory, &status)?;
 
     let stop = Arc::new(Stop::default());
     let (stop_serving, stopped) = channel::bounded::<()>(1);
@@ -118,25 +124,27 @@ fn run(config: &Config) -> anyhow::Result<()> {
         let about = api::About {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: config::COMMIT.into(),
-            collector: config.collector.name().into(),
-            root_path: root.display().to_string(),
+            collector: listed(sites.iter().map(|site| site.kind.name().to_owned())),
+            root_path: listed(sites.iter().map(|site| site.root.display().to_string())),
             data_directory: data_directory.display().to_string(),
             instance: instance(&data_directory),
             zone: zone_name(&TimeZone::system()),
             started,
         };
-        let state = api::State::new(database.clone(), Arc::clone(&status), about);
+        let state = api::State::new(database.clone(), Arc::clone(&inventory), Arc::clone(&status), about);
         let settings = api::Settings {
             allowed_hosts: config.allowed_hosts.clone(),
             drain_timeout: ANSWERS_TIMEOUT,
             ..api::Settings::default()
         };
 
+        ask_cluster(config, &sites, &inventory, &status, &stop)?;
         let pump_stop = Arc::clone(&stop);
+        let records = Records { inventory, clock: now };
         let pump = blocking::unblock(move || {
             // Dropped at the end, be it a panic: an agent that collects nothing must not look alive.
             let _pumping = pumping;
-            ingest::run(&mut collector, &database, &status, &pump_stop)
+            ingest::run(&mut collector, &database, &records, &status, &pump_stop)
         });
         let pump = task::spawn(pump);
         let end = future::race(future::race(stopped.recv(), pump_ended.recv()), maintained.recv());
@@ -185,15 +193,116 @@ fn give_back_memory(status: Arc<Status>, stop: Arc<Stop>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The directory to collect from. Absolute, because labels carry it, and wherever the agent is started a log has to keep
-/// its name; links in it stay as the user gave them.
-fn root_path(config: &Config) -> anyhow::Result<PathBuf> {
-    let root = match (&config.root_path, config.collector) {
-        (Some(root), _) => root,
-        (None, CollectorKind::Kubernetes) => Path::new(kubernetes::ROOT_PATH_DEFAULT),
-        (None, CollectorKind::Directory) => unreachable!("the configuration requires a root path"),
+/// A directory to collect from.
+struct Site {
+    kind: CollectorKind,
+    /// Absolute, because labels carry it, and wherever the agent is started a log has to keep its name; links in it stay as
+    /// the user gave them.
+    root: PathBuf,
+    /// The same without links.
+    canonical: PathBuf,
+}
+
+/// The directories to collect from, each of which is there.
+fn sites(config: &Config) -> anyhow::Result<Vec<Site>> {
+    let collectors =
+        if config.collectors.is_empty() { vec![offered(Path::new("/"))] } else { config.collectors.clone() };
+    let mut sites: Vec<Site> = Vec::new();
+    for CollectorConfig { kind, root_path } in collectors {
+        let default = match kind {
+            CollectorKind::Kubernetes => kubernetes::ROOT_PATH_DEFAULT,
+            CollectorKind::Docker => engine::ROOT_PATH_DEFAULT,
+            CollectorKind::Directory => "/var/log",
+        };
+        let root = root_path.unwrap_or_else(|| default.into());
+        let root = std::path::absolute(root).context("cannot tell where a relative --root-path is")?;
+        let canonical = directory::check_root(&root)?;
+        let is_taken = sites.iter().any(|site| site.canonical == canonical);
+        anyhow::ensure!(!is_taken, "{} is collected from twice; give each --root-path once", root.display());
+        sites.push(Site { kind, root, canonical });
+    }
+    Ok(sites)
+}
+
+/// Where the tokens of pods are.
+const SERVICE_ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
+
+/// What a host whose file system begins at `base` offers to collect.
+fn offered(base: &Path) -> CollectorConfig {
+    let is_readable = |path: &str| directory::check_root(&base.join(path.trim_start_matches('/'))).is_ok();
+    let (kind, why) = if is_readable(SERVICE_ACCOUNT) && is_readable("/var/log/pods") {
+        (CollectorKind::Kubernetes, "this is a pod on a node whose logs are in /var/log/pods")
+    } else if is_readable(engine::ROOT_PATH_DEFAULT) {
+        (CollectorKind::Docker, "Docker's containers are in /var/lib/docker/containers")
+    } else {
+        (CollectorKind::Directory, "there are neither pods nor containers here that could be read")
     };
-    std::path::absolute(root).context("cannot tell where a relative --root-path is")
+    log::info!(
+        "no --log-collector is given, so {} is taken: {why}; to collect something else say so, such as \
+         --log-collector Directory --root-path /srv/logs",
+        kind.name()
+    );
+    CollectorConfig { kind, root_path: (kind == CollectorKind::Directory).then(|| "/var/log".into()) }
+}
+
+/// Where the files are that a pod asks the API with.
+const TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+const CA_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+/// Starts the threads that ask the cluster for the pods of this node, where there are any and nobody has it off. Nothing
+/// waits for their end.
+fn ask_cluster(
+    config: &Config,
+    sites: &[Site],
+    inventory: &Arc<Inventory>,
+    status: &Arc<Status>,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<()> {
+    let KubernetesConfig { api, token_file, ca_file, .. } = &config.kubernetes;
+    let url = match api {
+        KubernetesApi::Off => return Ok(()),
+        KubernetesApi::Unknown => None,
+        KubernetesApi::At(url) => Some(url.clone()),
+    };
+    if !sites.iter().any(|site| site.kind == CollectorKind::Kubernetes) {
+        return Ok(());
+    }
+    status.cluster.set_state(ClusterState::Waiting);
+    let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let access = Access {
+        url,
+        token_file: token_file.clone().unwrap_or_else(|| TOKEN_FILE.into()),
+        ca_file: ca_file.clone().unwrap_or_else(|| CA_FILE.into()),
+        node: config.node_name.clone().unwrap_or_else(host),
+    };
+    let start = |name: &str, work: fn(&Access, &Inventory, &Status, &dyn Fn(Duration) -> bool)| {
+        let (access, inventory) = (access.clone(), Arc::clone(inventory));
+        let (status, stop) = (Arc::clone(status), Arc::clone(stop));
+        let wait = move |time| {
+            stop.wait(time);
+            stop.is_set()
+        };
+        let work = move || work(&access, &inventory, &status, &wait);
+        thread::Builder::new().name(name.into()).spawn(work).context("cannot start a thread")
+    };
+    start("pods", pods::follow)?;
+    start("pods unknown", pods::look_for_unknown)?;
+    Ok(())
+}
+
+/// Names one after the other.
+fn listed(names: impl Iterator<Item = String>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Which labels of pods are shown.
+fn pod_labels(texts: &[String]) -> anyhow::Result<PodLabels> {
+    Ok(match texts {
+        [] => PodLabels::Usual,
+        [word] if word == "all" => PodLabels::All,
+        [word] if word == "none" => PodLabels::None,
+        globs => PodLabels::Matching(patterns::globs(globs)?),
+    })
 }
 
 /// What tells this agent apart from others, on other machines or with other data, through restarts.
@@ -203,34 +312,68 @@ fn instance(data_directory: &Path) -> String {
     format!("{digest:x}")[..16].to_owned()
 }
 
-/// Builds the collector that was asked for, and lets it find its files.
-fn collector(
-    config: &Config,
-    root: &Path,
-    data_directory: PathBuf,
+/// What all collectors are made of.
+struct Host<'a> {
+    config: &'a Config,
+    sites: &'a [Site],
+    data_directory: &'a Path,
     open_files_max: usize,
-    database: &Database,
-    status: Arc<Status>,
-) -> anyhow::Result<Directory<PlatformWatcher>> {
-    let settings = directory::Settings {
-        root: root.to_owned(),
-        patterns: Patterns::new(&config.include, &config.exclude)?,
-        data_directory: Some(data_directory),
-        start_from_end: config.start_from_end,
-        zone: TimeZone::system(),
-        clock: now,
-        quiet_before_letting_go: directory::QUIET_BEFORE_LETTING_GO,
-        deleted_bytes_max: directory::DELETED_BYTES_MAX,
-        multiline: config.multiline,
-        open_files_max,
-    };
-    let watcher = PlatformWatcher::new().context("cannot watch for changes")?;
-    let checkpoints = &database.checkpoints();
-    let collector = match config.collector {
-        CollectorKind::Directory => Directory::new(settings, Box::new(ByPath), watcher, checkpoints, status)?,
-        CollectorKind::Kubernetes => kubernetes::new(settings, config.node_name.clone(), watcher, checkpoints, status)?,
-    };
-    Ok(collector)
+}
+
+impl Host<'_> {
+    /// Builds the collectors that were asked for, lets them find their files, and says what these are.
+    fn collector(
+        &self,
+        database: &Database,
+        inventory: &Arc<Inventory>,
+        status: &Arc<Status>,
+    ) -> anyhow::Result<Several<PlatformWatcher>> {
+        let roots: Vec<PathBuf> = self.sites.iter().map(|site| site.root.clone()).collect();
+        let mut collectors = Vec::new();
+        for (site, checkpoints) in self.sites.iter().zip(several::shares(&database.checkpoints(), &roots)) {
+            let watcher = PlatformWatcher::new().context("cannot watch for changes")?;
+            let (settings, naming) = (self.settings(site)?, self.naming(site.kind, inventory)?);
+            let collector = Directory::new(settings, naming, watcher, &checkpoints, Arc::clone(status))?;
+            log_what_was_found(site, &collector.summary(), status);
+            collectors.push(collector);
+        }
+        Ok(Several::new(collectors))
+    }
+
+    fn settings(&self, site: &Site) -> anyhow::Result<directory::Settings> {
+        let others = self.sites.iter().filter(|other| other.canonical != site.canonical);
+        // Links to pods' logs lead there: whoever collects the links collects the logs.
+        let of_pods = others.clone().filter(|other| other.kind == CollectorKind::Kubernetes);
+        let pods = of_pods.filter_map(|other| file::canonical(&other.canonical.parent()?.join("pods")).ok());
+        Ok(directory::Settings {
+            root: site.root.clone(),
+            patterns: Patterns::new(&self.config.include, &self.config.exclude)?,
+            data_directory: Some(self.data_directory.to_owned()),
+            left_out: others.map(|other| other.canonical.clone()).chain(pods).collect(),
+            start_from_end: self.config.start_from_end,
+            zone: TimeZone::system(),
+            clock: now,
+            quiet_before_letting_go: directory::QUIET_BEFORE_LETTING_GO,
+            deleted_bytes_max: directory::DELETED_BYTES_MAX,
+            multiline: self.config.multiline,
+            open_files_max: self.open_files_max / self.sites.len().max(1),
+        })
+    }
+
+    fn naming(&self, kind: CollectorKind, inventory: &Arc<Inventory>) -> anyhow::Result<Box<dyn Naming + Send>> {
+        let Config { node_name, kubernetes, docker_labels, .. } = self.config;
+        let (node, inventory, docker_labels) =
+            (node_name.clone(), Arc::clone(inventory), patterns::globs(docker_labels)?);
+        Ok(match kind {
+            CollectorKind::Directory => Box::new(EngineNames::by_path(inventory, docker_labels)),
+            CollectorKind::Docker => Box::new(EngineNames::by_id(node, inventory, docker_labels)),
+            CollectorKind::Kubernetes => {
+                let (include, exclude) = (&kubernetes.include_namespaces, &kubernetes.exclude_namespaces);
+                let namespaces = Namespaces { include: include.clone(), exclude: exclude.clone() };
+                Box::new(PodNames::new(node, namespaces, inventory))
+            }
+        })
+    }
 }
 
 /// The time by the system's clock.
@@ -239,11 +382,11 @@ fn now() -> Timestamp {
     Timestamp::from_ns(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }
 
-fn log_what_was_found(config: &Config, root: &Path, summary: &Summary, status: &Status) {
+fn log_what_was_found(site: &Site, summary: &Summary, status: &Status) {
     log::info!(
         "{} {}: {} of {} MiB, {} MiB to be read; times without a zone are of {}",
-        config.collector.name(),
-        root.display(),
+        site.kind.name(),
+        site.root.display(),
         directory::files(summary.file_count as u64),
         summary.byte_count >> 20,
         summary.unread_byte_count >> 20,
@@ -326,6 +469,23 @@ mod tests {
     use monitoring_rs::log_database::storage::SimulatedStorage;
 
     use super::*;
+
+    #[track_caller]
+    fn check_offered(directories: &[&str], expected: CollectorKind) {
+        let base = tempfile::tempdir().unwrap();
+        for directory in directories {
+            file::create_directories(&base.path().join(directory)).unwrap();
+        }
+        assert_eq!(offered(base.path()).kind, expected, "{directories:?}");
+    }
+
+    #[test]
+    fn what_a_host_offers_is_found() {
+        check_offered(&["var/log/pods", SERVICE_ACCOUNT, "var/lib/docker/containers"], CollectorKind::Kubernetes);
+        check_offered(&["var/log/pods", "var/lib/docker/containers"], CollectorKind::Docker);
+        check_offered(&["var/log/pods"], CollectorKind::Directory);
+        check_offered(&[], CollectorKind::Directory);
+    }
 
     #[test]
     fn a_panic_of_housekeeping_is_noticed() {

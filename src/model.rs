@@ -148,6 +148,17 @@ impl Labels {
         Ok(Self(labels.into()))
     }
 
+    /// These with `more`, sorted by name, each of which has a value; of two with one name the own one counts. It may be more
+    /// than a stream has that is stored.
+    #[must_use]
+    pub fn extended<'a>(&'a self, more: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let new = more.into_iter().filter(|(name, value)| !value.is_empty() && self.get(name).is_none());
+        let mut labels: Vec<Label> =
+            self.iter().chain(new).map(|(name, value)| Label { name: name.into(), value: value.into() }).collect();
+        labels.sort_unstable();
+        Self(labels.into())
+    }
+
     /// The value of label `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
         let index = self.0.binary_search_by(|label| label.name.as_ref().cmp(name)).ok()?;
@@ -346,7 +357,11 @@ impl Matcher {
 
     /// Whether a stream with these labels satisfies the condition.
     pub fn accepts(&self, labels: &Labels) -> bool {
-        let value = labels.get(&self.name).unwrap_or_default();
+        self.accepts_value(labels.get(&self.name).unwrap_or_default())
+    }
+
+    /// Whether a stream whose label has this value satisfies the condition; an absent label has none.
+    pub fn accepts_value(&self, value: &str) -> bool {
         match &self.condition {
             Condition::Equal(expected) => value == expected,
             Condition::NotEqual(unwanted) => value != unwanted,

@@ -62,11 +62,13 @@ pub enum SkipReason {
     Hole,
     /// The file turned out not to be text.
     Binary,
+    /// A pod's annotation excludes its container.
+    Excluded,
 }
 
 impl SkipReason {
     /// All reasons.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LineTooLong,
         Self::StartFromEnd,
         Self::Truncated,
@@ -75,6 +77,7 @@ impl SkipReason {
         Self::Damaged,
         Self::Hole,
         Self::Binary,
+        Self::Excluded,
     ];
 
     /// The reason's name in metrics and in `/status`.
@@ -88,6 +91,7 @@ impl SkipReason {
             Self::Damaged => "damaged",
             Self::Hole => "hole",
             Self::Binary => "binary",
+            Self::Excluded => "excluded",
         }
     }
 }
@@ -307,6 +311,50 @@ impl Rate {
     }
 }
 
+/// How the cluster answers for the pods of this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ClusterState {
+    /// It is not asked.
+    #[default]
+    Unasked,
+    /// It has not answered yet.
+    Waiting,
+    /// It tells of each change.
+    Up,
+    /// It does not, and why.
+    Failing(String),
+}
+
+/// What is known of the pods of this node, and from where.
+#[derive(Debug, Default)]
+pub struct ClusterStatus {
+    /// Requests that were sent.
+    pub requests: Counter,
+    /// How often that failed.
+    pub errors: Counter,
+    /// Pods that there are.
+    pub pods: Gauge,
+    state: Mutex<ClusterState>,
+}
+
+impl ClusterStatus {
+    /// How the cluster answers.
+    pub fn state(&self) -> ClusterState {
+        lock(&self.state).clone()
+    }
+
+    /// Whether it answers.
+    pub fn is_up(&self) -> bool {
+        *lock(&self.state) == ClusterState::Up
+    }
+
+    /// Changes how it answers; whether that is news.
+    pub fn set_state(&self, state: ClusterState) -> bool {
+        let mut current = lock(&self.state);
+        std::mem::replace(&mut *current, state) != *current
+    }
+}
+
 /// What the agent says of itself.
 #[derive(Debug, Default)]
 pub struct Status {
@@ -342,6 +390,8 @@ pub struct Status {
     pub watches: Gauge,
     /// How far the files have been read that were there at the start.
     pub import: Import,
+    /// What the cluster says of pods.
+    pub cluster: ClusterStatus,
     /// What was pushed.
     pub pushes: Pushes,
     /// Queries that had their turn and have come to an end.

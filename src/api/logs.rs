@@ -8,8 +8,6 @@
 //!
 //! The answer is in time order, oldest first, whichever of them are given. Unknown parameters are ignored.
 
-use std::sync::Arc;
-
 use tide::http::mime;
 use tide::{Request, Response, StatusCode};
 
@@ -18,9 +16,8 @@ use crate::api::error::Error;
 use crate::api::lines::{Entries, LineArray, held_bytes};
 use crate::api::parameters::{Parameters, decode_text};
 use crate::api::{State, time};
-use crate::log_database::Snapshot;
-use crate::model::budget::Budget;
 use crate::model::{Direction, LineFilter, Matcher, Selection, TimeRange, Timestamp};
+use crate::query::Source;
 
 /// Most lines that `limit` takes. The newest lines are found last to first and sent first to last, so they are held.
 const LIMIT_MAX: usize = 10_000;
@@ -31,9 +28,8 @@ const LIMIT_BYTES_MAX: usize = 8 << 20;
 /// Answers the request.
 pub(super) async fn get(request: Request<State>) -> tide::Result {
     let query = Query::of(&request, time::now())?;
-    let State { database, queries, .. } = request.state();
-    let database = database.clone();
-    Ok(queries.run(None, move |budget| query.answer(&database.snapshot(), budget)).await?)
+    let state = request.state().clone();
+    Ok(request.state().queries.run(None, move |budget| query.answer(&state.source(budget))).await?)
 }
 
 /// What a request asks for.
@@ -72,29 +68,29 @@ impl Query {
     }
 
     /// The answer. What goes wrong at the start still has a status.
-    fn answer(self, snapshot: &Snapshot, budget: Arc<Budget>) -> Result<Response, Error> {
+    fn answer(self, source: &Source) -> Result<Response, Error> {
         let Self { key, value, range, contains, limit } = self;
         let matchers = vec![Matcher::equal(&key, &value)];
         // An empty value would match every stream without the label.
-        if value.is_empty() || snapshot.streams(&matchers, TimeRange::ALL).is_empty() {
+        if value.is_empty() || source.streams(&matchers, TimeRange::ALL).is_empty() {
             return Err(Error::not_found(format!("no stream has the label {key}={value:?}")));
         }
         let filters = contains.into_iter().map(LineFilter::Contains).collect();
         let selection = Selection { matchers, range, filters, direction: Direction::Forward, limit: None };
         let entries = match limit {
-            None => Entries::Scan(Box::new(snapshot.scan(&selection).within(Arc::clone(&budget)))),
-            Some(limit) => newest(snapshot, selection, limit, &budget)?,
+            None => Entries::Scan(Box::new(source.scan(&selection))),
+            Some(limit) => newest(source, selection, limit)?,
         };
-        let mut response = body::response(LineArray::new(entries, budget))?;
+        let mut response = body::response(LineArray::new(entries, source.budget()))?;
         response.set_content_type(mime::JSON);
         Ok(response)
     }
 }
 
 /// The newest `limit` lines of `selection`.
-fn newest(snapshot: &Snapshot, selection: Selection, limit: usize, budget: &Arc<Budget>) -> Result<Entries, Error> {
+fn newest(source: &Source, selection: Selection, limit: usize) -> Result<Entries, Error> {
     let selection = Selection { direction: Direction::Backward, limit: Some(limit), ..selection };
-    let mut scan = snapshot.scan(&selection).within(Arc::clone(budget));
+    let mut scan = source.scan(&selection);
     let (mut lines, mut byte_count) = (Vec::new(), 0);
     while let Some(entry) = scan.next()? {
         byte_count += entry.line.len();
@@ -106,7 +102,7 @@ fn newest(snapshot: &Snapshot, selection: Selection, limit: usize, budget: &Arc<
             );
             return Err(Error::new(StatusCode::PayloadTooLarge, message));
         }
-        budget.take(held_bytes(entry.line))?;
+        source.budget.take(held_bytes(entry.line))?;
         lines.push(entry.line.to_vec());
     }
     Ok(Entries::Reversed(lines))

@@ -14,7 +14,7 @@ use crate::api::{State, time, wire};
 use crate::log_database::Statistics;
 use crate::logql::units::NS_PER_SECOND;
 use crate::model::Timestamp;
-use crate::status::{PushRefusal, SkipReason, SourceState, SourceStatus, Status};
+use crate::status::{ClusterState, PushRefusal, SkipReason, SourceState, SourceStatus, Status};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -29,6 +29,7 @@ pub(super) async fn get(request: Request<State>) -> tide::Result {
     source_metrics(&mut page, status, time::now(), uptime);
     page.single("monitoring_queries_total", "Queries that had their turn.", status.queries.get());
     push_metrics(&mut page, status);
+    cluster_metrics(&mut page, status);
     store_metrics(&mut page, &request.state().statistics().await, status.problem().is_some());
 
     let mut response = Response::from(page.text);
@@ -79,6 +80,19 @@ fn push_metrics(page: &mut Page, status: &Status) {
         page.sample(&[("reason", reason.name())], pushes.refused(reason));
     }
     page.single("monitoring_push_failures_total", "Pushes that failed as a whole.", pushes.failures.get());
+}
+
+/// Nothing where no cluster is asked.
+fn cluster_metrics(page: &mut Page, status: &Status) {
+    let cluster = &status.cluster;
+    if cluster.state() == ClusterState::Unasked {
+        return;
+    }
+    let help = "Whether the Kubernetes API tells of this node's pods.";
+    page.single("monitoring_kubernetes_api_up", help, u8::from(cluster.is_up()));
+    page.single("monitoring_kubernetes_api_requests_total", "Requests to it.", cluster.requests.get());
+    page.single("monitoring_kubernetes_api_errors_total", "How often that failed.", cluster.errors.get());
+    page.single("monitoring_kubernetes_pods", "Pods of this node.", cluster.pods.get());
 }
 
 fn store_metrics(page: &mut Page, statistics: &Statistics, is_read_only: bool) {

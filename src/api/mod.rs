@@ -40,7 +40,10 @@ use crate::api::loki::push::Repeats;
 use crate::api::queries::Queries;
 use crate::api::v1::NewestLines;
 use crate::api::websocket::Stopping;
+use crate::inventory::Inventory;
 use crate::log_database::{Database, Statistics};
+use crate::model::budget::Budget;
+use crate::query::Source;
 use crate::status::Status;
 
 pub use loki::push::decode as decode_push;
@@ -52,6 +55,8 @@ pub use server::{BindError, Listener, Settings, bind};
 pub struct State {
     /// Where the lines are.
     pub database: Database,
+    /// What streams are called.
+    pub inventory: Arc<Inventory>,
     /// What the agent says of itself.
     pub status: Arc<Status>,
     /// What does not change while the agent runs.
@@ -68,10 +73,11 @@ pub struct State {
 
 impl State {
     /// What a server answers from. Queries may take what [`QueryLimits::default`] says.
-    pub fn new(database: Database, status: Arc<Status>, about: About) -> Self {
+    pub fn new(database: Database, inventory: Arc<Inventory>, status: Arc<Status>, about: About) -> Self {
         let queries = Arc::new(Queries::new(QueryLimits::default(), Arc::clone(&status)));
         Self {
             database,
+            inventory,
             status,
             about: Arc::new(about),
             queries,
@@ -85,6 +91,11 @@ impl State {
     #[must_use]
     pub fn with_limits(self, limits: QueryLimits) -> Self {
         Self { queries: Arc::new(Queries::new(limits, Arc::clone(&self.status))), ..self }
+    }
+
+    /// What a query reads from that keeps within `budget`: all there is now.
+    fn source(&self, budget: Arc<Budget>) -> Source {
+        Source::new(self.database.snapshot(), Arc::clone(&self.inventory), budget)
     }
 
     /// What the database says of itself; counted on a blocking thread, because it looks at every stream.

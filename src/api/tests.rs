@@ -57,7 +57,7 @@ fn state(entries: Vec<LogEntry>) -> State {
         lines.push(timestamp, &line);
         database.append(Batch { checkpoint: None, streams: vec![StreamLines { labels, lines }] }).unwrap();
     }
-    State::new(database, Arc::default(), about)
+    State::new(database, Arc::default(), Arc::default(), about)
 }
 
 /// The status and the body that the routes answer to a GET of `target`, which begins without a slash.

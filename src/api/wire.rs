@@ -13,7 +13,7 @@ use crate::api::body::{self, Text};
 use crate::log_database::{RetentionLimits, Statistics};
 use crate::model::Timestamp;
 use crate::model::budget::{Budget, Refusal};
-use crate::status::{SkipReason, SourceStatus};
+use crate::status::{ClusterState, ClusterStatus, SkipReason, SourceStatus};
 
 /// The body of every error.
 #[derive(Serialize)]
@@ -70,6 +70,9 @@ pub(super) struct Status<'a> {
     pub(super) gaps: Vec<Gap>,
     /// What was in files at the start.
     pub(super) import: Import,
+    /// Left out where no cluster is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kubernetes: Option<Kubernetes>,
     /// Lines that came each second of late.
     pub(super) lines_per_second: u64,
     pub(super) queries: Load,
@@ -78,6 +81,33 @@ pub(super) struct Status<'a> {
     /// Left out where nobody asks for them: there is one for each file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sources: Option<Vec<Source>>,
+}
+
+/// How the cluster answers, in `/status`.
+#[derive(Serialize)]
+pub(super) struct Kubernetes {
+    /// Whether it tells of each change.
+    up: bool,
+    /// Pods of this node.
+    pods: u64,
+    requests: u64,
+    errors: u64,
+    /// Why it does not; null while it does.
+    problem: Option<String>,
+}
+
+impl Kubernetes {
+    /// `None` where no cluster is asked.
+    pub(super) fn of(cluster: &ClusterStatus) -> Option<Self> {
+        let (up, problem) = match cluster.state() {
+            ClusterState::Unasked => return None,
+            ClusterState::Waiting => (false, None),
+            ClusterState::Up => (true, None),
+            ClusterState::Failing(problem) => (false, Some(problem)),
+        };
+        let (requests, errors) = (cluster.requests.get(), cluster.errors.get());
+        Some(Self { up, pods: cluster.pods.get(), requests, errors, problem })
+    }
 }
 
 /// How many there are, and may be, in `/status`.

@@ -111,6 +111,11 @@ pub fn head_hash(start: &[u8]) -> u64 {
 }
 
 impl Position {
+    /// A path that tells under which root the file was found: a name that it delivers to, or its own.
+    pub fn name(&self) -> &Path {
+        self.deliveries.first().map_or(&self.path, |delivery| &delivery.path)
+    }
+
     /// What is stored for a directory, only to remember that it was collected from.
     pub fn of_directory(path: PathBuf, saved: Timestamp) -> Self {
         Self {

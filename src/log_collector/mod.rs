@@ -12,11 +12,13 @@ use crate::model::Batch;
 
 pub mod checkpoint;
 pub mod directory;
+pub mod engine;
 pub mod format;
 pub mod kubernetes;
 mod links;
 pub mod naming;
 pub mod patterns;
+pub mod several;
 mod source;
 pub mod watcher;
 mod watches;

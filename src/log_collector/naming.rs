@@ -8,8 +8,16 @@ use crate::model::{LABEL_VALUE_BYTES_MAX, Labels};
 
 /// Says which streams the entries of a name go to: the seam between finding files and knowing what they are.
 pub trait Naming {
+    /// Takes notice of a path under the root that was found or has changed, be it collected or not.
+    fn look(&self, _path: &Path) {}
+
     /// Whether the file under this name, as seen under the root path, is collected at all.
     fn accepts(&self, path: &Path) -> bool;
+
+    /// Whether what the file under this name holds is not stored, as whoever wrote it asks. That may change.
+    fn excludes(&self, _path: &Path) -> bool {
+        false
+    }
 
     /// The labels of what was written to `channel` of the file under this name.
     fn labels(&self, path: &Path, channel: Channel) -> Labels;

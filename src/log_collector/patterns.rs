@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::log_collector::Error;
 
@@ -64,16 +64,34 @@ impl Patterns {
     }
 }
 
+/// Compiles patterns of names that have no directories, such as those of labels.
+///
+/// # Errors
+///
+/// [`Error::Pattern`] names the first that is none.
+pub fn globs(patterns: &[String]) -> Result<GlobSet, Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).map_err(|error| at(pattern, &error))?);
+    }
+    set.build().map_err(|error| at("", &error))
+}
+
+fn at(pattern: &str, error: &globset::Error) -> Error {
+    Error::Pattern { pattern: pattern.to_owned(), reason: error.kind().to_string() }
+}
+
 fn compile<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<GlobSet, Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let error =
-            |error: globset::Error| Error::Pattern { pattern: pattern.to_owned(), reason: error.kind().to_string() };
         let anywhere = if pattern.contains('/') { pattern.to_owned() } else { format!("**/{pattern}") };
-        let glob = GlobBuilder::new(anywhere.trim_start_matches('/')).literal_separator(true).build().map_err(error)?;
+        let glob = GlobBuilder::new(anywhere.trim_start_matches('/'))
+            .literal_separator(true)
+            .build()
+            .map_err(|error| at(pattern, &error))?;
         set.add(glob);
     }
-    set.build().map_err(|error| Error::Pattern { pattern: String::new(), reason: error.to_string() })
+    set.build().map_err(|error| at("", &error))
 }
 
 #[cfg(test)]

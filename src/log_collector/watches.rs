@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,6 +59,11 @@ pub(super) enum Change {
 }
 
 impl<W: Watcher> Watches<W> {
+    /// See [`Watcher::readiness`].
+    pub(super) fn readiness(&self) -> Option<BorrowedFd<'_>> {
+        self.watcher.readiness()
+    }
+
     pub(super) fn new(watcher: W) -> Self {
         let unwatched = BTreeSet::new();
         Self {

@@ -39,6 +39,7 @@ mod database;
 mod error;
 mod header;
 mod index;
+pub mod internal;
 mod journal;
 pub mod metadata;
 mod part;

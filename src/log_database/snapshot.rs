@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::log_database::Error;
 use crate::log_database::index::{Index, Stream};
+use crate::log_database::internal;
 use crate::log_database::metadata;
 use crate::log_database::scan::{
     Bounds, Count, EntryRef, Fold, PatternCount, Scan, StoredOrder, StreamTimes, stream_id,
@@ -190,6 +191,13 @@ impl Snapshot {
         Scan::new(self.shown(shown_as), selection, bounds).numbered()
     }
 
+    /// Prepares to read an internal stream from its first line on. Reads nothing yet.
+    pub fn scan_internal(&self, name: &str) -> Scan {
+        let labels = internal::labels(name);
+        let view = self.view_of(&labels);
+        Scan::new(vec![(labels, view)], &Selection::of(Vec::new()), &Bounds::default())
+    }
+
     /// The labels that the stream with this [`stream_id`] is stored with; `None` where there is none.
     pub fn find_stream(&self, id: u64) -> Option<Labels> {
         self.views().into_keys().find(|labels| stream_id(labels) == id).cloned()
@@ -247,15 +255,15 @@ impl Snapshot {
         shown
     }
 
-    /// The streams as they are stored; none without lines.
+    /// The streams as they are stored; none without lines, and no internal ones.
     fn views(&self) -> BTreeMap<&Labels, StreamView> {
         let mut views: BTreeMap<&Labels, StreamView> = BTreeMap::new();
-        for (labels, stream) in &self.index.streams {
+        for (labels, stream) in self.index.streams.iter().filter(|(labels, _)| !internal::is_internal(labels)) {
             views.insert(labels, StreamView { stored: Some(Arc::clone(stream)), ..StreamView::default() });
         }
         for batch in self.pending.iter().flat_map(|batches| batches.iter()) {
             for (position, stream) in batch.streams.iter().enumerate() {
-                if !stream.lines.is_empty() {
+                if !stream.lines.is_empty() && !internal::is_internal(&stream.labels) {
                     let view = views.entry(&stream.labels).or_default();
                     view.pending.push(PendingLines { batch: Arc::clone(batch), position });
                 }

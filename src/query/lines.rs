@@ -8,7 +8,7 @@ use crate::logql::eval::{LineQuery, Shown};
 use crate::logql::pipeline::Clock;
 use crate::model::budget::Refusal;
 use crate::model::{Direction, Labels, TimeRange, Timestamp};
-use crate::query::{Error, Seen, Source, entry, service};
+use crate::query::{Error, Seen, Source, entry};
 
 /// How many lines may be dropped before it is asked whether a pause is due.
 const LINES_PER_LOOK: u32 = 64;
@@ -66,7 +66,7 @@ pub fn as_stored(
     let every_line = LogExpr { matchers: Vec::new(), stages: Vec::new() };
     let mut query = LineQuery::new(&every_line, TimeRange::ALL, (Direction::Forward, None), clock)?;
     let own = metadata::unmark(&place.stream).unwrap_or_else(|| place.stream.clone());
-    let labels = service::with_service(&own);
+    let labels = source.labels_of(&own);
     let mut room = Vec::new();
     let order = source.snapshot.stored_order(&place.stream, &source.budget);
     let mut take = |found: EntryRef<'_>, number| {

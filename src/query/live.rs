@@ -8,6 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use crate::inventory::Inventory;
 use crate::log_database::metadata::{self, Metadata};
 use crate::log_database::{Database, EntryRef, Snapshot, StreamTimes, Subscription};
 use crate::logql::ast::LogExpr;
@@ -30,6 +31,9 @@ pub struct Live {
     database: Database,
     subscription: Subscription,
     query: LineQuery,
+    inventory: Arc<Inventory>,
+    /// The version of what streams are called.
+    inventory_version: u64,
     streams: HashMap<Labels, Followed>,
     streams_bytes: usize,
     round: Option<Round>,
@@ -48,6 +52,13 @@ struct Followed {
     has_metadata: bool,
     /// The latest time of its lines so far, and how many have it; `None` where that is not known.
     latest: Option<(Timestamp, u64)>,
+}
+
+impl Followed {
+    /// What it takes in memory, in bytes.
+    fn cost_bytes(&self) -> usize {
+        STREAM_COST_BYTES + self.shown.as_ref().map_or(0, cost_bytes)
+    }
 }
 
 /// What was received at one time.
@@ -81,6 +92,7 @@ impl Live {
     pub fn new(
         database: Database,
         subscription: Subscription,
+        inventory: Arc<Inventory>,
         expr: &LogExpr,
         clock: &Clock,
         budget: Arc<Budget>,
@@ -90,6 +102,8 @@ impl Live {
             database,
             subscription,
             query,
+            inventory_version: inventory.version(),
+            inventory,
             streams: HashMap::new(),
             streams_bytes: 0,
             round: None,
@@ -124,6 +138,7 @@ impl Live {
 
     /// Takes what the database has; `false` where that is nothing.
     fn receive(&mut self) -> bool {
+        self.look_at_names();
         let (snapshot, received) = self.database.receive(&self.subscription);
         for (stream, missed) in received.missed.streams {
             if self.followed(&stream).shown.is_some() {
@@ -238,16 +253,35 @@ impl Live {
         round.counted.entry(stream.clone()).or_insert(counted).number(timestamp)
     }
 
+    /// Finds out again which streams are followed, where what they are called has changed.
+    fn look_at_names(&mut self) {
+        let version = self.inventory.version();
+        if version == std::mem::replace(&mut self.inventory_version, version) {
+            return;
+        }
+        let mut streams = std::mem::take(&mut self.streams);
+        for (stored, followed) in &mut streams {
+            followed.shown = self.shown_as(stored).0;
+        }
+        self.streams_bytes = streams.values().map(Followed::cost_bytes).sum();
+        self.streams = streams;
+    }
+
+    /// The labels that a stream has for queries, if it is followed, and whether its lines have metadata.
+    fn shown_as(&self, stored: &Labels) -> (Option<Labels>, bool) {
+        let unmarked = metadata::unmark(stored);
+        let joined = self.inventory.join(unmarked.as_ref().unwrap_or(stored));
+        (service::shown_as(joined, self.query.fetch().streams().0), unmarked.is_some())
+    }
+
     /// What is known of a stream.
     fn followed(&mut self, stored: &Labels) -> Followed {
         if let Some(known) = self.streams.get(stored) {
             return known.clone();
         }
-        let unmarked = metadata::unmark(stored);
-        let has_metadata = unmarked.is_some();
-        let shown = service::shown_as(unmarked.as_ref().unwrap_or(stored), self.query.fetch().streams().0);
+        let (shown, has_metadata) = self.shown_as(stored);
         let followed = Followed { shown, has_metadata, latest: None };
-        let bytes = STREAM_COST_BYTES + followed.shown.as_ref().map_or(0, cost_bytes);
+        let bytes = followed.cost_bytes();
         if FOLLOWED_BYTES_MAX < self.streams_bytes + bytes {
             self.streams.clear();
             self.streams_bytes = 0;

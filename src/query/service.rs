@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::inventory::Joined;
 use crate::logql;
 use crate::logql::ast::MetricExpr;
 use crate::model::{Labels, Matcher};
@@ -47,8 +48,9 @@ static EXTENSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\.[A-Za-z][A-Za-z0-9]*$").expect("the expression is well-formed"));
 
 /// The labels that a stream has here, if all `matchers` accept them.
-pub fn shown_as(stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
-    Some(with_service(stored)).filter(|labels| matchers.iter().all(|matcher| matcher.accepts(labels)))
+pub fn shown_as(joined: Joined, matchers: &[Matcher]) -> Option<Labels> {
+    let shown = joined.map(with_service);
+    matchers.iter().all(|matcher| shown.is_accepted_by(matcher)).then_some(shown.labels)
 }
 
 /// The labels that a stream has here. One that has as many as a stream may have stays as it is.
@@ -76,9 +78,10 @@ impl Shown {
     }
 
     /// The labels that a stream has, if all `matchers` accept those that it has here.
-    pub fn of(self, stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
-        let labels = shown_as(stored, matchers)?;
-        Some(if self == Self::Everywhere { labels } else { stored.clone() })
+    pub fn of(self, joined: Joined, matchers: &[Matcher]) -> Option<Labels> {
+        let own = joined.labels.clone();
+        let labels = shown_as(joined, matchers)?;
+        Some(if self == Self::Everywhere { labels } else { own })
     }
 }
 

@@ -1,7 +1,11 @@
 //! What a query reads from: a snapshot of the database, within a budget, with the labels that streams have for queries.
+//!
+//! These are the stored ones, those that the inventory joins to them, and the one that is made of others. Whatever asks
+//! for streams by their labels does so here, so that all answers agree.
 
 use std::sync::Arc;
 
+use crate::inventory::Inventory;
 use crate::log_database::{Bounds, EntryRef, Fold, Scan, Snapshot};
 use crate::logql::Fetch;
 use crate::logql::pipeline::Entry;
@@ -18,12 +22,14 @@ pub struct Source {
     pub budget: Arc<Budget>,
     /// Whether streams have the label that is made of others.
     service: service::Shown,
+    /// What streams are called.
+    inventory: Arc<Inventory>,
 }
 
 impl Source {
     /// What a query that keeps within `budget` reads from.
-    pub fn new(snapshot: Snapshot, budget: Arc<Budget>) -> Self {
-        Self { snapshot, budget, service: service::Shown::Everywhere }
+    pub fn new(snapshot: Snapshot, inventory: Arc<Inventory>, budget: Arc<Budget>) -> Self {
+        Self { snapshot, budget, service: service::Shown::Everywhere, inventory }
     }
 
     /// The same with another choice of labels.
@@ -34,7 +40,23 @@ impl Source {
 
     /// The labels that a stream has in the answer, if all `matchers` accept it.
     pub fn shown_as(&self, stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
-        self.service.of(stored, matchers)
+        self.service.of(self.inventory.join(stored), matchers)
+    }
+
+    /// The labels that a stream has where nothing is asked of them.
+    pub fn labels_of(&self, stored: &Labels) -> Labels {
+        service::with_service(&self.inventory.join(stored).labels)
+    }
+
+    /// The labels, as queries see them, of the streams that `matchers` accept and that may have lines in `range`.
+    pub fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Labels> {
+        let stored = self.snapshot.streams(&[], range);
+        stored.iter().filter_map(|stored| self.shown_as(stored, matchers)).collect()
+    }
+
+    /// What streams are called.
+    pub fn inventory(&self) -> &Arc<Inventory> {
+        &self.inventory
     }
 
     /// What is read and kept is taken from.
@@ -45,8 +67,7 @@ impl Source {
     /// What a query asks the database for.
     pub fn selection(&self, fetch: &Fetch) -> Selection {
         let (matchers, range) = fetch.streams();
-        let streams = self.snapshot.streams(&[], range);
-        let shown: Vec<Labels> = streams.iter().filter_map(|stored| self.shown_as(stored, matchers)).collect();
+        let shown = self.streams(matchers, range);
         let has_metadata = self.snapshot.has_metadata(|stored| self.shown_as(stored, matchers));
         fetch.selection(|name| has_metadata || shown.iter().any(|labels| labels.get(name).is_some()))
     }

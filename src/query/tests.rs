@@ -30,7 +30,7 @@ fn database() -> Database {
 }
 
 fn source(database: &Database) -> Source {
-    Source::new(database.snapshot(), Arc::default())
+    Source::new(database.snapshot(), Arc::default(), Arc::default())
 }
 
 /// A batch of lines of one stream, with or without metadata.
@@ -80,7 +80,7 @@ fn take_all(live: &mut Live, found: &mut Vec<(String, String)>) {
 
 fn live(database: &Database, query: &str, budget: Budget) -> Live {
     let (_, subscription) = database.subscribe(|| {});
-    Live::new(database.clone(), subscription, &expr(query), &clock(), Arc::new(budget)).unwrap()
+    Live::new(database.clone(), subscription, Arc::default(), &expr(query), &clock(), Arc::new(budget)).unwrap()
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! The integration tests, one binary: each file tests one thing from outside.
 
 mod agent;
+mod containers;
 mod follow;
 mod grafana;
 mod http;
@@ -9,6 +10,7 @@ mod logql_cases;
 mod loki;
 mod page;
 mod pipeline_cases;
+mod pods;
 mod push;
 mod streams;
 mod support;

@@ -13,7 +13,6 @@ use crate::api::loki::wire::{self, LabelObject};
 use crate::api::parameters::decode_text;
 use crate::model::{Labels, Matcher};
 use crate::query::Source;
-use crate::query::service;
 
 /// Labels that are answered as detected whatever their values are.
 const ALWAYS_DETECTED: [&str; 4] = ["cluster", "namespace", "instance", "pod"];
@@ -51,16 +50,15 @@ pub(super) async fn values(mut request: Request<State>) -> Result<Response, Erro
 pub(super) async fn series(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
     let work = |arguments: &Arguments, source: &Source| {
-        let streams = streams(arguments, source)?;
         let mut selectors = arguments.selectors(SELECTORS).peekable();
-        let accepts_all = selectors.peek().is_none();
-        let mut found: BTreeSet<&Labels> = streams.iter().filter(|_| accepts_all).collect();
-        for matchers in selectors {
-            let matchers = matchers?;
-            source.budget.check()?;
-            found.extend(streams.iter().filter(|labels| accept(&matchers, labels)));
+        let mut found: BTreeSet<Labels> = BTreeSet::new();
+        if selectors.peek().is_none() {
+            found.extend(streams(arguments, source, &[])?);
         }
-        wire::held_success(found.into_iter().map(LabelObject).collect::<Vec<_>>(), source.budget())
+        for matchers in selectors {
+            found.extend(streams(arguments, source, &matchers?)?);
+        }
+        wire::held_success(found.iter().map(LabelObject).collect::<Vec<_>>(), source.budget())
     };
     loki::run(request.state(), arguments, work).await
 }
@@ -97,28 +95,19 @@ fn is_id(value: &str) -> bool {
 
 /// The streams that the selector in `query` accepts; all where there is none.
 fn selected(arguments: &Arguments, source: &Source) -> Result<Vec<Labels>, Error> {
-    let matchers = arguments.selector()?.unwrap_or_default();
-    let mut streams = streams(arguments, source)?;
-    streams.retain(|labels| accept(&matchers, labels));
-    Ok(streams)
+    streams(arguments, source, &arguments.selector()?.unwrap_or_default())
 }
 
-/// The labels of the streams that may have lines in the range asked for, which take of the source's budget.
-fn streams(arguments: &Arguments, source: &Source) -> Result<Vec<Labels>, Error> {
-    let stored = source.snapshot.streams(&[], arguments.range()?);
-    let shown = stored.iter().map(|stored| {
-        let labels = service::with_service(stored);
-        source.budget.take(cost_bytes(&labels))?;
-        Ok(labels)
-    });
-    shown.collect()
+/// The labels of the streams that `matchers` accept and that may have lines in the range asked for, which take of the
+/// source's budget.
+fn streams(arguments: &Arguments, source: &Source, matchers: &[Matcher]) -> Result<Vec<Labels>, Error> {
+    source.budget.check()?;
+    let streams = source.streams(matchers, arguments.range()?);
+    source.budget.take(streams.iter().map(cost_bytes).sum())?;
+    Ok(streams)
 }
 
 /// What a stream's labels take in memory and once more where they are sorted, in bytes.
 fn cost_bytes(labels: &Labels) -> usize {
     labels.iter().map(|(name, value)| LABEL_COST_BYTES + name.len() + value.len()).sum()
-}
-
-fn accept(matchers: &[Matcher], labels: &Labels) -> bool {
-    matchers.iter().all(|matcher| matcher.accepts(labels))
 }

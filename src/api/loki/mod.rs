@@ -74,9 +74,9 @@ async fn run<T: Send + 'static>(
     arguments: Arguments,
     work: impl FnOnce(&Arguments, &Source) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let database = state.database.clone();
     let time_max = arguments.time_max()?;
-    let work = move |budget| work(&arguments, &Source::new(database.snapshot(), budget));
+    let of_state = state.clone();
+    let work = move |budget| work(&arguments, &of_state.source(budget));
     state.queries.run(time_max, work).await
 }
 

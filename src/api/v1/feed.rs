@@ -112,7 +112,7 @@ impl Feed {
         let mut feed = Self {
             live,
             losses,
-            writer: Writer::of_records(Gaps::default()),
+            writer: Writer::of_records(Gaps::default(), Arc::clone(source.inventory())),
             opening: Vec::new(),
             held: VecDeque::new(),
             held_bytes: 0,

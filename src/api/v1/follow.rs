@@ -97,9 +97,13 @@ fn open(
     let history = history(arguments)?;
     let (snapshot, subscription) = state.database.subscribe(wake);
     let clock = arguments.clock();
-    let live = Live::new(state.database.clone(), subscription, &expr, &clock, Arc::clone(&budget))?;
+    let live = {
+        let (database, inventory) = (state.database.clone(), Arc::clone(&state.inventory));
+        Live::new(database, subscription, inventory, &expr, &clock, Arc::clone(&budget))?
+    };
     let losses = Losses::new(Arc::clone(&state.status), state.database.clone(), &expr)?;
-    let mut feed = Feed::open((&expr, history), &clock, &Source::new(snapshot, search), (live, losses), budget)?;
+    let source = Source::new(snapshot, Arc::clone(&state.inventory), search);
+    let mut feed = Feed::open((&expr, history), &clock, &source, (live, losses), budget)?;
     let start = if let History::Start(time) = history { time } else { TimeRange::ALL.start };
     let range = TimeRange { start, ..TimeRange::ALL };
     let about = &state.about;

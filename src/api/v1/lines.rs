@@ -40,7 +40,7 @@ pub(super) async fn get(mut request: Request<State>) -> tide::Result {
     let ask = Ask::of(&arguments)?;
     let state = request.state().clone();
     let work = move |budget| {
-        let source = Source::new(state.database.snapshot(), budget);
+        let source = state.source(budget);
         answer(&ask, &arguments, &source, &state)
     };
     Ok(request.state().queries.run(None, work).await?)
@@ -249,8 +249,11 @@ fn writer(ask: &Ask, lines: &Lines, state: &State) -> Writer {
     let cursors = (ask.after.map(|id| id.timestamp), ask.before.map(|id| id.timestamp));
     let stored = lines.streams().map(|(_, stored)| stored);
     match ask.format {
-        Format::Records => Writer::of_records(Gaps::new(state.status.gaps(), stored, ask.range, cursors, direction)),
-        format => Writer::new(format, ask.times.clone(), ask.names_streams),
+        Format::Records => {
+            let gaps = Gaps::new(state.status.gaps(), stored, ask.range, cursors, direction);
+            Writer::of_records(gaps, Arc::clone(&state.inventory))
+        }
+        format => Writer::new(format, ask.times.clone(), ask.names_streams, Arc::clone(&state.inventory)),
     }
 }
 

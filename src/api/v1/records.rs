@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
 
 use crate::api::v1::text::{Fields, LabelMap};
 use crate::api::{body, wire};
+use crate::inventory::Inventory;
 use crate::log_database::{metadata, stream_id};
 use crate::logql::pipeline::Category;
 use crate::model::{Labels, TimeRange, Timestamp};
@@ -16,8 +18,10 @@ use crate::query::{FoundLine, LineId, Seen, service};
 use crate::status::Gap;
 
 /// Writes the records of one answer: streams are numbered in the order of their first use, and told of before it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Records {
+    /// What streams are called.
+    inventory: Arc<Inventory>,
     /// By the labels that they are stored with, a mark of metadata included.
     streams: HashMap<Labels, Stream>,
     /// How many streams have a number.
@@ -121,6 +125,15 @@ pub(super) fn push_line_after_stream(out: &mut Vec<u8>, line: &FoundLine<'_>, ch
 }
 
 impl Records {
+    pub(super) fn new(inventory: Arc<Inventory>) -> Self {
+        Self { inventory, streams: HashMap::new(), count: 0 }
+    }
+
+    /// The labels that a stream has for whoever reads the answer.
+    pub(super) fn labels_of(&self, stored: &Labels) -> Labels {
+        self.inventory.join(&own_labels(stored)).labels
+    }
+
     /// The id of a line.
     pub(super) fn id_of(&mut self, line: &FoundLine<'_>) -> LineId {
         let stream = self.stream(line.stream).id;
@@ -151,10 +164,10 @@ impl Records {
         stream.number = Some(count);
         let id = format!("{:016x}", stream.id);
         self.count += 1;
-        let own = own_labels(stored);
-        let shown = service::with_service(&own);
+        let labels = self.labels_of(stored);
+        let shown = service::with_service(&labels);
         let service = shown.get(service::SERVICE_LABEL).unwrap_or_default();
-        push(out, "stream", &StreamRecord { s: count, id, labels: LabelMap(&own), service });
+        push(out, "stream", &StreamRecord { s: count, id, labels: LabelMap(&labels), service });
         count
     }
 

@@ -77,7 +77,7 @@ struct Answer<'a> {
 #[derive(Serialize)]
 struct StreamObject<'a> {
     id: String,
-    labels: LabelMap<'a>,
+    labels: OwnedLabels,
     service: String,
     lines: u64,
     bytes: u64,
@@ -99,7 +99,7 @@ pub(super) async fn get(mut request: Request<State>) -> tide::Result {
         .map(|values| values.iter().map(HeaderValue::as_str).collect::<Vec<_>>().join(","));
     let state = request.state().clone();
     let work = move |budget| {
-        let source = Source::new(state.database.snapshot(), budget);
+        let source = state.source(budget);
         answer(&arguments, known.as_deref(), &source, &state)
     };
     Ok(request.state().queries.run(None, work).await?)
@@ -122,7 +122,8 @@ fn answer(arguments: &Arguments, known: Option<&str>, source: &Source, state: &S
         streams.sort_by(|one, other| one.labels.cmp(&other.labels));
     }
     let origins = origins(&state.status);
-    let etag = |is_complete| etag(&steps, &streams, &origins, is_complete);
+    let version = source.inventory().version();
+    let etag = |is_complete| etag(&steps, &streams, &origins, (version, is_complete));
     let tag = etag(state.newest_lines.unknown(&streams).is_empty());
     if known.is_some_and(|known| page::has_tag(known, &tag)) {
         let mut response = Response::new(StatusCode::NotModified);
@@ -131,8 +132,10 @@ fn answer(arguments: &Arguments, known: Option<&str>, source: &Source, state: &S
     }
     let tag = etag(state.newest_lines.look(&streams, source)?);
     let newest = state.newest_lines.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let objects =
-        streams.iter().map(|stream| object(stream, newest.get(&stream.labels), origin_of(&origins, &stream.labels)));
+    let objects = streams.iter().map(|stream| {
+        let labels = source.inventory().join(&stream.labels).labels;
+        object(stream, labels, newest.get(&stream.labels), origin_of(&origins, &stream.labels))
+    });
     let answer = Answer {
         now: Ns(arguments.now),
         start: Ns(steps.first().map_or(arguments.now, |step| step.start)),
@@ -144,6 +147,15 @@ fn answer(arguments: &Arguments, known: Option<&str>, source: &Source, state: &S
     let mut response = wire::held_json(&answer, Arc::clone(&source.budget))?;
     set_headers(&mut response, &tag);
     Ok(response)
+}
+
+/// Labels as an object.
+struct OwnedLabels(Labels);
+
+impl Serialize for OwnedLabels {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        LabelMap(&self.0).serialize(serializer)
+    }
 }
 
 /// A browser keeps the answer, and asks each time whether it still holds.
@@ -172,12 +184,12 @@ fn steps(arguments: &Arguments) -> Result<Vec<TimeRange>, Error> {
     Ok((last - count + 1..=last).map(step).collect())
 }
 
-fn object<'a>(stream: &'a StreamSummary, newest: Option<&Newest>, origin: Origin) -> StreamObject<'a> {
-    let shown = service::with_service(&stream.labels);
+fn object<'a>(stream: &'a StreamSummary, labels: Labels, newest: Option<&Newest>, origin: Origin) -> StreamObject<'a> {
+    let shown = service::with_service(&labels);
     let newest = newest.filter(|newest| newest.is_of(stream));
     StreamObject {
         id: format!("{:016x}", stream_id(&stream.labels)),
-        labels: LabelMap(&stream.labels),
+        labels: OwnedLabels(labels),
         service: shown.get(service::SERVICE_LABEL).unwrap_or_default().to_owned(),
         lines: stream.lines,
         bytes: stream.bytes,
@@ -219,11 +231,11 @@ fn etag(
     steps: &[TimeRange],
     streams: &[StreamSummary],
     origins: &HashMap<String, Origin>,
-    is_complete: bool,
+    (version, is_complete): (u64, bool),
 ) -> String {
     let mut hasher = FixedState::default().build_hasher();
     steps.first().map(|step| (step.start, step.end)).hash(&mut hasher);
-    is_complete.hash(&mut hasher);
+    (version, is_complete).hash(&mut hasher);
     for stream in streams {
         (&stream.labels, stream.lines, stream.bytes, stream.first, stream.last).hash(&mut hasher);
         origin_of(origins, &stream.labels).hash(&mut hasher);

@@ -25,6 +25,7 @@ fn name(labels: &Labels) -> Cow<'_, str> {
     let parts: Option<Vec<&str>> = ["namespace", "pod", "container"].iter().map(|name| labels.get(name)).collect();
     match (parts, labels.get("path")) {
         (Some(parts), _) => Cow::Owned(parts.join("/")),
+        (None, _) if let Some(container) = labels.get("container") => Cow::Borrowed(container),
         (None, Some(path)) => Cow::Borrowed(path),
         (None, None) => Cow::Owned(labels.to_string()),
     }

@@ -1,9 +1,12 @@
 //! Lines in the form that was asked for, with what stands between them.
 
+use std::sync::Arc;
+
 use crate::api::v1::arguments::{Format, Times};
 use crate::api::v1::gaps::Gaps;
-use crate::api::v1::records::{Records, own_labels, push_line_after_stream};
+use crate::api::v1::records::{Records, push_line_after_stream};
 use crate::api::v1::text;
+use crate::inventory::Inventory;
 use crate::model::{Labels, Timestamp};
 use crate::query::{FoundLine, LineId};
 
@@ -34,14 +37,14 @@ impl HeldLine {
 
 impl Writer {
     /// Of records, with the gaps that lie among them.
-    pub(super) fn of_records(gaps: Gaps) -> Self {
-        let (format, times, records) = (Format::Records, Times::None, Records::default());
+    pub(super) fn of_records(gaps: Gaps, inventory: Arc<Inventory>) -> Self {
+        let (format, times, records) = (Format::Records, Times::None, Records::new(inventory));
         Self { format, times, names_streams: false, records, room: Vec::new(), gaps }
     }
 
     /// In any form.
-    pub(super) fn new(format: Format, times: Times, names_streams: bool) -> Self {
-        Self { format, times, names_streams, ..Self::of_records(Gaps::default()) }
+    pub(super) fn new(format: Format, times: Times, names_streams: bool, inventory: Arc<Inventory>) -> Self {
+        Self { format, times, names_streams, ..Self::of_records(Gaps::default(), inventory) }
     }
 
     /// How many streams there are so far.
@@ -95,11 +98,11 @@ impl Writer {
             Format::Records => push_line_after_stream(out, line, id.check),
             Format::Raw => text::push_raw(out, line),
             Format::Objects => {
-                text::push_object(out, id.to_string(), line, &own_labels(line.stream), &self.times);
+                text::push_object(out, id.to_string(), line, &self.records.labels_of(line.stream), &self.times);
             }
             Format::Text => {
-                let labels = self.names_streams.then(|| own_labels(line.stream));
-                text::push_text(out, line, labels.as_deref(), &self.times);
+                let labels = self.names_streams.then(|| self.records.labels_of(line.stream));
+                text::push_text(out, line, labels.as_ref(), &self.times);
             }
         }
         id

@@ -34,6 +34,7 @@ impl World {
             root: self.base.join("root"),
             patterns: Patterns::new(&[], &[]).unwrap(),
             data_directory: None,
+            left_out: Vec::new(),
             start_from_end: false,
             zone: TimeZone::UTC,
             clock: now,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::ingest::{PATIENCE, Pump, RETRY_INTERVAL, Stop, Trouble, maintain_once};
+use crate::ingest::{PATIENCE, Pump, RETRY_INTERVAL, Records, Stop, Trouble, maintain_once};
 use crate::log_collector::{self, Collected, Collector};
 use crate::log_database::Database;
 use crate::log_database::storage::{Failure, SimulatedStorage};
@@ -90,9 +90,10 @@ fn housekeeping_that_fails_for_long_is_a_problem_until_it_works() {
 fn reading_that_waits_for_housekeeping_for_long_is_a_problem_until_it_goes_on() {
     let database = database_with_backlog(&SimulatedStorage::default());
     let (status, stop) = (Status::default(), Stop::default());
+    let records = Records { inventory: Arc::default(), clock: || after_hours(0) };
     // Nothing waits for its turn.
     stop.set();
-    let mut pump = Pump { backlog_bytes_max: 0, ..Pump::new(&database, &status, &stop) };
+    let mut pump = Pump { backlog_bytes_max: 0, ..Pump::new(&database, &records, &status, &stop) };
     let mut collector = CountingCollector::default();
 
     assert_eq!(pump.next_batch(&mut collector).unwrap(), None);

@@ -43,7 +43,7 @@ impl<W: Watcher> Directory<W> {
     /// Follows a directory of the tree: first its watch, then what is in it, so that nothing is missed between.
     pub(super) fn enter(&mut self, directory: &Path) {
         let depth = directory.components().count().saturating_sub(self.root.components().count());
-        if DEPTH_MAX < depth || self.is_own_data(directory) {
+        if DEPTH_MAX < depth || self.is_left_out_directory(directory) {
             return;
         }
         let is_news = if self.tree.insert(directory.to_owned()) {
@@ -88,8 +88,10 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    fn is_own_data(&self, directory: &Path) -> bool {
-        self.settings.data_directory.as_deref() == Some(directory)
+    /// Whether a directory is the agent's own, or another collector's.
+    fn is_left_out_directory(&self, directory: &Path) -> bool {
+        let mut left_out = self.settings.data_directory.iter().chain(&self.settings.left_out);
+        left_out.any(|left_out| left_out == directory)
     }
 
     /// Looks at everything in a directory, and at what was there before.
@@ -176,6 +178,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Makes a path of the tree a name, if it is to be collected.
     fn add_name(&mut self, path: &Path) {
+        self.naming.look(&self.seen(path));
         if self.names.contains_key(path) {
             return;
         }

@@ -10,6 +10,7 @@
 //! earlier one is read to its end first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -73,6 +74,8 @@ pub struct Settings {
     pub patterns: Patterns,
     /// The agent's own data, which is never collected.
     pub data_directory: Option<PathBuf>,
+    /// What other collectors are to collect, or has been left to them, as canonical paths.
+    pub left_out: Vec<PathBuf>,
     /// Whether files that exist at the very first start are read from their end.
     pub start_from_end: bool,
     /// The zone of times that do not say theirs.
@@ -307,8 +310,13 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
+    /// What becomes readable when something changes, if the platform has that.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.watches.readiness()
+    }
+
     /// The longest wait after which something may be due.
-    fn wait_at_most(&self) -> Duration {
+    pub(super) fn wait_at_most(&self) -> Duration {
         if !self.joining.is_empty() {
             return JOINING_TIME_MAX.min(self.settings.quiet_before_letting_go);
         }

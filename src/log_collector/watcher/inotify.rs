@@ -10,6 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -162,6 +163,10 @@ impl Watcher for InotifyWatcher {
     ) -> io::Result<()> {
         self.wait(timeout)?;
         self.read_events(events)
+    }
+
+    fn readiness(&self) -> Option<BorrowedFd<'_>> {
+        self.inotify.as_ref().map(AsFd::as_fd)
     }
 }
 

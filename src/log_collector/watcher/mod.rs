@@ -18,6 +18,7 @@ use std::ffi::OsString;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -75,6 +76,12 @@ pub trait Watcher {
     ///
     /// It may append nothing before the time is over: what happened may concern ended watches only.
     fn read_events_blocking(&mut self, timeout: Duration, events: &mut Vec<Event<Self::Descriptor>>) -> io::Result<()>;
+
+    /// What becomes readable when something happens, for whoever waits for several watchers; `None` where there is no such
+    /// thing.
+    fn readiness(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// Something changed.

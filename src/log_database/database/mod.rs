@@ -19,6 +19,7 @@ use crate::log_database::Error;
 use crate::log_database::database::maintenance::Maintenance;
 use crate::log_database::database::reserve::Reserve;
 use crate::log_database::index::Index;
+use crate::log_database::internal;
 use crate::log_database::journal::{self, JournalFile, Rollover, Settled, Skeleton, Writer};
 use crate::log_database::part::StreamParts;
 use crate::log_database::segment::{self, Segment};
@@ -193,7 +194,7 @@ impl Database {
         }
         state.pending_bytes += bytes;
         let batch = Arc::new(batch);
-        let subscribers = state.hand_over(&batch, bytes);
+        let subscribers = if internal::is_all_internal(&batch) { Vec::new() } else { state.hand_over(&batch, bytes) };
         Arc::make_mut(&mut state.pending).push(batch);
         drop(state);
         for subscriber in subscribers {

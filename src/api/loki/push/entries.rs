@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::log_database::metadata;
+use crate::log_database::{internal, metadata};
 use crate::model::{Batch, Labels, LabelsError, Lines, StreamLines, Timestamp};
 use crate::status::{PushRefusal, Pushes};
 
@@ -143,6 +143,9 @@ fn streams(
 ) -> Result<impl Iterator<Item = StreamLines> + use<>, String> {
     if labels.iter().len() == 0 {
         return Err("error at least one label pair is required per stream".to_owned());
+    }
+    if internal::is_internal(labels) {
+        return Err(format!("error parsing labels '{labels_text}' with error: __internal__ is the agent's own"));
     }
     // Every stream can be marked, whether or not an entry has metadata by now.
     let marked = metadata::mark(labels).map_err(|error| labels_refusal(&error, labels_text))?;

@@ -11,6 +11,7 @@ use crate::api::loki::tail::Ask;
 use crate::api::loki::tail::followed::{FOLLOWED_BYTES_MAX, Followed, Streams, cost_bytes};
 use crate::api::loki::wire::{Dropped, Frame};
 use crate::api::time;
+use crate::inventory::Inventory;
 use crate::log_database::metadata::{self, Metadata};
 use crate::log_database::{EntryRef, Snapshot, Subscription};
 use crate::logql;
@@ -116,7 +117,7 @@ impl Feed {
     /// be sent is taken of `budget`: of the lines there are, the newest that fit.
     pub(super) fn open(
         ask: &Ask,
-        snapshot: &Snapshot,
+        (snapshot, inventory): (&Snapshot, Arc<Inventory>),
         subscription: Subscription,
         search: &Arc<Budget>,
         budget: Budget,
@@ -128,7 +129,7 @@ impl Feed {
             query: ask.query()?.within(Arc::clone(&budget)),
             categorizes: ask.categorizes,
             delay: ask.delay,
-            streams: Streams::default(),
+            streams: Streams::new(Arc::clone(&inventory)),
             budget,
             received: VecDeque::new(),
             received_bytes: 0,
@@ -142,7 +143,7 @@ impl Feed {
             missed_bytes: 0,
             frame_bytes: FRAME_ROOM_BYTES,
         };
-        let source = Source::new(snapshot.clone(), Arc::clone(search));
+        let source = Source::new(snapshot.clone(), inventory, Arc::clone(search));
         feed.hold_newest(logs::read(ask.history(time::now())?, &source, &mut Seen::default())?);
         Ok(feed)
     }

@@ -7,6 +7,7 @@
 mod feed;
 mod followed;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -81,10 +82,10 @@ async fn converse(mut socket: Socket, state: State, ask: Ask) {
 /// Sends what there is, and then what comes, until the client closes. What waits to be sent is within `budget`.
 async fn follow(socket: &mut Socket, state: &State, ask: Ask, budget: Budget) -> Result<(), End> {
     let (mut session, wake) = Session::new(socket, &state.stopping);
-    let database = state.database.clone();
+    let (database, inventory) = (state.database.clone(), Arc::clone(&state.inventory));
     let open = move |search| {
         let (snapshot, subscription) = database.subscribe(wake);
-        Feed::open(&ask, &snapshot, subscription, &search, budget)
+        Feed::open(&ask, (&snapshot, inventory), subscription, &search, budget)
     };
     let mut feed = state.queries.run(None, open).await?;
     loop {

@@ -146,6 +146,7 @@ impl<W: Stage> Story<W> {
             root: base.join("root"),
             patterns: Patterns::new(&[], &[]).unwrap(),
             data_directory: None,
+            left_out: Vec::new(),
             start_from_end: false,
             zone: TimeZone::UTC,
             clock: || Timestamp::from_ns(1),

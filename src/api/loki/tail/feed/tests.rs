@@ -37,7 +37,7 @@ fn open(database: &Database, budget: Budget) -> Result<Feed, Error> {
     let start = Timestamp::from_ns(time::now().as_ns() - 1_000_000_000_000);
     let ask = Ask { expr, limit: 5000, start, delay: Duration::ZERO, categorizes: false, clock };
     let (snapshot, subscription) = database.subscribe(|| {});
-    Feed::open(&ask, &snapshot, subscription, &Arc::default(), budget)
+    Feed::open(&ask, (&snapshot, Arc::default()), subscription, &Arc::default(), budget)
 }
 
 /// The numbers of the lines that a client is sent which reads all there is, and whether it is told that it missed any.

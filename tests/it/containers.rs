@@ -1,0 +1,172 @@
+//! The real binary beside a container engine's directory: containers are called by their names, on every route.
+#![expect(clippy::disallowed_methods, reason = "these tests are the engine that writes its files")]
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::agent::Agent;
+use crate::support::{PATIENCE, encoded};
+
+/// What must be nowhere.
+const SECRET: &str = "hunter2";
+
+/// An engine's directory and one of data, for one agent after the other.
+struct Engine(TempDir);
+
+impl Engine {
+    fn new() -> Self {
+        let engine = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(engine.root()).unwrap();
+        engine
+    }
+
+    fn root(&self) -> PathBuf {
+        self.0.path().join("containers")
+    }
+
+    /// Makes or changes a container, as Docker does: by renaming a file over another.
+    fn describe(&self, id: &str, name: &str, project: &str) {
+        let directory = self.root().join(id);
+        fs::create_dir_all(&directory).unwrap();
+        let text = format!(
+            r#"{{"ID":"{id}","Name":"/{name}","Args":["{SECRET}"],"Config":{{"Env":["PASSWORD={SECRET}"],
+            "Image":"nginx:1.27","Labels":{{"com.docker.compose.project":"{project}","x":"{SECRET}"}}}}}}"#
+        );
+        fs::write(directory.join(".tmp-config.v2.json1"), text).unwrap();
+        fs::rename(directory.join(".tmp-config.v2.json1"), directory.join("config.v2.json")).unwrap();
+        fs::write(directory.join("hostconfig.json"), r#"{"LogConfig":{"Type":"json-file"}}"#).unwrap();
+    }
+
+    fn log(&self, id: &str, second: usize, line: &str) {
+        let path = self.root().join(id).join(format!("{id}-json.log"));
+        let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+        let time = format!("2026-11-22T13:04:{second:02}.5Z");
+        writeln!(file, r#"{{"log":"{line}\n","stream":"stdout","time":"{time}"}}"#).unwrap();
+    }
+
+    fn start(&self, arguments: &[&str]) -> Agent {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+        command.env_clear().args(arguments).arg("--root-path").arg(self.root());
+        command.args(["--listen", "127.0.0.1:0"]).arg("--data-directory").arg(self.0.path().join("data"));
+        Agent::start(command)
+    }
+}
+
+fn id(digit: &str) -> String {
+    digit.repeat(64)
+}
+
+/// Waits until the answer to `target` is as `is_right` says, and returns it.
+#[track_caller]
+pub(crate) fn wait_for(agent: &Agent, target: &str, is_right: impl Fn(u16, &str) -> bool) -> String {
+    let start = Instant::now();
+    loop {
+        let answer = agent.get(&encoded(target));
+        let body = String::from_utf8(answer.body).unwrap();
+        if is_right(answer.status, &body) {
+            return body;
+        }
+        assert!(start.elapsed() < PATIENCE, "{target} is answered with {}: {body}", answer.status);
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until the answer to `target` has all of `texts`.
+#[track_caller]
+pub(crate) fn wait_for_texts(agent: &Agent, target: &str, texts: &[&str]) -> String {
+    wait_for(agent, target, |_, body| texts.iter().all(|text| body.contains(text)))
+}
+
+/// Whether a file under `directory` has the bytes of `text`.
+fn has(directory: &Path, text: &str) -> bool {
+    fs::read_dir(directory).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() { has(&path, text) } else { String::from_utf8_lossy(&fs::read(&path).unwrap()).contains(text) }
+    })
+}
+
+#[test]
+fn containers_are_called_by_their_names_on_every_route_and_through_renames() {
+    let (engine, id) = (Engine::new(), id("a"));
+    let id = id.as_str();
+    engine.describe(id, "web", "shop");
+    engine.log(id, 1, "one took 15 ms");
+    let agent = engine.start(&["--log-collector", "Docker"]);
+    wait_for(&agent, "/logs/container/web", |_, body| body == "[\"one took 15 ms\"]\n");
+    let times = "start=2026-11-22T13:00:00Z&end=2026-11-22T14:00:00Z";
+    let check = |target: &str, texts: &[&str]| drop(wait_for_texts(&agent, &format!("{target}{times}"), texts));
+    check("/loki/api/v1/labels?", &["compose_project", "container", "container_id", "image", "app", "service_name"]);
+    check("/loki/api/v1/label/compose_project/values?", &["[\"shop\"]"]);
+    check("/loki/api/v1/series?match[]={compose_project=\"shop\"}&", &["\"container\":\"web\"", id]);
+    check("/loki/api/v1/query_range?query={container=\"web\"}&", &["one took", "\"compose_project\":\"shop\""]);
+    check(
+        "/loki/api/v1/query_range?query=sum by (app) (count_over_time({container=~\"w.+\"}[1h]))&",
+        &["\"app\":\"web\""],
+    );
+    check("/loki/api/v1/index/volume?query={app=\"web\"}&targetLabels=image&", &["nginx:1.27"]);
+    check("/loki/api/v1/index/stats?query={app=\"web\"}&", &["\"streams\":1"]);
+    check("/loki/api/v1/detected_labels?query={app=\"web\"}&", &["compose_project"]);
+    check("/loki/api/v1/detected_fields?query={app=\"web\"}&", &["fields"]);
+    check("/loki/api/v1/patterns?query={app=\"web\"}&", &["one took"]);
+    check("/api/v1/lines?query={app=\"web\"}&", &["one took", "\"image\":\"nginx:1.27\""]);
+    wait_for_texts(&agent, "/api/v1/streams?query={app=\"web\"}", &["\"container\":\"web\"", "\"service\":\"web\""]);
+
+    // The history goes by the new name, the old one is gone.
+    engine.describe(id, "front", "shop");
+    wait_for(&agent, "/logs/container/front", |_, body| body == "[\"one took 15 ms\"]\n");
+    assert_eq!(agent.get("/logs/container/web").status, 404);
+    engine.log(id, 2, "two");
+    wait_for(&agent, "/logs/container/front", |_, body| body == "[\"one took 15 ms\",\n\"two\"]\n");
+
+    // What is removed keeps its name, also after a restart.
+    fs::remove_dir_all(engine.root().join(id)).unwrap();
+    assert!(agent.end(Signal::TERM).0.success());
+    let agent = engine.start(&["--log-collector", "Docker"]);
+    wait_for(&agent, "/logs/container/front", |_, body| body == "[\"one took 15 ms\",\n\"two\"]\n");
+    assert!(agent.end(Signal::TERM).0.success());
+    assert!(!has(&engine.0.path().join("data"), SECRET));
+}
+
+#[test]
+fn a_directory_of_files_that_holds_an_engines_joins_the_same_names() {
+    let (engine, id) = (Engine::new(), id("b"));
+    engine.describe(&id, "web", "shop");
+    engine.log(&id, 1, "one");
+    let agent = engine.start(&["--log-collector", "Directory"]);
+    wait_for(&agent, "/logs/compose_project/shop", |_, body| body == "[\"one\"]\n");
+    let streams = wait_for_texts(&agent, "/api/v1/streams", &["\"container\":\"web\""]);
+    assert!(!streams.contains("config.v2") && !streams.contains("hostconfig"), "{streams}");
+    assert!(!has(&engine.0.path().join("data"), SECRET));
+}
+
+#[test]
+fn several_collectors_fill_one_database() {
+    let (engine, id) = (Engine::new(), id("c"));
+    engine.describe(&id, "web", "shop");
+    engine.log(&id, 1, "one");
+    let host = engine.0.path().join("host");
+    fs::create_dir(&host).unwrap();
+    fs::write(host.join("syslog"), "booted\n").unwrap();
+    let host_text = host.to_str().unwrap();
+    let arguments = ["--log-collector", "Directory", "--root-path", host_text, "--log-collector", "Docker"];
+    let agent = engine.start(&arguments);
+    let syslog = format!("/logs/path/{host_text}/syslog");
+    wait_for(&agent, &syslog, |_, body| body == "[\"booted\"]\n");
+    wait_for(&agent, "/logs/container/web", |_, body| body == "[\"one\"]\n");
+    // Both go on, however long the other is silent.
+    engine.log(&id, 2, "two");
+    wait_for(&agent, "/logs/container/web", |_, body| body == "[\"one\",\n\"two\"]\n");
+    fs::write(host.join("auth.log"), "opened\n").unwrap();
+    wait_for(&agent, &format!("/logs/path/{host_text}/auth.log"), |_, body| body == "[\"opened\"]\n");
+    assert!(agent.end(Signal::TERM).0.success());
+    let agent = engine.start(&arguments);
+    engine.log(&id, 3, "three");
+    wait_for(&agent, "/logs/container/web", |_, body| body == "[\"one\",\n\"two\",\n\"three\"]\n");
+    wait_for(&agent, &syslog, |_, body| body == "[\"booted\"]\n");
+}
