@@ -12,5 +12,6 @@ pub mod logql;
 pub mod query;
 
 pub mod api;
+pub mod client;
 pub mod ingest;
 pub mod memory;

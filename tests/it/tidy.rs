@@ -16,7 +16,7 @@ use regex::Regex;
 
 /// What each module may name in this crate, besides itself and what is below it. The longest module that matches counts.
 const MAY_NAME: &[(&str, &[&str])] = &[
-    ("main", &["api", "config", "file", "ingest", "log_collector", "log_database", "memory", "model", "status"]),
+    ("main", &["api", "client", "config", "file", "ingest", "log_collector", "log_database", "memory", "model", "status"]),
     ("lib", &[]),
     ("model", &[]),
     ("status", &["model"]),
@@ -32,6 +32,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("logql", &["model"]),
     ("query", &["log_database", "logql", "model"]),
     ("api", &["log_database", "logql", "model", "query", "status"]),
+    ("client", &["config", "file"]),
 ];
 
 /// The crates that are named in some modules only: runtimes and HTTP at the edge, wire formats where there is a wire.
@@ -46,10 +47,12 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("signal_hook", &["main"]),
     ("env_logger", &["main"]),
     ("anyhow", &["main"]),
-    ("structopt", &["config", "main"]),
-    ("clap", &["config", "main"]),
-    ("serde", &["api", "log_collector", "logql::stages::tests"]),
-    ("serde_json", &["api", "log_collector", "logql::stages::tests"]),
+    ("structopt", &["client", "config", "main"]),
+    ("clap", &["client", "config", "main"]),
+    ("serde", &["api", "client", "log_collector", "logql::stages::tests"]),
+    ("serde_json", &["api", "client", "log_collector", "logql::stages::tests"]),
+    ("ureq", &["client"]),
+    ("tungstenite", &["api", "client"]),
     ("inotify", &["log_collector::watcher"]),
     ("kqueue", &["log_collector::watcher"]),
     ("libc", &["memory"]),
