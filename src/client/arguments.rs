@@ -1,5 +1,7 @@
 //! What can be asked in a terminal.
 
+use std::path::PathBuf;
+
 use structopt::StructOpt;
 use structopt::clap::AppSettings;
 
@@ -21,6 +23,18 @@ pub(super) struct Arguments {
 #[derive(Debug, StructOpt)]
 pub(super) enum Command {
     Logs(Box<LogsOptions>),
+    Query(Box<QueryOptions>),
+    Labels(LabelsOptions),
+    Series(SeriesOptions),
+    Fields(FieldsOptions),
+    Patterns(PatternsOptions),
+    Status(StatusOptions),
+    Top(TopOptions),
+    Check(CheckOptions),
+    Healthcheck(HealthcheckOptions),
+    Completions(CompletionsOptions),
+    /// Prints the manual page, for man -l -
+    Man,
 }
 
 // Not a doc comment: structopt would take it for the help of the command that the options are part of.
@@ -35,7 +49,7 @@ pub(super) struct Connection {
 // How what is found is shown.
 #[derive(Debug, Clone, StructOpt)]
 pub(super) struct Appearance {
-    /// Whether there are colours; `auto`: on a terminal, unless NO_COLOR is set
+    /// Whether there are colours; `auto`: on a terminal, unless the variable `NO_COLOR` is set
     #[structopt(long, possible_values = &["auto", "always", "never"], default_value = "auto")]
     pub(super) color: String,
 
@@ -62,6 +76,7 @@ EXAMPLES:
 /// Prints and follows lines, those of several streams merged by time
 #[derive(Debug, StructOpt)]
 #[structopt(after_help = LOGS_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are yes or no")]
 pub(super) struct LogsOptions {
     /// Whose lines; see TARGETS
     #[structopt(value_name = "target")]
@@ -93,6 +108,7 @@ pub(super) struct LogsOptions {
 
     /// All namespaces, as without -n
     #[structopt(short = "A", long, conflicts_with = "namespace")]
+    #[expect(dead_code, reason = "it says what is so anyway, for fingers that are used to it")]
     pub(super) all_namespaces: bool,
 
     /// Only containers of this name, or that this regular expression matches as a whole
@@ -162,6 +178,182 @@ pub(super) struct LogsOptions {
 
     #[structopt(flatten)]
     pub(super) appearance: Appearance,
+
+    #[structopt(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Runs a query in LogQL: lines, or numbers as a table
+#[derive(Debug, StructOpt)]
+pub(super) struct QueryOptions {
+    /// The query, such as '{path=~".+"} |= "timeout"' or 'sum by (path) (rate({path=~".+"}[5m]))'
+    pub(super) query: String,
+
+    /// From a time on (RFC 3339, Unix seconds or nanoseconds), or so long ago; without it all lines, and numbers of an hour
+    #[structopt(long, value_name = "time")]
+    pub(super) from: Option<String>,
+
+    /// Up to this time, or so long ago
+    #[structopt(long, value_name = "time")]
+    pub(super) to: Option<String>,
+
+    /// The time between numbers, such as 1m
+    #[structopt(long, value_name = "duration", conflicts_with = "instant")]
+    pub(super) step: Option<String>,
+
+    /// The newest so many lines
+    #[structopt(long, value_name = "count", default_value = "1000")]
+    pub(super) limit: usize,
+
+    /// The numbers of one time: of --to, or now
+    #[structopt(long, conflicts_with = "chart")]
+    pub(super) instant: bool,
+
+    /// Numbers as a chart
+    #[structopt(long, conflicts_with = "output")]
+    pub(super) chart: bool,
+
+    /// Lines as `logs` writes them; numbers as default (a table), csv or json
+    #[structopt(short, long, default_value = "default", value_name = "form")]
+    pub(super) output: String,
+
+    /// Ends with status 1 where nothing is found
+    #[structopt(long)]
+    pub(super) fail_empty: bool,
+
+    #[structopt(flatten)]
+    pub(super) appearance: Appearance,
+
+    #[structopt(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Lists the labels that streams have, or the values of one
+#[derive(Debug, StructOpt)]
+pub(super) struct LabelsOptions {
+    /// The label whose values are listed
+    pub(super) name: Option<String>,
+
+    #[structopt(flatten)]
+    pub(super) listing: Listing,
+
+    #[structopt(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Lists streams: how much each has, and when its last line came
+#[derive(Debug, StructOpt)]
+pub(super) struct SeriesOptions {
+    /// Which streams, as a selector of LogQL; without it all
+    pub(super) selector: Option<String>,
+
+    #[structopt(flatten)]
+    pub(super) listing: Listing,
+
+    #[structopt(flatten)]
+    pub(super) appearance: Appearance,
+
+    #[structopt(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Lists the fields that lines have, as JSON or logfmt
+#[derive(Debug, StructOpt)]
+pub(super) struct FieldsOptions {
+    #[structopt(flatten)]
+    pub(super) search: Search,
+}
+
+/// Lists what lines have in common, the most frequent first
+#[derive(Debug, StructOpt)]
+pub(super) struct PatternsOptions {
+    #[structopt(flatten)]
+    pub(super) search: Search,
+}
+
+// Which lines are looked at.
+#[derive(Debug, StructOpt)]
+pub(super) struct Search {
+    /// Which lines, in LogQL; without it all
+    pub(super) query: Option<String>,
+
+    /// From a time on, or so long ago
+    #[structopt(long, value_name = "time", default_value = "1h")]
+    pub(super) from: String,
+
+    /// Up to this time, or so long ago
+    #[structopt(long, value_name = "time")]
+    pub(super) to: Option<String>,
+
+    #[structopt(flatten)]
+    pub(super) listing: Listing,
+
+    #[structopt(flatten)]
+    pub(super) connection: Connection,
+}
+
+// How a list is written.
+#[derive(Debug, StructOpt)]
+pub(super) struct Listing {
+    /// How it is written
+    #[structopt(short, long, possible_values = &["default", "json"], default_value = "default", value_name = "form")]
+    pub(super) output: String,
+}
+
+/// Says what is collected, how far behind it is, and what was lost and why
+#[derive(Debug, StructOpt)]
+pub(super) struct StatusOptions {
+    #[structopt(flatten)]
+    pub(super) listing: Listing,
+
+    #[structopt(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Shows which streams are the busiest; keys: q quits, and l, b, n sort by lines, bytes and name
+#[derive(Debug, StructOpt)]
+pub(super) struct TopOptions {
+    /// The seconds between two looks
+    #[structopt(short, long, default_value = "2", value_name = "seconds")]
+    pub(super) interval: u32,
+
+    /// Ends after so many looks; where standard output is no terminal, after one
+    #[structopt(long, value_name = "count")]
+    pub(super) count: Option<u32>,
+
+    #[structopt(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Looks for what would keep the agent from working, and says what mends it; takes the agent's own flags
+#[derive(Debug, StructOpt)]
+pub(super) struct CheckOptions {
+    /// The directory that is to be collected from
+    #[structopt(long, env, parse(from_os_str), hide_env_values = true)]
+    pub(super) root_path: Option<PathBuf>,
+
+    /// Where the database lives
+    #[structopt(long, env, parse(from_os_str), default_value = ".data", hide_env_values = true)]
+    pub(super) data_directory: PathBuf,
+
+    /// The address that the agent serves on
+    #[structopt(long, env, default_value = "127.0.0.1:8000", hide_env_values = true)]
+    pub(super) listen: String,
+}
+
+/// Ends with status 0 if the agent stores lines, else with 1: for images without a shell
+#[derive(Debug, StructOpt)]
+pub(super) struct HealthcheckOptions {
+    #[structopt(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Prints what a shell needs to complete commands, and names from the agent that runs
+#[derive(Debug, StructOpt)]
+pub(super) struct CompletionsOptions {
+    /// The shell; `targets` lists what `logs` may be asked for
+    #[structopt(possible_values = &["bash", "zsh", "fish", "targets"])]
+    pub(super) shell: String,
 
     #[structopt(flatten)]
     pub(super) connection: Connection,

@@ -21,7 +21,7 @@ const MESSAGE_NAMES: [&str; 5] = ["msg", "message", "MESSAGE", "@message", "Mess
 const LEVEL_NAMES: [&str; 6] = ["level", "Level", "LEVEL", "lvl", "severity", "log.level"];
 /// How far from its start a line's level is looked for, in bytes.
 const LEVEL_WITHIN: usize = 128;
-const INTO_TEXT: &str = "writing to a string cannot fail";
+pub(super) const INTO_TEXT: &str = "writing to a string cannot fail";
 
 /// Words that tell a level.
 static LEVEL_WORD: LazyLock<Regex> = LazyLock::new(|| {
@@ -82,7 +82,8 @@ impl Times {
             "short" => "%H:%M:%S%.3f",
             words if words.contains('%') => words,
             other => {
-                let message = format!("-t '{other}' is none of rfc3339, short and strftime's words, such as '%H:%M:%S'");
+                let message =
+                    format!("-t '{other}' is none of rfc3339, short and strftime's words, such as '%H:%M:%S'");
                 return Err(Error::Usage(message));
             }
         };
@@ -109,6 +110,7 @@ pub(super) fn zone(appearance: &Appearance) -> Result<TimeZone> {
 }
 
 /// Writes lines in one form.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(super) struct Formatter {
     pub(super) form: Form,
     /// Whether lines of people's forms begin with their time.
@@ -238,7 +240,8 @@ fn with_level(text: &str, level: &str) -> String {
 
 /// A value as logfmt has it: quoted where it needs to be.
 fn logfmt_value(value: &str) -> String {
-    let is_plain = !value.is_empty() && value.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"\"=\\".contains(c));
+    let is_plain =
+        !value.is_empty() && value.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"\"=\\".contains(c));
     if is_plain { value.to_owned() } else { serde_json::to_string(value).expect("text is JSON") }
 }
 
@@ -319,7 +322,9 @@ mod tests {
 
     #[test]
     fn values_of_logfmt_are_quoted_where_they_need_to_be() {
-        for (value, expected) in [("a", "a"), ("", "\"\""), ("a b", "\"a b\""), ("a\"b", "\"a\\\"b\""), ("a=b", "\"a=b\"")] {
+        for (value, expected) in
+            [("a", "a"), ("", "\"\""), ("a b", "\"a b\""), ("a\"b", "\"a\\\"b\""), ("a=b", "\"a=b\"")]
+        {
             assert_eq!(logfmt_value(value), expected);
         }
     }

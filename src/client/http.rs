@@ -1,4 +1,4 @@
-//! The agent at an address: requests over HTTP and HTTPS, and WebSockets.
+//! The agent at an address: requests over HTTP and HTTPS, and `WebSocket`s.
 
 use std::fmt::Write as _;
 use std::io::{BufReader, Read};
@@ -119,7 +119,8 @@ impl Agent {
         if status == 200 {
             return Ok(BufReader::with_capacity(64 << 10, Box::new(body.into_reader())));
         }
-        let text = body.into_with_config().limit(REFUSAL_BYTES_MAX).lossy_utf8(true).read_to_string().unwrap_or_default();
+        let text =
+            body.into_with_config().limit(REFUSAL_BYTES_MAX).lossy_utf8(true).read_to_string().unwrap_or_default();
         Err(refusal(status, text.trim()))
     }
 
@@ -144,7 +145,8 @@ impl Agent {
         let stream = connect(host.trim_matches(['[', ']']), port).map_err(|error| failed(&error))?;
         stream.set_read_timeout(Some(SILENCE_MAX)).map_err(|error| failed(&error))?;
         let channel: Box<dyn Channel> = if is_tls {
-            let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|error| failed(&error))?;
+            let name =
+                ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|error| failed(&error))?;
             let tls = tls().map_err(|error| failed(&error))?;
             let connection = ClientConnection::new(Arc::new(tls), name).map_err(|error| failed(&error))?;
             Box::new(StreamOwned::new(connection, stream))

@@ -14,7 +14,7 @@ const RECORD_BYTES_MAX: u64 = 16 << 20;
 /// Most lines that are asked for in one answer of a known length.
 const PAGE_LINES_MAX: usize = 100_000;
 /// How long an agent that went away may take to come back.
-const RETURN_TIME_MAX: Duration = Duration::from_secs(60);
+const RETURN_TIME_MAX: Duration = Duration::from_mins(1);
 /// How often it is asked whether it is back.
 const RETURN_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -63,7 +63,7 @@ impl Ask {
             };
             let mut answer = Answer::default();
             let cut = loop {
-                if !answer.is_next_here(&body) && sink(Event::Pause)?.is_break() {
+                if !is_next_here(&body) && sink(Event::Pause)?.is_break() {
                     return Ok(());
                 }
                 match answer.next(&mut body)? {
@@ -177,6 +177,11 @@ enum Next {
     Cut(String),
 }
 
+/// Whether the next record has been received as a whole.
+fn is_next_here(body: &Body) -> bool {
+    memchr::memchr(b'\n', body.buffer()).is_some()
+}
+
 /// One answer while it comes.
 #[derive(Default)]
 struct Answer {
@@ -185,11 +190,6 @@ struct Answer {
 }
 
 impl Answer {
-    /// Whether the next record has been received as a whole.
-    fn is_next_here(&self, body: &Body) -> bool {
-        memchr::memchr(b'\n', body.buffer()).is_some()
-    }
-
     fn next(&mut self, body: &mut Body) -> Result<Next> {
         self.room.clear();
         let read = body.take(RECORD_BYTES_MAX).read_line(&mut self.room);

@@ -1,6 +1,7 @@
 //! `logs`: prints and follows lines.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 
@@ -8,7 +9,7 @@ use regex::Regex;
 
 use super::arguments::{LogsOptions, Tail};
 use super::follow::{Latest, follow};
-use super::format::{Form, Formatter, Times};
+use super::format::{Form, Formatter, INTO_TEXT, Times};
 use super::http::Agent;
 use super::lines::{Ask, Event, around};
 use super::records::Line;
@@ -23,18 +24,21 @@ const PIECE_BYTES: usize = 64 << 10;
 const BREAK: &str = "--\n";
 
 /// Runs the command.
-#[expect(clippy::boxed_local, reason = "the enum of all commands has it boxed")]
-pub(super) fn run(options: Box<LogsOptions>) -> Result<()> {
+pub(super) fn run(options: &LogsOptions) -> Result<()> {
     let agent = Agent::new(&options.connection)?;
     let (form, template) = Form::of(if options.raw { "raw" } else { &options.output })?;
-    let context = context(&options)?;
+    let context = context(options)?;
     if form == Form::Json && options.follow {
-        return Err(Error::Usage("-o json is one array, which -f would never end; -o jsonl is an object a line".into()));
+        return Err(Error::Usage(
+            "-o json is one array, which -f would never end; -o jsonl is an object a line".into(),
+        ));
     }
     if form == Form::Template && context.is_some() {
-        return Err(Error::Usage("lines around a hit are as they are stored: -o template cannot be with -C, -B, --after".into()));
+        return Err(Error::Usage(
+            "lines around a hit are as they are stored: -o template cannot be with -C, -B, --after".into(),
+        ));
     }
-    let (query, is_one) = query(&options, template.as_deref(), &agent)?;
+    let (query, is_one) = query(options, template.as_deref(), &agent)?;
     let formatter = Formatter {
         form,
         shows_time: options.timestamps.is_some(),
@@ -53,11 +57,11 @@ pub(super) fn run(options: Box<LogsOptions>) -> Result<()> {
         ..Ask::default()
     };
     match context {
-        Some((before, after)) => with_context(&agent, &options, ask, before, after, &mut printer)?,
-        None => plain(&agent, &options, ask, &mut printer)?,
+        Some((before, after)) => with_context(&agent, options, ask, before, after, &mut printer)?,
+        None => plain(&agent, options, ask, &mut printer)?,
     }
     printer.end()?;
-    if options.fail_empty && printer.count == 0 { Err(Error::Empty) } else { Ok(()) }
+    if options.fail_empty && printer.count == 0 { Err(Error::Failed) } else { Ok(()) }
 }
 
 /// How many lines are shown before and after each hit.
@@ -78,7 +82,8 @@ fn query(options: &LogsOptions, template: Option<&str>, agent: &Agent) -> Result
     scope.extend(options.namespace.as_deref().map(|name| Matcher::equal("namespace", name)));
     scope.extend(options.container.as_deref().map(|name| Matcher::like("container", name)));
     scope.extend(options.selector.as_deref().map(conditions).transpose()?.unwrap_or_default());
-    let wanted = Wanted { scope, targets: options.targets.clone(), previous: options.previous, may_come: options.follow };
+    let wanted =
+        Wanted { scope, targets: options.targets.clone(), previous: options.previous, may_come: options.follow };
     let streams = if wanted.needs_streams() {
         streams(agent, &[("query", wanted.scope().as_str()), ("steps", "1")])?.streams
     } else {
@@ -86,18 +91,19 @@ fn query(options: &LogsOptions, template: Option<&str>, agent: &Agent) -> Result
     };
     let meant = wanted.meant(&streams)?;
     let mut stages = String::new();
-    for (flag, operator, expressions) in [("--include", "|~", &options.include), ("--exclude", "!~", &options.exclude)] {
+    for (flag, operator, expressions) in [("--include", "|~", &options.include), ("--exclude", "!~", &options.exclude)]
+    {
         if let Some(expression) = alternatives(expressions) {
             regex(flag, &expression)?;
-            stages += &format!(" {operator} {}", quoted(&expression));
+            write!(stages, " {operator} {}", quoted(&expression)).expect(INTO_TEXT);
         }
     }
     if let Some(level) = &options.level {
         let worse = LEVELS.iter().skip_while(|name| !name.eq_ignore_ascii_case(level)).copied().collect::<Vec<_>>();
-        stages += &format!(" | detected_level=~{}", quoted(&worse.join("|")));
+        write!(stages, " | detected_level=~{}", quoted(&worse.join("|"))).expect(INTO_TEXT);
     }
     if let Some(template) = template {
-        stages += &format!(" | line_format {}", quoted(template));
+        write!(stages, " | line_format {}", quoted(template)).expect(INTO_TEXT);
     }
     // Line filters stand first: they leave out most.
     Ok((format!("{}{stages}{}", meant.selector, meant.filter), meant.is_one))

@@ -5,14 +5,21 @@
 //! killed.
 
 mod arguments;
+mod check;
 mod follow;
 mod format;
 mod http;
 mod lines;
+mod lists;
 mod logs;
+mod numbers;
+mod query;
 mod records;
+mod shell;
+mod status;
 mod target;
 mod terminal;
+mod top;
 
 use std::ffi::OsString;
 use std::io;
@@ -32,9 +39,9 @@ enum Error {
     /// The agent cannot be reached, or refuses.
     #[error("{0}")]
     Agent(String),
-    /// Nothing was found, and `--fail-empty` was given.
+    /// It failed, which is said already, or wanted to be silent: nothing was found.
     #[error("nothing was found")]
-    Empty,
+    Failed,
     /// What was found cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -55,12 +62,23 @@ pub fn is_asked(mut arguments: impl Iterator<Item = OsString>) -> bool {
 pub fn run(arguments: impl Iterator<Item = OsString>) -> std::result::Result<ExitCode, clap::Error> {
     let arguments = Arguments::from_iter_safe(arguments)?;
     let done = match arguments.command {
-        Command::Logs(options) => logs::run(options),
+        Command::Logs(options) => logs::run(&options),
+        Command::Query(options) => query::run(&options),
+        Command::Labels(options) => lists::labels(&options),
+        Command::Series(options) => lists::series(&options),
+        Command::Fields(options) => lists::fields(&options.search),
+        Command::Patterns(options) => lists::patterns(&options.search),
+        Command::Status(options) => status::run(&options),
+        Command::Top(options) => top::run(&options),
+        Command::Check(options) => check::run(&options),
+        Command::Healthcheck(options) => status::healthcheck(&options),
+        Command::Completions(options) => shell::completions(&options),
+        Command::Man => shell::manual(),
     };
     Ok(match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(Error::Empty) => ExitCode::FAILURE,
+        Err(Error::Failed) => ExitCode::FAILURE,
         Err(error) => {
             terminal::say(&error.to_string());
             ExitCode::from(if matches!(error, Error::Usage(_)) { 2 } else { 1 })

@@ -17,7 +17,6 @@ pub(super) struct Stream {
     s: usize,
     id: String,
     pub(super) labels: Labels,
-    pub(super) service: String,
 }
 
 /// A line.
@@ -72,7 +71,10 @@ pub(super) enum Record {
     /// Bytes of a file were lost.
     Gap(String),
     /// Lines were left out, between two ids.
-    Missed { after: Option<String>, before: Option<String> },
+    Missed {
+        after: Option<String>,
+        before: Option<String>,
+    },
     /// The next line is older than one that was sent.
     Late,
     End(End),
@@ -94,7 +96,6 @@ pub(super) struct Begin {
 #[derive(Debug, Deserialize)]
 pub(super) struct End {
     pub(super) reason: String,
-    pub(super) last: Option<String>,
     #[serde(default)]
     pub(super) unreadable_parts: u64,
 }
@@ -203,9 +204,13 @@ impl Reader {
         }
         if let Some(gap) = record.gap {
             let name = name(&self.stream(gap.s)?.labels);
-            return Ok(Record::Gap(format!("bytes {} to {} of {name} were lost: {}", gap.bytes[0], gap.bytes[1], gap.reason)));
+            return Ok(Record::Gap(format!(
+                "bytes {} to {} of {name} were lost: {}",
+                gap.bytes[0], gap.bytes[1], gap.reason
+            )));
         }
-        let error = record.error.map(|error| Record::Error(error.as_str().map_or_else(|| error.to_string(), str::to_owned)));
+        let error =
+            record.error.map(|error| Record::Error(error.as_str().map_or_else(|| error.to_string(), str::to_owned)));
         Ok(record
             .begin
             .map(Record::Begin)
@@ -246,7 +251,8 @@ mod tests {
         let mut reader = Reader::default();
         let stream = r#"{"stream":{"s":0,"id":"a05e","labels":{"path":"/var/log/app.log"},"service":"app"}}"#;
         assert!(matches!(reader.read(stream), Ok(Record::Alive)));
-        let Ok(Record::Line(line)) = reader.read(r#"[0,"17",30,"908ee995","error","a \"b\"",{"parsed":{"x":"1"}}]"#) else {
+        let Ok(Record::Line(line)) = reader.read(r#"[0,"17",30,"908ee995","error","a \"b\"",{"parsed":{"x":"1"}}]"#)
+        else {
             panic!("it is a line");
         };
         assert_eq!((line.id().as_str(), line.text.as_str()), ("a05e.17.30.908ee995", "a \"b\""));
@@ -257,7 +263,9 @@ mod tests {
     #[test]
     fn nonsense_is_an_error() {
         let mut reader = Reader::default();
-        for text in ["", "[]", "[0]", r#"[7,"1",0,"","",""]"#, r#"{"stream":{"s":4,"id":"","labels":{},"service":""}}"#, "{"] {
+        for text in
+            ["", "[]", "[0]", r#"[7,"1",0,"","",""]"#, r#"{"stream":{"s":4,"id":"","labels":{},"service":""}}"#, "{"]
+        {
             assert!(reader.read(text).is_err(), "{text}");
         }
     }

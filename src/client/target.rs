@@ -30,7 +30,6 @@ pub(super) struct Stream {
     pub(super) bytes: u64,
     pub(super) first: String,
     pub(super) last: String,
-    pub(super) volume: Vec<u64>,
     pub(super) last_line: Option<String>,
     pub(super) last_level: Option<String>,
     pub(super) state: String,
@@ -41,7 +40,6 @@ pub(super) struct Stream {
 #[derive(Debug, Deserialize)]
 pub(super) struct Streams {
     pub(super) streams: Vec<Stream>,
-    pub(super) step_seconds: u64,
 }
 
 /// The streams that an agent has.
@@ -310,7 +308,6 @@ mod tests {
             bytes: 1,
             first: "0".to_owned(),
             last: last.to_string(),
-            volume: vec![],
             last_line: None,
             last_level: None,
             state: "active".to_owned(),
@@ -335,7 +332,10 @@ mod tests {
     fn check(targets: &[&str], expected: &str) {
         let targets = targets.iter().map(ToString::to_string).collect();
         let meant = Wanted { targets, ..Wanted::default() }.meant(&node());
-        assert_eq!(meant.map(|meant| meant.selector + &meant.filter).unwrap_or_else(|error| error.to_string()), expected);
+        assert_eq!(
+            meant.map(|meant| meant.selector + &meant.filter).unwrap_or_else(|error| error.to_string()),
+            expected
+        );
     }
 
     #[test]

@@ -129,7 +129,11 @@ pub(super) fn is_reader_gone() -> bool {
 
 /// Writes all of a text to standard output.
 pub(super) fn print(text: &str) -> io::Result<()> {
-    let text = if is_terminal() { harmless(text, true) } else { text.to_owned() };
+    if is_terminal() { print_as_is(&harmless(text, true)) } else { print_as_is(text) }
+}
+
+/// Writes all of a text to standard output that is known to be harmless.
+pub(super) fn print_as_is(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
@@ -141,7 +145,10 @@ mod tests {
 
     #[test]
     fn what_would_drive_a_terminal_is_shown() {
-        assert_eq!(harmless("a\x1b]0;title\x07b\x1b[2Jc\r\x7f\u{9b}2J\u{202e}x\ty", true), "a^[]0;title^Gb^[[2Jc^M^?\\u{9b}2J\\u{202e}x\ty");
+        assert_eq!(
+            harmless("a\x1b]0;title\x07b\x1b[2Jc\r\x7f\u{9b}2J\u{202e}x\ty", true),
+            "a^[]0;title^Gb^[[2Jc^M^?\\u{9b}2J\\u{202e}x\ty"
+        );
         assert_eq!(harmless("\x1b[8mhidden\x1b[0m", true), "^[[8mhidden\x1b[0m");
         assert_eq!(harmless("\x1b[38;5;8mgrey\x1b[m \x1b[31", true), "\x1b[38;5;8mgrey\x1b[m ^[[31");
     }

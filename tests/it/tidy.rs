@@ -16,7 +16,10 @@ use regex::Regex;
 
 /// What each module may name in this crate, besides itself and what is below it. The longest module that matches counts.
 const MAY_NAME: &[(&str, &[&str])] = &[
-    ("main", &["api", "client", "config", "file", "ingest", "log_collector", "log_database", "memory", "model", "status"]),
+    (
+        "main",
+        &["api", "client", "config", "file", "ingest", "log_collector", "log_database", "memory", "model", "status"],
+    ),
     ("lib", &[]),
     ("model", &[]),
     ("status", &["model"]),
