@@ -26,6 +26,9 @@ const EXAMPLES: &str = "EXAMPLES:
 
     # The containers of a Kubernetes node, and the node's own logs
     monitoring-rs --log-collector Kubernetes --log-collector Directory --root-path /var/log
+
+    # In a terminal: what an agent has; `monitoring-rs help` lists the commands
+    monitoring-rs logs syslog -f
 ";
 
 /// clap's own would name each flag that has a default as if it had to be given.
@@ -33,6 +36,13 @@ const USAGE: &str = "monitoring-rs [--log-collector <log-collector> [--root-path
 
 const ZONE: &str = "TIME ZONE:
     A time in a line that names no zone is in this process's: that of the variable TZ, or else of /etc/localtime";
+
+/// Whether the environment asks for no colours, as <https://no-color.org> has it.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub fn refuses_colours() -> bool {
+    let is = |name, expected: &dyn Fn(&str) -> bool| std::env::var(name).is_ok_and(|value| expected(&value));
+    is("NO_COLOR", &|value| !value.is_empty()) || is("TERM", &|value| value == "dumb")
+}
 
 /// Where entries come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub mod logql;
 pub mod query;
 
 pub mod api;
+pub mod client;
 pub mod ingest;
 pub mod memory;
 pub mod pods;

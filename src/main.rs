@@ -12,6 +12,7 @@ use async_std::task;
 use futures_lite::future;
 use jiff::tz::TimeZone;
 use monitoring_rs::api;
+use monitoring_rs::client;
 use monitoring_rs::config::{self, CollectorConfig, CollectorKind, Config, KubernetesApi, KubernetesConfig};
 use monitoring_rs::file;
 use monitoring_rs::ingest::{self, Records, Stop};
@@ -43,6 +44,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(2500);
 const ANSWERS_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    if client::is_asked(std::env::args_os()) {
+        return client::run(std::env::args_os()).unwrap_or_else(|error| say_what_clap_says(&error));
+    }
     memory::set_up();
     let config = match Config::parse(std::env::args_os()) {
         Ok(config) => config,

@@ -10,7 +10,7 @@ use crate::log_database::{Bounds, EntryRef, Fold, Scan, Snapshot};
 use crate::logql::Fetch;
 use crate::logql::pipeline::Entry;
 use crate::model::budget::Budget;
-use crate::model::{Labels, Matcher, Selection};
+use crate::model::{Labels, Matcher, Selection, TimeRange};
 use crate::query::service;
 
 /// What a query reads from: everything there was when its turn came, while somebody waits for the answer.

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::api::State;
 use crate::api::error::Error;
 use crate::api::v1::gaps::Gaps;
 use crate::api::v1::records;
 use crate::api::v1::writer::{HeldLine, Writer};
+use crate::inventory::Inventory;
 use crate::log_database::{Bounds, Database, Place, metadata};
 use crate::logql;
 use crate::logql::ast::LogExpr;
@@ -51,6 +53,7 @@ pub(super) enum History {
 pub(super) struct Losses {
     status: Arc<Status>,
     database: Database,
+    inventory: Arc<Inventory>,
     matchers: Vec<Matcher>,
     /// How many gaps there had been when they were last looked at.
     seen_count: usize,
@@ -58,8 +61,10 @@ pub(super) struct Losses {
 
 impl Losses {
     /// Of the streams of `expr`.
-    pub(super) fn new(status: Arc<Status>, database: Database, expr: &LogExpr) -> Result<Self, Error> {
-        Ok(Self { status, database, matchers: logql::matchers(&expr.matchers)?, seen_count: 0 })
+    pub(super) fn new(state: &State, expr: &LogExpr) -> Result<Self, Error> {
+        let (status, inventory) = (Arc::clone(&state.status), Arc::clone(&state.inventory));
+        let (database, matchers) = (state.database.clone(), logql::matchers(&expr.matchers)?);
+        Ok(Self { status, database, inventory, matchers, seen_count: 0 })
     }
 
     /// Those that were found from `start` on, and not taken yet.
@@ -70,7 +75,7 @@ impl Losses {
             return Gaps::default();
         }
         let mut streams = self.database.snapshot().streams(&[], TimeRange::ALL);
-        streams.retain(|own| service::shown_as(own, &self.matchers).is_some());
+        streams.retain(|own| service::shown_as(self.inventory.join(own), &self.matchers).is_some());
         Gaps::new(gaps, streams.iter(), TimeRange { start, ..TimeRange::ALL }, (None, None), Direction::Forward)
     }
 }

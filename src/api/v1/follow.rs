@@ -101,7 +101,7 @@ fn open(
         let (database, inventory) = (state.database.clone(), Arc::clone(&state.inventory));
         Live::new(database, subscription, inventory, &expr, &clock, Arc::clone(&budget))?
     };
-    let losses = Losses::new(Arc::clone(&state.status), state.database.clone(), &expr)?;
+    let losses = Losses::new(state, &expr)?;
     let source = Source::new(snapshot, Arc::clone(&state.inventory), search);
     let mut feed = Feed::open((&expr, history), &clock, &source, (live, losses), budget)?;
     let start = if let History::Start(time) = history { time } else { TimeRange::ALL.start };
