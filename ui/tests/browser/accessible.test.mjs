@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 
 import { Agent } from './support/agent.mjs';
 import { close, launch, open } from './support/page.mjs';
@@ -29,29 +29,32 @@ after(async () => {
   await agent.remove();
 });
 
-for (const [name, address, prepare, stub] of STATES) {
-  test(`${name} is accessible`, async () => {
-    const found = [];
-    for (const width of WIDTHS) {
-      const page = await open(browser, { width, height: 900, colorScheme: 'light', reducedMotion: 'reduce', hasTouch: width < 600, allowErrors: ALLOWED });
-      await stub?.(page);
-      await page.goto(agent.url + address);
-      await prepare(page);
-      await page.evaluate(AXE);
-      for (const [colorScheme, runOnly] of [['light', EVERYTHING], ['dark', COLOURS]]) {
-        await page.emulateMedia({ colorScheme });
-        await page.waitForFunction((theme) => document.documentElement.dataset.theme === theme, colorScheme);
-        // What is drawn by script, in the next frame.
-        await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-        const { violations } = await page.evaluate((only) => window.axe.run(document, { runOnly: only, resultTypes: ['violations'] }), runOnly);
-        for (const { id, help, nodes: all } of violations) {
-          // What an open list lies over is no target meanwhile: a click there closes the list.
-          const nodes = all.filter((node) => !(id === 'target-size' && /obscured/.test(node.any[0]?.message)));
-          if (nodes.length > 0) found.push(`${width} ${colorScheme}: ${id}: ${help}\n    ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? ''}`).join('\n    ')}`);
-        }
+// Two at a time: axe keeps a processor busy.
+describe('every state', { concurrency: 2 }, () => {
+  for (const state of STATES) test(`${state[0]} is accessible`, () => look(state));
+});
+
+async function look([, address, prepare, stub]) {
+  const found = [];
+  for (const width of WIDTHS) {
+    const page = await open(browser, { width, height: 900, colorScheme: 'light', reducedMotion: 'reduce', hasTouch: width < 600, allowErrors: ALLOWED });
+    await stub?.(page);
+    await page.goto(agent.url + address);
+    await prepare(page);
+    await page.evaluate(AXE);
+    for (const [colorScheme, runOnly] of [['light', EVERYTHING], ['dark', COLOURS]]) {
+      await page.emulateMedia({ colorScheme });
+      await page.waitForFunction((theme) => document.documentElement.dataset.theme === theme, colorScheme);
+      // What is drawn by script, in the next frame.
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+      const { violations } = await page.evaluate((only) => window.axe.run(document, { runOnly: only, resultTypes: ['violations'] }), runOnly);
+      for (const { id, help, nodes: all } of violations) {
+        // What an open list lies over is no target meanwhile: a click there closes the list.
+        const nodes = all.filter((node) => !(id === 'target-size' && /obscured/.test(node.any[0]?.message)));
+        if (nodes.length > 0) found.push(`${width} ${colorScheme}: ${id}: ${help}\n    ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? ''}`).join('\n    ')}`);
       }
-      await close(page);
     }
-    assert.deepEqual(found, []);
-  });
+    await close(page);
+  }
+  assert.deepEqual(found, []);
 }

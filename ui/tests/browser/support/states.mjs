@@ -102,7 +102,7 @@ export const STATES = [
     await ready(page);
     await bar(page).fill('no such thing');
     await bar(page).press('Enter');
-    await page.getByText(/No line/).first().waitFor();
+    await page.getByText(/^No line .* in the/).first().waitFor();
   }],
   ['detail', '/ui/logs?live=0&q=' + encodeURIComponent('{service_name="api"}'), async (page) => {
     await ready(page);
