@@ -11,6 +11,7 @@
 //! | `numbers` | the sums of a metric query |
 //! | `streams` | which streams there are, and the newest line of each |
 //! | `volume` | how much there is, as the index tells |
+//! | `labels` | which labels streams have |
 //! | `fields` | what lines hold beside their streams' labels |
 //! | `patterns` | what lines have in common |
 //! | `lines` | lines one by one, from any place in their order |
@@ -19,6 +20,7 @@
 
 pub mod fields;
 mod id;
+pub mod labels;
 mod lines;
 mod live;
 pub mod logs;
