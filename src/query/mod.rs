@@ -12,6 +12,7 @@
 //! | `columns` | the same of a block, from its columns |
 //! | `streams` | which streams there are, and the newest line of each |
 //! | `volume` | how much there is, as the index tells |
+//! | `labels` | which labels streams have |
 //! | `fields` | what lines hold beside their streams' labels |
 //! | `patterns` | what lines have in common |
 //! | `lines` | lines one by one, from any place in their order |
@@ -21,6 +22,7 @@
 mod columns;
 pub mod fields;
 mod id;
+pub mod labels;
 mod lines;
 mod live;
 pub mod logs;

@@ -1,6 +1,6 @@
 //! `labels`, `label/x/values`, `series` and `detected_labels`: which streams there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tide::{Request, Response};
@@ -11,13 +11,8 @@ use crate::api::loki;
 use crate::api::loki::arguments::Arguments;
 use crate::api::loki::wire::{self, LabelObject};
 use crate::api::parameters::decode_text;
-use crate::model::{Labels, Matcher};
-use crate::query::Source;
-
-/// Labels that are answered as detected whatever their values are.
-const ALWAYS_DETECTED: [&str; 4] = ["cluster", "namespace", "instance", "pod"];
-/// What a label takes in memory beside its texts, in bytes: two texts' handles, and a place in a set for each.
-const LABEL_COST_BYTES: usize = 96;
+use crate::model::Labels;
+use crate::query::{Source, labels};
 
 /// The parameters that give `series` its selectors.
 const SELECTORS: &[&str] = &["match", "match[]"];
@@ -50,10 +45,14 @@ pub(super) async fn values(mut request: Request<State>) -> Result<Response, Erro
 pub(super) async fn series(mut request: Request<State>) -> Result<Response, Error> {
     let arguments = Arguments::of(&mut request).await?;
     let work = |arguments: &Arguments, source: &Source| {
+        let range = arguments.range()?;
         let mut selectors = arguments.selectors(SELECTORS).peekable();
         let mut found: BTreeSet<Labels> = BTreeSet::new();
         if selectors.peek().is_none() {
-            found.extend(streams(arguments, source, &[])?);
+            found.extend(labels::streams(source, &[], range)?);
+        }
+        for matchers in selectors {
+            found.extend(labels::streams(source, &matchers?, range)?);
         }
         for matchers in selectors {
             found.extend(streams(arguments, source, &matchers?)?);
@@ -68,46 +67,15 @@ pub(super) async fn detected(mut request: Request<State>) -> Result<Response, Er
     let arguments = Arguments::of(&mut request).await?;
     let work = |arguments: &Arguments, source: &Source| {
         let streams = selected(arguments, source)?;
-        let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (name, value) in streams.iter().flat_map(Labels::iter) {
-            values.entry(name).or_default().insert(value);
-        }
-        let is_telling = |name: &str, values: &BTreeSet<&str>| {
-            ALWAYS_DETECTED.contains(&name) || !values.iter().all(|value| is_id(value))
-        };
-        let detected = values.iter().filter(|(name, values)| is_telling(name, values));
-        let detected: Vec<Value> =
-            detected.map(|(name, values)| json!({"label": name, "cardinality": values.len()})).collect();
+        let telling = labels::telling(&streams).into_iter();
+        let detected: Vec<Value> = telling.map(|(name, count)| json!({"label": name, "cardinality": count})).collect();
         wire::held_json(&json!({"detectedLabels": detected}), source.budget())
     };
     loki::run(request.state(), arguments, work).await
 }
 
-/// Whether a value tells nothing but what it is the id of: a UUID, or a number other than 0 and 1.
-fn is_id(value: &str) -> bool {
-    let is_uuid = value.len() == 36
-        && value.bytes().enumerate().all(|(index, byte)| match index {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    is_uuid || (value.parse::<f64>().is_ok() && value != "0" && value != "1")
-}
-
 /// The streams that the selector in `query` accepts; all where there is none.
 fn selected(arguments: &Arguments, source: &Source) -> Result<Vec<Labels>, Error> {
-    streams(arguments, source, &arguments.selector()?.unwrap_or_default())
-}
-
-/// The labels of the streams that `matchers` accept and that may have lines in the range asked for, which take of the
-/// source's budget.
-fn streams(arguments: &Arguments, source: &Source, matchers: &[Matcher]) -> Result<Vec<Labels>, Error> {
-    source.budget.check()?;
-    let streams = source.streams(matchers, arguments.range()?);
-    source.budget.take(streams.iter().map(cost_bytes).sum())?;
-    Ok(streams)
-}
-
-/// What a stream's labels take in memory and once more where they are sorted, in bytes.
-fn cost_bytes(labels: &Labels) -> usize {
-    labels.iter().map(|(name, value)| LABEL_COST_BYTES + name.len() + value.len()).sum()
+    let matchers = arguments.selector()?.unwrap_or_default();
+    Ok(labels::streams(source, &matchers, arguments.range()?)?)
 }

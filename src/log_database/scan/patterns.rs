@@ -114,7 +114,7 @@ impl PatternCount {
         self
     }
 
-    /// Counts, on several cores: the patterns of most lines first. What they take is given back when they are.
+    /// Counts, on several cores: the patterns of most lines first. What they take stays taken.
     ///
     /// # Errors
     ///
@@ -139,7 +139,8 @@ impl PatternCount {
             }
         }
         all.shrink(usize::MAX, PATTERNS_MAX);
-        Ok(all.into_patterns())
+        self.budget.take(all.bytes)?;
+        Ok(all.into_patterns().0)
     }
 
     fn question(&self, has_metadata: bool) -> &Question {
@@ -342,10 +343,8 @@ impl Found {
     /// Adds what was found in a part.
     fn merge(&mut self, found: Self) -> Result<(), Refusal> {
         // In an order that is the same each time, as what there is no room for depends on it.
-        found
-            .into_patterns()
-            .into_iter()
-            .try_for_each(|Pattern { text, class, counts }| self.add(class, &text, &counts))
+        let (patterns, _share) = found.into_patterns();
+        patterns.into_iter().try_for_each(|Pattern { text, class, counts }| self.add(class, &text, &counts))
     }
 
     /// Leaves no more patterns and bytes than so many: the patterns of the most lines.
@@ -374,8 +373,8 @@ impl Found {
         self.share.give_back(bytes_before - self.bytes);
     }
 
-    /// The patterns, those of the most lines first.
-    fn into_patterns(self) -> Vec<Pattern> {
+    /// The patterns, those of the most lines first, and what they take.
+    fn into_patterns(self) -> (Vec<Pattern>, Share) {
         let mut all = Vec::with_capacity(self.pattern_count);
         for (class, patterns) in self.by_class {
             let pattern =
@@ -385,7 +384,7 @@ impl Found {
         all.sort_unstable_by(|(total, pattern), (other_total, other)| {
             other_total.cmp(total).then_with(|| (&pattern.text, pattern.class).cmp(&(&other.text, other.class)))
         });
-        all.into_iter().map(|(_, pattern)| pattern).collect()
+        (all.into_iter().map(|(_, pattern)| pattern).collect(), self.share)
     }
 }
 
@@ -415,7 +414,8 @@ mod tests {
             assert!(found.bytes <= FOUND_BYTES_MAX && found.bytes <= budget.taken_bytes());
         }
         found.shrink(usize::MAX, 5);
-        let patterns = found.into_patterns();
+        let (patterns, share) = found.into_patterns();
+        drop(share);
         assert_eq!(budget.taken_bytes(), 0);
         let totals = patterns.iter().map(|pattern| pattern.counts.iter().map(|(_, count)| count).sum::<u64>());
         assert_eq!(totals.collect::<Vec<_>>(), [count as u64 / 2, count as u64 / 2, 1, 1, 1]);
