@@ -53,8 +53,8 @@ mod window;
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
 pub use scan::{
-    BlockColumns, Bounds, Count, EntryRef, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan, StoredOrder,
-    StreamCounts, StreamTimes, stream_id,
+    BlockColumns, Bounds, Count, EntryRef, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan,
+    StoredOrder, StreamCounts, StreamTimes, stream_id,
 };
 pub use snapshot::{Extent, Snapshot};
 pub use statistics::{Dropped, Statistics};

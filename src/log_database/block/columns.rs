@@ -195,13 +195,7 @@ impl<'b, S: Source> TemplateColumns<'b, S> {
     }
 
     /// Appends the value that the line at `rank` has in a column, if its entry is at `timestamp_ns`.
-    pub fn append_value(
-        &self,
-        column: usize,
-        rank: u32,
-        timestamp_ns: i64,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    pub fn append_value(&self, column: usize, rank: u32, timestamp_ns: i64, out: &mut Vec<u8>) -> Result<(), Error> {
         let (column, view) = &self.columns[column];
         get_or_try_init(view, || View::new(self.block, column))?.append(rank, timestamp_ns, out);
         Ok(())
@@ -233,7 +227,9 @@ impl<'b, S: Source> TemplateColumns<'b, S> {
                     texts.find(sections, &wanted, |row| rows.insert(to_u32(row)))?;
                 }
             }
-            Column::Decimal { .. } | Column::Clock { .. } | Column::Hex { .. } | Column::Templates(_) => return Ok(None),
+            Column::Decimal { .. } | Column::Clock { .. } | Column::Hex { .. } | Column::Templates(_) => {
+                return Ok(None);
+            }
         }
         Ok(Some(rows))
     }
@@ -294,7 +290,11 @@ fn faces<'b, S: Source>(block: &'b Block<S>, column: &'b Column, is_exact: bool)
             let pattern = face.pattern();
             for run in pattern.chunk_by(|left, right| left.is_ascii_digit() == right.is_ascii_digit()) {
                 let is_number = run.iter().all(u8::is_ascii_digit);
-                let face = if is_number { bytes(ByteSet::DIGITS, run.len(), run.len()) } else { Face::Literal(run.to_vec().into()) };
+                let face = if is_number {
+                    bytes(ByteSet::DIGITS, run.len(), run.len())
+                } else {
+                    Face::Literal(run.to_vec().into())
+                };
                 faces.push(face);
             }
             faces.push(literal(face.after.of(structure)));

@@ -30,7 +30,9 @@ pub(super) struct Template<'b, S> {
     columns: TemplateColumns<'b, S>,
     /// By column.
     knowledge: Vec<Knowledge>,
-    /// The lines of which so much is not known.
+    /// By column, the lines of which so much is not known.
+    loud: Vec<Option<Rows>>,
+    /// All of these.
     left_out: Option<Rows>,
     /// The code of what is known of each line's values.
     structures: Codes<'b>,
@@ -73,6 +75,7 @@ impl<'b, S: Source> Template<'b, S> {
         let knowledge = vec![Knowledge::Structure; columns.column_count()];
         let mut template = Self {
             columns,
+            loud: vec![None; knowledge.len()],
             knowledge,
             left_out: None,
             structures: Codes::ALIKE,
@@ -158,12 +161,10 @@ impl<'b, S: Source> Template<'b, S> {
                     self.knowledge[column] = Knowledge::Silence(Silence::Names);
                     return self.learn(column);
                 }
-                Some(rows) => match &mut self.left_out {
-                    Some(left_out) => left_out.unite(&rows),
-                    None => self.left_out = Some(rows),
-                },
+                Some(rows) => self.leave_out(column, Some(rows).filter(|rows| !rows.is_empty())),
             },
             Knowledge::Value => {
+                self.leave_out(column, None);
                 let Some(codes) = self.codes(column)? else { return Ok(false) };
                 let mut structures = std::mem::replace(&mut self.structures, Codes::ALIKE).and(codes);
                 if STRUCTURES_MAX < structures.limit() {
@@ -179,6 +180,15 @@ impl<'b, S: Source> Template<'b, S> {
         self.knowledge[column] = next;
         self.forget();
         Ok(true)
+    }
+
+    /// Leaves `rows` out because of a column, in place of others.
+    fn leave_out(&mut self, column: usize, rows: Option<Rows>) {
+        self.loud[column] = rows;
+        self.left_out = None;
+        for rows in self.loud.iter().flatten() {
+            self.left_out.get_or_insert_with(|| Rows::none(self.columns.count())).unite(rows);
+        }
     }
 
     /// What is known of the lines that have the structure of the one at `rank`.

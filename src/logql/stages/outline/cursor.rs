@@ -255,7 +255,8 @@ impl<'a> Cursor<'a> {
             Piece::Run(run) => Some(run.column),
         };
         let before = if self.offset == 0 { self.piece.checked_sub(1) } else { Some(self.piece) };
-        let is_of = |index: Option<usize>| index.and_then(|index| self.pieces.get(index)).and_then(column_of) == Some(column);
+        let is_of =
+            |index: Option<usize>| index.and_then(|index| self.pieces.get(index)).and_then(column_of) == Some(column);
         is_of(before) && is_of(Some(self.piece))
     }
 }

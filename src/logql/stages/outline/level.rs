@@ -240,7 +240,11 @@ fn split_time<'a>(pieces: &'a [Piece<'a>]) -> Result<Option<Cursor<'a>>, Unknown
         match at.peek() {
             Next::End => return Ok(None),
             Next::Run(run) if !run.bytes.is_disjoint(&COLON) => {
-                return if at.is_within(format::HEADER_BYTES_MAX)? { Err(Unknown::Column(run.column)) } else { Ok(None) };
+                return if at.is_within(format::HEADER_BYTES_MAX)? {
+                    Err(Unknown::Column(run.column))
+                } else {
+                    Ok(None)
+                };
             }
             Next::Byte(b':') if is_in_time(&at)? => {
                 // The header has the first digit of the seconds, too.
@@ -425,7 +429,8 @@ fn check_name(word: &[u8], start: Cursor<'_>, mut end: Cursor<'_>) -> Result<(),
     let (before, run) = start.before();
     // What precedes it decides, and a facility of syslog in front of a dot.
     if let Some(run) = run
-        && (before.is_empty() || (before.ends_with(b".") && before[..before.len() - 1].iter().all(u8::is_ascii_alphanumeric)))
+        && (before.is_empty()
+            || (before.ends_with(b".") && before[..before.len() - 1].iter().all(u8::is_ascii_alphanumeric)))
     {
         return Err(Unknown::Column(run.column));
     }

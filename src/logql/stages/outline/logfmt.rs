@@ -74,7 +74,11 @@ impl<'a> Pairs<'a> {
             return Ok(None);
         }
         if !is_value_next {
-            return Ok(Some(Pair { key, value: Value { start: self.at, end: self.at, has_escapes: false }, is_quoted: false }));
+            return Ok(Some(Pair {
+                key,
+                value: Value { start: self.at, end: self.at, has_escapes: false },
+                is_quoted: false,
+            }));
         }
         self.at.pass();
         let is_quoted = self.at.is_next(&QUOTE)?;
