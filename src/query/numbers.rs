@@ -58,7 +58,7 @@ fn add_counts(range: &mut RangeQuery, source: &Source, selection: &Selection, se
 fn add_sums(range: &mut RangeQuery, source: &Source, selection: &Selection, seen: &mut Seen) -> Result<(), Error> {
     let worker = |_| {
         let range = range.worker();
-        let reads = range.reads().filter(|_| std::env::var_os("COLUMNS_OFF").is_none());
+        let reads = range.reads();
         Worker { range, reads, budget: source.budget(), room: Vec::new(), seen: Seen::default() }
     };
     let mut workers: Vec<Worker> = (0..Fold::worker_count()).map(worker).collect();
