@@ -54,9 +54,6 @@ pub(super) async fn series(mut request: Request<State>) -> Result<Response, Erro
         for matchers in selectors {
             found.extend(labels::streams(source, &matchers?, range)?);
         }
-        for matchers in selectors {
-            found.extend(streams(arguments, source, &matchers?)?);
-        }
         wire::held_success(found.iter().map(LabelObject).collect::<Vec<_>>(), source.budget())
     };
     loki::run(request.state(), arguments, work).await

@@ -110,16 +110,28 @@ impl RangeWorker {
         Ok(self.meter.measure(entry)?.map(|(series, value)| Measured { series, value }))
     }
 
-    /// Adds what was [measured](RangeWorker::measure) as `measured` but for its value.
+    /// The last instant from `timestamp` on up to which it makes no difference when entries are from, if their order does
+    /// not.
+    pub fn alike_up_to(&mut self, timestamp: Timestamp) -> Timestamp {
+        self.go_to(timestamp.as_ns());
+        Timestamp::from_ns(self.span.1)
+    }
+
+    /// Makes `slot` that of an instant.
+    fn go_to(&mut self, time_ns: i64) {
+        if time_ns < self.span.0 || self.span.1 < time_ns {
+            (self.slot, self.span) = self.grid.span(time_ns);
+        }
+    }
+
+    /// Adds what was [measured](RangeWorker::measure) of an entry.
     ///
     /// # Errors
     ///
     /// See [`RangeWorker::push`].
     pub fn add_measured(&mut self, timestamp: Timestamp, measured: Measured) -> Result<(), Error> {
         let time_ns = timestamp.as_ns();
-        if time_ns < self.span.0 || self.span.1 < time_ns {
-            (self.slot, self.span) = self.grid.span(time_ns);
-        }
+        self.go_to(time_ns);
         match self.slot {
             Some(slot) => self.add(measured.series, slot, measured.value, time_ns),
             None => Ok(()),

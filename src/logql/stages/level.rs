@@ -109,7 +109,7 @@ fn of_first_name<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Option
 }
 
 /// Tells if `name` is one of [`NAMES`]; most names are told by their first letter.
-fn is_name(name: &[u8]) -> bool {
+pub(super) fn is_name(name: &[u8]) -> bool {
     matches!(name, [b'l' | b'L' | b's' | b'S', ..]) && NAMES.iter().any(|candidate| candidate.as_bytes() == name)
 }
 

@@ -19,12 +19,12 @@ const TIMESTAMP: Timestamp = Timestamp::from_ns(1_656_353_124_120_000_000);
 /// Everything but the level.
 const NEEDED: Needed = Needed { labels: NeededLabels::All, level: false };
 
-fn clock() -> Clock {
+pub(super) fn clock() -> Clock {
     Clock { now: TIMESTAMP, zone: jiff::tz::TimeZone::UTC, zones: jiff::tz::db().clone() }
 }
 
 /// The stages of a query's text, which starts behind the selector; they may end in an `unwrap`.
-fn stages(text: &str) -> Result<Vec<Stage>, Error> {
+pub(super) fn stages(text: &str) -> Result<Vec<Stage>, Error> {
     if !text.contains("unwrap") {
         let Expr::Log(log) = parse(&format!("{{a=\"b\"}} {text}"))? else { unreachable!("it asks for lines") };
         return Ok(log.stages);

@@ -5,6 +5,8 @@
 
 mod codes;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use crate::log_database::block::{self, Columns, LineReader, Source};
 use crate::logql;
@@ -50,12 +52,16 @@ pub(super) fn add_up<S: Source>(
     (labels, columns, rows): (&Labels, &Columns<'_, S>, &[u32]),
     budget: &Budget,
 ) -> Result<Looked, Problem> {
-    let (ids, timestamps_ns) = (columns.template_ids()?, columns.timestamps_ns()?);
+    let timestamps_ns = columns.timestamps_ns()?;
+    let what = worker.what();
+    if reads.is_nothing() && what == Measure::One {
+        return count(worker, labels, timestamps_ns, rows);
+    }
+    let ids = columns.template_ids()?;
     let mut ranks = Ranks::new(columns, rows)?;
     let mut templates: Vec<Option<Template<'_, S>>> = (0..columns.template_count()).map(|_| None).collect();
     let mut lines = Lines { columns, reader: None, line: Vec::new() };
     let mut looked = Looked::default();
-    let what = worker.what();
     for row in rows {
         let (id, timestamp) = (ids[*row as usize] as usize, Timestamp::from_ns(timestamps_ns[*row as usize]));
         let rank = ranks.next(*row, id);
@@ -100,6 +106,24 @@ pub(super) fn add_up<S: Source>(
     }
     looked.answered = rows.len() - looked.lines;
     Ok(looked)
+}
+
+/// Counts entries that fare alike whatever their lines are, in the order of time.
+fn count(worker: &mut RangeWorker, labels: &Labels, timestamps_ns: &[i64], rows: &[u32]) -> Result<Looked, Problem> {
+    let time_of = |row: u32| timestamps_ns[row as usize];
+    let mut rest = rows;
+    while let Some(first) = rest.first() {
+        let timestamp = Timestamp::from_ns(time_of(*first));
+        let last_ns = worker.alike_up_to(timestamp).as_ns();
+        let count = rest.partition_point(|row| time_of(*row) <= last_ns).max(1);
+        let entry = Entry { timestamp, labels, metadata: &[], line: b"" };
+        if let Some(mut measured) = worker.measure(&entry)? {
+            measured.value *= f64::from(u32::try_from(count).expect("a block has fewer lines"));
+            worker.add_measured(timestamp, measured)?;
+        }
+        rest = &rest[count..];
+    }
+    Ok(Looked { lines: 0, answered: rows.len() })
 }
 
 /// How many entries were looked at line by line, and how many columns answered for.

@@ -30,15 +30,27 @@ pub(super) struct Template<'b, S> {
     columns: TemplateColumns<'b, S>,
     /// By column.
     knowledge: Vec<Knowledge>,
-    /// The lines of which so much is not known.
+    /// By column, the lines of which so much is not known.
+    loud: Vec<Option<Rows>>,
+    /// All of these.
     left_out: Option<Rows>,
     /// The code of what is known of each line's values.
     structures: Codes<'b>,
     /// By that code.
-    by_structure: Vec<Option<Alike<'b>>>,
+    by_structure: Vec<Structure<'b>>,
+    /// By column, whether its values have no codes.
+    is_without_codes: Vec<bool>,
     /// No columns answer for these lines.
     is_by_line: bool,
     lengths: Option<Vec<u32>>,
+}
+
+/// What is known of the lines of one structure.
+enum Structure<'b> {
+    Open,
+    /// Columns do not answer for them.
+    ByLine,
+    Alike(Alike<'b>),
 }
 
 /// Lines of one structure, and what becomes of them.
@@ -73,6 +85,8 @@ impl<'b, S: Source> Template<'b, S> {
         let knowledge = vec![Knowledge::Structure; columns.column_count()];
         let mut template = Self {
             columns,
+            loud: vec![None; knowledge.len()],
+            is_without_codes: vec![false; knowledge.len()],
             knowledge,
             left_out: None,
             structures: Codes::ALIKE,
@@ -95,18 +109,15 @@ impl<'b, S: Source> Template<'b, S> {
             return Ok(Answer::Line);
         }
         let mut structure = self.structures.get(rank) as usize;
-        if self.by_structure[structure].is_none() {
-            let Some(alike) = self.look(rank, reads, labels)? else {
-                self.give_up();
-                return Ok(Answer::Line);
-            };
+        if matches!(self.by_structure[structure], Structure::Open) {
+            let found = self.look(rank, reads, labels)?;
             structure = self.structures.get(rank) as usize;
-            self.by_structure[structure] = Some(alike);
+            self.by_structure[structure] = found.map_or(Structure::ByLine, Structure::Alike);
             if self.left_out.as_ref().is_some_and(|rows| rows.contains(rank)) {
                 return Ok(Answer::Line);
             }
         }
-        let Some(alike) = &mut self.by_structure[structure] else { return Ok(Answer::Line) };
+        let Structure::Alike(alike) = &mut self.by_structure[structure] else { return Ok(Answer::Line) };
         let code = alike.codes.get(rank) as usize;
         let number = alike.numbers.map(|numbers| number(&numbers, rank));
         Ok(Answer::Fate(&mut alike.fates[code], number))
@@ -124,7 +135,7 @@ impl<'b, S: Source> Template<'b, S> {
     /// Forgets what was told by less than what is known now.
     fn forget(&mut self) {
         self.by_structure.clear();
-        self.by_structure.resize_with(self.structures.limit() as usize, || None);
+        self.by_structure.resize_with(self.structures.limit() as usize, || Structure::Open);
     }
 
     /// Finds out which lines fare alike among those of the structure of the line at `rank`, and learns of columns what it
@@ -158,20 +169,25 @@ impl<'b, S: Source> Template<'b, S> {
                     self.knowledge[column] = Knowledge::Silence(Silence::Names);
                     return self.learn(column);
                 }
-                Some(rows) => match &mut self.left_out {
-                    Some(left_out) => left_out.unite(&rows),
-                    None => self.left_out = Some(rows),
-                },
+                Some(rows) => self.leave_out(column, Some(rows).filter(|rows| !rows.is_empty())),
             },
             Knowledge::Value => {
-                let Some(codes) = self.codes(column)? else { return Ok(false) };
-                let mut structures = std::mem::replace(&mut self.structures, Codes::ALIKE).and(codes);
+                if self.is_without_codes[column] {
+                    return Ok(false);
+                }
+                let Some(codes) = self.codes(column)? else {
+                    self.is_without_codes[column] = true;
+                    return Ok(false);
+                };
+                let mut structures = self.structures.clone().and(codes);
                 if STRUCTURES_MAX < structures.limit() {
                     structures = Codes::of((0..self.columns.count()).map(|rank| structures.get(rank)));
                 }
                 if STRUCTURES_MAX < structures.limit() {
+                    self.is_without_codes[column] = true;
                     return Ok(false);
                 }
+                self.leave_out(column, None);
                 self.structures = structures;
             }
             Knowledge::Structure | Knowledge::Values => {}
@@ -179,6 +195,15 @@ impl<'b, S: Source> Template<'b, S> {
         self.knowledge[column] = next;
         self.forget();
         Ok(true)
+    }
+
+    /// Leaves `rows` out because of a column, in place of others.
+    fn leave_out(&mut self, column: usize, rows: Option<Rows>) {
+        self.loud[column] = rows;
+        self.left_out = None;
+        for rows in self.loud.iter().flatten() {
+            self.left_out.get_or_insert_with(|| Rows::none(self.columns.count())).unite(rows);
+        }
     }
 
     /// What is known of the lines that have the structure of the one at `rank`.

@@ -10,7 +10,7 @@ pub(in crate::logql::stages) const REQUEST_AT_MAX: usize = 256;
 /// Longest request of an access log, in bytes: as servers limit it.
 pub(in crate::logql::stages) const REQUEST_BYTES_MAX: usize = 16 << 10;
 /// Names of levels that are none of Loki's, and what it calls them.
-const OTHER_NAMES: [(&[u8], &str); 15] = [
+pub(in crate::logql::stages) const OTHER_NAMES: [(&[u8], &str); 15] = [
     (b"notice", "info"),
     (b"note", "info"),
     (b"severe", "error"),

@@ -196,6 +196,11 @@ impl Reads {
                 Stage::Json(wanted) => json::read(pieces, wanted, &mut collected)?,
                 Stage::Logfmt(stage) => logfmt::read(pieces, stage, &mut collected)?,
                 Stage::Pattern(stage) => pattern::read(pieces, stage, &mut collected)?,
+                // A label that says it comes first.
+                Stage::Level
+                    if stream
+                        .iter()
+                        .any(|(name, value)| super::level::is_name(name.as_bytes()) && !value.is_empty()) => {}
                 Stage::Level => level::read(pieces)?,
             }
         }
