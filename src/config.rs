@@ -197,8 +197,8 @@ struct Arguments {
     #[structopt(long, env)]
     node_name: Option<String>,
 
-    /// The address of the Kubernetes API, such as https://10.0.0.1:6443, to ask for the labels of this node's pods; without
-    /// it the service account's, and `off` for none
+    /// The address of the Kubernetes API, with its scheme and port, to ask for the labels of this node's pods; without it the
+    /// service account's, and `off` for none
     #[structopt(long, env)]
     kubernetes_api: Option<String>,
 
@@ -310,13 +310,12 @@ fn collectors(matches: &clap::ArgMatches<'_>, arguments: &Arguments) -> Result<V
     let mut collectors: Vec<CollectorConfig> =
         kinds.into_iter().map(|kind| CollectorConfig { kind, root_path: None }).collect();
     for (owner, root) in owners.into_iter().zip(roots) {
-        match collectors.get_mut(owner).map(|collector| &mut collector.root_path) {
-            Some(place @ None) => *place = Some(PathBuf::from(root)).filter(|path| !path.as_os_str().is_empty()),
-            _ => {
-                let root = root.display();
-                let text = format!("--root-path {root} has no --log-collector before it that it could belong to");
-                return Err(clap::Error::with_description(&text, ErrorKind::ArgumentConflict));
-            }
+        if let Some(place @ None) = collectors.get_mut(owner).map(|collector| &mut collector.root_path) {
+            *place = Some(PathBuf::from(root)).filter(|path| !path.as_os_str().is_empty());
+        } else {
+            let root = root.display();
+            let text = format!("--root-path {root} has no --log-collector before it that it could belong to");
+            return Err(clap::Error::with_description(&text, ErrorKind::ArgumentConflict));
         }
     }
     let has_no_root = |of: &CollectorConfig| of.kind == CollectorKind::Directory && of.root_path.is_none();

@@ -243,7 +243,7 @@ mod tests {
         names.inventory.put(Record::Pod(crate::inventory::Pod { uid: "0a-1b".into(), namespace, name, facts }));
         assert_eq!(names.inventory.join(&labels).labels.get("app"), Some("web"));
         // What it said holds when it is gone.
-        std::fs::remove_file(&link).unwrap();
+        file::remove(&link).unwrap();
         assert_eq!(names.labels(&link, Channel::None), labels);
     }
 

@@ -3,6 +3,7 @@
 //! Each request is a connection of its own, with the token and the certificates read anew: both files change while the
 //! agent runs. Redirects are not followed, lest the token go elsewhere.
 
+use std::fmt::Write as _;
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ const WATCH_LEEWAY: Duration = Duration::from_secs(30);
 /// Most bytes of a token or of certificates.
 const CREDENTIAL_BYTES_MAX: usize = 1 << 20;
 /// Most bytes that are read of a refusal.
-const REFUSAL_BYTES_MAX: u64 = 64 << 10;
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
 /// Most characters of a refusal that are said.
 const REFUSAL_CHARACTERS_MAX: usize = 300;
 /// Room for an answer that is being read, in bytes.
@@ -155,13 +156,24 @@ impl Access {
 
     fn transport(&self, error: &ureq::Error) -> Failure {
         let url = self.url.as_deref().unwrap_or_default();
-        Failure::Transport(match error {
-            ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
-                format!("{url} is not trusted by the certificates in {}: {error}", self.ca_file.display())
-            }
-            _ => format!("{url} cannot be asked: {error}"),
+        // What is wrong with a certificate comes as an error of reading.
+        let is_untrusted = match error {
+            ureq::Error::Io(error) => error.get_ref().is_some_and(is_of_tls),
+            ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
+            _ => false,
+        };
+        let ca_file = self.ca_file.display();
+        Failure::Transport(if is_untrusted {
+            format!("{url} is not trusted by the certificates in {ca_file}: {error}")
+        } else {
+            format!("{url} cannot be asked: {error}")
         })
     }
+}
+
+/// Whether an error is one of the certificates or of the encryption.
+fn is_of_tls(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.is::<rustls::Error>()
 }
 
 fn read(path: &std::path::Path) -> Result<Vec<u8>, file::Error> {
@@ -178,16 +190,19 @@ fn retry_after(headers: &ureq::http::HeaderMap) -> Duration {
 }
 
 /// Why the server refuses: the message of its status, or the text that somebody before it sends.
-fn reason(body: impl Read) -> String {
+fn reason(mut body: impl Read) -> String {
     #[derive(serde::Deserialize)]
     struct Status {
         message: String,
     }
-    let mut bytes = Vec::new();
+    let (mut bytes, mut count) = (vec![0; REFUSAL_BYTES_MAX], 0);
     // As much as there is, be it nothing.
-    let _ = body.take(REFUSAL_BYTES_MAX).read_to_end(&mut bytes);
-    let text = serde_json::from_slice::<Status>(&bytes).map(|status| status.message);
-    let text = text.unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned());
+    while let Ok(read @ 1..) = body.read(&mut bytes[count..]) {
+        count += read;
+    }
+    let bytes = &bytes[..count];
+    let text = serde_json::from_slice::<Status>(bytes).map(|status| status.message);
+    let text = text.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned());
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().take(REFUSAL_CHARACTERS_MAX).collect()
 }
@@ -199,7 +214,7 @@ fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            write!(out, "%{byte:02X}").expect("writing to a string cannot fail");
         }
     }
     out
@@ -213,7 +228,7 @@ mod tests {
     fn a_refusal_is_said_in_one_line() {
         assert_eq!(reason(&br#"{"kind":"Status","message":"pods is forbidden","code":403}"#[..]), "pods is forbidden");
         assert_eq!(reason(&b"<html>\n <b>502</b>\r\n</html>"[..]), "<html> <b>502</b> </html>");
-        assert_eq!(reason(&[0xff; 100_000][..]).chars().count(), REFUSAL_CHARACTERS_MAX);
+        assert_eq!(reason(vec![0xff; 100_000].as_slice()).chars().count(), REFUSAL_CHARACTERS_MAX);
     }
 
     #[test]

@@ -13,9 +13,9 @@ use crate::model::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX};
 const LABELS_MAX: usize = 256;
 /// Labels that name the application of a pod, the first that there is.
 const APP_LABELS: [&str; 3] = ["app", "app.kubernetes.io/name", "k8s-app"];
-/// The label of pods that a ReplicaSet made, which its own name ends with.
+/// The label of pods that a `ReplicaSet` made, which its own name ends with.
 const TEMPLATE_HASH_LABEL: &str = "pod-template-hash";
-/// Digits at the end of the name of a Job that a CronJob made: minutes since 1970.
+/// Digits at the end of the name of a Job that a `CronJob` made: minutes since 1970.
 const MINUTES_DIGITS: usize = 8;
 /// How far they may be from the creation of the pod, in minutes: a year.
 const MINUTES_AWAY_MAX: i64 = 365 * 24 * 60;
@@ -157,7 +157,7 @@ fn app(pod: &str, labels: &BTreeMap<String, String>, owner: Option<&Owner>, crea
     app.filter(|app| !app.is_empty()).unwrap_or(name).to_owned()
 }
 
-/// Whether digits are a CronJob's: the minute that it was due at.
+/// Whether digits are those of a `CronJob`: the minute that it was due at.
 fn are_minutes(digits: &str, created: Option<&str>) -> bool {
     let minutes = (digits.len() == MINUTES_DIGITS).then(|| digits.parse::<i64>().ok()).flatten();
     let created = created.and_then(|created| created.parse::<jiff::Timestamp>().ok());

@@ -33,8 +33,8 @@ enum Act {
 
 /// A recorded answer: its head, and its body in chunks. `None` for the length of the last one where there is none.
 fn recorded(text: &str) -> (String, Vec<Vec<u8>>, bool) {
-    let head: String =
-        text.lines().filter_map(|line| line.strip_prefix("< ")).map(|line| format!("{line}\r\n")).collect();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("< "));
+    let head: String = lines.flat_map(|line| [line, "\r\n"]).collect();
     let mut chunks = Vec::new();
     let mut rest = text.split_once("\n\n").and_then(|(_, rest)| rest.split_once("\n\n")).map_or("", |(_, rest)| rest);
     if !head.contains("chunked") {

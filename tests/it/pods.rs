@@ -165,7 +165,7 @@ impl Node {
     }
 }
 
-fn pod(name: &str, uid: &str, labels: Value) -> Value {
+fn pod(name: &str, uid: &str, labels: &Value) -> Value {
     json!({"metadata": {"name": name, "namespace": "shop", "uid": uid, "labels": labels}})
 }
 
@@ -178,7 +178,7 @@ fn check_lines(agent: &Agent, target: &str, expected: &[&str]) {
 #[test]
 fn lines_are_found_by_labels_that_came_before_them_after_them_or_changed() {
     let node = Node::new();
-    node.cluster.tell("ADDED", pod("early-0", "e", json!({"team": "a"})));
+    node.cluster.tell("ADDED", pod("early-0", "e", &json!({"team": "a"})));
     let agent = node.start(&[]);
     wait_for_texts(&agent, "/metrics", &["monitoring_kubernetes_api_up 1", "monitoring_kubernetes_pods 1"]);
     node.run("early-0", "e", "1a");
@@ -186,10 +186,10 @@ fn lines_are_found_by_labels_that_came_before_them_after_them_or_changed() {
     check_lines(&agent, "/logs/team/a", &["first of e"]);
     check_lines(&agent, "/logs/pod/late-0", &["first of l"]);
     assert_eq!(agent.get("/logs/team/b").status, 404);
-    node.cluster.tell("ADDED", pod("late-0", "l", json!({"team": "b"})));
+    node.cluster.tell("ADDED", pod("late-0", "l", &json!({"team": "b"})));
     check_lines(&agent, "/logs/team/b", &["first of l"]);
     // One stream, whose old lines are found by the new label.
-    node.cluster.tell("MODIFIED", pod("late-0", "l", json!({"team": "c"})));
+    node.cluster.tell("MODIFIED", pod("late-0", "l", &json!({"team": "c"})));
     check_lines(&agent, "/logs/team/c", &["first of l"]);
     assert_eq!(agent.get("/logs/team/b").status, 404);
     node.write("late-0", "l", 2, "second of l");
@@ -201,13 +201,13 @@ fn lines_are_found_by_labels_that_came_before_them_after_them_or_changed() {
 #[test]
 fn a_pod_that_comes_back_under_its_name_has_labels_of_its_own_and_one_that_is_gone_keeps_its() {
     let node = Node::new();
-    node.cluster.tell("ADDED", pod("db-0", "u1", json!({"role": "primary"})));
+    node.cluster.tell("ADDED", pod("db-0", "u1", &json!({"role": "primary"})));
     node.run("db-0", "u1", "1a");
     let agent = node.start(&[]);
     check_lines(&agent, "/logs/role/primary", &["first of u1"]);
     node.delete("db-0", "u1", "1a");
-    node.cluster.tell("DELETED", pod("db-0", "u1", json!({"role": "primary"})));
-    node.cluster.tell("ADDED", pod("db-0", "u2", json!({"role": "replica"})));
+    node.cluster.tell("DELETED", pod("db-0", "u1", &json!({"role": "primary"})));
+    node.cluster.tell("ADDED", pod("db-0", "u2", &json!({"role": "replica"})));
     node.run("db-0", "u2", "2a");
     check_lines(&agent, "/logs/role/replica", &["first of u2"]);
     check_lines(&agent, "/logs/role/primary", &["first of u1"]);
@@ -223,7 +223,7 @@ fn a_pod_that_comes_back_under_its_name_has_labels_of_its_own_and_one_that_is_go
 #[test]
 fn a_static_pod_is_known_by_its_mirror() {
     let node = Node::new();
-    let mut mirror = pod("etcd-n1", "of the mirror", json!({"tier": "control-plane"}));
+    let mut mirror = pod("etcd-n1", "of the mirror", &json!({"tier": "control-plane"}));
     mirror["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "57585a"});
     mirror["metadata"]["ownerReferences"] = json!([{"kind": "Node", "name": "n1", "controller": true}]);
     node.cluster.tell("ADDED", mirror);
@@ -242,7 +242,7 @@ fn without_the_api_no_line_is_late_and_nobody_is_asked() {
     check_lines(&agent, "/logs/namespace/shop", &["first of u"]);
     wait_for_texts(&agent, "/metrics", &["monitoring_kubernetes_api_up 0"]);
     // It comes back: the line is found by labels that it did not have.
-    node.cluster.tell("ADDED", pod("web-0", "u", json!({"app": "web"})));
+    node.cluster.tell("ADDED", pod("web-0", "u", &json!({"app": "web"})));
     node.cluster.refuse(0);
     check_lines(&agent, "/logs/app/web", &["first of u"]);
     assert!(agent.end(Signal::TERM).0.success());
@@ -258,7 +258,7 @@ fn without_the_api_no_line_is_late_and_nobody_is_asked() {
 fn what_a_pod_excludes_is_skipped_from_then_on_and_collected_again_after_it() {
     let node = Node::new();
     let excluding = |value: &str| {
-        let mut pod = pod("web-0", "u", json!({"app": "web"}));
+        let mut pod = pod("web-0", "u", &json!({"app": "web"}));
         pod["metadata"]["annotations"] = json!({"monitoring-rs/exclude": value});
         pod
     };

@@ -26,7 +26,7 @@ const HIDDEN: [(&str, &str); 2] =
 const FURTHER_LABELS_MAX: usize = 16;
 
 #[derive(Deserialize)]
-struct Config {
+struct Described {
     #[serde(rename = "ID")]
     id: String,
     #[serde(rename = "Name")]
@@ -46,18 +46,18 @@ struct RunConfig {
 #[derive(Deserialize)]
 struct HostConfig {
     #[serde(rename = "LogConfig")]
-    log_config: Option<LogConfig>,
+    logging: Option<Logging>,
 }
 
 #[derive(Deserialize)]
-struct LogConfig {
+struct Logging {
     #[serde(rename = "Type")]
     driver: Option<String>,
 }
 
 /// The container that `config.v2.json` tells of; of its own labels, those that are known or that match `further`.
 pub(super) fn parse(bytes: &[u8], further: &GlobSet) -> Result<Option<Container>, serde_json::Error> {
-    let Config { id, name, config } = serde_json::from_slice(bytes)?;
+    let Described { id, name, config } = serde_json::from_slice(bytes)?;
     let RunConfig { image, labels } = config.unwrap_or(RunConfig { image: None, labels: None });
     let own = labels.unwrap_or_default();
     let known = |names: &[(&str, &str)]| -> BTreeMap<String, String> {
@@ -83,7 +83,7 @@ pub(super) fn parse(bytes: &[u8], further: &GlobSet) -> Result<Option<Container>
 
 /// The logging driver that `hostconfig.json` names.
 pub(super) fn driver(bytes: &[u8]) -> Option<String> {
-    serde_json::from_slice::<HostConfig>(bytes).ok()?.log_config?.driver
+    serde_json::from_slice::<HostConfig>(bytes).ok()?.logging?.driver
 }
 
 fn bounded(value: &str) -> String {

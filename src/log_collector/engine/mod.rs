@@ -115,7 +115,9 @@ impl EngineNames {
             Ok(containers) => {
                 seen.version = Some(version);
                 seen.ids = containers.iter().map(|container| container.id.clone()).collect();
-                containers.into_iter().for_each(|container| self.inventory.put(Record::Container(container)));
+                for container in containers {
+                    self.inventory.put(Record::Container(container));
+                }
             }
             Err(error) => log::debug!("{} says nothing that is understood: {}", path.display(), position(&error)),
         }
