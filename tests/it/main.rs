@@ -1,6 +1,7 @@
 //! The integration tests, one binary: each file tests one thing from outside.
 
 mod agent;
+mod client;
 mod follow;
 mod grafana;
 mod http;
