@@ -20,29 +20,29 @@ use crate::support::{self, Answer};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A directory of logs and one of data, for one agent after the other.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         fs::create_dir(place.logs()).unwrap();
         place
     }
 
-    fn logs(&self) -> PathBuf {
+    pub(crate) fn logs(&self) -> PathBuf {
         self.0.path().join("logs")
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.0.path().join("data")
     }
 
-    fn append(&self, name: &str, text: &str) {
+    pub(crate) fn append(&self, name: &str, text: &str) {
         let mut file = OpenOptions::new().append(true).create(true).open(self.logs().join(name)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
         command.env_clear().args(["--log-collector", "directory", "--listen", "127.0.0.1:0", "--root-path"]);
         command.arg(self.logs()).arg("--data-directory").arg(self.data());
@@ -63,7 +63,7 @@ impl Place {
 /// A running agent; killed when it is dropped.
 pub(crate) struct Agent {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What it said until then.
     pub(crate) greeting: Vec<String>,
 }
@@ -94,7 +94,7 @@ impl Agent {
     }
 
     /// The lines of the file `name`, waiting until there are `count` of them.
-    fn lines(&self, place: &Place, name: &str, count: usize) -> Vec<String> {
+    pub(crate) fn lines(&self, place: &Place, name: &str, count: usize) -> Vec<String> {
         let target = format!("/logs/path/{}", place.logs().join(name).display());
         let start = Instant::now();
         loop {

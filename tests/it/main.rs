@@ -1,6 +1,7 @@
 //! The integration tests, one binary: each file tests one thing from outside.
 
 mod agent;
+mod client;
 mod containers;
 mod follow;
 mod grafana;
