@@ -57,7 +57,7 @@ impl Server {
             started: Instant::now(),
         };
         let status = Arc::new(Status::default());
-        let state = State::new(database, Arc::clone(&status), Arc::default(), about).with_limits(limits);
+        let state = State::new(database, Arc::default(), Arc::clone(&status), about).with_limits(limits);
         let listener = block_on(api::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_address();
         let (stop, stopped) = channel::bounded::<()>(1);
