@@ -63,19 +63,15 @@ impl Case {
             labels
         };
         let time = |seconds: i64| ((START + seconds) * 1_000_000_000).to_string();
-        match self.kind.as_str() {
-            "pipeline" => {
-                let entry = json!([time(0), self.line, self.metadata]);
-                vec![json!({"stream": labels(&self.labels), "values": [entry]})]
-            }
-            _ => {
-                let stream = |(seconds, line, own): &(i64, String, Pairs)| {
-                    let entry = [time(*seconds), line.clone()];
-                    json!({"stream": labels(own), "values": [entry]})
-                };
-                self.lines.iter().map(stream).collect()
-            }
+        if self.kind == "pipeline" {
+            let entry = json!([time(0), self.line, self.metadata]);
+            return vec![json!({"stream": labels(&self.labels), "values": [entry]})];
         }
+        let stream = |(seconds, line, own): &(i64, String, Pairs)| {
+            let entry = [time(*seconds), line.clone()];
+            json!({"stream": labels(own), "values": [entry]})
+        };
+        self.lines.iter().map(stream).collect()
     }
 
     /// What the case asks for, below `/loki/api/v1/`.
