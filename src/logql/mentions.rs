@@ -58,8 +58,8 @@ mod tests {
             r#"rate({a="b"} | unwrap svc [1m])"#,
             r#"max_over_time({a="b"} | unwrap c [1m]) by (svc)"#,
             r#"1 + sum without (svc) (rate({a="b"}[1m]))"#,
-            r#"vector(1) * on (svc) vector(1)"#,
-            r#"vector(1) * on (a) group_left (svc) vector(1)"#,
+            "vector(1) * on (svc) vector(1)",
+            "vector(1) * on (a) group_left (svc) vector(1)",
             r#"label_replace(vector(1), "a", "$1", "svc", "(.*)")"#,
         ] {
             check(query, true);

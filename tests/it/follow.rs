@@ -161,7 +161,9 @@ fn what_was_lost_is_told_in_its_place() {
     let labels = Labels::new([("path", "/var/log/a.log")]).expect("it is a label");
     let append = |lines: &[(i64, &str)]| {
         let mut stream = StreamLines { labels: labels.clone(), lines: Lines::default() };
-        lines.iter().for_each(|(ns, line)| stream.lines.push(Timestamp::from_ns(*ns), line.as_bytes()));
+        for (ns, line) in lines {
+            stream.lines.push(Timestamp::from_ns(*ns), line.as_bytes());
+        }
         database.append(Batch { checkpoint: None, streams: vec![stream] }).expect("the lines fit");
     };
     append(&[(10, "ten"), (30, "thirty"), (50, "fifty")]);

@@ -1,10 +1,10 @@
 //! What LogQL means, case by case over HTTP: `tests/logql/cases.jsonl`, written from Loki's documented behaviour.
 //!
-//! | kind | given | expected |
-//! |---|---|---|
-//! | `parse` | a query, `q` | it is answered, or refused with a message that has `error` in it |
-//! | `pipeline` | stages, `q`, a `line`, its stream's `labels` and its own `metadata` | `out` are the labels that it has beside these, `out_line` the line; with `keep` false it is dropped |
-//! | `metric` | a query in which `$` stands for its own streams, and `lines`: seconds, text, labels | `expect` at 100 s: labels and values; or it is refused with `error` |
+//! - `parse`: a query, `q`, is answered, or refused with a message that has `error` in it.
+//! - `pipeline`: of the stages `q` over a `line`, which comes with its stream's `labels` and its own `metadata`, come
+//!   `out_line` (else the line itself) and the labels `out` beside those that it came with; or nothing, with `keep` false.
+//! - `metric`: `q`, in which `$` stands for the case's own streams, makes `expect` (labels and values) of `lines` (seconds,
+//!   text, labels) at 100 s; or it is refused with `error`.
 //!
 //! A label without a value is none here. `e2e/logql_cases.py` asks the agent the same.
 
@@ -63,16 +63,15 @@ impl Case {
             labels
         };
         let time = |seconds: i64| ((START + seconds) * 1_000_000_000).to_string();
-        match self.kind.as_str() {
-            "pipeline" => {
-                let entry = json!([time(0), self.line, self.metadata]);
-                vec![json!({"stream": labels(&self.labels), "values": [entry]})]
-            }
-            _ => {
-                let stream = |(seconds, line, own): &(i64, String, Pairs)| json!({"stream": labels(own), "values": [[time(*seconds), line]]});
-                self.lines.iter().map(stream).collect()
-            }
+        if self.kind == "pipeline" {
+            let entry = json!([time(0), self.line, self.metadata]);
+            return vec![json!({"stream": labels(&self.labels), "values": [entry]})];
         }
+        let stream = |(seconds, line, own): &(i64, String, Pairs)| {
+            let entry = [time(*seconds), line.clone()];
+            json!({"stream": labels(own), "values": [entry]})
+        };
+        self.lines.iter().map(stream).collect()
     }
 
     /// What the case asks for, below `/loki/api/v1/`.
@@ -154,7 +153,8 @@ fn push(server: &Server, streams: &[Value]) {
     let body = json!({ "streams": streams }).to_string();
     let mut client = server.connect();
     client.send(format!(
-        "POST /loki/api/v1/push HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /loki/api/v1/push HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
         body.len()
     ));
     assert_eq!(client.read_answer().expect("it is answered").status, 204);

@@ -5,6 +5,7 @@
 //! backwards and sent forwards, so they are held, as text.
 
 use std::mem::take;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,8 @@ impl Ask {
 
     /// Whether the answer is saved as a file that is compressed.
     fn is_gzipped(&self) -> bool {
-        self.download.as_ref().is_some_and(|name| name.ends_with(".gz"))
+        let is_gz = |name: &String| Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("gz"));
+        self.download.as_ref().is_some_and(is_gz)
     }
 }
 

@@ -135,7 +135,7 @@ pub(super) struct Moments {
 impl Moments {
     /// Of one value, which has no difference from itself unless it is infinite or no number.
     fn of(value: f64) -> Self {
-        Self { count: 1.0, mean: value, squares: value - value }
+        Self { count: 1.0, mean: value, squares: if value.is_finite() { 0.0 } else { f64::NAN } }
     }
 
     fn merge(&mut self, other: Self) {

@@ -199,8 +199,8 @@ seed! { Time<> -> Option<Timestamp>, deserialize_any, "nanoseconds since the epo
     }
 }
 
-/// Puts U+FFFD, which is as long, in the place of each half of a surrogate pair that an escape stood for: serde_json gives
-/// the bytes that it would have if it were a character.
+/// Puts U+FFFD, which is as long, in the place of each half of a surrogate pair that an escape stood for: `serde_json`
+/// gives the bytes that it would have if it were a character.
 fn replace_surrogates(bytes: &mut [u8]) {
     let mut rest = bytes;
     while let Some(at) = memchr::memchr(0xed, rest) {
@@ -278,7 +278,8 @@ mod tests {
     #[test]
     fn half_a_surrogate_pair_is_one_replacement_character() {
         check(
-            br#"{"streams":[{"stream":{"a":"1"},"values":[["1","x\ud800y"],["2","\ud800\ud800"],["3","\ud83d\ude00\ud7ff"]]}]}"#,
+            br#"{"streams":[{"stream":{"a":"1"},"values":[["1","x\ud800y"],["2","\ud800\ud800"],
+                ["3","\ud83d\ude00\ud7ff"]]}]}"#,
             &[(
                 r#"{a="1"}"#,
                 &[(1, "x\u{fffd}y".as_bytes()), (2, "\u{fffd}\u{fffd}".as_bytes()), (3, "😀\u{d7ff}".as_bytes())],

@@ -30,11 +30,7 @@ enum Flow {
 }
 
 /// Appends the output of `template` to `out`.
-pub(super) fn execute<'a, 'c>(
-    template: &'c Template,
-    context: Context<'a, 'c>,
-    out: &mut String,
-) -> Result<(), Failure> {
+pub(super) fn execute<'c>(template: &'c Template, context: Context<'_, 'c>, out: &mut String) -> Result<(), Failure> {
     let mut executor = Executor { template, context, variables: vec![(ROOT, Value::Labels)], invocation_count: 0 };
     executor.nodes(&template.nodes, &Value::Labels, out)?;
     Ok(())
