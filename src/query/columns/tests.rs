@@ -285,7 +285,7 @@ fn template(random: &mut Random, is_hostile: bool) -> Vec<Part> {
 /// Lines of some templates, by turns, a third of a second apart.
 fn lines(seed: u64, is_hostile: bool) -> Lines {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let templates: Vec<Vec<Part>> = (0..1 + random.next(4)).map(|_| template(&mut random, is_hostile)).collect();
+    let templates: Vec<Vec<Part>> = (0..=random.next(4)).map(|_| template(&mut random, is_hostile)).collect();
     let mut lines = Lines::default();
     for row in 0..40 + random.next(200) {
         let mut line = Vec::new();
@@ -350,7 +350,7 @@ fn encode(lines: &Lines) -> Vec<u8> {
 }
 
 fn shown(lines: &Lines) -> String {
-    lines.iter().take(12).map(|(_, line)| format!("{}\n", line.escape_ascii())).collect()
+    lines.iter().take(12).map(|(_, line)| line.escape_ascii().to_string()).collect::<Vec<_>>().join("\n")
 }
 
 proptest! {
