@@ -41,8 +41,13 @@ impl ByteSet {
     /// The bytes in either.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
-        Self([a | e, b | f, c | g, d | h])
+        let mut words = self.0;
+        let mut index = 0;
+        while index < words.len() {
+            words[index] |= other.0[index];
+            index += 1;
+        }
+        Self(words)
     }
 
     /// The bytes that are not in it.
@@ -65,8 +70,7 @@ impl ByteSet {
     /// All of it but `byte`.
     #[must_use]
     pub const fn without(self, byte: u8) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, Self::range(byte, byte).not().0);
-        Self([a & e, b & f, c & g, d & h])
+        self.not().or(Self::range(byte, byte)).not()
     }
 
     /// Whether no byte is in both.

@@ -364,7 +364,9 @@ fn look_at<S: Source>(block: &Block<S>, strings: &Strings) -> Result<(ByteSet, u
         let length = range(ends, index).len();
         (shortest, longest) = (length.min(shortest), length.max(longest));
     }
-    text.iter().for_each(|byte| is_met[usize::from(*byte)] = true);
+    for byte in text {
+        is_met[usize::from(*byte)] = true;
+    }
     let mut of = ByteSet::NONE;
     (0..=u8::MAX).filter(|byte| is_met[usize::from(*byte)]).for_each(|byte| of.insert(byte));
     // Where lengths are not stored, newlines are nowhere but between strings.

@@ -316,7 +316,7 @@ mod tests {
                 let digits = format!("{whole:0>width$}", width = fraction + 1);
                 let (before, after) = digits.split_at(digits.len() - fraction);
                 let text = if fraction == 0 { before.to_owned() } else { format!("{before}.{after}") };
-                assert_eq!(number(&numbers, rank), text.parse::<f64>().unwrap(), "{text}");
+                assert_eq!(number(&numbers, rank).to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
             }
         }
     }

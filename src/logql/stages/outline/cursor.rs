@@ -123,9 +123,8 @@ impl<'a> Cursor<'a> {
     pub(super) fn pass_while(&mut self, set: &ByteSet) -> Result<(), Unknown> {
         loop {
             match self.peek() {
-                Next::End => return Ok(()),
                 Next::Byte(byte) if set.contains(byte) => self.offset += 1,
-                Next::Byte(_) => return Ok(()),
+                Next::Byte(_) | Next::End => return Ok(()),
                 Next::Run(run) => {
                     if !run.is_in(set)? {
                         let mut after = *self;
@@ -158,9 +157,8 @@ impl<'a> Cursor<'a> {
     pub(super) fn is_sequence(mut self, mut sets: &[ByteSet]) -> Result<bool, Unknown> {
         while let Some((set, rest)) = sets.split_first() {
             match self.peek() {
-                Next::End => return Ok(false),
                 Next::Byte(byte) if set.contains(byte) => sets = rest,
-                Next::Byte(_) => return Ok(false),
+                Next::Byte(_) | Next::End => return Ok(false),
                 // That it does not fit may be known even where it is not known how long it is.
                 Next::Run(run) if 0 < run.shortest && run.bytes.is_disjoint(set) => return Ok(false),
                 Next::Run(run) => {

@@ -189,11 +189,10 @@ impl<'a> Scanner<'a> {
 pub(super) fn read(pieces: &[Piece<'_>], wanted: &Wanted, reading: &mut Collected<'_>) -> Result<(), Unknown> {
     let mut walk = Walk { scanner: Scanner::new(pieces), name: String::new(), wanted, found: Vec::new(), reading };
     match walk.scanner.enter_object().and_then(|()| walk.object(0)) {
-        Ok(()) => Ok(()),
         Err(Stop::Unknown(unknown)) => Err(unknown),
         // The fault is told with its place.
         Err(Stop::Fault) if walk.scanner.has_passed_run() => Err(Unknown::Line),
-        Err(Stop::Fault) => Ok(()),
+        Ok(()) | Err(Stop::Fault) => Ok(()),
     }
 }
 

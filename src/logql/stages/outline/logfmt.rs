@@ -137,11 +137,10 @@ pub(super) fn read(pieces: &[Piece<'_>], logfmt: &Logfmt, reading: &mut Collecte
     let mut name = String::new();
     loop {
         let pair = match pairs.next()? {
-            Step::End => return Ok(()),
             Step::Fault if !is_strict => continue,
             // It is told with its place.
             Step::Fault if pairs.at.has_run_before() => return Err(Unknown::Line),
-            Step::Fault => return Ok(()),
+            Step::Fault | Step::End => return Ok(()),
             Step::Pair(pair) => pair,
         };
         let is_empty = pair.value.is_certainly_empty();

@@ -19,7 +19,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -160,7 +160,7 @@ struct Numeric {
 /// A stage that reads the line.
 #[derive(Clone, Debug)]
 enum Stage {
-    Json(std::sync::Arc<Wanted>),
+    Json(Arc<Wanted>),
     Logfmt(Box<super::logfmt::Logfmt>),
     Pattern(Box<super::pattern::Pattern>),
     Level,
@@ -172,8 +172,10 @@ impl Reads {
 
     /// What `pipeline` reads of lines; `None` where outlines do not tell what becomes of them.
     pub(in crate::logql) fn of(pipeline: &Pipeline) -> Option<Self> {
-        let stages: Vec<Option<Stage>> = pipeline.steps.iter().map(stage).collect::<Option<_>>()?;
-        let stages: Vec<Stage> = stages.into_iter().flatten().collect();
+        if !pipeline.steps.iter().all(is_told) {
+            return None;
+        }
+        let stages: Vec<Stage> = pipeline.steps.iter().filter_map(stage).collect();
         let numeric = numeric_labels(pipeline, &stages);
         Some(Self { stages, numeric })
     }
@@ -208,30 +210,39 @@ impl Reads {
     }
 }
 
-/// What a step reads: `Some(None)` for nothing, `None` for what outlines do not tell.
-fn stage(step: &Step) -> Option<Option<Stage>> {
-    Some(match step {
-        Step::Json(json) if json.wanted.count() == Some(0) => None,
-        Step::Json(json) => Some(Stage::Json(json.wanted.clone())),
-        Step::Logfmt(logfmt) if logfmt.wanted.count() == Some(0) => None,
-        Step::Logfmt(logfmt) => Some(Stage::Logfmt(Box::new(logfmt.clone()))),
-        Step::Pattern(pattern) if pattern.wanted.count() == Some(0) => None,
-        Step::Pattern(pattern) => Some(Stage::Pattern(Box::new(pattern.clone()))),
-        Step::Level => Some(Stage::Level),
-        Step::LabelFilter(_) | Step::Drop(_) | Step::Keep(_) | Step::Unwrap(_) => None,
-        Step::LabelFormat(assignments)
-            if assignments.iter().all(|assignment| matches!(assignment, Assignment::Rename { .. })) =>
-        {
-            None
+/// Whether outlines tell what a step makes of lines.
+fn is_told(step: &Step) -> bool {
+    match step {
+        Step::Json(_)
+        | Step::Logfmt(_)
+        | Step::Pattern(_)
+        | Step::Level
+        | Step::LabelFilter(_)
+        | Step::Drop(_)
+        | Step::Keep(_)
+        | Step::Unwrap(_) => true,
+        Step::LabelFormat(assignments) => {
+            assignments.iter().all(|assignment| matches!(assignment, Assignment::Rename { .. }))
         }
         Step::LineFilter(_)
         | Step::JsonPaths(_)
         | Step::Regexp(_)
         | Step::Unpack(_)
         | Step::LineFormat(_)
-        | Step::LabelFormat(_)
-        | Step::Decolorize => return None,
-    })
+        | Step::Decolorize => false,
+    }
+}
+
+/// What a step reads of lines, if it does.
+fn stage(step: &Step) -> Option<Stage> {
+    let is_idle = |wanted: &Wanted| wanted.count() == Some(0);
+    match step {
+        Step::Json(json) if !is_idle(&json.wanted) => Some(Stage::Json(Arc::clone(&json.wanted))),
+        Step::Logfmt(logfmt) if !is_idle(&logfmt.wanted) => Some(Stage::Logfmt(Box::new(logfmt.clone()))),
+        Step::Pattern(pattern) if !is_idle(&pattern.wanted) => Some(Stage::Pattern(Box::new(pattern.clone()))),
+        Step::Level => Some(Stage::Level),
+        _ => None,
+    }
 }
 
 /// The labels that are nothing but numbers to all that look at them.
@@ -242,7 +253,7 @@ fn numeric_labels(pipeline: &Pipeline, stages: &[Stage]) -> BTreeMap<String, Num
     if parsers != 1 || pipeline.steps.iter().any(is_renaming) {
         return BTreeMap::new();
     }
-    let (mut numeric, mut others) = (BTreeMap::new(), BTreeSet::from_iter(answered.iter().cloned()));
+    let (mut numeric, mut others) = (BTreeMap::new(), answered.iter().cloned().collect::<BTreeSet<String>>());
     for step in &pipeline.steps {
         match step {
             Step::LabelFilter(filter) => add_uses(filter, &mut numeric, &mut others),
@@ -277,7 +288,9 @@ fn numeric_labels(pipeline: &Pipeline, stages: &[Stage]) -> BTreeMap<String, Num
 fn add_uses(filter: &LabelFilter, numeric: &mut BTreeMap<String, Numeric>, others: &mut BTreeSet<String>) {
     match filter {
         LabelFilter::And(filters) | LabelFilter::Or(filters) => {
-            filters.iter().for_each(|filter| add_uses(filter, numeric, others));
+            for filter in filters {
+                add_uses(filter, numeric, others);
+            }
         }
         LabelFilter::Amount { name, amount: Amount::Number(number), .. } if !number.is_nan() => {
             numeric.entry(name.clone()).or_default().comparisons.thresholds.push(*number);

@@ -78,7 +78,7 @@ fn json_depends_on_its_structure_and_on_what_is_wanted() {
     check(&["b"], r#"{"a":{"x":[@]},"b":"x"}"#, "[]");
     check(&["b"], r#"{"a":@,"b":"x"}"#, "more of 0");
     check(&["b"], r#"{"a":"@"#, "the line");
-    check(&["b"], r#"no JSON: @"#, "[]");
+    check(&["b"], "no JSON: @", "[]");
     check(&["b"], "@", "[]");
     check(&["b"], r#"{"b":null,"b":"@"}"#, "[0]");
     check(&["b_extracted"], r#"{"b":"@"}"#, "[0]");
