@@ -415,11 +415,6 @@ impl LinePattern {
     pub fn is_match(&self, line: &[u8]) -> bool {
         self.0.is_match(line) || matches!(text_of(line), Cow::Owned(text) if self.0.is_match(text.as_bytes()))
     }
-
-    /// The first place in `text` from `start` on where it is known that the expression is found in the bytes between.
-    pub fn first_end(&self, text: &[u8], start: usize) -> Option<usize> {
-        self.0.shortest_match_at(text, start)
-    }
 }
 
 impl PartialEq for LinePattern {

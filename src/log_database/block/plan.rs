@@ -1,9 +1,8 @@
-//! What a regular expression requires: literals that every line it matches contains; and whether it can be looked for in many
-//! lines at once.
+//! What a regular expression requires: literals that every line it matches contains.
 
 use memchr::memmem;
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Class, Hir, HirKind, Look};
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::needle::Needle;
 
@@ -25,19 +24,11 @@ pub(super) enum Plan {
     Any(Vec<Plan>),
 }
 
-/// What `pattern`, an expression with default flags, requires; and whether it is found in a line wherever that is found among
-/// other lines with newlines between: it does not ask where the text begins and ends, and is longer than nothing.
-pub(super) fn plan(pattern: &str) -> (Plan, bool) {
+/// What `pattern`, an expression with default flags, requires.
+pub(super) fn plan(pattern: &str) -> Plan {
     // Only a pattern that has compiled comes here; should this parser refuse it, nothing is required.
-    let Ok(hir) = ParserBuilder::new().utf8(false).build().parse(pattern) else { return (Plan::Nothing, false) };
-    let asks_for_ends = hir.properties().look_set().iter().any(|look| !is_alike_at_newlines(look));
-    let is_longer = hir.properties().minimum_len().is_some_and(|length| 0 < length);
-    (required(&hir, 0), is_longer && !asks_for_ends)
-}
-
-/// Whether an assertion says the same where a text ends and where a newline is.
-fn is_alike_at_newlines(look: Look) -> bool {
-    !matches!(look, Look::Start | Look::End | Look::StartCRLF | Look::EndCRLF)
+    let parsed = ParserBuilder::new().utf8(false).build().parse(pattern);
+    parsed.map_or(Plan::Nothing, |hir| required(&hir, 0))
 }
 
 fn required(hir: &Hir, depth: usize) -> Plan {

@@ -30,12 +30,7 @@ struct Filter {
 enum Condition {
     Contains(Box<Needle>),
     ContainsAny(Vec<Needle>),
-    /// The expression can be looked for in many lines at once if it `is_local`.
-    Matches {
-        pattern: LinePattern,
-        plan: Plan,
-        is_local: bool,
-    },
+    Matches { pattern: LinePattern, plan: Plan },
 }
 
 /// What a block has to have so that some of its lines may satisfy a query, as far as a filter over many blocks can tell.
@@ -91,10 +86,8 @@ impl Query {
     /// Prepares `filters`.
     pub fn new(filters: &[LineFilter]) -> Self {
         let contains = |bytes: &[u8]| Condition::Contains(Box::new(Needle::exact(bytes)));
-        let matches = |pattern: &LinePattern| {
-            let (plan, is_local) = plan(pattern.as_str());
-            Condition::Matches { pattern: pattern.clone(), plan, is_local }
-        };
+        let matches =
+            |pattern: &LinePattern| Condition::Matches { pattern: pattern.clone(), plan: plan(pattern.as_str()) };
         let mut filters: Vec<Filter> = filters
             .iter()
             .map(|filter| match filter {
@@ -136,10 +129,10 @@ impl<S: Source> Block<S> {
                     }
                     any
                 }
-                Condition::Matches { pattern, plan, is_local } => {
+                Condition::Matches { pattern, plan } => {
                     let mut candidates = rows.clone();
                     self.narrow(plan, &mut candidates)?;
-                    self.retain_matches(pattern, *is_local, &query.budget, &mut candidates)?;
+                    self.retain_matches(pattern, &query.budget, &mut candidates)?;
                     candidates
                 }
             };
@@ -202,13 +195,7 @@ impl<S: Source> Block<S> {
     }
 
     /// Puts the selected lines together and drops those that `pattern` does not match, until `budget` is cancelled.
-    fn retain_matches(
-        &self,
-        pattern: &LinePattern,
-        is_local: bool,
-        budget: &Budget,
-        rows: &mut Rows,
-    ) -> Result<(), Error> {
+    fn retain_matches(&self, pattern: &LinePattern, budget: &Budget, rows: &mut Rows) -> Result<(), Error> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -218,26 +205,15 @@ impl<S: Source> Block<S> {
         let mut decided: Vec<Option<bool>> = vec![None; root.by_id.len()];
         let mut lines = self.lines()?;
         let mut line = Vec::new();
-        let mut joined = Joined::default();
         for row in rows.clone().iter().take_while(|_| !budget.is_cancelled()) {
             let id = ids[row as usize] as usize;
-            if let Some(is_match) = decided[id] {
-                if !is_match {
-                    rows.remove(row);
-                }
-                continue;
-            }
-            if is_local && !root.by_id[id].slots.is_empty() {
-                lines.append(row, &mut joined.text)?;
-                joined.end_line(row);
-                if JOINED_BYTES <= joined.text.len() {
-                    joined.drop_others(pattern, rows);
-                }
-                continue;
-            }
-            line.clear();
-            lines.append(row, &mut line)?;
-            let is_match = pattern.is_match(&line);
+            let is_match = if let Some(is_match) = decided[id] {
+                is_match
+            } else {
+                line.clear();
+                lines.append(row, &mut line)?;
+                pattern.is_match(&line)
+            };
             if root.by_id[id].slots.is_empty() {
                 decided[id] = Some(is_match);
             }
@@ -245,46 +221,6 @@ impl<S: Source> Block<S> {
                 rows.remove(row);
             }
         }
-        joined.drop_others(pattern, rows);
         Ok(())
-    }
-}
-
-/// So many bytes of lines are searched at once: few enough to stay in the processor's cache.
-const JOINED_BYTES: usize = 64 << 10;
-
-/// Lines one after the other, to be searched at once.
-#[derive(Default)]
-struct Joined {
-    /// Each ended by a newline.
-    text: Vec<u8>,
-    /// Their rows, and where each one's newline is.
-    lines: Vec<(u32, usize)>,
-}
-
-impl Joined {
-    fn end_line(&mut self, row: u32) {
-        self.lines.push((row, self.text.len()));
-        self.text.push(b'\n');
-    }
-
-    /// Drops the lines that `pattern`, which is local, does not match, from `rows` and from here.
-    fn drop_others(&mut self, pattern: &LinePattern, rows: &mut Rows) {
-        // Of lines that are not UTF-8 the text is searched as well as the bytes.
-        let is_text = std::str::from_utf8(&self.text).is_ok();
-        let (mut start, mut found_end) = (0, 0);
-        for (row, end) in self.lines.drain(..) {
-            // Where nothing is found up to a line's end, the line does not match. What is found may begin in one line and end
-            // in another: so the line that it ends in is asked.
-            if is_text && found_end <= start {
-                found_end = pattern.first_end(&self.text, start).unwrap_or(usize::MAX);
-            }
-            let may_match = !is_text || found_end <= end;
-            if !may_match || !pattern.is_match(&self.text[start..end]) {
-                rows.remove(row);
-            }
-            start = end + 1;
-        }
-        self.text.clear();
     }
 }
