@@ -116,6 +116,8 @@ pub fn run(
             collector.synced();
         }
     }
+    // What came since the last look; without its source it would not be told again.
+    pump.append_records(None)?;
     database.sync()?;
     Ok(())
 }

@@ -11,7 +11,7 @@ const POD_LABELS_MAX: usize = 32;
 /// Labels that people look for, which are joined first where there are too many.
 const KNOWN_PREFIX: &str = "app.kubernetes.io/";
 /// Labels of streams that a pod's own one does not take the place of; it is shown with [`MOVED_PREFIX`].
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 10] = [
     "namespace",
     "pod",
     "container",
@@ -22,7 +22,6 @@ const RESERVED: [&str; 11] = [
     "detected_level",
     "job",
     "path",
-    "filename",
 ];
 /// What stands before the name of a label whose own one is taken.
 const MOVED_PREFIX: &str = "label_";

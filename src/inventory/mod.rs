@@ -126,7 +126,7 @@ pub struct Joined {
 
 impl Joined {
     /// Labels to which nothing is joined.
-    pub fn nothing_to(labels: Labels) -> Self {
+    fn nothing_to(labels: Labels) -> Self {
         Self { labels, names: None }
     }
 

@@ -31,6 +31,7 @@ use crate::status::{Gap, SkipReason, SourceStatus, Status};
 mod content;
 mod copy;
 mod encoding;
+mod exclusion;
 mod head;
 mod hole;
 
@@ -729,12 +730,9 @@ impl Source {
     }
 
     /// Puts labels on the columns of each delivery, and the checkpoint beside them.
-    fn collected(&mut self, columns: Vec<[Lines; CHANNELS.len()]>, reading: &Reading<'_>) -> Collected {
+    fn collected(&mut self, mut columns: Vec<[Lines; CHANNELS.len()]>, reading: &Reading<'_>) -> Collected {
         let mut streams = Vec::new();
-        if self.is_excluded(reading) {
-            reading.status.add_skipped(SkipReason::Excluded, std::mem::take(&mut self.taken));
-            return Collected::from(Batch { checkpoint: Some(self.checkpoint(reading.now)), streams });
-        }
+        self.leave_out_excluded(&mut columns, reading);
         for (columns, delivery) in columns.into_iter().zip(&mut self.deliveries) {
             for ((lines, channel), labels) in columns.into_iter().zip(CHANNELS).zip(&mut delivery.labels) {
                 if !lines.is_empty() {
@@ -746,11 +744,6 @@ impl Source {
         }
         let batch = Batch { checkpoint: Some(self.checkpoint(reading.now)), streams };
         Collected { batch, source_bytes: std::mem::take(&mut self.taken) }
-    }
-
-    /// Whether nothing of it is to be stored, as whoever wrote it asks.
-    fn is_excluded(&self, reading: &Reading<'_>) -> bool {
-        !self.deliveries.is_empty() && self.deliveries.iter().all(|delivery| reading.naming.excludes(&delivery.path))
     }
 
     /// Goes back to the first byte; what is delivered stays delivered.

@@ -136,7 +136,7 @@ impl Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
         command.env_clear().args(["--log-collector", "Kubernetes", "--listen", "127.0.0.1:0", "--node-name", "n1"]);
         command.arg("--root-path").arg(path("containers")).arg("--data-directory").arg(path("data"));
-        command.arg("--kubernetes-token-file").arg(path("token")).args(["--kubernetes-api", &self.url]).args(arguments);
+        command.arg("--kubernetes-token-file").arg(path("token")).env("KUBERNETES_API", &self.url).args(arguments);
         Agent::start(command)
     }
 

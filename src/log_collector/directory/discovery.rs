@@ -77,7 +77,11 @@ impl<W: Watcher> Directory<W> {
 
     fn enter_root(&mut self) {
         let is_there = file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory);
-        let was_missing = self.status.root_missing.swap(!is_there, Ordering::Relaxed);
+        let was_missing = std::mem::replace(&mut self.is_root_missing, !is_there);
+        if was_missing == is_there {
+            // Others look after roots of their own.
+            self.status.root_missing.store(!is_there, Ordering::Relaxed);
+        }
         if is_there {
             if was_missing {
                 log::info!("{} is there again", self.settings.root.display());

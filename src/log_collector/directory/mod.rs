@@ -117,6 +117,8 @@ pub struct Directory<W: Watcher> {
     first_refusal: Option<String>,
     /// Whether names were left out because there are too many.
     is_full: bool,
+    /// Whether the root was no directory when it was looked at last.
+    is_root_missing: bool,
     /// Boxed, since the map leaves room for as many again.
     sources: BTreeMap<SourceId, Box<Tracked<W::Descriptor>>>,
     sources_by_identity: HashMap<Identity, SourceId>,
@@ -209,6 +211,7 @@ impl<W: Watcher> Directory<W> {
             problems: BTreeMap::new(),
             first_refusal: None,
             is_full: false,
+            is_root_missing: false,
             sources: BTreeMap::new(),
             sources_by_identity: HashMap::new(),
             deliverers: HashMap::new(),
