@@ -78,6 +78,8 @@ impl Agent {
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIME_MAX))
             .max_redirects(0)
+            // As WebSockets, which know of none.
+            .proxy(None)
             .accept_encoding("identity")
             .user_agent(format!("monitoring-rs/{}", env!("CARGO_PKG_VERSION")));
         if scheme == "https" {

@@ -106,6 +106,10 @@ impl Ask {
             let mut answer = Answer::default();
             let end = loop {
                 match answer.next(&mut body)? {
+                    Next::Record(Record::Begin(begin)) => {
+                        self.start = Some(begin.start);
+                        self.end = Some(begin.end);
+                    }
                     Next::Record(Record::Line(line)) => {
                         patience.forget();
                         lines.push(line);
@@ -218,11 +222,6 @@ impl Patience {
             terminal::say("the connection broke off; going on after the last line when the agent is back");
             self.since = Some(Instant::now());
         }
-    }
-
-    /// Whether there is something to come back to.
-    pub(super) fn has_begun(&self) -> bool {
-        self.since.is_some()
     }
 
     /// Waits a while before the next attempt.
