@@ -10,8 +10,8 @@ use super::lines::{Ask, Event, Patience, Sink, tell};
 use super::records::{Line, Place, Reader, Record};
 use super::{Error, Result, terminal};
 
-/// The earliest time, for following from the very beginning.
-const EARLIEST: &str = "-9223372036854775808";
+/// The earliest time that may be asked for, for following from the very beginning.
+const EARLIEST: &str = "0";
 
 /// What was shown last in the order of all lines.
 #[derive(Debug, Default)]

@@ -185,7 +185,7 @@ fn habits_are_what_the_documentation_says() {
         let database = node();
         let server = Server::start(database.clone(), Settings::default());
         if !arguments.contains(&"-f") {
-            check(&server, &arguments, &expected.iter().map(|line| format!("{line}\n")).collect::<String>());
+            check(&server, &arguments, &(expected.join("\n") + "\n"));
             continue;
         }
         let mut follower = Running::start(server.address, &arguments);
@@ -240,7 +240,7 @@ fn lines_come_out_in_every_form() {
 fn lines_around_hits_are_as_grep_has_them() {
     let server = Server::start(node(), Settings::default());
     let logs = |arguments: &[&str], expected| {
-        check(&server, &[&["logs", "app.log", "-i", "error"], arguments].concat(), expected)
+        check(&server, &[&["logs", "app.log", "-i", "error"], arguments].concat(), expected);
     };
     // Groups that touch are one.
     logs(&["-B", "1", "--after", "2"], "a\nb error\nc\nd\ne\nf error\ng\n");
@@ -470,6 +470,16 @@ fn what_is_older_than_asked_for_does_not_come_with_what_is_new() {
     wait_until("it follows", || server.get("/status?sources=0").json()["tails"]["running"] == 1);
     append(&database, &[("path", "/var/log/app.log")], &[(7200, "new")]);
     assert_eq!(follower.next_line(), "/var/log/app.log: new");
+}
+
+#[test]
+fn an_agent_without_a_line_can_be_followed() {
+    let database = database();
+    let server = Server::start(database.clone(), Settings::default());
+    let mut follower = Running::start(server.address, &["logs", "-f"]);
+    wait_until("it follows", || server.get("/status?sources=0").json()["tails"]["running"] == 1);
+    append(&database, &[("path", "/var/log/app.log")], &[(0, "first")]);
+    assert_eq!(follower.next_line(), "/var/log/app.log: first");
 }
 
 /// The agent again, at the address of one that is gone.
