@@ -10,8 +10,8 @@ use super::lines::{Ask, Event, Patience, Sink, tell};
 use super::records::{Line, Place, Reader, Record};
 use super::{Error, Result, terminal};
 
-/// The earliest time, for following from the very beginning.
-const EARLIEST: &str = "-9223372036854775808";
+/// The earliest time that may be asked for, for following from the very beginning.
+const EARLIEST: &str = "0";
 
 /// What was shown last in the order of all lines.
 #[derive(Debug, Default)]
@@ -33,25 +33,29 @@ impl Latest {
     }
 }
 
-/// Tells `sink` of what comes after `latest`, until it has enough.
-pub(super) fn follow(agent: &Agent, query: &str, mut latest: Latest, sink: &mut Sink<'_>) -> Result<()> {
+/// Tells `sink` of what comes after `latest`, or of all that `ask` is for where there is none yet, until it has enough. The
+/// agent has answered before.
+pub(super) fn follow(agent: &Agent, ask: &Ask, mut latest: Latest, sink: &mut Sink<'_>) -> Result<()> {
+    let query = ask.query.as_str();
+    // Where nothing was there yet, whatever is from then on has come since.
+    let start = ask.start.as_deref().unwrap_or(EARLIEST);
     let mut patience = Patience::default();
     loop {
-        let from = latest.id().map_or(("start", EARLIEST), |id| ("after", id));
+        let from = latest.id().map_or(("start", start), |id| ("after", id));
         let refusal = match agent.socket("/api/v1/follow", &[("query", query), from]) {
-            Ok(mut socket) => match listen(agent, query, &mut socket, &mut latest, &mut patience, sink)? {
+            Ok(mut socket) => match listen(agent, ask, &mut socket, &mut latest, &mut patience, sink)? {
                 End::Enough => return Ok(()),
-                End::Cut => {
-                    patience.begin();
-                    Refusal::Unreachable("the agent has closed the connection".to_owned())
-                }
+                End::Cut => Refusal::Unreachable("the agent has closed the connection".to_owned()),
             },
             Err(refusal) => refusal,
         };
-        // As long as it takes: who follows has said so.
         match refusal {
-            Refusal::Unreachable(_) if patience.has_begun() => patience.rest(),
-            refusal => patience.wait(refusal, query)?,
+            // As long as it takes: who follows has said so, and the agent was there a moment ago.
+            Refusal::Unreachable(_) => {
+                patience.begin();
+                patience.rest();
+            }
+            refusal @ Refusal::Refused { .. } => patience.wait(refusal, query)?,
         }
         if sink(Event::Pause)?.is_break() {
             return Ok(());
@@ -66,7 +70,7 @@ enum End {
 
 fn listen<S: std::io::Read + std::io::Write>(
     agent: &Agent,
-    query: &str,
+    ask: &Ask,
     socket: &mut tungstenite::WebSocket<S>,
     latest: &mut Latest,
     patience: &mut Patience,
@@ -103,9 +107,9 @@ fn listen<S: std::io::Read + std::io::Write>(
                 Record::Late => is_late = true,
                 Record::Missed { after, before } => {
                     let after = latest.id().map(str::to_owned).or(after);
-                    let ask = Ask { query: query.to_owned(), after, before, ..Ask::default() };
+                    let missed = Ask { after, before, ..ask.clone() };
                     let mut flow = ControlFlow::Continue(());
-                    ask.forward(agent, &mut |event| {
+                    missed.forward(agent, &mut |event| {
                         let is_new = if let Event::Line(line) = event { latest.note(line) } else { true };
                         if is_new {
                             flow = sink(event)?;

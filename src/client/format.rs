@@ -140,8 +140,11 @@ impl Formatter {
     /// Appends a line, and a line break.
     pub(super) fn push(&self, out: &mut String, line: &Line) {
         match self.form {
-            Form::Json | Form::JsonLines => out.push_str(&self.object(line)),
-            Form::Logfmt => self.push_logfmt(out, line),
+            Form::Json | Form::JsonLines | Form::Logfmt => {
+                let text = if self.form == Form::Logfmt { self.logfmt(line) } else { self.object(line) };
+                // What these escape is not all that drives a terminal.
+                out.push_str(&if self.is_terminal { terminal::harmless(&text, false) } else { text });
+            }
             Form::Default | Form::Raw | Form::Template => self.push_text(out, line),
         }
         out.push('\n');
@@ -160,12 +163,13 @@ impl Formatter {
         serde_json::to_string(&object).expect("text is JSON")
     }
 
-    fn push_logfmt(&self, out: &mut String, line: &Line) {
-        write!(out, "time={} level={}", self.times.text(line.time), line.level).expect(INTO_TEXT);
+    fn logfmt(&self, line: &Line) -> String {
+        let mut out = format!("time={} level={}", self.times.text(line.time), line.level);
         for (name, value) in line.stream.labels.iter().chain(&line.extra.metadata).chain(&line.extra.parsed) {
             write!(out, " {name}={}", logfmt_value(value)).expect(INTO_TEXT);
         }
         write!(out, " msg={}", logfmt_value(&line.text)).expect(INTO_TEXT);
+        out
     }
 
     fn push_text(&self, out: &mut String, line: &Line) {

@@ -23,6 +23,8 @@ use super::{Error, Result};
 
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long an agent may take to say how it is.
+const SOON: Duration = Duration::from_secs(5);
 /// How long an agent may say nothing on a WebSocket; it says each second that it is there.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// Longest answer that is read as a whole, in bytes.
@@ -61,6 +63,15 @@ pub(super) struct Agent {
 impl Agent {
     /// The agent at an address. Connects to nothing.
     pub(super) fn new(connection: &Connection) -> Result<Self> {
+        Self::within(connection, None)
+    }
+
+    /// One whose answers have to come soon, for asking whether it is there at all.
+    pub(super) fn answering_soon(connection: &Connection) -> Result<Self> {
+        Self::within(connection, Some(SOON))
+    }
+
+    fn within(connection: &Connection, time_max: Option<Duration>) -> Result<Self> {
         let given = connection.addr.trim_end_matches('/');
         let full = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
         let wrong = || Error::Usage(format!("--addr '{given}' is no address, such as http://127.0.0.1:8000"));
@@ -77,7 +88,10 @@ impl Agent {
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIME_MAX))
+            .timeout_global(time_max)
             .max_redirects(0)
+            // As WebSockets, which know of none.
+            .proxy(None)
             .accept_encoding("identity")
             .user_agent(format!("monitoring-rs/{}", env!("CARGO_PKG_VERSION")));
         if scheme == "https" {

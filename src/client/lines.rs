@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::http::{Agent, Body, Refusal};
-use super::records::{Line, Reader, Record};
+use super::records::{Begin, Line, Reader, Record};
 use super::{Error, Result, terminal};
 
 /// Longest record, in bytes: a line of 1 MiB of which every byte is escaped, and its labels.
@@ -41,6 +41,14 @@ pub(super) enum Event<'a> {
 pub(super) type Sink<'a> = dyn FnMut(Event<'_>) -> Result<ControlFlow<()>> + 'a;
 
 impl Ask {
+    /// Keeps the times that the agent understood: what is so long ago would move with the clock.
+    fn fix_times(&mut self, begin: Begin) {
+        // Those before 1970 stand for all of time, and are no times that may be asked for.
+        let is_time = |text: &String| !text.starts_with('-');
+        self.start = Some(begin.start).filter(is_time).or(self.start.take());
+        self.end = Some(begin.end).filter(is_time).or(self.end.take());
+    }
+
     fn parameters(&self) -> Vec<(&str, &str)> {
         let mut parameters = vec![("query", self.query.as_str())];
         let given = [("start", &self.start), ("end", &self.end), ("after", &self.after), ("before", &self.before)];
@@ -68,9 +76,7 @@ impl Ask {
                 }
                 match answer.next(&mut body)? {
                     Next::Record(Record::Begin(begin)) => {
-                        // Of a resumed answer as well: what is so long ago moves with the clock.
-                        self.start = Some(begin.start);
-                        self.end = Some(begin.end);
+                        self.fix_times(begin);
                     }
                     Next::Record(Record::Line(line)) => {
                         patience.forget();
@@ -106,6 +112,9 @@ impl Ask {
             let mut answer = Answer::default();
             let end = loop {
                 match answer.next(&mut body)? {
+                    Next::Record(Record::Begin(begin)) => {
+                        self.fix_times(begin);
+                    }
                     Next::Record(Record::Line(line)) => {
                         patience.forget();
                         lines.push(line);
@@ -218,11 +227,6 @@ impl Patience {
             terminal::say("the connection broke off; going on after the last line when the agent is back");
             self.since = Some(Instant::now());
         }
-    }
-
-    /// Whether there is something to come back to.
-    pub(super) fn has_begun(&self) -> bool {
-        self.since.is_some()
     }
 
     /// Waits a while before the next attempt.

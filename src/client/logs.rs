@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use regex::Regex;
 
@@ -20,6 +21,8 @@ use super::{Error, Result, terminal};
 const LEVELS: [&str; 7] = ["trace", "debug", "info", "warn", "error", "critical", "fatal"];
 /// What is written at a time, in bytes, while there is more.
 const PIECE_BYTES: usize = 64 << 10;
+/// How often it is shown how far a long answer is.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 /// Between groups of lines that do not stand together, as grep has it.
 const BREAK: &str = "--\n";
 
@@ -49,6 +52,7 @@ pub(super) fn run(options: &LogsOptions) -> Result<()> {
         highlight: alternatives(&options.highlight).map(|expression| regex("--highlight", &expression)).transpose()?,
     };
     let mut printer = Printer::new(formatter, options.max_lines);
+    printer.shows_progress = !options.follow && terminal::shows_progress();
     printer.begin();
     let ask = Ask {
         query,
@@ -124,7 +128,7 @@ fn regex(flag: &str, expression: &str) -> Result<Regex> {
 
 /// Prints lines, and then those that come.
 fn plain(agent: &Agent, options: &LogsOptions, ask: Ask, printer: &mut Printer) -> Result<()> {
-    let query = ask.query.clone();
+    let asked = ask.clone();
     let mut latest = Latest::default();
     let mut last: Option<Line> = None;
     let mut show = |event: Event<'_>, printer: &mut Printer| match event {
@@ -160,7 +164,7 @@ fn plain(agent: &Agent, options: &LogsOptions, ask: Ask, printer: &mut Printer) 
     if let Some(line) = &last {
         latest.note(line);
     }
-    follow(agent, &query, latest, &mut |event| match event {
+    follow(agent, &asked, latest, &mut |event| match event {
         Event::Line(line) => printer.line(line),
         Event::Pause => printer.pause(),
     })
@@ -217,11 +221,15 @@ pub(super) struct Printer {
     pub(super) count: u64,
     count_max: Option<u64>,
     piece: String,
+    /// Whether standard error shows how far it is.
+    shows_progress: bool,
+    /// When that was shown last.
+    progress_shown: Option<Instant>,
 }
 
 impl Printer {
     pub(super) fn new(formatter: Formatter, count_max: Option<u64>) -> Self {
-        Self { formatter, count: 0, count_max, piece: String::new() }
+        Self { formatter, count: 0, count_max, piece: String::new(), shows_progress: false, progress_shown: None }
     }
 
     pub(super) fn begin(&mut self) {
@@ -241,6 +249,7 @@ impl Printer {
         self.count += 1;
         if PIECE_BYTES <= self.piece.len() {
             self.flush()?;
+            self.show_progress(line.time);
         }
         Ok(if self.count_max == Some(self.count) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
@@ -261,7 +270,18 @@ impl Printer {
         if self.formatter.form == Form::Json {
             self.piece.push_str("]\n");
         }
+        if self.progress_shown.is_some() {
+            terminal::show_progress("");
+        }
         self.flush()
+    }
+
+    fn show_progress(&mut self, time: i64) {
+        let is_due = self.progress_shown.is_none_or(|shown| PROGRESS_INTERVAL <= shown.elapsed());
+        if self.shows_progress && is_due {
+            terminal::show_progress(&format!("{} lines, up to {}", self.count, self.formatter.times.text(time)));
+            self.progress_shown = Some(Instant::now());
+        }
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
-use textplots::{Chart, Plot as _, Shape};
 
 use super::arguments::QueryOptions;
 use super::format::{INTO_TEXT, Times};
@@ -14,12 +13,14 @@ use super::http::Agent;
 use super::records::Labels;
 use super::{Error, Result, terminal};
 
-/// Rows of a chart, in lines.
-const CHART_LINES: u32 = 10;
+/// Rows of a chart.
+const CHART_LINES: u32 = 6;
+/// Eighths of a cell, from none to all.
+const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Columns that a chart leaves to its figures.
 const FIGURE_COLUMNS: usize = 14;
 /// Least columns of a chart.
-const CHART_COLUMNS_MIN: u32 = 16;
+const CHART_COLUMNS_MIN: usize = 16;
 /// Most charts of one answer.
 const CHARTS_MAX: usize = 20;
 
@@ -140,31 +141,46 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 /// A chart for each series, with its labels above it.
-#[expect(clippy::cast_precision_loss, reason = "a chart has a few hundred dots")]
 fn charts(series: &[Series], times: &Times) -> String {
-    let columns = terminal::width().saturating_sub(FIGURE_COLUMNS);
-    let columns = u32::try_from(columns).unwrap_or(u32::MAX).clamp(CHART_COLUMNS_MIN, 400);
+    let columns = terminal::width().saturating_sub(FIGURE_COLUMNS).max(CHART_COLUMNS_MIN);
     let mut out = String::new();
     for series in series.iter().take(CHARTS_MAX) {
         let (Some((first, _)), Some((last, newest))) = (series.points.first(), series.points.last()) else { continue };
         let labels: Vec<String> =
             series.labels.iter().map(|(name, value)| format!("{name}={}", super::target::quoted(value))).collect();
-        let seconds = |time: i64| (time - first) as f32 / 1e9;
-        let numbers = series.points.iter().map(|(time, value)| (seconds(*time), value.parse().unwrap_or(0.0)));
-        let points: Vec<(f32, f32)> = numbers.filter(|(_, number): &(f32, f32)| number.is_finite()).collect();
-        writeln!(out, "{{{}}} {newest}", labels.join(", ")).expect(INTO_TEXT);
-        let shape = Shape::Lines(&points);
-        // A dot is half a column, and a quarter of a row.
-        let mut chart = Chart::new(columns * 2, CHART_LINES * 4, 0.0, seconds(*last).max(1.0));
-        let plotted = chart.lineplot(&shape);
-        plotted.axis();
-        plotted.figures();
-        writeln!(out, "{plotted}\n{} to {}\n", times.text(*first), times.text(*last)).expect(INTO_TEXT);
+        let numbers: Vec<f64> = series.points.iter().map(|(_, value)| value.parse().unwrap_or(f64::NAN)).collect();
+        let (first, last) = (times.text(*first), times.text(*last));
+        writeln!(out, "{{{}}} {newest}\n{}{first} to {last}\n", labels.join(", "), bars(&numbers, columns))
+            .expect(INTO_TEXT);
     }
     if CHARTS_MAX < series.len() {
-        terminal::say(&format!("{} of {} series are shown; sum them, or use topk", CHARTS_MAX, series.len()));
+        terminal::say(&format!("{CHARTS_MAX} of {} series are shown; sum them, or use topk", series.len()));
     }
     out
+}
+
+/// Numbers as bars from 0 up or down to the greatest; of several that share a column the greatest is shown. No library draws
+/// this: those that do have been left, or bring licences that ours does not go with.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a height of a few dozen, and at least 0")]
+fn bars(numbers: &[f64], columns: usize) -> String {
+    let per_column = numbers.len().div_ceil(columns).max(1);
+    let greatest =
+        |numbers: &[f64]| numbers.iter().copied().filter(|n| n.is_finite()).fold(f64::NEG_INFINITY, f64::max);
+    let columns: Vec<f64> = numbers.chunks(per_column).map(greatest).collect();
+    let top = greatest(&columns).max(0.0);
+    let bottom = columns.iter().copied().filter(|n| n.is_finite()).fold(0.0, f64::min);
+    let height = |number: f64| {
+        let part = if bottom < top && number.is_finite() { (number - bottom) / (top - bottom) } else { 0.0 };
+        (part * f64::from(CHART_LINES * 8)).round() as u32
+    };
+    let mut out = String::new();
+    for row in (0..CHART_LINES).rev() {
+        let block = |number: &f64| BLOCKS[height(*number).saturating_sub(row * 8).min(8) as usize];
+        out.extend(columns.iter().map(block));
+        let figure = if row == CHART_LINES - 1 { Some(top) } else { Some(bottom).filter(|_| row == 0) };
+        writeln!(out, " {}", figure.map(|figure| figure.to_string()).unwrap_or_default()).expect(INTO_TEXT);
+    }
+    out.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 #[cfg(test)]
@@ -186,5 +202,13 @@ mod tests {
                         1970-01-01T00:00:02+00:00,\"a,\"\"b\"\"\",,20\n1970-01-01T00:00:02+00:00,,x,3\n";
         assert_eq!(csv(&rows), expected);
         assert_eq!(aligned(&[vec!["a".into(), "b".into()], vec!["long".into(), "1".into()]]), "a     b\nlong  1\n",);
+    }
+
+    #[test]
+    fn bars_reach_from_nothing_to_the_greatest() {
+        let chart = bars(&[0.0, 3.0, f64::NAN, 6.0], 80);
+        assert_eq!(chart, "   █ 6\n   █\n   █\n █ █\n █ █\n █ █ 0\n");
+        assert_eq!(bars(&[1.0, 2.0, 3.0, 4.0], 2).lines().last(), Some("██ 0"));
+        assert_eq!(bars(&[], 10).lines().count(), 6);
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn run(options: &StatusOptions) -> Result<()> {
 
 /// Runs `healthcheck`.
 pub(super) fn healthcheck(options: &HealthcheckOptions) -> Result<()> {
-    let agent = Agent::new(&options.connection)?;
+    let agent = Agent::answering_soon(&options.connection)?;
     match agent.get("/readyz", &[]) {
         Ok(_) => Ok(()),
         Err(Refusal::Refused { message, .. }) => Err(Error::Agent(message)),

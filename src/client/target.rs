@@ -332,10 +332,7 @@ mod tests {
     fn check(targets: &[&str], expected: &str) {
         let targets = targets.iter().map(ToString::to_string).collect();
         let meant = Wanted { targets, ..Wanted::default() }.meant(&node());
-        assert_eq!(
-            meant.map(|meant| meant.selector + &meant.filter).unwrap_or_else(|error| error.to_string()),
-            expected
-        );
+        assert_eq!(meant.map_or_else(|error| error.to_string(), |meant| meant.selector + &meant.filter), expected);
     }
 
     #[test]

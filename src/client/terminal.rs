@@ -29,6 +29,17 @@ pub(super) fn say(message: &str) {
     eprintln!("monitoring-rs: {message}");
 }
 
+/// Whether a person sees how far it is, and does not see the data beside it.
+pub(super) fn shows_progress() -> bool {
+    io::stderr().is_terminal() && !io::stdout().is_terminal()
+}
+
+/// Shows on standard error how far it is, in place of what was shown before.
+#[expect(clippy::print_stderr, reason = "nothing but data goes to standard output")]
+pub(super) fn show_progress(text: &str) {
+    eprint!("\r\x1b[K{text}");
+}
+
 /// Whether standard output is shown to a person.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
