@@ -41,6 +41,7 @@ pub(super) fn follow(agent: &Agent, ask: &Ask, mut latest: Latest, sink: &mut Si
     let start = ask.start.as_deref().unwrap_or(EARLIEST);
     let mut patience = Patience::default();
     loop {
+        patience.settle(agent);
         let from = latest.id().map_or(("start", start), |id| ("after", id));
         let refusal = match agent.socket("/api/v1/follow", &[("query", query), from]) {
             Ok(mut socket) => match listen(agent, ask, &mut socket, &mut latest, &mut patience, sink)? {

@@ -72,7 +72,7 @@ impl Agent {
     }
 
     fn within(connection: &Connection, time_max: Option<Duration>) -> Result<Self> {
-        let given = connection.addr.trim_end_matches('/');
+        let given = connection.addr.as_str();
         let full = if given.contains("://") { given.to_owned() } else { format!("http://{given}") };
         let wrong = || Error::Usage(format!("--addr '{given}' is no address, such as http://127.0.0.1:8000"));
         let (scheme, rest) = full.split_once("://").ok_or_else(wrong)?;

@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::http::{Agent, Body, Refusal};
 use super::records::{Begin, Line, Reader, Record};
 use super::{Error, Result, terminal};
@@ -62,6 +64,7 @@ impl Ask {
         let extra = [("direction", "forward"), ("download", "lines")];
         let mut patience = Patience::default();
         loop {
+            patience.settle(agent);
             let mut body = match agent.get("/api/v1/lines", &[&self.parameters()[..], &extra].concat()) {
                 Ok(body) => body,
                 Err(refusal) => {
@@ -102,6 +105,7 @@ impl Ask {
         while lines.len() < count {
             let limit = (count - lines.len()).min(PAGE_LINES_MAX).to_string();
             let extra = [("direction", "backward"), ("limit", limit.as_str()), ("download", "lines")];
+            patience.settle(agent);
             let mut body = match agent.get("/api/v1/lines", &[&self.parameters()[..], &extra].concat()) {
                 Ok(body) => body,
                 Err(refusal) => {
@@ -214,6 +218,13 @@ impl Answer {
     }
 }
 
+/// Whether all that was in the files at the agent's start is stored.
+fn is_settled(status: &Value) -> bool {
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let import = &status["import"];
+    number(&import["total_bytes"]) <= number(&import["read_bytes"]) && number(&status["waiting_bytes"]) == 0
+}
+
 /// How long is waited for an agent that went away.
 #[derive(Default)]
 pub(super) struct Patience {
@@ -226,6 +237,15 @@ impl Patience {
         if self.since.is_none() {
             terminal::say("the connection broke off; going on after the last line when the agent is back");
             self.since = Some(Instant::now());
+        }
+    }
+
+    /// Waits until an agent that was killed has again what it had: lines are shown before they are on disk, and are read
+    /// again after a crash. One that cannot be asked is for the next request to find out.
+    pub(super) fn settle(&self, agent: &Agent) {
+        let is_waiting = || self.since.is_some_and(|since| since.elapsed() < RETURN_TIME_MAX);
+        while is_waiting() && agent.json("/status", &[("sources", "0")]).is_ok_and(|status| !is_settled(&status)) {
+            self.rest();
         }
     }
 
