@@ -123,15 +123,15 @@ pub(super) struct LogsOptions {
     #[structopt(short, long, conflicts_with = "follow")]
     pub(super) previous: bool,
 
-    /// Only lines that match this regular expression, or another that is given [repeatable]
+    /// Only lines that match this regular expression, or another that is given (repeatable)
     #[structopt(short, long, value_name = "regex", number_of_values = 1)]
     pub(super) include: Vec<String>,
 
-    /// No lines that match this regular expression [repeatable]
+    /// No lines that match this regular expression (repeatable)
     #[structopt(short, long, value_name = "regex", number_of_values = 1)]
     pub(super) exclude: Vec<String>,
 
-    /// Marks what matches this regular expression, where there are colours [repeatable]
+    /// Marks what matches this regular expression, where there are colours (repeatable)
     #[structopt(short = "H", long, value_name = "regex", number_of_values = 1)]
     pub(super) highlight: Vec<String>,
 
@@ -186,7 +186,7 @@ pub(super) struct LogsOptions {
 /// Runs a query in LogQL: lines, or numbers as a table
 #[derive(Debug, StructOpt)]
 pub(super) struct QueryOptions {
-    /// The query, such as '{path=~".+"} |= "timeout"' or 'sum by (path) (rate({path=~".+"}[5m]))'
+    /// The query: LogQL, such as '{path=~".+"} |= "timeout"'
     pub(super) query: String,
 
     /// From a time on (RFC 3339, Unix seconds or nanoseconds), or so long ago; without it all lines, and numbers of an hour
