@@ -83,6 +83,8 @@ pub struct Metadata {
     pub link_count: u64,
     /// When its content was last changed, in nanoseconds since the Unix epoch.
     pub modified_ns: i64,
+    /// When it was last changed in any way, its names included, in nanoseconds since the Unix epoch.
+    pub changed_ns: i64,
 }
 
 /// What makes a file this file: a reused inode has another birth time.
@@ -125,6 +127,7 @@ impl Metadata {
             owner: metadata.uid(),
             identity,
             link_count: metadata.nlink(),
+            changed_ns: metadata.ctime().saturating_mul(NS_PER_SECOND).saturating_add(metadata.ctime_nsec()),
             modified_ns: metadata.mtime().saturating_mul(NS_PER_SECOND).saturating_add(metadata.mtime_nsec()),
         }
     }

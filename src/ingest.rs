@@ -223,6 +223,10 @@ impl<'a> Pump<'a> {
     }
 
     fn append(&mut self, mut collected: Collected) -> Result<(), Error> {
+        if let Some(unended) = collected.unended {
+            self.database.show_unended(unended.source, unended.streams);
+            return Ok(());
+        }
         self.spacing.space(&mut collected.batch, self.database);
         self.database.append(collected.batch)?;
         self.status.bytes_stored.add(collected.source_bytes);

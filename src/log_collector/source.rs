@@ -21,7 +21,7 @@ use memchr::memchr_iter;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
-use crate::log_collector::checkpoint::{self, DeliveryPosition, Position, TAIL_BYTES_MAX};
+use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::multiline::Multiline;
 use crate::log_collector::format::{Channel, Decoded, Decoder, LINE_BYTES_MAX};
 use crate::log_collector::naming::Naming;
@@ -33,9 +33,10 @@ mod copy;
 mod encoding;
 mod head;
 mod hole;
+mod unended;
 
-pub(super) use content::Content;
-pub(super) use copy::Former;
+pub(super) use content::{Content, Match};
+pub(super) use copy::{COPY_ORDINAL, Former};
 
 use encoding::Encoding;
 use head::Head;
@@ -65,8 +66,6 @@ const BINARY_MAGIC: [&[u8]; 8] = [
 ];
 /// A file is binary where one byte in so many is NUL: more than any text has, fewer than `utmp`'s records do.
 const NUL_SHARE_OF_BINARY: usize = 4;
-/// The end of a stream that has none yet.
-const ENDLESS: u64 = u64::MAX;
 /// A file that is written anew with the very same bytes is noticed up to this size, by the time of the writing. That of a
 /// larger one is not: some network file systems set it once more after a line was appended and read.
 const REWRITTEN_BYTES_MAX: u64 = 64 << 10;
@@ -144,6 +143,10 @@ pub(super) struct Source {
     taken: u64,
     /// Whether `offset` is inside a line over the limit.
     skipping: bool,
+    /// Whether the line before `offset` was taken although it had not ended.
+    continues: bool,
+    /// When a line was first seen that has not ended.
+    unended_since: Option<Timestamp>,
     deliveries: Vec<Delivery>,
 }
 
@@ -155,19 +158,21 @@ struct Delivery {
     delivered: u64,
     /// Entries that begin at or after this byte are not for this stream; [`ENDLESS`] while the name leads here.
     end: u64,
+    /// Which of the stream's files this is.
+    ordinal: u64,
     /// The labels of each channel, once it was written to.
     labels: [Option<Labels>; CHANNELS.len()],
 }
 
 impl Delivery {
-    fn new(path: PathBuf, delivered: u64) -> Self {
-        Self { path, delivered, end: ENDLESS, labels: Default::default() }
+    fn new(path: PathBuf, ordinal: u64, delivered: u64) -> Self {
+        Self { path, delivered, end: ENDLESS, ordinal, labels: Default::default() }
     }
 
-    /// As a position says: what was read and not delivered came after the stream's end.
-    fn restored(known: &DeliveryPosition, offset: u64) -> Self {
-        let end = if known.delivered < offset { known.delivered } else { ENDLESS };
-        Self { end, ..Self::new(known.path.clone(), known.delivered) }
+    /// As a position says.
+    fn restored(known: &DeliveryPosition) -> Self {
+        let DeliveryPosition { path, delivered, end, ordinal } = known.clone();
+        Self { end, ..Self::new(path, ordinal, delivered) }
     }
 
     /// Whether it takes nothing any more.
@@ -242,6 +247,8 @@ impl Source {
             accounted: 0,
             taken: 0,
             skipping: false,
+            continues: false,
+            unended_since: None,
             deliveries: Vec::with_capacity(1),
         }
     }
@@ -255,20 +262,24 @@ impl Source {
     /// did, it goes on at its end. Otherwise it was rewritten and is read from its start, for the same names.
     pub(super) fn resume(&mut self, position: &Position) -> Result<Resumed, file::Error> {
         self.modified_ns = position.modified_ns;
-        let deliveries = position.deliveries.iter();
-        self.deliveries = deliveries.map(|known| Delivery::restored(known, position.offset)).collect();
-        if self.content.holds(position)? {
-            self.seek(position.resume)?;
-            self.skipping = position.skipping && position.resume == position.offset;
-            (self.seen, self.accounted) = (position.offset, position.offset);
-            return Ok(Resumed::Intact);
+        self.deliveries = position.deliveries.iter().map(Delivery::restored).collect();
+        match self.content.try_compare(position)? {
+            Match::Same | Match::Grown => {
+                self.seek(position.resume)?;
+                self.skipping = position.skipping && position.resume == position.offset;
+                self.continues = position.continues && position.resume == position.offset;
+                (self.seen, self.accounted) = (position.offset, position.offset);
+                Ok(Resumed::Intact)
+            }
+            Match::Prefix(head_bytes) if SHORTENED_HEAD_BYTES <= head_bytes => {
+                self.seek_as_read(self.content.size_bytes(position.offset)?)?;
+                Ok(Resumed::Shortened)
+            }
+            Match::Prefix(_) | Match::Other | Match::Unknown => {
+                self.restart();
+                Ok(Resumed::Rewritten)
+            }
         }
-        if self.content.lacks_end_of(position, SHORTENED_HEAD_BYTES)? {
-            self.seek_as_read(self.content.size_bytes(position.offset)?)?;
-            return Ok(Resumed::Shortened);
-        }
-        self.restart();
-        Ok(Resumed::Rewritten)
     }
 
     /// Skips what the file holds, up to the last line that has ended.
@@ -310,12 +321,17 @@ impl Source {
     }
 
     /// Delivers to the stream of `path` as well, from the first byte on or, if that had ended, from there on.
-    pub(super) fn deliver_to(&mut self, path: PathBuf) {
+    pub(super) fn deliver_to(&mut self, path: PathBuf, ordinal: u64) {
+        self.deliver_from(path, ordinal, 0);
+    }
+
+    /// As [`Source::deliver_to`], but what ends at or before byte `from` is in the stream already.
+    pub(super) fn deliver_from(&mut self, path: PathBuf, ordinal: u64, from: u64) {
         let ended = self.deliveries.iter_mut().find(|delivery| delivery.path == path);
-        let delivered = ended.as_ref().map_or(0, |delivery| delivery.delivered);
+        let delivered = ended.as_ref().map_or(from, |delivery| delivery.delivered.max(from));
         match ended {
-            Some(delivery) => delivery.end = ENDLESS,
-            None => self.deliveries.push(Delivery::new(path, 0)),
+            Some(it) => (it.end, it.ordinal, it.delivered) = (ENDLESS, ordinal, delivered),
+            None => self.deliveries.push(Delivery::new(path, ordinal, from)),
         }
         if delivered < self.offset {
             // What is not being joined any more has ended, although no line may have ended it.
@@ -340,10 +356,35 @@ impl Source {
         Ok(self.collected(gathered.columns, reading))
     }
 
+    /// Ends the stream of `path` with what was read so far.
+    pub(super) fn end_delivery_here(&mut self, path: &Path) {
+        let offset = self.offset;
+        let ending = self.deliveries.iter_mut().filter(|delivery| delivery.path == path);
+        ending.for_each(|delivery| delivery.end = offset);
+        self.cuts.insert(offset);
+    }
+
     /// The names whose streams it delivers to, as seen under the root path; not those whose streams have an end.
     pub(super) fn delivery_paths(&self) -> impl Iterator<Item = &Path> {
         let endless = self.deliveries.iter().filter(|delivery| delivery.end == ENDLESS);
         endless.map(|delivery| delivery.path.as_path())
+    }
+
+    /// Those streams, each with which of its files this is.
+    pub(super) fn ordinals(&self) -> impl Iterator<Item = (&Path, u64)> {
+        let endless = self.deliveries.iter().filter(|delivery| delivery.end == ENDLESS);
+        endless.map(|delivery| (delivery.path.as_path(), delivery.ordinal))
+    }
+
+    /// Makes it another of the stream's files: what it holds now is not what it held.
+    pub(super) fn set_ordinal(&mut self, path: &Path, ordinal: u64) {
+        let delivery = self.deliveries.iter_mut().filter(|delivery| delivery.path == path);
+        delivery.for_each(|delivery| delivery.ordinal = ordinal);
+    }
+
+    /// How far it was read.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// How many names it delivers or delivered to.
@@ -366,6 +407,7 @@ impl Source {
             skipping: self.skipping,
             compressed: self.content.is_compressed(),
             finished: false,
+            continues: self.continues,
             seen: self.seen.max(self.offset),
             modified_ns: self.modified_ns,
             head: self.head.hashes().to_vec(),
@@ -374,7 +416,12 @@ impl Source {
             tail_md5: checkpoint::tail_md5(&self.tail),
             path: self.path.clone(),
             deliveries: deliveries
-                .map(|delivery| DeliveryPosition { path: delivery.path.clone(), delivered: delivery.delivered })
+                .map(|delivery| DeliveryPosition {
+                    path: delivery.path.clone(),
+                    delivered: delivery.delivered,
+                    end: delivery.end,
+                    ordinal: delivery.ordinal,
+                })
                 .collect(),
         }
     }
@@ -445,6 +492,7 @@ impl Source {
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
             None => {
                 self.state.unended_bytes.set(text.len() as u64);
+                self.unended_since = (!text.is_empty()).then(|| self.unended_since.unwrap_or(reading.now));
                 return Ok(Outcome::default());
             }
         };
@@ -534,6 +582,13 @@ impl Source {
         self.accounted..self.seen.max(self.accounted)
     }
 
+    /// Where it stands and what of it waits, of which it does not keep account any more.
+    pub(super) fn abandon(&mut self, now: Timestamp) -> (Range<u64>, Position) {
+        let (waiting, position) = (self.waiting(), self.position(now));
+        self.accounted = self.seen;
+        (waiting, position)
+    }
+
     /// Counts what was seen and not read as skipped, which is no loss.
     pub(super) fn skip_waiting(&mut self, reason: SkipReason, reading: &Reading<'_>) {
         let bytes = self.waiting();
@@ -565,6 +620,11 @@ impl Source {
         self.content.size_bytes(self.offset).is_ok_and(is_longer)
     }
 
+    /// Whether nothing leads to the file any more.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.content.metadata().is_ok_and(|metadata| metadata.link_count == 0)
+    }
+
     /// How many bytes of disk a file takes that has no name any more; 0 for one that has.
     pub(super) fn deleted_bytes(&self) -> u64 {
         let deleted = self.content.metadata().ok().filter(|metadata| metadata.link_count == 0);
@@ -593,7 +653,9 @@ impl Source {
         } else if !text.is_empty() {
             self.take_line(text, 0..text.len(), &mut gathered, reading);
         }
+        let continues = !text.is_empty() && !self.skipping;
         self.advance(text, &mut gathered, reading);
+        self.continues |= continues;
         self.gather_joined(&mut gathered, u64::MAX);
         // Parts of a container's line whose end will never come; they lie before what counts as delivered.
         while let Some(decoded) = self.decoder.finish() {
@@ -684,6 +746,11 @@ impl Source {
         self.cut_joined(gathered, start);
         let text = self.encoding.decode(line, start == 0);
         let line = text.strip_suffix(b"\r").unwrap_or(&text);
+        let is_end = std::mem::take(&mut self.continues) && line.is_empty();
+        if is_end {
+            // The newline of a line that was taken before it ended.
+            return self.account(&span, 0, reading);
+        }
         if let Some(decoded) = self.decoder.decode(line, start, reading.now) {
             match &mut self.multiline {
                 None => gathered.push(&self.deliveries, &decoded, end),
@@ -717,6 +784,7 @@ impl Source {
         for delivery in &mut self.deliveries {
             delivery.reach(self.offset);
         }
+        self.unended_since = None;
         self.state.read_bytes.set(self.offset);
         self.state.unended_bytes.set(0);
         self.state.last_read_ns.set(reading.now.as_ns().cast_unsigned());
@@ -741,7 +809,7 @@ impl Source {
             }
         }
         let batch = Batch { checkpoint: Some(self.checkpoint(reading.now)), streams };
-        Collected { batch, source_bytes: std::mem::take(&mut self.taken) }
+        Collected { batch, source_bytes: std::mem::take(&mut self.taken), unended: None }
     }
 
     /// Goes back to the first byte; what is delivered stays delivered.
@@ -750,6 +818,8 @@ impl Source {
         self.tail.clear();
         self.head = Head::default();
         self.skipping = false;
+        self.continues = false;
+        self.unended_since = None;
         self.encoding = Encoding::default();
         self.decoder = Decoder::new(self.zone.clone());
         self.multiline = self.multiline.take().map(|_| Multiline::default());

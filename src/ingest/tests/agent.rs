@@ -83,6 +83,9 @@ impl World {
                 }
                 continue;
             };
+            if collected.unended.is_some() {
+                continue;
+            }
             self.batch_count += 1;
             let mut batch = self.broken(collected.batch);
             self.spacing.as_mut().expect("it is there with the database").space(&mut batch, &database);

@@ -1,6 +1,5 @@
 //! Which files are open, whose streams they deliver to, and when they are let go.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,68 +9,18 @@ use std::time::Instant;
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, DELIVERIES_MAX, Position};
-use crate::log_collector::directory::copies::COPY_PATIENCE;
-use crate::log_collector::directory::restart::{self, Turns};
+use crate::log_collector::directory::families::Due;
 use crate::log_collector::directory::turns::Turn;
-use crate::log_collector::directory::{Directory, JOINING_TIME_MAX, SourceId};
+use crate::log_collector::directory::{Directory, JOINING_TIME_MAX};
+use crate::log_collector::rotation::names::originals;
 use crate::log_collector::source::{Content, Former, Reading, Resumed, Source};
+use crate::log_collector::tracked::{SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
-use crate::status::{SkipReason, SourceHandle, SourceState, SourceStatus};
+use crate::status::{SkipReason, SourceState, SourceStatus};
 
 /// How many compressed files are read at a time; each takes a few MiB of memory.
 const COMPRESSED_MAX: usize = 8;
-
-/// A source and what the collector knows of it.
-#[expect(clippy::struct_excessive_bools, reason = "they are independent: any of them may hold with any other")]
-pub(super) struct Tracked<Descriptor> {
-    pub(super) source: Source,
-    /// The names that lead to it now, as canonical paths under the root, in the order they were found.
-    pub(super) names: Vec<PathBuf>,
-    /// While it has no name and no stream: the name that led to it last.
-    last_name: Option<PathBuf>,
-    /// Whether it waits for its turn to be read.
-    pub(super) queued: bool,
-    /// Whether there was more than was read in one go.
-    busy: bool,
-    /// How long it was at the start, until that is read; 0 for a file that came later.
-    pub(super) history_end: u64,
-    /// When the file had been modified when it was found, in nanoseconds since the Unix epoch.
-    modified_ns: i64,
-    /// The source that delivered to its stream before: it is read to its end first.
-    pub(super) after: Option<SourceId>,
-    /// Whether the last read failed.
-    pub(super) failing: bool,
-    /// Whether nothing but a hole comes next: it may be filled without the watcher noticing.
-    is_preallocated: bool,
-    /// When it was used last, among all uses.
-    pub(super) used: u64,
-    /// While it has no name: when it was found so, or last read. While it may be a copy: when it was seen to grow.
-    pub(super) quiet_since: Instant,
-    /// Since when an entry waits for its next line.
-    pub(super) joining_since: Option<Instant>,
-    /// Where it stood when its file was truncated, and when that was found.
-    pub(super) former: Option<(Former, Instant)>,
-    watch: Option<Descriptor>,
-    handle: SourceHandle,
-}
-
-impl<D> Tracked<D> {
-    /// The names that lead to it, or led to it before it was decided which streams it delivers to.
-    pub(super) fn known_names(&self) -> impl Iterator<Item = &PathBuf> {
-        self.names.iter().chain(&self.last_name)
-    }
-
-    fn turn(&self) -> Turn {
-        if self.source.state.read_bytes.get() < self.history_end {
-            Turn::History(self.modified_ns)
-        } else if self.busy {
-            Turn::Busy
-        } else {
-            Turn::Live
-        }
-    }
-}
 
 impl<W: Watcher> Directory<W> {
     /// The source of the file at `path`, opened if it is not yet; `None` where the file is not to be read, or is already
@@ -100,7 +49,8 @@ impl<W: Watcher> Directory<W> {
             return Ok(Some(id));
         }
         self.forget_taken_over(identity, path);
-        let stored = self.stored_position(identity);
+        let known = self.ledger.known_as(identity);
+        let stored = known.and_then(|known| Some((known, self.ledger.get(known)?.clone())));
         let decompress = decompress || stored.as_ref().is_some_and(|(_, position)| position.compressed);
         let content = Content::open(path, decompress)?;
         let metadata = content.metadata()?;
@@ -121,7 +71,8 @@ impl<W: Watcher> Directory<W> {
                 self.store_position(id);
                 self.forget(known);
             }
-            self.restored.remove(&known);
+            self.ledger.remove(known);
+            self.orphans.remove(&known);
             match resumed {
                 Resumed::Intact => {}
                 Resumed::Shortened => {
@@ -132,6 +83,8 @@ impl<W: Watcher> Directory<W> {
                 Resumed::Rewritten => {
                     self.status.truncations.add(1);
                     self.set_former(id, Former::restored(position));
+                    self.renew_ordinals(id);
+                    self.note_due_of(id);
                 }
             }
             return Ok(Some(id));
@@ -152,7 +105,7 @@ impl<W: Watcher> Directory<W> {
             source.state.polled.store(true, Ordering::Relaxed);
         }
         self.sources_by_identity.insert(source.identity, id);
-        self.forgotten.remove(&source.identity);
+        self.ledger.keep(source.identity);
         let handle = self.status.add_source(Arc::clone(&source.state));
         let names = Vec::with_capacity(1);
         let quiet_since = Instant::now();
@@ -165,12 +118,12 @@ impl<W: Watcher> Directory<W> {
             busy: false,
             history_end,
             modified_ns,
-            after: None,
             failing: false,
             is_preallocated: false,
             used: 0,
             quiet_since,
             joining_since: None,
+            unended: None,
             former: None,
             watch,
             handle,
@@ -214,16 +167,6 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// The stored position of a file, and the identity it is stored under: after a restart of the machine the file's device
-    /// may have another number.
-    fn stored_position(&self, identity: Identity) -> Option<(Identity, Position)> {
-        let same = |known: &&Identity| {
-            known.inode == identity.inode && known.born_ns == identity.born_ns && identity.born_ns != 0
-        };
-        let known = if self.restored.contains_key(&identity) { &identity } else { self.restored.keys().find(same)? };
-        Some((*known, self.restored.get(known)?.clone()))
-    }
-
     /// Has the position of a source stored, although there are no lines to go with it.
     pub(super) fn store_position(&mut self, id: SourceId) {
         let Some(tracked) = self.sources.get(&id) else { return };
@@ -241,7 +184,7 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Ends the search for the copy of what a source was.
-    fn give_up_former(&mut self, id: SourceId) {
+    pub(super) fn give_up_former(&mut self, id: SourceId) {
         self.truncated.remove(&id);
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         if let Some((former, _)) = tracked.former.take() {
@@ -254,15 +197,18 @@ impl<W: Watcher> Directory<W> {
         former.give_up(reason, &self.status, (self.settings.clock)());
     }
 
-    /// Ends the search for copies that has taken too long.
-    pub(super) fn give_up_formers(&mut self) {
-        let has_waited = |id: &SourceId| {
-            let former = self.sources.get(id).and_then(|tracked| tracked.former.as_ref());
-            former.is_none_or(|(_, since)| COPY_PATIENCE <= since.elapsed())
-        };
-        for id in self.truncated.iter().copied().filter(has_waited).collect::<Vec<_>>() {
-            self.find_compressed_copy_of(id);
-            self.give_up_former(id);
+    /// Has the streams looked after whose files were truncated, to end the search for copies that takes too long.
+    pub(super) fn reconcile_truncated(&mut self) {
+        for id in self.truncated.iter().copied().collect::<Vec<_>>() {
+            self.note_due_of(id);
+        }
+    }
+
+    /// Has the streams looked after that a source delivers to.
+    pub(super) fn note_due_of(&mut self, id: SourceId) {
+        let paths = self.sources.get(&id).into_iter().flat_map(|it| it.source.delivery_paths());
+        for stream in paths.map(Path::to_owned).collect::<Vec<_>>() {
+            self.note_due(&stream);
         }
     }
 
@@ -273,7 +219,8 @@ impl<W: Watcher> Directory<W> {
             let former = tracked.former.as_ref().map_or(0, |(former, _)| length(former.waiting.clone()));
             length(tracked.source.waiting()) + former
         });
-        waiting.sum::<u64>() + self.outbox.iter().map(|collected| collected.source_bytes).sum::<u64>()
+        let waiting = waiting.sum::<u64>() + self.orphaned_bytes();
+        waiting + self.outbox.iter().map(|collected| collected.source_bytes).sum::<u64>()
     }
 
     pub(super) fn enqueue(&mut self, id: SourceId) {
@@ -359,9 +306,12 @@ impl<W: Watcher> Directory<W> {
     /// A renamed file goes on delivering to the streams it had: its new name takes the place of the one that is gone.
     /// Only names beyond those are new ones, with a stream of their own.
     pub(super) fn settle(&mut self) {
-        self.find_all_between();
-        while let Some(&id) = self.touched.first() {
-            self.settle_source(id);
+        while !self.due.is_empty() || !self.touched.is_empty() {
+            self.reconcile_due();
+            self.begun.clear();
+            while let Some(&id) = self.touched.first() {
+                self.settle_source(id);
+            }
         }
     }
 
@@ -369,6 +319,9 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn settle_source(&mut self, id: SourceId) {
         if !self.touched.remove(&id) {
             return;
+        }
+        if let Some(name) = self.replaced_log(id) {
+            self.replace_log(id, name);
         }
         if !self.surplus_names(id).is_empty() {
             // A rename seen half-way looks like a second name: make sure that the others are still there.
@@ -381,6 +334,67 @@ impl<W: Watcher> Directory<W> {
         self.end_other_deliveries(id);
     }
 
+    /// A name of a source whose stream another file has delivered to so far, while this one has lost a name: it was put in the
+    /// log's place under a name for the time being.
+    fn replaced_log(&self, id: SourceId) -> Option<PathBuf> {
+        let tracked = self.sources.get(&id)?;
+        let names: Vec<PathBuf> = tracked.names.iter().map(|name| self.seen(name)).collect();
+        let streams: Vec<&Path> = tracked.source.delivery_paths().collect();
+        let is_vacant = streams.iter().any(|stream| !names.iter().any(|name| name == stream));
+        let is_log = |name: &&PathBuf| {
+            let writers = self.writers.get(name.as_path()).is_some_and(|writers| !writers.is_empty());
+            let file_name = name.file_name().and_then(|file_name| file_name.to_str()).unwrap_or_default();
+            let is_rotation =
+                originals(file_name).iter().any(|log| streams.contains(&name.with_file_name(log).as_path()));
+            writers && !streams.contains(&name.as_path()) && !is_rotation
+        };
+        let name = names.iter().find(is_log)?;
+        (is_vacant || streams.is_empty()).then(|| name.clone())
+    }
+
+    /// Has a file that was put in the place of a log go on with its stream: what is stored of it already is not stored again.
+    fn replace_log(&mut self, id: SourceId, stream: PathBuf) {
+        let Some(earlier) = self.writers.get(&stream).and_then(|writers| writers.last()).copied() else { return };
+        if self.starting || !self.sources[&earlier].names.is_empty() {
+            // What was rotated has another name by now.
+            return;
+        }
+        let own: Vec<PathBuf> = self.sources[&id].source.delivery_paths().map(Path::to_owned).collect();
+        for source in [earlier, id] {
+            if let Err(error) = self.open_again(source) {
+                log::debug!("{error}");
+            }
+        }
+        let (source, earlier) = (&self.sources[&id].source, &self.sources[&earlier].source);
+        let from = if own.is_empty() {
+            // One that was created when the log had lost its name is the next log; one that was there is its replacement.
+            let is_older = earlier.changed_ns().is_some_and(|changed_ns| source.identity.born_ns < changed_ns);
+            if is_older { source.lines_of(earlier).unwrap_or(0) } else { 0 }
+        } else {
+            source.offset()
+        };
+        if own.is_empty() && from == 0 {
+            return;
+        }
+        self.copies.remove(&id);
+        for path in own {
+            if let Some(tracked) = self.sources.get_mut(&id) {
+                tracked.source.end_delivery_here(&path);
+            }
+            if let Some(writers) = self.writers.get_mut(&path) {
+                writers.retain(|writer| *writer != id);
+            }
+        }
+        let ordinal = self.ledger.next_ordinal(&stream);
+        if let Some(tracked) = self.sources.get_mut(&id) {
+            tracked.source.deliver_from(stream, ordinal, from);
+            tracked.last_name = None;
+        }
+        self.note_deliveries(id);
+        self.store_position(id);
+        self.enqueue(id);
+    }
+
     /// Ends the deliveries of other sources to the streams of a source's names, as far as they were switched away from
     /// them.
     fn end_other_deliveries(&mut self, id: SourceId) {
@@ -388,7 +402,7 @@ impl<W: Watcher> Directory<W> {
         // Links first: in the place of a file that was renamed is no link, and the stream of one goes on.
         let (own, links): (Vec<_>, Vec<_>) = tracked.names.iter().partition(|name| **name == tracked.source.path);
         for path in links.into_iter().chain(own).map(|name| self.seen(name)).collect::<Vec<_>>() {
-            let others = self.deliverers.get(&path).into_iter().flatten().filter(|other| **other != id);
+            let others = self.writers.get(&path).into_iter().flatten().filter(|other| **other != id);
             for other in others.copied().collect::<Vec<_>>() {
                 if self.is_switched_away(other, &path) {
                     // A rename seen half-way looks like that, too.
@@ -422,8 +436,8 @@ impl<W: Watcher> Directory<W> {
             Ok(collected) => self.outbox.push_back(collected),
             Err(error) => return log::warn!("{error}; it goes on as {}", path.display()),
         }
-        if let Some(deliverers) = self.deliverers.get_mut(path) {
-            deliverers.retain(|deliverer| *deliverer != id);
+        if let Some(writers) = self.writers.get_mut(path) {
+            writers.retain(|writer| *writer != id);
         }
         self.note_joining(id);
     }
@@ -431,7 +445,7 @@ impl<W: Watcher> Directory<W> {
     /// Delivers to a stream for each name that makes more than there are streams.
     pub(super) fn deliver_to_names(&mut self, id: SourceId) {
         for name in self.surplus_names(id) {
-            self.deliver_to(id, name);
+            self.deliver_to(id, name, None);
         }
     }
 
@@ -446,59 +460,61 @@ impl<W: Watcher> Directory<W> {
         names.iter().filter(|name| !streams.contains(&name.as_path())).skip(vacant).take(room).cloned().collect()
     }
 
-    pub(super) fn deliver_to(&mut self, id: SourceId, name: PathBuf) {
-        self.take_over(id, name.clone());
+    /// Delivers to the stream of a name, as its file `ordinal` or as the next one.
+    pub(super) fn deliver_to(&mut self, id: SourceId, name: PathBuf, ordinal: Option<u64>) {
+        let ordinal = ordinal.unwrap_or_else(|| self.ledger.next_ordinal(&name));
         let Some(tracked) = self.sources.get_mut(&id) else { return };
-        tracked.source.deliver_to(name);
+        tracked.source.deliver_to(name, ordinal);
         tracked.last_name = None;
+        self.note_deliveries(id);
         // Even before anything is read: it is to be known whose stream it is, should it be rotated first.
         self.store_position(id);
         self.enqueue(id);
     }
 
-    /// Puts sources that were resumed and deliver to one stream in the order in which they took it over: those of `turns`
-    /// as it says, others by age, the one that has the stream's own name last.
-    pub(super) fn order_resumed(&mut self, turns: &Turns) {
-        let mut streams: BTreeMap<PathBuf, Vec<(bool, restart::Turn, SourceId)>> = BTreeMap::new();
-        for (&id, tracked) in &self.sources {
-            let turn = turns.get(&id).copied().unwrap_or((tracked.source.identity.born_ns, 0));
-            for path in tracked.source.delivery_paths() {
-                let is_current = tracked.names.iter().any(|name| self.seen(name) == path);
-                let turn = (is_current, turn, id);
-                streams.entry(path.to_owned()).or_default().push(turn);
-            }
-        }
-        self.deliverers.clear();
-        self.sources.values_mut().for_each(|tracked| tracked.after = None);
-        for (path, mut turns) in streams {
-            turns.sort_unstable();
-            for (_, _, id) in turns {
-                self.take_over(id, path.clone());
-            }
-        }
-    }
-
-    /// Notes that a source delivers to its streams, as others may after it.
+    /// Puts a source among those that deliver to its streams, in the order of their ordinals.
     pub(super) fn note_deliveries(&mut self, id: SourceId) {
-        let paths = self.sources.get(&id).into_iter().flat_map(|tracked| tracked.source.delivery_paths());
-        for path in paths {
-            let deliverers = self.deliverers.entry(path.to_owned()).or_insert_with(|| Vec::with_capacity(1));
-            if !deliverers.contains(&id) {
-                deliverers.insert(0, id);
-            }
+        let Some(tracked) = self.sources.get(&id) else { return };
+        for (path, ordinal) in tracked.source.ordinals() {
+            self.ledger.note_ordinal(path, ordinal);
+            let writers = self.writers.entry(path.to_owned()).or_insert_with(|| Vec::with_capacity(1));
+            writers.retain(|writer| *writer != id);
+            let place = |writer: &SourceId| {
+                let source = &self.sources[writer].source;
+                let ordinal = source.ordinals().find(|(other, _)| *other == path).map(|(_, ordinal)| ordinal);
+                (ordinal, source.identity.born_ns, *writer)
+            };
+            let own = (Some(ordinal), tracked.source.identity.born_ns, id);
+            writers.insert(writers.partition_point(|writer| place(writer) < own), id);
         }
     }
 
-    /// Makes a source the one that delivers to a stream from now on, once the one before has been read to its end.
-    fn take_over(&mut self, id: SourceId, path: PathBuf) {
-        let deliverers = self.deliverers.entry(path).or_insert_with(|| Vec::with_capacity(1));
-        deliverers.retain(|deliverer| *deliverer != id);
-        let before = deliverers.last().copied();
-        deliverers.push(id);
-        let after = before.filter(|&before| !self.waits_for(before, id));
-        if let Some(tracked) = self.sources.get_mut(&id) {
-            tracked.after = after.or(tracked.after);
+    /// Puts a source right after what it was in its streams: its file starts anew.
+    fn renew_ordinals(&mut self, id: SourceId) {
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let ordinals: Vec<(PathBuf, u64)> =
+            tracked.source.ordinals().map(|(path, ordinal)| (path.to_owned(), ordinal)).collect();
+        for (path, ordinal) in ordinals {
+            tracked.source.set_ordinal(&path, ordinal.saturating_add(1));
         }
+        self.note_deliveries(id);
+    }
+
+    /// Whether a file that comes before a source's own in one of its streams has not been read to its end.
+    fn has_unread_before(&self, id: SourceId) -> bool {
+        let Some(tracked) = self.sources.get(&id) else { return false };
+        tracked.source.delivery_paths().any(|path| {
+            let before = self.writers.get(path).into_iter().flatten().take_while(|writer| **writer != id);
+            before.copied().any(|writer| self.sources[&writer].queued && !self.comes_before(id, writer))
+        })
+    }
+
+    /// Whether a source comes before another one in a stream, so that neither would be read if each waited for the other.
+    fn comes_before(&self, id: SourceId, other: SourceId) -> bool {
+        self.sources[&id].source.delivery_paths().any(|path| {
+            let mut writers = self.writers.get(path).into_iter().flatten();
+            writers.find(|writer| **writer == id || **writer == other) == Some(&id) && writers.any(|it| *it == other)
+        })
     }
 
     /// Skips what the files hold that are there at the very first start, which is remembered even if there is none.
@@ -522,12 +538,6 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// Whether `later` is `earlier`, or is read only once that has been read to its end.
-    fn waits_for(&self, later: SourceId, earlier: SourceId) -> bool {
-        let before = |id: &SourceId| self.sources.get(id).and_then(|tracked| tracked.after);
-        std::iter::successors(Some(later), before).any(|id| id == earlier)
-    }
-
     /// Reads the next lines of a source, or puts it behind the one that has to be read before.
     pub(super) fn read(&mut self, id: SourceId) -> Option<Collected> {
         if self.copies.contains_key(&id) {
@@ -535,8 +545,7 @@ impl<W: Watcher> Directory<W> {
             self.judge(id);
             return None;
         }
-        let before = self.sources.get(&id)?.after.and_then(|before| self.sources.get(&before));
-        if before.is_some_and(|before| before.queued) {
+        if self.has_unread_before(id) {
             self.turns.push(id, Turn::Busy);
             return None;
         }
@@ -548,17 +557,16 @@ impl<W: Watcher> Directory<W> {
         if opened.is_ok() && self.is_left_out(id) {
             return self.outbox.pop_front();
         }
+        self.continue_entries(id);
+        self.copy_again(id);
         let tracked = self.sources.get_mut(&id)?;
         tracked.queued = false;
-        tracked.after = None;
         if opened.as_ref().is_err_and(|error| tracked.names.is_empty() && error.kind() == io::ErrorKind::NotFound) {
-            if !self.open_compressed(id) {
-                self.drop_source(id, SkipReason::Deleted);
-            }
+            self.orphan(id);
             return self.outbox.pop_front();
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        let outcome = match opened.and_then(|()| tracked.source.read(&mut self.buffer, &reading)) {
+        let mut outcome = match opened.and_then(|()| tracked.source.read(&mut self.buffer, &reading)) {
             Ok(outcome) => outcome,
             Err(error) => {
                 if !std::mem::replace(&mut tracked.failing, true) {
@@ -589,10 +597,14 @@ impl<W: Watcher> Directory<W> {
         }
         if let Some(former) = outcome.former {
             self.set_former(id, former);
+            self.renew_ordinals(id);
             // The position of a copy is stored first: that the file was truncated is found again.
-            self.judge_copies_of(id);
-            self.find_compressed_copy_of(id);
+            self.reconcile_streams_of(id);
+            if let Some((collected, tracked)) = outcome.collected.as_mut().zip(self.sources.get(&id)) {
+                collected.batch.checkpoint = Some(tracked.source.checkpoint((self.settings.clock)()));
+            }
         }
+        self.note_unended(id);
         if outcome.more {
             self.enqueue(id);
         } else if self.decompressing.remove(&id)
@@ -662,6 +674,20 @@ impl<W: Watcher> Directory<W> {
         self.status.held_deleted_bytes.set(held_bytes);
     }
 
+    /// Closes a source whose file is gone while it was closed; it may be found compressed, or is lost.
+    fn orphan(&mut self, id: SourceId) {
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let (waiting, position) = tracked.source.abandon((self.settings.clock)());
+        let streams: Vec<PathBuf> = tracked.source.delivery_paths().map(Path::to_owned).collect();
+        let Some(source) = self.close_source(id, SkipReason::Deleted) else { return };
+        self.orphans.insert(source.identity, waiting);
+        self.ledger.insert(source.identity, position);
+        for stream in streams {
+            let to = self.place_of(&stream);
+            self.reconcile(&Due { stream, earlier: None, to });
+        }
+    }
+
     /// Closes and forgets a source; what was seen of it and not read is lost for `reason`.
     fn drop_source(&mut self, id: SourceId, reason: SkipReason) {
         if let Some(source) = self.close_source(id, reason) {
@@ -689,15 +715,21 @@ impl<W: Watcher> Directory<W> {
         }
         self.polled.remove(&id);
         self.copies.remove(&id);
+        self.unended.remove(&id);
+        if tracked.unended.is_some_and(|(_, is_shown)| is_shown) {
+            self.outbox
+                .push_back(Collected { unended: Some(tracked.source.nothing_unended()), ..Collected::default() });
+        }
         if let Some(since) = tracked.joining_since {
             self.joining.remove(&(since, id));
         }
         self.sources_by_identity.remove(&tracked.source.identity);
         for path in tracked.source.delivery_paths() {
-            let Some(deliverers) = self.deliverers.get_mut(path) else { continue };
-            deliverers.retain(|deliverer| *deliverer != id);
-            if deliverers.is_empty() {
-                self.deliverers.remove(path);
+            let Some(writers) = self.writers.get_mut(path) else { continue };
+            writers.retain(|writer| *writer != id);
+            if writers.is_empty() {
+                self.writers.remove(path);
+                self.ledger.end_stream(path);
             }
         }
         self.status.remove_source(&tracked.handle);

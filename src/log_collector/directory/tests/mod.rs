@@ -87,6 +87,8 @@ struct Story<W: Watcher> {
     /// The lines of each stream, by path under the root.
     lines: BTreeMap<String, Vec<String>>,
     checkpoints: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What is shown of lines that have not ended, by source.
+    unended: BTreeMap<Vec<u8>, Vec<String>>,
 }
 
 impl<W: Watcher> Directory<W> {
@@ -94,9 +96,9 @@ impl<W: Watcher> Directory<W> {
     pub(crate) fn let_time_pass(&mut self) {
         self.last_poll -= super::POLL_INTERVAL;
         for tracked in self.sources.values_mut() {
-            tracked.quiet_since -= super::copies::COPY_PATIENCE;
+            tracked.quiet_since -= crate::log_collector::tracked::COPY_PATIENCE;
             if let Some((_, since)) = &mut tracked.former {
-                *since -= super::copies::COPY_PATIENCE;
+                *since -= crate::log_collector::tracked::COPY_PATIENCE;
             }
         }
     }
@@ -162,6 +164,7 @@ impl<W: Stage> Story<W> {
             status: Arc::default(),
             lines: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
+            unended: BTreeMap::new(),
         }
     }
 
@@ -310,6 +313,12 @@ impl<W: Stage> Story<W> {
 
     fn keep(&mut self, collected: Collected) {
         self.status.bytes_stored.add(collected.source_bytes);
+        if let Some(unended) = collected.unended {
+            let texts = unended.streams.iter().flat_map(|stream| stream.lines.iter());
+            let texts: Vec<String> = texts.map(|(_, line)| String::from_utf8_lossy(line).into_owned()).collect();
+            self.unended.insert(unended.source, texts);
+            return;
+        }
         let batch = collected.batch;
         for stream in batch.streams {
             let path = stream.labels.get("path").unwrap();

@@ -1,0 +1,532 @@
+//! Looks after the files of each stream: gathers what is known and what lies on the disk, has the two compared
+//! ([`reconcile`]), and does what that says. At the start, after a gap between two looks, and after each change alike.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::file::{self, Identity};
+use crate::log_collector::checkpoint::{ENDLESS, Position};
+use crate::log_collector::directory::Directory;
+use crate::log_collector::rotation::family::{Member, rotated_out_of};
+use crate::log_collector::rotation::listing::Files;
+use crate::log_collector::rotation::names::{Form, originals, uncompressed};
+use crate::log_collector::rotation::reconcile::{Candidate, Claim, Known, State, Step, reconcile};
+use crate::log_collector::source::{Former, Match, Reading};
+use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
+use crate::log_collector::watcher::Watcher;
+use crate::model::Timestamp;
+use crate::status::SkipReason;
+
+/// How long the position of a file that is not found is kept, should the file come back: a file system that was not
+/// mounted in time, say.
+pub(super) const POSITION_KEPT: u64 = 30 * 24 * 3600 * 1_000_000_000;
+
+/// The least that two files have to have in common so that one which was rotated while nobody looked counts as a copy.
+const COPY_BYTES_MIN: u64 = 64;
+
+/// A stream whose files are to be looked after, and the path `to` which its name leads, be there a file or none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Due {
+    pub(super) stream: PathBuf,
+    /// The source that the name led to before, if it is still there.
+    pub(super) earlier: Option<SourceId>,
+    pub(super) to: PathBuf,
+}
+
+/// Where a known file is known from.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    Source(SourceId),
+    /// What a source's file held before it was truncated.
+    Former(SourceId),
+    Ledger(Identity),
+}
+
+/// What is known of a stream's files.
+#[derive(Default)]
+struct Lineage {
+    known: Vec<Known>,
+    origins: Vec<Origin>,
+    positions: Vec<Position>,
+    /// Where they were before they were rotated; the latest last.
+    places: Vec<PathBuf>,
+}
+
+impl<W: Watcher> Directory<W> {
+    /// Looks after all streams there are, at the start.
+    pub(super) fn reconcile_all(&mut self) {
+        self.find_renamed();
+        let names = self.names.keys().map(|name| self.seen(name));
+        let known = self.ledger.streams().chain(self.writers.keys()).cloned();
+        let streams: BTreeSet<PathBuf> = names.chain(known).collect();
+        for stream in streams {
+            let to = self.place_of(&stream);
+            self.reconcile(&Due { stream, earlier: None, to });
+        }
+        self.forget_old_positions();
+    }
+
+    /// Looks after the streams that are due.
+    pub(super) fn reconcile_due(&mut self) {
+        let due = std::mem::take(&mut self.due);
+        for it in &due {
+            self.settle_earlier(it);
+        }
+        for it in &due {
+            self.reconcile(it);
+        }
+    }
+
+    /// Where the name of a stream leads to.
+    pub(super) fn place_of(&self, stream: &Path) -> PathBuf {
+        let name = self.name_of(stream);
+        let hops = self.names.get(&name).and_then(|name| name.hops.last());
+        hops.cloned().unwrap_or(name)
+    }
+
+    /// Has the stream of a name looked after.
+    pub(super) fn note_due(&mut self, stream: &Path) {
+        let to = self.place_of(stream);
+        self.due.insert(Due { stream: stream.to_owned(), earlier: None, to });
+    }
+
+    /// Looks after the streams that a source delivers to, at once.
+    pub(super) fn reconcile_streams_of(&mut self, id: SourceId) {
+        let paths = self.sources.get(&id).into_iter().flat_map(|it| it.source.delivery_paths());
+        for stream in paths.map(Path::to_owned).collect::<Vec<_>>() {
+            let to = self.place_of(&stream);
+            self.reconcile(&Due { stream, earlier: None, to });
+        }
+    }
+
+    /// Looks again after the streams of which something could not be decided.
+    pub(super) fn reconcile_waiting(&mut self) {
+        for stream in std::mem::take(&mut self.waiting) {
+            self.note_due(&stream);
+        }
+    }
+
+    /// Decides which streams the file delivers to that a name led to before, and finds out whether it was truncated before it
+    /// lost the name.
+    fn settle_earlier(&mut self, due: &Due) {
+        let latest = || self.writers.get(&due.stream).and_then(|writers| writers.last().copied());
+        let Some(id) = due.earlier.or_else(latest) else { return };
+        let Some(tracked) = self.sources.get(&id) else { return };
+        if tracked.source.delivery_paths().next().is_none() {
+            // It lost its name as soon as it was seen.
+            self.settle_source(id);
+        }
+        if self.sources.get(&id).is_some_and(|it| !it.source.is_intact().unwrap_or(true))
+            && let Some(collected) = self.read(id)
+        {
+            self.outbox.push_front(collected);
+        }
+    }
+
+    /// Looks after the files of a stream.
+    pub(super) fn reconcile(&mut self, due: &Due) {
+        let lineage = self.lineage(&due.stream);
+        // Of a log of which nothing is known there is no past before it is there.
+        let is_unknown = lineage.known.is_empty() && Member::current(&due.to).is_none();
+        if is_unknown || self.is_as_it_was(&lineage, &due.to) {
+            return;
+        }
+        let (members, claims, is_complete) = self.family(due, &lineage);
+        let candidates: Vec<Candidate> = members
+            .iter()
+            .zip(claims)
+            .map(|(member, claim)| Candidate {
+                identity: member.metadata.identity,
+                modified_ns: member.metadata.modified_ns,
+                form: member.form,
+                claim,
+            })
+            .collect();
+        let mut compared: HashMap<(usize, usize), Match> = HashMap::new();
+        let mut compare = |known: usize, member: usize| {
+            let compare = || self.compare(&lineage.positions[known], &members[member]);
+            *compared.entry((known, member)).or_insert_with(compare)
+        };
+        let steps = reconcile(&lineage.known, &candidates, is_complete, &mut compare);
+        for step in steps {
+            self.apply(step, due, &lineage, &members);
+        }
+    }
+
+    /// Whether the only file that is known of a stream is where its name leads, and is read on.
+    fn is_as_it_was(&self, lineage: &Lineage, to: &Path) -> bool {
+        let ([Known { state: State::Read, .. }], [Origin::Source(id)]) = (&lineage.known[..], &lineage.origins[..])
+        else {
+            return false;
+        };
+        let is_there = |it: &Tracked<W::Descriptor>| it.source.path == to && !it.names.is_empty();
+        self.sources.get(id).is_some_and(|it| is_there(it))
+    }
+
+    /// What is known of the files of a stream, in their order.
+    fn lineage(&self, stream: &Path) -> Lineage {
+        let now = (self.settings.clock)();
+        let mut found: Vec<(u64, (bool, i64, Timestamp), Known, Origin, Position)> = Vec::new();
+        let mut add = |identity: Identity, position: Position, state: State, origin: Origin| {
+            let delivery = position.deliveries.iter().find(|delivery| delivery.path == stream);
+            let Some(ordinal) = delivery.filter(|delivery| delivery.end == ENDLESS).map(|delivery| delivery.ordinal)
+            else {
+                return;
+            };
+            let known = Known {
+                identity,
+                ordinal,
+                modified_ns: position.modified_ns,
+                is_compressed: position.compressed,
+                has_content: position.offset != 0,
+                state,
+            };
+            let age = (!position.compressed, identity.born_ns, position.saved);
+            found.push((ordinal, age, known, origin, position));
+        };
+        for id in self.writers.get(stream).into_iter().flatten() {
+            let tracked = &self.sources[id];
+            if let Some((former, since)) = &tracked.former {
+                let state = State::Cut { is_expired: COPY_PATIENCE <= since.elapsed() };
+                add(tracked.source.identity, (*former.position).clone(), state, Origin::Former(*id));
+            }
+            let whole = if tracked.names.is_empty() { tracked.source.whole(now).ok() } else { None };
+            let position = whole.unwrap_or_else(|| tracked.source.position(now));
+            add(tracked.source.identity, position, State::Read, Origin::Source(*id));
+        }
+        for (identity, position) in self.ledger.of_stream(stream) {
+            let state = if position.finished {
+                State::Done { may_return: !self.is_rotated(position) && !self.orphans.contains_key(&identity) }
+            } else {
+                State::Missing { is_gone: self.is_gone(identity, position) }
+            };
+            add(identity, position.clone(), state, Origin::Ledger(identity));
+        }
+        found.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
+        let mut lineage = Lineage::default();
+        for (_, _, known, origin, position) in found {
+            let place = self.place_before_rotation(&position);
+            lineage.places.retain(|it| *it != place);
+            lineage.places.push(place);
+            lineage.known.push(known);
+            lineage.origins.push(origin);
+            lineage.positions.push(position);
+        }
+        lineage
+    }
+
+    /// Whether a file was last seen under a rotated name, in a directory that is there.
+    fn is_rotated(&self, position: &Position) -> bool {
+        let has_directory = position.path.parent().is_some_and(|it| file::metadata(it).is_ok());
+        let has_own_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(&position.path));
+        let name = position.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        has_directory && (position.compressed || !has_own_stream && !originals(uncompressed(name).0).is_empty())
+    }
+
+    /// Whether a missing file is gone for good: this process had it open, or another file has its place.
+    fn is_gone(&self, identity: Identity, position: &Position) -> bool {
+        let is_taken = |metadata: file::Metadata| metadata.identity != identity;
+        self.orphans.contains_key(&identity)
+            || file::link_metadata(&self.place_before_rotation(position)).is_ok_and(is_taken)
+    }
+
+    /// Where the file of a position was before it was rotated: at a path whose stream it has, or that is known, or there.
+    pub(super) fn place_before_rotation(&self, position: &Position) -> PathBuf {
+        let path = &position.path;
+        let has_own_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(path));
+        let name = path.file_name().and_then(|name| name.to_str()).filter(|_| !has_own_stream).unwrap_or_default();
+        let candidates = originals(uncompressed(name).0).into_iter().map(|original| path.with_file_name(original));
+        let is_known = |candidate: &PathBuf| {
+            let has_its_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(candidate));
+            has_its_stream || self.ledger.has_path(candidate) || file::link_metadata(candidate).is_ok()
+        };
+        let uncompressed = || path.with_file_name(uncompressed(name).0);
+        let original = candidates.into_iter().find(is_known);
+        original.unwrap_or_else(|| if name.is_empty() { path.clone() } else { uncompressed() })
+    }
+
+    /// The files of a stream's log, the earliest first, whose each is, and whether those are certainly all.
+    fn family(&mut self, due: &Due, lineage: &Lineage) -> (Vec<Member>, Vec<Claim>, bool) {
+        let Due { stream, to, .. } = due;
+        let (mut members, mut claims, mut is_complete) = (Vec::<Member>::new(), Vec::new(), true);
+        // A file that a link led to may have been replaced before the link was.
+        let places = lineage.places.iter().filter(|place| *place != to).chain([to]);
+        for place in places {
+            let (rotated, is_all) = rotated_out_of(place, &mut self.listings);
+            is_complete &= is_all;
+            let old =
+                place.parent().and_then(|directory| self.old_directories.get(directory)).cloned().unwrap_or_default();
+            let mut put_away = Vec::new();
+            for directory in old {
+                let (found, is_all) =
+                    rotated_out_of(&directory.join(place.file_name().unwrap_or_default()), &mut self.listings);
+                is_complete &= is_all;
+                put_away.extend(found);
+            }
+            let is_first_sight = lineage.known.is_empty();
+            let away: Vec<Identity> = put_away.iter().map(|it| it.metadata.identity).collect();
+            let rotated = put_away.into_iter().chain(rotated);
+            let current = Member::current(place).map(|it| Member { is_current: place == to, ..it });
+            let is_elsewhere =
+                place != to && (place.starts_with(&self.root) || self.seen_through_link(place).is_some());
+            for member in rotated.chain(current) {
+                let is_listed = |it: &Member| it.metadata.identity == member.metadata.identity;
+                if members.iter().any(is_listed) {
+                    continue;
+                }
+                claims.push(match () {
+                    () if self.is_taken(&member, stream) => Claim::Taken,
+                    () if member.is_current => Claim::Current,
+                    () if is_elsewhere => Claim::Elsewhere,
+                    () if !is_first_sight && away.contains(&member.metadata.identity) => Claim::Elsewhere,
+                    () => Claim::Free,
+                });
+                members.push(member);
+            }
+        }
+        // Whatever else is in the directories, by identity only: what was renamed to a name that says nothing.
+        for (known, position) in lineage.known.iter().zip(&lineage.positions) {
+            if known.state == State::Read || members.iter().any(|it| it.metadata.identity == known.identity) {
+                continue;
+            }
+            let Some(directory) = position.path.parent() else { continue };
+            let (files, is_all) = self.listings.files_in(directory);
+            is_complete &= is_all;
+            let found = files.get(&known.identity).and_then(|path| Member::current(path));
+            if let Some(found) = found.filter(|it| it.metadata.identity == known.identity) {
+                members.insert(0, Member { is_current: false, ..found });
+                claims.insert(0, Claim::Taken);
+            }
+        }
+        (members, claims, is_complete)
+    }
+
+    /// Whether a file is known, and of other streams than this one.
+    fn is_taken(&self, member: &Member, stream: &Path) -> bool {
+        let identity = member.metadata.identity;
+        let source = self.sources_by_identity.get(&identity).map(|id| &self.sources[id].source);
+        let delivers = source.is_some_and(|source| {
+            // What has just been begun for another name of its log is begun for this one as well.
+            let is_begun = self.begun.contains(&identity);
+            !is_begun && source.delivery_paths().next().is_some()
+        });
+        let has_stream = |position: &Position| position.deliveries.iter().any(|it| it.path == stream);
+        delivers || self.ledger.get(identity).is_some_and(|position| !has_stream(position))
+    }
+
+    fn compare(&self, position: &Position, member: &Member) -> Match {
+        if member.is_current && !self.may_have_moved(position, member) {
+            return Match::Other;
+        }
+        member.compare(position)
+    }
+
+    /// Whether the file that has a log's name may be the one that was read, although it is not the same file: copied within
+    /// its place, by an overlay or from a backup. One that was only written with the same bytes again has another time.
+    fn may_have_moved(&self, position: &Position, member: &Member) -> bool {
+        let known = self.ledger.iter().find(|(_, it)| *it == position).map(|(identity, _)| identity);
+        let is_same_inode = known.is_some_and(|known| known.inode == member.metadata.identity.inode);
+        let is_untouched = member.metadata.modified_ns == position.modified_ns;
+        is_same_inode && known.is_some_and(|known| known.born_ns != 0) || is_untouched
+    }
+
+    fn apply(&mut self, step: Step, due: &Due, lineage: &Lineage, members: &[Member]) {
+        match step {
+            Step::Continue { known, member } => {
+                self.go_on_in(lineage.origins[known], &lineage.positions[known], &members[member]);
+            }
+            Step::Begin { member, ordinal } => self.begin(&members[member], due, ordinal),
+            Step::Miss { member } => {
+                log::warn!(
+                    "{} was rotated while nobody was looking, and is compressed in a way that is not read: its lines are missing",
+                    members[member].path.display()
+                );
+            }
+            Step::Lose { known } => self.lose(lineage.origins[known], &lineage.positions[known]),
+            Step::Forget { known } => match lineage.origins[known] {
+                Origin::Ledger(identity) => {
+                    self.orphans.remove(&identity);
+                    self.forget(identity);
+                }
+                Origin::Former(id) | Origin::Source(id) => self.end_search_of(id),
+            },
+            Step::Wait => {
+                self.waiting.insert(due.stream.clone());
+            }
+        }
+    }
+
+    /// Goes on in `member` with what was read up to `position`.
+    fn go_on_in(&mut self, origin: Origin, position: &Position, member: &Member) {
+        match origin {
+            Origin::Ledger(identity)
+                if position.finished && self.compare(position, member) == Match::Same
+                    || position.finished && member.form == Form::Compressed =>
+            {
+                let compressed = member.form == Form::Compressed;
+                let position = Position { compressed, path: member.path.clone(), ..position.clone() };
+                self.remember(member.metadata.identity, position);
+                self.forget(identity);
+            }
+            Origin::Ledger(identity) => {
+                let waiting = self.orphans.remove(&identity).unwrap_or(position.offset..position.offset);
+                let mut position = position.clone();
+                position.finished = false;
+                self.resume_in(member, &Former { position: Box::new(position), waiting });
+                if member.metadata.identity != identity {
+                    self.forget(identity);
+                }
+            }
+            Origin::Former(id) | Origin::Source(id) => {
+                let former = self.sources.get_mut(&id).and_then(|tracked| tracked.former.take());
+                if let Some((former, _)) = former {
+                    self.resume_in(member, &former);
+                }
+                // From now on it starts anew, also if nothing is read of it for a while.
+                self.end_search_of(id);
+            }
+        }
+    }
+
+    /// Ends the search for what a source was before it was truncated.
+    fn end_search_of(&mut self, id: SourceId) {
+        self.truncated.remove(&id);
+        if let Some(tracked) = self.sources.get_mut(&id) {
+            tracked.former = None;
+        }
+        self.store_position(id);
+    }
+
+    /// Counts what was not read of a known file as lost.
+    fn lose(&mut self, origin: Origin, position: &Position) {
+        match origin {
+            Origin::Ledger(identity) => {
+                let waiting = self.orphans.remove(&identity).unwrap_or(position.offset..position.offset);
+                self.give_up(&Former { position: Box::new(position.clone()), waiting }, SkipReason::Deleted);
+                self.forget(identity);
+            }
+            Origin::Former(id) | Origin::Source(id) => self.give_up_former(id),
+        }
+    }
+
+    /// Reads on in a copy of what `former` was.
+    fn resume_in(&mut self, member: &Member, former: &Former) {
+        let id = former.first_path().and_then(|path| self.source_of(member, path));
+        let Some(id) = id else { return self.give_up(former, SkipReason::Damaged) };
+        self.copies.remove(&id);
+        if let Err(error) = self.open_again(id) {
+            log::debug!("{error}");
+        }
+        let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+        let tracked = self.sources.get_mut(&id).expect("it was just found");
+        match tracked.source.resume_copy(former, &reading) {
+            Ok(true) => {
+                log::info!("{} is read on from byte {}", member.path.display(), former.offset());
+                self.note_deliveries(id);
+            }
+            Ok(false) => self.give_up(former, SkipReason::Damaged),
+            Err(error) => {
+                log::warn!("{error}; its last lines are missing");
+                self.give_up(former, SkipReason::Damaged);
+            }
+        }
+        self.store_position(id);
+        self.enqueue(id);
+    }
+
+    /// Reads a file that nothing is known of, from its first byte, for a stream and those of the other names of its log.
+    fn begin(&mut self, member: &Member, due: &Due, ordinal: Option<u64>) {
+        let Some(id) = self.source_of(member, &due.stream) else { return };
+        if self.is_copy_of_current(id, member, due) {
+            return;
+        }
+        self.copies.remove(&id);
+        log::debug!(
+            "{} was rotated while nobody was looking; it is read for {}",
+            member.path.display(),
+            due.stream.display()
+        );
+        self.begun.insert(member.metadata.identity);
+        self.deliver_to(id, due.stream.clone(), ordinal);
+    }
+
+    /// Whether a file holds what the log holds; it is then held back as its copy.
+    fn is_copy_of_current(&mut self, id: SourceId, member: &Member, due: &Due) -> bool {
+        let current = Member::current(&due.to).map(|it| it.metadata.identity);
+        let original = current.and_then(|identity| self.sources_by_identity.get(&identity)).copied();
+        let Some(original) = original.filter(|original| *original != id && member.form == Form::Plain) else {
+            return false;
+        };
+        if member.metadata.size_bytes < COPY_BYTES_MIN {
+            return false;
+        }
+        for source in [original, id] {
+            if let Err(error) = self.open_again(source) {
+                log::debug!("{error}");
+            }
+        }
+        let (copy, original_source) = (&self.sources[&id].source, &self.sources[&original].source);
+        let is_copy = copy.is_beginning_of(original_source).unwrap_or(false);
+        if is_copy {
+            self.copies.insert(id, original);
+        }
+        is_copy
+    }
+
+    /// The source of a rotated file, opened if it is not yet; `seen` is the first name it delivers to.
+    fn source_of(&mut self, member: &Member, seen: &Path) -> Option<SourceId> {
+        let decompress = member.form == Form::Compressed;
+        let opened = self.open_source(&member.path, member.metadata.identity, seen, decompress);
+        opened.unwrap_or_else(|error| {
+            log::warn!("{error}; its lines are missing");
+            None
+        })
+    }
+
+    /// Finds files that were renamed out of the names that are collected and hold more than was read, to be read to their end.
+    pub(super) fn find_renamed(&mut self) {
+        let mut found_in: HashMap<PathBuf, Arc<Files>> = HashMap::new();
+        let known: Vec<(Identity, Position)> =
+            self.ledger.iter().map(|(identity, position)| (identity, position.clone())).collect();
+        for (identity, position) in known {
+            let (Some(directory), Some(delivery)) = (position.path.parent(), position.deliveries.first()) else {
+                continue;
+            };
+            let found = found_in.entry(directory.to_owned()).or_insert_with(|| self.listings.files_in(directory).0);
+            let Some(found) = found.get(&identity) else { continue };
+            if position.is_finished_at(found) {
+                continue;
+            }
+            if file::metadata(&delivery.path).is_ok_and(|metadata| metadata.identity == identity) {
+                // Its name leads to it, only it is not asked for any more.
+                continue;
+            }
+            match self.source_at(found, identity, &delivery.path) {
+                Ok(_) => log::debug!("{} is read to its end", found.display()),
+                // Renamed or compressed since it was listed: it is looked for by content.
+                Err(error) if error.kind() == ErrorKind::NotFound => log::debug!("{error}"),
+                Err(error) => log::warn!("{error}; its last lines are missing"),
+            }
+        }
+    }
+
+    /// Forgets the positions of files that have not been found for [`POSITION_KEPT`]. Those of finished files, which are
+    /// not looked for, are forgotten once their directories lack them.
+    fn forget_old_positions(&mut self) {
+        let now: Timestamp = (self.settings.clock)();
+        let is_old =
+            |position: &Position| !position.finished && POSITION_KEPT < now.as_ns().abs_diff(position.saved.as_ns());
+        let old = self.ledger.iter().filter(|(_, position)| is_old(position)).map(|(identity, _)| identity);
+        for identity in old.collect::<Vec<_>>() {
+            self.forget(identity);
+        }
+    }
+
+    /// What was seen of files that are missing now.
+    pub(super) fn orphaned_bytes(&self) -> u64 {
+        self.orphans.values().map(|Range { start, end }| end - start).sum()
+    }
+}

@@ -1,0 +1,123 @@
+//! The files of a log: the one at its path and those beside it that were rotated out of it, oldest first.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::file::{self, Kind, Metadata};
+use crate::log_collector::checkpoint::Position;
+use crate::log_collector::rotation::listing::Listings;
+use crate::log_collector::rotation::names::{Form, Rank, originals, stem_and_extension, uncompressed};
+use crate::log_collector::source::{Content, Match};
+
+/// How many rotated files of one log are looked at, the latest ones.
+const ROTATED_MAX: usize = 1000;
+
+/// One file of a log.
+#[derive(Clone, Debug)]
+pub(in crate::log_collector) struct Member {
+    pub(in crate::log_collector) path: PathBuf,
+    pub(in crate::log_collector) metadata: Metadata,
+    pub(in crate::log_collector) form: Form,
+    /// Whether it has the log's own name.
+    pub(in crate::log_collector) is_current: bool,
+    pub(in crate::log_collector) rank: Rank,
+}
+
+impl Member {
+    /// The file at `path`, if its name says that it was rotated out of the one named `original`; an error where it is not
+    /// there any more.
+    fn of(path: &Path, original: &str) -> Option<file::Result<Self>> {
+        let (name, form) = uncompressed(path.file_name()?.to_str()?);
+        // A file that was read under the name it was rotated to may be compressed since.
+        let is_itself = form != Form::Plain && name == original;
+        if !is_itself && !originals(name).iter().any(|it| it == original) {
+            return None;
+        }
+        let (rank, path) = (Rank::of(name, original), path.to_owned());
+        Some(file::link_metadata(&path).map(|metadata| Self { path, metadata, form, is_current: false, rank }))
+    }
+
+    /// The file at `path`, which has not been rotated.
+    pub(in crate::log_collector) fn current(path: &Path) -> Option<Self> {
+        let metadata = file::link_metadata(path).ok().filter(|metadata| metadata.kind == Kind::Regular)?;
+        Some(Self { path: path.to_owned(), metadata, form: Form::Plain, is_current: true, rank: Rank::CURRENT })
+    }
+
+    /// Compares what it holds with what was read up to `position`.
+    pub(in crate::log_collector) fn compare(&self, position: &Position) -> Match {
+        if self.form == Form::Unreadable {
+            return Match::Other;
+        }
+        let content = Content::open(&self.path, self.form == Form::Compressed);
+        content.map_or(Match::Unknown, |content| content.compare(position))
+    }
+}
+
+/// The files beside `path` that were rotated out of it, the earliest first, and whether those are certainly all. Of a file
+/// and its compressed copy, which may be in the making, only the file.
+pub(in crate::log_collector) fn rotated_out_of(path: &Path, listings: &mut Listings) -> (Vec<Member>, bool) {
+    let Some((directory, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
+        return (Vec::new(), true);
+    };
+    let stem = OsStr::new(stem_and_extension(name).0);
+    let (mut rotated, is_complete) = listings.look_in(directory, stem, |path| Member::of(path, name));
+    rotated.retain(|it| it.metadata.kind == Kind::Regular);
+    rotated.sort_by(|a, b| (&a.rank, a.form).cmp(&(&b.rank, b.form)));
+    rotated.dedup_by(|next, before| next.rank == before.rank && next.form != Form::Plain && before.form == Form::Plain);
+    // Some count up: then the highest number was written to last. A compressed file does not say when it was.
+    let mut plain = rotated.iter().filter(|it| it.form == Form::Plain && matches!(it.rank, Rank::Number(_)));
+    if let (Some(first), Some(last)) = (plain.next(), plain.next_back())
+        && last.metadata.modified_ns < first.metadata.modified_ns
+    {
+        rotated.reverse();
+    }
+    rotated.drain(..rotated.len().saturating_sub(ROTATED_MAX));
+    (rotated, is_complete)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Reverse;
+
+    use super::*;
+
+    #[test]
+    fn names_say_what_was_rotated_earlier() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = [
+            "0.log",
+            "0.log.20261122-130405.gz",
+            "0.log.20261122-130406",
+            "0.log.20261122-130406.gz",
+            "0.log.20261123-000000",
+            "0.log.20261123-000000.tmp",
+            "10.log.20261122-130405",
+            "a.log.10",
+            "a.log.2.gz",
+            "a.log.1",
+            "b-20261122.log",
+            "b-20261121.log.gz",
+            "d.log.20261122-130405.gz",
+        ];
+        for name in names {
+            file::File::create(&directory.path().join(name)).unwrap();
+        }
+        let check = |original: &str, expected: &[&str]| {
+            let (rotated, _) = rotated_out_of(&directory.path().join(original), &mut Listings::default());
+            let actual: Vec<_> = rotated.iter().map(|it| it.path.file_name().unwrap().to_str().unwrap()).collect();
+            assert_eq!(actual, expected);
+        };
+        check("0.log", &["0.log.20261122-130405.gz", "0.log.20261122-130406", "0.log.20261123-000000"]);
+        check("a.log", &["a.log.10", "a.log.2.gz", "a.log.1"]);
+        let highest = file::File::open_for_writing(&directory.path().join("a.log.10")).unwrap();
+        while rotated_out_of(&directory.path().join("a.log"), &mut Listings::default()).0[0].rank
+            != Rank::Number(Reverse(1))
+        {
+            highest.write_all_at(b"now", 0).unwrap();
+        }
+        check("a.log", &["a.log.1", "a.log.2.gz", "a.log.10"]);
+        check("b.log", &["b-20261121.log.gz", "b-20261122.log"]);
+        check("c.log", &[]);
+        check("d.log.20261122-130405", &["d.log.20261122-130405.gz"]);
+    }
+}
