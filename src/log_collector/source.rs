@@ -466,14 +466,7 @@ impl Source {
         let size = self.content.size_bytes(self.offset)?;
         let was_rewritten = self.was_rewritten(size)?;
         let Some(text) = self.fetch(buffer, size)?.filter(|_| !was_rewritten) else {
-            // What is there now is another content, of which nothing is seen yet.
-            reading.status.truncations.add(1);
-            let former = Some(self.former(reading.now));
-            let mut gathered = self.gather(0);
-            self.gather_joined(&mut gathered, u64::MAX);
-            self.restart();
-            let collected = Some(self.collected(gathered.columns, reading));
-            return Ok(Outcome { collected, more: true, former, ..Outcome::default() });
+            return Ok(self.start_over(reading));
         };
         self.look_at_size(reading.status)?;
         if text.first() == Some(&0)
@@ -498,6 +491,17 @@ impl Source {
         };
         self.note_end();
         Ok(Outcome { collected: Some(collected), more: self.offset < size, ..Outcome::default() })
+    }
+
+    /// Goes back to the first byte of a file that holds something else now, of which nothing is seen yet.
+    pub(super) fn start_over(&mut self, reading: &Reading<'_>) -> Outcome {
+        reading.status.truncations.add(1);
+        let former = Some(self.former(reading.now));
+        let mut gathered = self.gather(0);
+        self.gather_joined(&mut gathered, u64::MAX);
+        self.restart();
+        let collected = Some(self.collected(gathered.columns, reading));
+        Outcome { collected, more: true, former, ..Outcome::default() }
     }
 
     /// Tells the encoding from the first bytes.

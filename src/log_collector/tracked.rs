@@ -1,6 +1,6 @@
 //! A file that is read, and what the collector knows of it besides.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::log_collector::source::{Former, Source};
@@ -51,5 +51,12 @@ impl<D> Tracked<D> {
     /// The names that lead to it, or led to it before it was decided which streams it delivers to.
     pub(in crate::log_collector) fn known_names(&self) -> impl Iterator<Item = &PathBuf> {
         self.names.iter().chain(&self.last_name)
+    }
+
+    /// Which of the stream's files this is, and was before it was truncated.
+    pub(in crate::log_collector) fn ordinals_in(&self, stream: &Path) -> impl Iterator<Item = u64> {
+        let own = self.source.ordinals().filter(move |(path, _)| *path == stream).map(|(_, ordinal)| ordinal);
+        let former = self.former.iter().flat_map(|(former, _)| &former.position.deliveries);
+        own.chain(former.filter(move |delivery| delivery.path == stream).map(|delivery| delivery.ordinal))
     }
 }

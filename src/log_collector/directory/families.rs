@@ -119,11 +119,7 @@ impl<W: Watcher> Directory<W> {
             // It lost its name as soon as it was seen.
             self.settle_source(id);
         }
-        if self.sources.get(&id).is_some_and(|it| !it.source.is_intact().unwrap_or(true))
-            && let Some(collected) = self.read(id)
-        {
-            self.outbox.push_front(collected);
-        }
+        self.notice_truncation(id);
     }
 
     /// Looks after the files of a stream.
@@ -147,7 +143,7 @@ impl<W: Watcher> Directory<W> {
             .collect();
         let mut compared: HashMap<(usize, usize), Match> = HashMap::new();
         let mut compare = |known: usize, member: usize| {
-            let compare = || self.compare(&lineage.positions[known], &members[member]);
+            let compare = || self.compare(lineage.known[known].identity, &lineage.positions[known], &members[member]);
             *compared.entry((known, member)).or_insert_with(compare)
         };
         let steps = reconcile(&lineage.known, &candidates, is_complete, &mut compare);
@@ -255,14 +251,14 @@ impl<W: Watcher> Directory<W> {
         // A file that a link led to may have been replaced before the link was.
         let places = lineage.places.iter().filter(|place| *place != to).chain([to]);
         for place in places {
-            let (rotated, is_all) = rotated_out_of(place, &mut self.listings);
+            let (rotated, is_all) = rotated_out_of(place, self.held_out_of(place), &mut self.listings);
             is_complete &= is_all;
             let old =
                 place.parent().and_then(|directory| self.old_directories.get(directory)).cloned().unwrap_or_default();
             let mut put_away = Vec::new();
             for directory in old {
                 let (found, is_all) =
-                    rotated_out_of(&directory.join(place.file_name().unwrap_or_default()), &mut self.listings);
+                    rotated_out_of(&directory.join(place.file_name().unwrap_or_default()), Vec::new(), &mut self.listings);
                 is_complete &= is_all;
                 put_away.extend(found);
             }
@@ -304,6 +300,17 @@ impl<W: Watcher> Directory<W> {
         (members, claims, is_complete)
     }
 
+    /// Files that were rotated out of the one at `place`, are held back as its copies, and lost their names before it was
+    /// known what they are: compressed by now, say.
+    fn held_out_of(&self, place: &Path) -> Vec<Member> {
+        let held = self.copies.keys().map(|id| &self.sources[id]).filter(|held| held.names.is_empty());
+        let member = |held: &Box<Tracked<W::Descriptor>>| {
+            let metadata = held.source.metadata().ok()?;
+            Member::named(held.last_name.as_deref()?, place, metadata)
+        };
+        held.filter_map(member).collect()
+    }
+
     /// Whether a file is known, and of other streams than this one.
     fn is_taken(&self, member: &Member, stream: &Path) -> bool {
         let identity = member.metadata.identity;
@@ -317,20 +324,17 @@ impl<W: Watcher> Directory<W> {
         delivers || self.ledger.get(identity).is_some_and(|position| !has_stream(position))
     }
 
-    fn compare(&self, position: &Position, member: &Member) -> Match {
-        if member.is_current && !self.may_have_moved(position, member) {
+    /// Compares what `member` holds with what was read of the file `identity` up to `position`.
+    fn compare(&self, identity: Identity, position: &Position, member: &Member) -> Match {
+        if member.is_current && !may_have_moved(identity, position, member) {
             return Match::Other;
         }
-        member.compare(position)
-    }
-
-    /// Whether the file that has a log's name may be the one that was read, although it is not the same file: copied within
-    /// its place, by an overlay or from a backup. One that was only written with the same bytes again has another time.
-    fn may_have_moved(&self, position: &Position, member: &Member) -> bool {
-        let known = self.ledger.iter().find(|(_, it)| *it == position).map(|(identity, _)| identity);
-        let is_same_inode = known.is_some_and(|known| known.inode == member.metadata.identity.inode);
-        let is_untouched = member.metadata.modified_ns == position.modified_ns;
-        is_same_inode && known.is_some_and(|known| known.born_ns != 0) || is_untouched
+        // A file that is open is looked at as it is, be its name gone.
+        let open = self.sources_by_identity.get(&member.metadata.identity).map(|id| &self.sources[id].source);
+        match open.filter(|source| !source.is_closed() && !source.is_compressed()) {
+            Some(source) => source.compare(position),
+            None => member.compare(position),
+        }
     }
 
     fn apply(&mut self, step: Step, due: &Due, lineage: &Lineage, members: &[Member]) {
@@ -362,9 +366,12 @@ impl<W: Watcher> Directory<W> {
     /// Goes on in `member` with what was read up to `position`.
     fn go_on_in(&mut self, origin: Origin, position: &Position, member: &Member) {
         match origin {
+            // Nobody has it open, and there is nothing more in it.
             Origin::Ledger(identity)
-                if position.finished && self.compare(position, member) == Match::Same
-                    || position.finished && member.form == Form::Compressed =>
+                if position.finished
+                    && !self.sources_by_identity.contains_key(&member.metadata.identity)
+                    && (member.form == Form::Compressed
+                        || self.compare(identity, position, member) == Match::Same) =>
             {
                 let compressed = member.form == Form::Compressed;
                 let position = Position { compressed, path: member.path.clone(), ..position.clone() };
@@ -529,4 +536,11 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn orphaned_bytes(&self) -> u64 {
         self.orphans.values().map(|Range { start, end }| end - start).sum()
     }
+}
+
+/// Whether the file that has a log's name may be the one that was read as `identity`, although it is not the same file: copied
+/// within its place, by an overlay or from a backup. One that was only written with the same bytes again has another time.
+fn may_have_moved(identity: Identity, position: &Position, member: &Member) -> bool {
+    let is_same_inode = identity.inode == member.metadata.identity.inode && identity.born_ns != 0;
+    is_same_inode || member.metadata.modified_ns == position.modified_ns
 }

@@ -13,7 +13,7 @@ use crate::log_collector::directory::families::Due;
 use crate::log_collector::directory::turns::Turn;
 use crate::log_collector::directory::{Directory, JOINING_TIME_MAX};
 use crate::log_collector::rotation::names::originals;
-use crate::log_collector::source::{Content, Former, Reading, Resumed, Source};
+use crate::log_collector::source::{Content, Former, Outcome, Reading, Resumed, Source};
 use crate::log_collector::tracked::{SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
@@ -491,11 +491,14 @@ impl<W: Watcher> Directory<W> {
 
     /// Puts a source right after what it was in its streams: its file starts anew.
     fn renew_ordinals(&mut self, id: SourceId) {
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let Some(tracked) = self.sources.get(&id) else { return };
         let ordinals: Vec<(PathBuf, u64)> =
             tracked.source.ordinals().map(|(path, ordinal)| (path.to_owned(), ordinal)).collect();
-        for (path, ordinal) in ordinals {
-            tracked.source.set_ordinal(&path, ordinal.saturating_add(1));
+        for (path, before) in ordinals {
+            let writers = self.writers.get(&path).into_iter().flatten();
+            let tracked = writers.flat_map(|writer| self.sources[writer].ordinals_in(&path));
+            let ordinal = self.ledger.ordinal_after(&path, before, tracked.collect());
+            self.sources.get_mut(&id).expect("it was just found").source.set_ordinal(&path, ordinal);
         }
         self.note_deliveries(id);
     }
@@ -566,8 +569,8 @@ impl<W: Watcher> Directory<W> {
             return self.outbox.pop_front();
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        let mut outcome = match opened.and_then(|()| tracked.source.read(&mut self.buffer, &reading)) {
-            Ok(outcome) => outcome,
+        match opened.and_then(|()| tracked.source.read(&mut self.buffer, &reading)) {
+            Ok(outcome) => self.take(id, outcome),
             Err(error) => {
                 if !std::mem::replace(&mut tracked.failing, true) {
                     log::warn!("{error}; it is tried again");
@@ -577,23 +580,42 @@ impl<W: Watcher> Directory<W> {
                 self.decompressing.remove(&id);
                 return None;
             }
-        };
-        if std::mem::take(&mut tracked.failing) {
+        }
+        self.outbox.pop_front()
+    }
+
+    /// Starts over with a source whose file was truncated or rewritten, if it was: whatever it may wait for, this is known
+    /// from now on.
+    pub(super) fn notice_truncation(&mut self, id: SourceId) {
+        if let Err(error) = self.open_again(id) {
+            return log::debug!("{error}");
+        }
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        if !tracked.source.is_intact().unwrap_or(true) {
+            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+            let outcome = tracked.source.start_over(&reading);
+            self.take(id, outcome);
+        }
+    }
+
+    /// Takes what a read came to.
+    fn take(&mut self, id: SourceId, mut outcome: Outcome) {
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let was_failing = std::mem::take(&mut tracked.failing);
+        if was_failing {
             let state = if tracked.names.is_empty() { SourceState::Rotated } else { SourceState::Active };
             tracked.source.state.set_state(state, None);
-            self.note_polling(id);
         }
-        let tracked = self.sources.get_mut(&id)?;
-        if std::mem::replace(&mut tracked.is_preallocated, outcome.is_preallocated) != outcome.is_preallocated {
-            self.note_polling(id);
-        }
-        let tracked = self.sources.get_mut(&id)?;
+        let was_preallocated = std::mem::replace(&mut tracked.is_preallocated, outcome.is_preallocated);
         if outcome.collected.is_some() {
             tracked.quiet_since = Instant::now();
         }
         tracked.busy = outcome.more;
         if !outcome.more {
             tracked.history_end = 0;
+        }
+        if was_failing || was_preallocated != outcome.is_preallocated {
+            self.note_polling(id);
         }
         if let Some(former) = outcome.former {
             self.set_former(id, former);
@@ -614,7 +636,6 @@ impl<W: Watcher> Directory<W> {
         }
         self.note_joining(id);
         self.outbox.extend(outcome.collected);
-        self.outbox.pop_front()
     }
 
     /// Whether it is this compressed source's turn: only so many are read at a time.

@@ -24,17 +24,10 @@ pub(in crate::log_collector) struct Member {
 }
 
 impl Member {
-    /// The file at `path`, if its name says that it was rotated out of the one named `original`; an error where it is not
-    /// there any more.
-    fn of(path: &Path, original: &str) -> Option<file::Result<Self>> {
-        let (name, form) = uncompressed(path.file_name()?.to_str()?);
-        // A file that was read under the name it was rotated to may be compressed since.
-        let is_itself = form != Form::Plain && name == original;
-        if !is_itself && !originals(name).iter().any(|it| it == original) {
-            return None;
-        }
-        let (rank, path) = (Rank::of(name, original), path.to_owned());
-        Some(file::link_metadata(&path).map(|metadata| Self { path, metadata, form, is_current: false, rank }))
+    /// The file that is or was at `path`, if its name says that it was rotated out of the one named as `place` is.
+    pub(in crate::log_collector) fn named(path: &Path, place: &Path, metadata: Metadata) -> Option<Self> {
+        let (form, rank) = place_of(path, place.file_name()?.to_str()?)?;
+        Some(Self { path: path.to_owned(), metadata, form, is_current: false, rank })
     }
 
     /// The file at `path`, which has not been rotated.
@@ -53,14 +46,34 @@ impl Member {
     }
 }
 
-/// The files beside `path` that were rotated out of it, the earliest first, and whether those are certainly all. Of a file
-/// and its compressed copy, which may be in the making, only the file.
-pub(in crate::log_collector) fn rotated_out_of(path: &Path, listings: &mut Listings) -> (Vec<Member>, bool) {
+/// How and when the file at `path` was rotated out of the one named `original`, if its name says that it was.
+fn place_of(path: &Path, original: &str) -> Option<(Form, Rank)> {
+    let (name, form) = uncompressed(path.file_name()?.to_str()?);
+    // A file that was read under the name it was rotated to may be compressed since.
+    let is_itself = form != Form::Plain && name == original;
+    let is_rotated = is_itself || originals(name).iter().any(|it| it == original);
+    is_rotated.then(|| (form, Rank::of(name, original)))
+}
+
+/// The files beside `path` that were rotated out of it, the earliest first, and whether those are certainly all; with them
+/// those of them that are `held` open and have no name. Of a file and its compressed copy, which may be in the making, only the
+/// file.
+pub(in crate::log_collector) fn rotated_out_of(
+    path: &Path,
+    held: Vec<Member>,
+    listings: &mut Listings,
+) -> (Vec<Member>, bool) {
     let Some((directory, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
         return (Vec::new(), true);
     };
     let stem = OsStr::new(stem_and_extension(name).0);
-    let (mut rotated, is_complete) = listings.look_in(directory, stem, |path| Member::of(path, name));
+    let look = |path: &Path| {
+        let (form, rank) = place_of(path, name)?;
+        let member = |metadata| Member { path: path.to_owned(), metadata, form, is_current: false, rank };
+        Some(file::link_metadata(path).map(member))
+    };
+    let (mut rotated, is_complete) = listings.look_in(directory, stem, look);
+    rotated.extend(held);
     rotated.retain(|it| it.metadata.kind == Kind::Regular);
     rotated.sort_by(|a, b| (&a.rank, a.form).cmp(&(&b.rank, b.form)));
     rotated.dedup_by(|next, before| next.rank == before.rank && next.form != Form::Plain && before.form == Form::Plain);
@@ -103,14 +116,14 @@ mod tests {
             file::File::create(&directory.path().join(name)).unwrap();
         }
         let check = |original: &str, expected: &[&str]| {
-            let (rotated, _) = rotated_out_of(&directory.path().join(original), &mut Listings::default());
+            let (rotated, _) = rotated_out_of(&directory.path().join(original), Vec::new(), &mut Listings::default());
             let actual: Vec<_> = rotated.iter().map(|it| it.path.file_name().unwrap().to_str().unwrap()).collect();
             assert_eq!(actual, expected);
         };
         check("0.log", &["0.log.20261122-130405.gz", "0.log.20261122-130406", "0.log.20261123-000000"]);
         check("a.log", &["a.log.10", "a.log.2.gz", "a.log.1"]);
         let highest = file::File::open_for_writing(&directory.path().join("a.log.10")).unwrap();
-        while rotated_out_of(&directory.path().join("a.log"), &mut Listings::default()).0[0].rank
+        while rotated_out_of(&directory.path().join("a.log"), Vec::new(), &mut Listings::default()).0[0].rank
             != Rank::Number(Reverse(1))
         {
             highest.write_all_at(b"now", 0).unwrap();

@@ -11,9 +11,9 @@ use crate::file::Identity;
 use crate::log_collector::checkpoint::{self, Position};
 use crate::model::{Batch, Checkpoint};
 
-/// How far apart the ordinals of a stream's files are: a file that is written anew comes right after what it was, also where
-/// others came after that.
-const ORDINAL_STEP: u64 = 1 << 20;
+/// How far apart the ordinals of a stream's files are: a file that is written anew comes right after what it was, in the middle
+/// between that and the next, so that there is room for 32 of them.
+const ORDINAL_STEP: u64 = 1 << 32;
 
 /// Positions of files that nobody reads, by file and by stream.
 #[derive(Debug, Default)]
@@ -109,6 +109,14 @@ impl Ledger {
         let ordinal = self.ordinals.get(stream).map_or(ORDINAL_STEP, |last| last.saturating_add(ORDINAL_STEP));
         self.note_ordinal(stream, ordinal);
         ordinal
+    }
+
+    /// An ordinal after `before` and before that of any other file of a stream, of which those in `others` are read now.
+    pub(in crate::log_collector) fn ordinal_after(&mut self, stream: &Path, before: u64, others: Vec<u64>) -> u64 {
+        let known = self.of_stream(stream).flat_map(|(_, position)| &position.deliveries);
+        let known = known.filter(|delivery| delivery.path == stream).map(|delivery| delivery.ordinal);
+        let next = known.chain(others).filter(|ordinal| before < *ordinal).min();
+        next.map_or_else(|| self.next_ordinal(stream), |next| before + (next - before).div_ceil(2))
     }
 
     /// Notes that a stream has a file of this ordinal.

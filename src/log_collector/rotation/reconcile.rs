@@ -88,7 +88,8 @@ pub(in crate::log_collector) fn reconcile(
     reconciler.recognise_identities(compare);
     let mut missing = Vec::new();
     let mut order: Vec<usize> = (0..known.len()).collect();
-    order.sort_by_key(|index| known[*index].ordinal);
+    // What is known by its place only takes what is left.
+    order.sort_by_key(|index| (!known[*index].has_content, known[*index].ordinal));
     for index in order {
         reconciler.find(index, is_complete, compare, &mut missing);
     }

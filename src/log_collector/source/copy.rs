@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::file;
+use crate::file::{self, Metadata};
 use crate::log_collector::checkpoint::{self, ENDLESS, Position, TAIL_BYTES_MAX};
 use crate::log_collector::source::head::Head;
 use crate::log_collector::source::{Delivery, Match, Reading, Source};
@@ -78,6 +78,16 @@ impl Source {
             tail_md5: checkpoint::tail_md5(&tail),
             ..self.position(now)
         })
+    }
+
+    /// What the file system says of the file.
+    pub(in crate::log_collector) fn metadata(&self) -> Result<Metadata, file::Error> {
+        self.content.metadata()
+    }
+
+    /// Compares what the file holds with what was read of one up to `position`.
+    pub(in crate::log_collector) fn compare(&self, position: &Position) -> Match {
+        self.content.compare(position)
     }
 
     /// Whether the file still has the bytes that were read last.
