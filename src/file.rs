@@ -102,6 +102,8 @@ pub struct Identity {
 thread_local! {
     /// Whether files have no birth times, as on some file systems.
     pub(crate) static WITHOUT_BIRTHS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// Which files cannot be opened for now, by their paths.
+    pub(crate) static UNREADABLE: std::cell::Cell<Option<fn(&Path) -> bool>> = const { std::cell::Cell::new(None) };
 }
 
 impl Metadata {
@@ -137,6 +139,10 @@ impl File {
     /// Opens a file for reading. Does not wait for a FIFO's writer. The caller resolves links first: one in the file's place
     /// or on the way to it is an error, even one that was put there a moment ago.
     pub fn open(path: &Path) -> Result<Self> {
+        #[cfg(test)]
+        if UNREADABLE.get().is_some_and(|is_unreadable| is_unreadable(path)) {
+            return Err(at("open", path)(io::ErrorKind::PermissionDenied.into()));
+        }
         let inner = open_without_links(path).map_err(|error| at("open", path)(error.into()))?;
         Ok(Self { inner: inner.into(), path: path.to_owned() })
     }

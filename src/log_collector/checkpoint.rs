@@ -13,8 +13,12 @@
 //!
 //! `flags` bit 0: the reader is inside a line over the limit, whose rest is to be skipped. Bit 1: the file is
 //! compressed, and offsets are those of what is in it. Bit 2: it was read to its end and let go. Bit 3: the line before
-//! `offset` had not ended when it was stored. `tail_md5` is the MD5
-//! of the `tail_bytes` bytes before `offset`: a file that does not have them there is not the file that was read.
+//! `offset` had not ended when it was stored. Bit 4: the content was cut from its file, which was truncated or written anew,
+//! and the file that holds it now has not been found; in the key of such a position `device` is inverted and `born_ns` is the
+//! ordinal in the first of its streams.
+//!
+//! `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that does not have them there is not the file that
+//! was read.
 //! `seen` is how long the file was, and `modified_ns` when it had been written to. `head` is the beginning of the MD5
 //! of the file's first 1, 4, 16, … bytes ([`HEAD_BYTES`]), as far as `offset` goes: it tells what a file was that has
 //! become shorter, and which file is a copy.
@@ -48,6 +52,7 @@ const FLAG_SKIPPING: u8 = 1;
 const FLAG_COMPRESSED: u8 = 2;
 const FLAG_FINISHED: u8 = 4;
 const FLAG_CONTINUES: u8 = 8;
+const FLAG_CUT: u8 = 16;
 const KEY_BYTES: usize = 3 * size_of::<u64>();
 
 /// How far one source has been read.
@@ -65,6 +70,8 @@ pub struct Position {
     pub finished: bool,
     /// Whether the line before `offset` had not ended when it was stored: what comes next is the rest of it.
     pub continues: bool,
+    /// Whether the content was cut from its file, and is to be found in another.
+    pub cut: bool,
     /// How long the file was seen to be, at least `offset`.
     pub seen: u64,
     /// When the file had been written to, by the file system's clock, in nanoseconds since the Unix epoch.
@@ -115,6 +122,11 @@ pub fn decode_key(bytes: &[u8]) -> Option<Identity> {
     reader.0.is_empty().then_some(identity)
 }
 
+/// What stands for the file `identity` in the key of a position whose content, the stream's file `ordinal`, was cut from it.
+pub fn identity_of_cut(identity: Identity, ordinal: u64) -> Identity {
+    Identity { device: !identity.device, born_ns: ordinal.cast_signed(), ..identity }
+}
+
 /// MD5 of the last [`TAIL_BYTES_MAX`] bytes before an offset.
 pub fn tail_md5(tail: &[u8]) -> [u8; 16] {
     md5::compute(tail).0
@@ -127,8 +139,9 @@ pub fn head_hash(start: &[u8]) -> u64 {
 }
 
 impl Position {
-    /// What is stored for a directory, only to remember that it was collected from.
-    pub fn of_directory(path: PathBuf, saved: Timestamp) -> Self {
+    /// The position of a file or a directory at `path` of which nothing was read. That of a directory only says that it was
+    /// collected from.
+    pub fn unread(path: PathBuf, saved: Timestamp) -> Self {
         Self {
             offset: 0,
             resume: 0,
@@ -136,6 +149,7 @@ impl Position {
             compressed: false,
             finished: false,
             continues: false,
+            cut: false,
             seen: 0,
             modified_ns: saved.as_ns(),
             head: Vec::new(),
@@ -162,6 +176,7 @@ impl Position {
         bytes.push(VERSION);
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let of_file = flag(self.compressed, FLAG_COMPRESSED) | flag(self.finished, FLAG_FINISHED);
+        let of_file = of_file | flag(self.cut, FLAG_CUT);
         bytes.push(flag(self.skipping, FLAG_SKIPPING) | flag(self.continues, FLAG_CONTINUES) | of_file);
         bytes.extend_from_slice(&self.offset.to_le_bytes());
         bytes.extend_from_slice(&self.resume.to_le_bytes());
@@ -229,6 +244,7 @@ impl Position {
             compressed: flags & FLAG_COMPRESSED != 0,
             finished: flags & FLAG_FINISHED != 0,
             continues: flags & FLAG_CONTINUES != 0,
+            cut: flags & FLAG_CUT != 0,
             seen,
             modified_ns,
             head,
@@ -296,6 +312,7 @@ mod tests {
             compressed: true,
             finished: true,
             continues: true,
+            cut: true,
             seen: 4800,
             modified_ns: -7,
             head: vec![1, 2, 3, 4, 5, u64::MAX],
@@ -344,6 +361,7 @@ mod tests {
             compressed: false,
             finished: false,
             continues: false,
+            cut: false,
             seen: 4711,
             modified_ns: -5,
             head: vec![],

@@ -23,13 +23,15 @@ use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::multiline::Multiline;
-use crate::log_collector::format::{Channel, Decoded, Decoder, LINE_BYTES_MAX};
+use crate::log_collector::format::{Decoder, LINE_BYTES_MAX};
 use crate::log_collector::naming::Naming;
-use crate::model::{Batch, Checkpoint, Labels, Lines, StreamLines, Timestamp};
+use crate::model::{Batch, Checkpoint, Lines, StreamLines, Timestamp};
 use crate::status::{Gap, SkipReason, SourceStatus, Status};
 
+mod account;
 mod content;
 mod copy;
+mod delivery;
 mod encoding;
 mod head;
 mod hole;
@@ -38,6 +40,7 @@ mod unended;
 pub(super) use content::{Content, Match};
 pub(super) use copy::{COPY_ORDINAL, Former};
 
+use delivery::{CHANNELS, Delivery, Gathered};
 use encoding::Encoding;
 use head::Head;
 
@@ -150,74 +153,6 @@ pub(super) struct Source {
     deliveries: Vec<Delivery>,
 }
 
-/// One name's stream.
-struct Delivery {
-    /// The name, as seen under the root path.
-    path: PathBuf,
-    /// Entries that end at or before this byte are delivered.
-    delivered: u64,
-    /// Entries that begin at or after this byte are not for this stream; [`ENDLESS`] while the name leads here.
-    end: u64,
-    /// Which of the stream's files this is.
-    ordinal: u64,
-    /// The labels of each channel, once it was written to.
-    labels: [Option<Labels>; CHANNELS.len()],
-}
-
-impl Delivery {
-    fn new(path: PathBuf, ordinal: u64, delivered: u64) -> Self {
-        Self { path, delivered, end: ENDLESS, ordinal, labels: Default::default() }
-    }
-
-    /// As a position says.
-    fn restored(known: &DeliveryPosition) -> Self {
-        let DeliveryPosition { path, delivered, end, ordinal } = known.clone();
-        Self { end, ..Self::new(path, ordinal, delivered) }
-    }
-
-    /// Whether it takes nothing any more.
-    fn is_complete(&self) -> bool {
-        self.end <= self.delivered
-    }
-
-    /// Whether an entry that ends at byte `end` is still to be delivered, if it begins before the stream's end.
-    fn lacks(&self, end: u64) -> bool {
-        self.delivered < end.min(self.end)
-    }
-
-    /// Everything before byte `offset` is delivered, if it was to be.
-    fn reach(&mut self, offset: u64) {
-        if !self.is_complete() {
-            self.delivered = self.delivered.max(offset);
-        }
-    }
-}
-
-const CHANNELS: [Channel; 3] = [Channel::None, Channel::Stdout, Channel::Stderr];
-
-/// The entries of one read, for each delivery by channel.
-struct Gathered {
-    columns: Vec<[Lines; CHANNELS.len()]>,
-    /// The size of the text being read, for which columns make room when they get their first entry.
-    text_bytes: usize,
-}
-
-impl Gathered {
-    /// Adds an entry that ends at byte `end` of the file to each of `deliveries` that lacks it.
-    fn push(&mut self, deliveries: &[Delivery], decoded: &Decoded<'_>, end: u64) {
-        for (columns, delivery) in self.columns.iter_mut().zip(deliveries) {
-            if !delivery.lacks(end) {
-                continue;
-            }
-            let lines = &mut columns[decoded.channel as usize];
-            if lines.is_empty() {
-                *lines = Lines::with_capacity(self.text_bytes.div_ceil(LINE_BYTES_TYPICAL), self.text_bytes);
-            }
-            lines.push(decoded.timestamp, decoded.line);
-        }
-    }
-}
-
 impl Source {
     /// Starts at the first byte of `file`, whose entries go nowhere yet.
     pub(super) fn new(
@@ -320,76 +255,9 @@ impl Source {
         Ok(mostly_nul || BINARY_MAGIC.iter().any(|magic| start.starts_with(magic)))
     }
 
-    /// Delivers to the stream of `path` as well, from the first byte on or, if that had ended, from there on.
-    pub(super) fn deliver_to(&mut self, path: PathBuf, ordinal: u64) {
-        self.deliver_from(path, ordinal, 0);
-    }
-
-    /// As [`Source::deliver_to`], but what ends at or before byte `from` is in the stream already.
-    pub(super) fn deliver_from(&mut self, path: PathBuf, ordinal: u64, from: u64) {
-        let ended = self.deliveries.iter_mut().find(|delivery| delivery.path == path);
-        let delivered = ended.as_ref().map_or(from, |delivery| delivery.delivered.max(from));
-        match ended {
-            Some(it) => (it.end, it.ordinal, it.delivered) = (ENDLESS, ordinal, delivered),
-            None => self.deliveries.push(Delivery::new(path, ordinal, from)),
-        }
-        if delivered < self.offset {
-            // What is not being joined any more has ended, although no line may have ended it.
-            let joining = self.multiline.as_ref().and_then(Multiline::pending_from);
-            self.cuts.insert(joining.unwrap_or(self.offset));
-            self.rewind();
-        }
-    }
-
-    /// Ends the stream of `path` with what the file holds now, the line included that has not ended.
-    pub(super) fn end_delivery(&mut self, path: &Path, reading: &Reading<'_>) -> Result<Collected, file::Error> {
-        let size = self.content.size_bytes(self.offset)?;
-        let mut gathered = self.gather(0);
-        if size <= self.offset {
-            // What is being joined belongs to the stream, but the line that would end it does not.
-            self.gather_joined(&mut gathered, u64::MAX);
-        } else {
-            self.cuts.insert(size);
-        }
-        let ending = self.deliveries.iter_mut().filter(|delivery| delivery.path == path);
-        ending.for_each(|delivery| delivery.end = size);
-        Ok(self.collected(gathered.columns, reading))
-    }
-
-    /// Ends the stream of `path` with what was read so far.
-    pub(super) fn end_delivery_here(&mut self, path: &Path) {
-        let offset = self.offset;
-        let ending = self.deliveries.iter_mut().filter(|delivery| delivery.path == path);
-        ending.for_each(|delivery| delivery.end = offset);
-        self.cuts.insert(offset);
-    }
-
-    /// The names whose streams it delivers to, as seen under the root path; not those whose streams have an end.
-    pub(super) fn delivery_paths(&self) -> impl Iterator<Item = &Path> {
-        let endless = self.deliveries.iter().filter(|delivery| delivery.end == ENDLESS);
-        endless.map(|delivery| delivery.path.as_path())
-    }
-
-    /// Those streams, each with which of its files this is.
-    pub(super) fn ordinals(&self) -> impl Iterator<Item = (&Path, u64)> {
-        let endless = self.deliveries.iter().filter(|delivery| delivery.end == ENDLESS);
-        endless.map(|delivery| (delivery.path.as_path(), delivery.ordinal))
-    }
-
-    /// Makes it another of the stream's files: what it holds now is not what it held.
-    pub(super) fn set_ordinal(&mut self, path: &Path, ordinal: u64) {
-        let delivery = self.deliveries.iter_mut().filter(|delivery| delivery.path == path);
-        delivery.for_each(|delivery| delivery.ordinal = ordinal);
-    }
-
     /// How far it was read.
     pub(super) fn offset(&self) -> u64 {
         self.offset
-    }
-
-    /// How many names it delivers or delivered to.
-    pub(super) fn delivery_count(&self) -> usize {
-        self.deliveries.len()
     }
 
     /// Where it stands, for the database to keep.
@@ -408,6 +276,7 @@ impl Source {
             compressed: self.content.is_compressed(),
             finished: false,
             continues: self.continues,
+            cut: false,
             seen: self.seen.max(self.offset),
             modified_ns: self.modified_ns,
             head: self.head.hashes().to_vec(),
@@ -565,51 +434,6 @@ impl Source {
         self.content.is_compressed()
     }
 
-    /// How long the file is now; what it has grown by is seen from now on.
-    pub(super) fn look_at_size(&mut self, status: &Status) -> Result<u64, file::Error> {
-        // The time first: what is written in between then counts as later. That of a compressed file may say when it was
-        // compressed.
-        let modified_ns = self.content.metadata()?.modified_ns;
-        self.decoder.set_modified(Timestamp::from_ns(modified_ns));
-        if !self.content.is_compressed() {
-            self.modified_ns = modified_ns;
-        }
-        let size = self.content.size_bytes(self.offset)?;
-        self.state.size_bytes.set(size);
-        status.bytes_seen.add(size.saturating_sub(self.seen));
-        self.seen = self.seen.max(size);
-        Ok(size)
-    }
-
-    /// What was seen of the file and is neither read nor skipped.
-    pub(super) fn waiting(&self) -> Range<u64> {
-        self.accounted..self.seen.max(self.accounted)
-    }
-
-    /// Where it stands and what of it waits, of which it does not keep account any more.
-    pub(super) fn abandon(&mut self, now: Timestamp) -> (Range<u64>, Position) {
-        let (waiting, position) = (self.waiting(), self.position(now));
-        self.accounted = self.seen;
-        (waiting, position)
-    }
-
-    /// Counts what was seen and not read as skipped, which is no loss.
-    pub(super) fn skip_waiting(&mut self, reason: SkipReason, reading: &Reading<'_>) {
-        let bytes = self.waiting();
-        reading.status.add_skipped(reason, bytes.end - bytes.start);
-        self.accounted = self.seen;
-    }
-
-    /// Counts what was seen and not read as lost.
-    pub(super) fn give_up(&mut self, reason: SkipReason, reading: &Reading<'_>) {
-        let bytes = self.waiting();
-        if !bytes.is_empty() {
-            let path = self.state.path.clone();
-            reading.status.add_gap(Gap { path, bytes, reason, found: reading.now });
-        }
-        self.accounted = self.seen;
-    }
-
     /// Whether the file has grown since it was looked at last.
     pub(super) fn has_grown(&self) -> Result<bool, file::Error> {
         let size = self.content.size_bytes(self.offset)?;
@@ -764,17 +588,6 @@ impl Source {
             }
         }
         self.account(&span, self.decoder.cut_bytes(), reading);
-    }
-
-    /// Accounts for the bytes `span` after the offset, unless that was done before: `cut` of them are over the limit.
-    fn account(&mut self, span: &Range<usize>, cut: u64, reading: &Reading<'_>) {
-        if self.accounted < self.offset + span.end as u64 {
-            self.accounted = self.offset + span.end as u64;
-            self.taken += (span.len() as u64).saturating_sub(cut);
-            if 0 < cut {
-                reading.status.add_skipped(SkipReason::LineTooLong, cut);
-            }
-        }
     }
 
     /// Moves the offset behind `text`, which starts at it and whose lines are `gathered`.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::log_collector::source::{Former, Source};
+use crate::log_collector::source::Source;
 use crate::status::SourceHandle;
 
 /// How long a file that has stopped growing counts as one whose original is about to be truncated or replaced, and how long
@@ -41,8 +41,6 @@ pub(in crate::log_collector) struct Tracked<Descriptor> {
     pub(in crate::log_collector) joining_since: Option<Instant>,
     /// Since when a line that has not ended has been still, and whether it is shown.
     pub(in crate::log_collector) unended: Option<(Instant, bool)>,
-    /// Where it stood when its file was truncated, and when that was found.
-    pub(in crate::log_collector) former: Option<(Former, Instant)>,
     pub(in crate::log_collector) watch: Option<Descriptor>,
     pub(in crate::log_collector) handle: SourceHandle,
 }
@@ -53,10 +51,8 @@ impl<D> Tracked<D> {
         self.names.iter().chain(&self.last_name)
     }
 
-    /// Which of the stream's files this is, and was before it was truncated.
-    pub(in crate::log_collector) fn ordinals_in(&self, stream: &Path) -> impl Iterator<Item = u64> {
-        let own = self.source.ordinals().filter(move |(path, _)| *path == stream).map(|(_, ordinal)| ordinal);
-        let former = self.former.iter().flat_map(|(former, _)| &former.position.deliveries);
-        own.chain(former.filter(move |delivery| delivery.path == stream).map(|delivery| delivery.ordinal))
+    /// Which of the stream's files this is.
+    pub(in crate::log_collector) fn ordinal_in(&self, stream: &Path) -> Option<u64> {
+        self.source.ordinals().find(|(path, _)| *path == stream).map(|(_, ordinal)| ordinal)
     }
 }

@@ -9,12 +9,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::file;
+use crate::log_collector::checkpoint::Position;
 use crate::log_collector::directory::Directory;
+use crate::log_collector::directory::families::Due;
+use crate::log_collector::rotation::family::{Member, is_named_rotated};
 use crate::log_collector::rotation::names::{originals, replaced_by};
-use crate::log_collector::source::{COPY_ORDINAL, Source};
+use crate::log_collector::source::{COPY_ORDINAL, Match, Source};
 use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 use crate::model::Timestamp;
+
+/// The least that two files have to have in common so that one which was rotated while nobody looked counts as a copy.
+pub(crate) const COPY_BYTES_MIN: u64 = 64;
 
 /// What a file turns out to be.
 enum Verdict {
@@ -30,7 +36,14 @@ impl<W: Watcher> Directory<W> {
     /// Whether a source without streams may be a copy of another, so that it is not to be read for now.
     pub(super) fn may_be_copy(&mut self, id: SourceId) -> bool {
         let Some(tracked) = self.sources.get(&id) else { return false };
-        let original = tracked.known_names().find_map(|name| self.original_of(name));
+        let is_its_own = |name: &PathBuf| {
+            let is_named_rotated = self.logs_of(name).iter().any(|log| is_named_rotated(name, log));
+            // What is empty at the start is no copy of anything.
+            let is_instance = self.starting && tracked.history_end == 0 && !is_named_rotated;
+            is_instance || self.is_known_stream(&self.seen(name))
+        };
+        let is_its_own = tracked.known_names().any(is_its_own);
+        let original = tracked.known_names().find_map(|name| self.original_of(name)).filter(|_| !is_its_own);
         let is_new = tracked.history_end == 0;
         let original =
             original.or_else(|| tracked.names.iter().filter(|_| is_new).find_map(|name| self.replaced_by(name)));
@@ -40,7 +53,7 @@ impl<W: Watcher> Directory<W> {
         {
             self.copies.insert(id, original);
             self.judge(id);
-            if self.sources.get(&original).is_some_and(|original| original.former.is_some()) {
+            if self.has_cut(original) {
                 self.note_due_of(original);
             }
         }
@@ -74,11 +87,14 @@ impl<W: Watcher> Directory<W> {
 
     /// The source whose name `name` is made of, beside it or in a directory above.
     pub(super) fn original_of(&self, name: &Path) -> Option<SourceId> {
-        let originals = originals(name.file_name()?.to_str()?);
+        self.logs_of(name).iter().find_map(|original| self.names.get(original)?.source)
+    }
+
+    /// The paths of logs that the file named `name` may have been rotated out of, beside it or in a directory above.
+    fn logs_of(&self, name: &Path) -> Vec<PathBuf> {
+        let originals = originals(name.file_name().and_then(|name| name.to_str()).unwrap_or_default());
         let directories = name.ancestors().skip(1).take_while(|directory| directory.starts_with(&self.root));
-        directories
-            .flat_map(|directory| originals.iter().map(|original| directory.join(original)))
-            .find_map(|original| self.names.get(&original)?.source)
+        directories.flat_map(|directory| originals.iter().map(|original| directory.join(original))).collect()
     }
 
     /// The source in whose place a file named `name` may be put once it is written.
@@ -96,6 +112,65 @@ impl<W: Watcher> Directory<W> {
         })
     }
 
+    /// Holds a file back that nothing is known of and that looks as if it had been rotated out of a log, if it holds what
+    /// another file of the log holds: nothing of it is to be stored again. Returns whether it does.
+    pub(super) fn hold_back_copy(&mut self, id: SourceId, due: &Due) -> bool {
+        let current = Member::current(&due.to).map(|it| it.metadata.identity);
+        let current = current.and_then(|identity| self.sources_by_identity.get(&identity)).copied();
+        if let Some(original) = current.filter(|original| *original != id)
+            && self.has_beginning_of(id, original)
+        {
+            self.copies.insert(id, original);
+            return true;
+        }
+        self.settle_copy(id, &due.stream)
+    }
+
+    /// Whether a file, which is not too short to tell, holds what another one begins with.
+    fn has_beginning_of(&mut self, id: SourceId, original: SourceId) -> bool {
+        for source in [original, id] {
+            if let Err(error) = self.open_again(source) {
+                log::debug!("{error}");
+            }
+        }
+        let (copy, original) = (&self.sources[&id].source, &self.sources[&original].source);
+        copy.metadata().is_ok_and(|metadata| COPY_BYTES_MIN <= metadata.size_bytes)
+            && copy.is_beginning_of(original).unwrap_or(false)
+    }
+
+    /// Counts a file as read that holds what an earlier file of a stream holds, which is or was read to its end.
+    fn settle_copy(&mut self, id: SourceId, stream: &Path) -> bool {
+        let writers: Vec<SourceId> = self.writers.get(stream).into_iter().flatten().copied().collect();
+        let original = writers.into_iter().filter(|writer| *writer != id).find(|it| self.has_beginning_of(id, *it));
+        let copy = &self.sources[&id].source;
+        let is_it = |position: &Position| {
+            COPY_BYTES_MIN <= position.offset && position.finished && copy.compare(position) == Match::Same
+        };
+        let position = match original {
+            Some(original) => Some(self.sources[&original].source.position((self.settings.clock)())),
+            None => self.ledger.of_stream(stream).map(|(_, position)| position).find(|it| is_it(it)).cloned(),
+        };
+        let Some(position) = position else { return false };
+        let Some(tracked) = self.sources.get_mut(&id) else { return false };
+        if let Err(error) = tracked.source.count_as_copy(&position) {
+            log::debug!("{error}");
+            return false;
+        }
+        self.copies.remove(&id);
+        self.note_deliveries(id);
+        self.store_position(id);
+        true
+    }
+
+    /// Counts copies of a source as read that is about to be closed: then nothing is left to compare them with.
+    pub(super) fn settle_copies_of(&mut self, original: SourceId) {
+        let held = self.copies.iter().filter(|(_, of)| **of == original).map(|(copy, _)| *copy);
+        for copy in held.collect::<Vec<_>>() {
+            let Some(stream) = self.sources.get(&original).and_then(|it| it.source.delivery_paths().next()) else { return };
+            self.settle_copy(copy, &stream.to_owned());
+        }
+    }
+
     /// Decides what a file is that may be a copy, if that can be told by now.
     pub(super) fn judge(&mut self, id: SourceId) {
         let Some(&original) = self.copies.get(&id) else { return };
@@ -105,9 +180,10 @@ impl<W: Watcher> Directory<W> {
             }
         }
         // It is taken out for a moment, to look at both.
+        let was_cut = self.sources.contains_key(&original) && self.has_cut(original);
         let Some(mut copy) = self.sources.remove(&id) else { return };
         let verdict = match self.sources.get(&original) {
-            Some(original) => verdict(&mut copy, original, (self.settings.clock)()).unwrap_or_else(|error| {
+            Some(original) => verdict(&mut copy, original, was_cut, (self.settings.clock)()).unwrap_or_else(|error| {
                 log::debug!("{error}");
                 Verdict::Undecided
             }),
@@ -118,7 +194,11 @@ impl<W: Watcher> Directory<W> {
             Verdict::Undecided => {}
             Verdict::Other => {
                 self.copies.remove(&id);
-                self.deliver_to_names(id);
+                let names: Vec<PathBuf> = self.sources[&id].known_names().cloned().collect();
+                let logs: Vec<PathBuf> = names.iter().flat_map(|name| self.logs_of(name)).collect();
+                if !logs.iter().any(|log| self.settle_copy(id, &self.seen(log))) {
+                    self.deliver_to_names(id);
+                }
             }
             Verdict::Copy => {
                 self.copies.remove(&id);
@@ -136,10 +216,15 @@ fn is_temporary(name: &Path, logs: &[PathBuf]) -> bool {
     replaced.iter().any(|replaced| replaced.is_empty() || is_log(replaced))
 }
 
-fn verdict<D>(copy: &mut Tracked<D>, original: &Tracked<D>, now: Timestamp) -> Result<Verdict, file::Error> {
+fn verdict<D>(
+    copy: &mut Tracked<D>,
+    original: &Tracked<D>,
+    was_cut: bool,
+    now: Timestamp,
+) -> Result<Verdict, file::Error> {
     // In this order: what the two have in common says nothing if the original is truncated meanwhile.
     let is_beginning = copy.source.is_beginning_of(&original.source)?;
-    if original.former.is_some() || !original.source.is_intact()? {
+    if was_cut || !original.source.is_intact()? {
         // It was truncated: once that is read, what it was is looked for.
         return Ok(Verdict::Undecided);
     }

@@ -414,7 +414,7 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Shows in the status, and says once, that a name or a directory cannot be read. A name keeps the file that it had.
-    fn note_problem(&mut self, path: &Path, error: &file::Error) {
+    pub(super) fn note_problem(&mut self, path: &Path, error: &file::Error) {
         if self.problems.contains_key(path) {
             return;
         }
@@ -425,7 +425,7 @@ impl<W: Watcher> Directory<W> {
         self.problems.insert(path.to_owned(), self.status.add_source(Arc::new(state)));
     }
 
-    fn clear_problem(&mut self, path: &Path) {
+    pub(super) fn clear_problem(&mut self, path: &Path) {
         if let Some(problem) = self.problems.remove(path) {
             self.status.remove_source(&problem);
         }

@@ -6,10 +6,11 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::file::{self, Identity};
-use crate::log_collector::checkpoint::{ENDLESS, Position};
-use crate::log_collector::directory::Directory;
+use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position};
+use crate::log_collector::directory::{Cut, Directory};
 use crate::log_collector::rotation::family::{Member, rotated_out_of};
 use crate::log_collector::rotation::listing::Files;
 use crate::log_collector::rotation::names::{Form, originals, uncompressed};
@@ -24,9 +25,6 @@ use crate::status::SkipReason;
 /// mounted in time, say.
 pub(super) const POSITION_KEPT: u64 = 30 * 24 * 3600 * 1_000_000_000;
 
-/// The least that two files have to have in common so that one which was rotated while nobody looked counts as a copy.
-const COPY_BYTES_MIN: u64 = 64;
-
 /// A stream whose files are to be looked after, and the path `to` which its name leads, be there a file or none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Due {
@@ -40,8 +38,6 @@ pub(super) struct Due {
 #[derive(Clone, Copy, Debug)]
 enum Origin {
     Source(SourceId),
-    /// What a source's file held before it was truncated.
-    Former(SourceId),
     Ledger(Identity),
 }
 
@@ -138,6 +134,7 @@ impl<W: Watcher> Directory<W> {
                 identity: member.metadata.identity,
                 modified_ns: member.metadata.modified_ns,
                 form: member.form,
+                is_named_rotated: member.is_named_rotated,
                 claim,
             })
             .collect();
@@ -185,21 +182,24 @@ impl<W: Watcher> Directory<W> {
         };
         for id in self.writers.get(stream).into_iter().flatten() {
             let tracked = &self.sources[id];
-            if let Some((former, since)) = &tracked.former {
-                let state = State::Cut { is_expired: COPY_PATIENCE <= since.elapsed() };
-                add(tracked.source.identity, (*former.position).clone(), state, Origin::Former(*id));
-            }
             let whole = if tracked.names.is_empty() { tracked.source.whole(now).ok() } else { None };
             let position = whole.unwrap_or_else(|| tracked.source.position(now));
             add(tracked.source.identity, position, State::Read, Origin::Source(*id));
         }
         for (identity, position) in self.ledger.of_stream(stream) {
-            let state = if position.finished {
+            let state = if let Some(cut) = self.cuts.get(&identity) {
+                State::Cut { is_expired: COPY_PATIENCE <= cut.since.elapsed() }
+            } else if position.finished {
                 State::Done { may_return: !self.is_rotated(position) && !self.orphans.contains_key(&identity) }
             } else {
                 State::Missing { is_gone: self.is_gone(identity, position) }
             };
-            add(identity, position.clone(), state, Origin::Ledger(identity));
+            // What was cut from a file is known by that file.
+            let is_it =
+                |file: &Identity| checkpoint::identity_of_cut(*file, identity.born_ns.cast_unsigned()) == identity;
+            let writers = self.writers.get(stream).into_iter().flatten();
+            let file = writers.map(|id| self.sources[id].source.identity).find(is_it);
+            add(file.unwrap_or(identity), position.clone(), state, Origin::Ledger(identity));
         }
         found.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
         let mut lineage = Lineage::default();
@@ -215,7 +215,7 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Whether a file was last seen under a rotated name, in a directory that is there.
-    fn is_rotated(&self, position: &Position) -> bool {
+    pub(super) fn is_rotated(&self, position: &Position) -> bool {
         let has_directory = position.path.parent().is_some_and(|it| file::metadata(it).is_ok());
         let has_own_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(&position.path));
         let name = position.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -257,8 +257,11 @@ impl<W: Watcher> Directory<W> {
                 place.parent().and_then(|directory| self.old_directories.get(directory)).cloned().unwrap_or_default();
             let mut put_away = Vec::new();
             for directory in old {
-                let (found, is_all) =
-                    rotated_out_of(&directory.join(place.file_name().unwrap_or_default()), Vec::new(), &mut self.listings);
+                let (found, is_all) = rotated_out_of(
+                    &directory.join(place.file_name().unwrap_or_default()),
+                    Vec::new(),
+                    &mut self.listings,
+                );
                 is_complete &= is_all;
                 put_away.extend(found);
             }
@@ -277,6 +280,8 @@ impl<W: Watcher> Directory<W> {
                     () if self.is_taken(&member, stream) => Claim::Taken,
                     () if member.is_current => Claim::Current,
                     () if is_elsewhere => Claim::Elsewhere,
+                    // It was found beside its log while that was where it is.
+                    () if self.is_held_back(&member) => Claim::Elsewhere,
                     () if !is_first_sight && away.contains(&member.metadata.identity) => Claim::Elsewhere,
                     () => Claim::Free,
                 });
@@ -306,7 +311,7 @@ impl<W: Watcher> Directory<W> {
         let held = self.copies.keys().map(|id| &self.sources[id]).filter(|held| held.names.is_empty());
         let member = |held: &Box<Tracked<W::Descriptor>>| {
             let metadata = held.source.metadata().ok()?;
-            Member::named(held.last_name.as_deref()?, place, metadata)
+            Member::rotated(held.last_name.as_deref()?, place, metadata)
         };
         held.filter_map(member).collect()
     }
@@ -321,7 +326,18 @@ impl<W: Watcher> Directory<W> {
             !is_begun && source.delivery_paths().next().is_some()
         });
         let has_stream = |position: &Position| position.deliveries.iter().any(|it| it.path == stream);
-        delivers || self.ledger.get(identity).is_some_and(|position| !has_stream(position))
+        let own_stream = self.seen(&member.path);
+        let has_own_stream = own_stream != stream && self.is_known_stream(&own_stream);
+        has_own_stream || delivers || self.ledger.get(identity).is_some_and(|position| !has_stream(position))
+    }
+
+    fn is_held_back(&self, member: &Member) -> bool {
+        self.sources_by_identity.get(&member.metadata.identity).is_some_and(|id| self.copies.contains_key(id))
+    }
+
+    /// Whether files are or were read for a stream.
+    pub(super) fn is_known_stream(&self, stream: &Path) -> bool {
+        self.ledger.knows_stream(stream)
     }
 
     /// Compares what `member` holds with what was read of the file `identity` up to `position`.
@@ -342,6 +358,7 @@ impl<W: Watcher> Directory<W> {
             Step::Continue { known, member } => {
                 self.go_on_in(lineage.origins[known], &lineage.positions[known], &members[member]);
             }
+            Step::Reserve { member } => self.remember_unread(&members[member], due, None),
             Step::Begin { member, ordinal } => self.begin(&members[member], due, ordinal),
             Step::Miss { member } => {
                 log::warn!(
@@ -352,10 +369,10 @@ impl<W: Watcher> Directory<W> {
             Step::Lose { known } => self.lose(lineage.origins[known], &lineage.positions[known]),
             Step::Forget { known } => match lineage.origins[known] {
                 Origin::Ledger(identity) => {
-                    self.orphans.remove(&identity);
+                    self.take_waiting(identity, &lineage.positions[known]);
                     self.forget(identity);
                 }
-                Origin::Former(id) | Origin::Source(id) => self.end_search_of(id),
+                Origin::Source(_) => {}
             },
             Step::Wait => {
                 self.waiting.insert(due.stream.clone());
@@ -370,52 +387,53 @@ impl<W: Watcher> Directory<W> {
             Origin::Ledger(identity)
                 if position.finished
                     && !self.sources_by_identity.contains_key(&member.metadata.identity)
-                    && (member.form == Form::Compressed
-                        || self.compare(identity, position, member) == Match::Same) =>
+                    && (member.form == Form::Compressed || self.compare(identity, position, member) == Match::Same) =>
             {
                 let compressed = member.form == Form::Compressed;
                 let position = Position { compressed, path: member.path.clone(), ..position.clone() };
                 self.remember(member.metadata.identity, position);
                 self.forget(identity);
             }
+            Origin::Ledger(identity) if member.metadata.identity == identity => {
+                // It is opened, and goes on where it was.
+                if let Some(delivery) = position.deliveries.first() {
+                    self.source_of(member, &delivery.path);
+                }
+            }
             Origin::Ledger(identity) => {
-                let waiting = self.orphans.remove(&identity).unwrap_or(position.offset..position.offset);
-                let mut position = position.clone();
-                position.finished = false;
+                let waiting = self.take_waiting(identity, position);
+                let position = Position { finished: false, cut: false, ..position.clone() };
                 self.resume_in(member, &Former { position: Box::new(position), waiting });
-                if member.metadata.identity != identity {
-                    self.forget(identity);
-                }
+                self.forget(identity);
             }
-            Origin::Former(id) | Origin::Source(id) => {
-                let former = self.sources.get_mut(&id).and_then(|tracked| tracked.former.take());
-                if let Some((former, _)) = former {
-                    self.resume_in(member, &former);
-                }
-                // From now on it starts anew, also if nothing is read of it for a while.
-                self.end_search_of(id);
-            }
+            Origin::Source(_) => {}
         }
     }
 
-    /// Ends the search for what a source was before it was truncated.
-    fn end_search_of(&mut self, id: SourceId) {
-        self.truncated.remove(&id);
-        if let Some(tracked) = self.sources.get_mut(&id) {
-            tracked.former = None;
+    /// What had been seen of a content that nobody has open, and waited to be found again.
+    fn take_waiting(&mut self, identity: Identity, position: &Position) -> Range<u64> {
+        let cut = self.cuts.remove(&identity).map(|cut| cut.waiting);
+        cut.or_else(|| self.orphans.remove(&identity)).unwrap_or(position.offset..position.offset)
+    }
+
+    /// Looks for what was cut from files before this start.
+    pub(super) fn restore_cuts(&mut self) {
+        for (identity, position) in self.ledger.iter().filter(|(_, position)| position.cut) {
+            let cut = Cut { waiting: position.offset..position.offset, since: Instant::now() };
+            self.cuts.insert(identity, cut);
         }
-        self.store_position(id);
     }
 
     /// Counts what was not read of a known file as lost.
     fn lose(&mut self, origin: Origin, position: &Position) {
         match origin {
             Origin::Ledger(identity) => {
-                let waiting = self.orphans.remove(&identity).unwrap_or(position.offset..position.offset);
-                self.give_up(&Former { position: Box::new(position.clone()), waiting }, SkipReason::Deleted);
+                let waiting = self.take_waiting(identity, position);
+                let reason = if position.cut { SkipReason::Truncated } else { SkipReason::Deleted };
+                self.give_up(&Former { position: Box::new(position.clone()), waiting }, reason);
                 self.forget(identity);
             }
-            Origin::Former(id) | Origin::Source(id) => self.give_up_former(id),
+            Origin::Source(_) => {}
         }
     }
 
@@ -446,8 +464,13 @@ impl<W: Watcher> Directory<W> {
 
     /// Reads a file that nothing is known of, from its first byte, for a stream and those of the other names of its log.
     fn begin(&mut self, member: &Member, due: &Due, ordinal: Option<u64>) {
-        let Some(id) = self.source_of(member, &due.stream) else { return };
-        if self.is_copy_of_current(id, member, due) {
+        let Some(id) = self.source_of(member, &due.stream) else {
+            if self.waiting.contains(&due.stream) {
+                self.remember_unread(member, due, ordinal);
+            }
+            return;
+        };
+        if member.form == Form::Plain && self.hold_back_copy(id, due) {
             return;
         }
         self.copies.remove(&id);
@@ -460,37 +483,36 @@ impl<W: Watcher> Directory<W> {
         self.deliver_to(id, due.stream.clone(), ordinal);
     }
 
-    /// Whether a file holds what the log holds; it is then held back as its copy.
-    fn is_copy_of_current(&mut self, id: SourceId, member: &Member, due: &Due) -> bool {
-        let current = Member::current(&due.to).map(|it| it.metadata.identity);
-        let original = current.and_then(|identity| self.sources_by_identity.get(&identity)).copied();
-        let Some(original) = original.filter(|original| *original != id && member.form == Form::Plain) else {
-            return false;
+    /// Keeps the place of a file in a stream that cannot be opened now.
+    fn remember_unread(&mut self, member: &Member, due: &Due, ordinal: Option<u64>) {
+        let ordinal = ordinal.unwrap_or_else(|| self.ledger.next_ordinal(&due.stream));
+        let delivery = DeliveryPosition { path: due.stream.clone(), delivered: 0, end: ENDLESS, ordinal };
+        let position = Position {
+            compressed: member.form == Form::Compressed,
+            modified_ns: member.metadata.modified_ns,
+            deliveries: vec![delivery],
+            ..Position::unread(member.path.clone(), (self.settings.clock)())
         };
-        if member.metadata.size_bytes < COPY_BYTES_MIN {
-            return false;
-        }
-        for source in [original, id] {
-            if let Err(error) = self.open_again(source) {
-                log::debug!("{error}");
-            }
-        }
-        let (copy, original_source) = (&self.sources[&id].source, &self.sources[&original].source);
-        let is_copy = copy.is_beginning_of(original_source).unwrap_or(false);
-        if is_copy {
-            self.copies.insert(id, original);
-        }
-        is_copy
+        self.remember(member.metadata.identity, position);
     }
 
     /// The source of a rotated file, opened if it is not yet; `seen` is the first name it delivers to.
     fn source_of(&mut self, member: &Member, seen: &Path) -> Option<SourceId> {
         let decompress = member.form == Form::Compressed;
-        let opened = self.open_source(&member.path, member.metadata.identity, seen, decompress);
-        opened.unwrap_or_else(|error| {
-            log::warn!("{error}; its lines are missing");
-            None
-        })
+        match self.open_source(&member.path, member.metadata.identity, seen, decompress) {
+            Ok(source) => {
+                self.clear_problem(&member.path);
+                source
+            }
+            Err(error) => {
+                // It is asked again.
+                if error.kind() != ErrorKind::NotFound {
+                    self.note_problem(&member.path, &error);
+                }
+                self.waiting.insert(seen.to_owned());
+                None
+            }
+        }
     }
 
     /// Finds files that were renamed out of the names that are collected and hold more than was read, to be read to their end.
@@ -504,6 +526,10 @@ impl<W: Watcher> Directory<W> {
             };
             let found = found_in.entry(directory.to_owned()).or_insert_with(|| self.listings.files_in(directory).0);
             let Some(found) = found.get(&identity) else { continue };
+            if position.offset == 0 {
+                // Of which nothing was read, and which may hold what another one held.
+                continue;
+            }
             if position.is_finished_at(found) {
                 continue;
             }
@@ -515,7 +541,10 @@ impl<W: Watcher> Directory<W> {
                 Ok(_) => log::debug!("{} is read to its end", found.display()),
                 // Renamed or compressed since it was listed: it is looked for by content.
                 Err(error) if error.kind() == ErrorKind::NotFound => log::debug!("{error}"),
-                Err(error) => log::warn!("{error}; its last lines are missing"),
+                Err(error) => {
+                    log::debug!("{error}; it is asked again");
+                    self.waiting.insert(delivery.path.clone());
+                }
             }
         }
     }

@@ -38,11 +38,14 @@ mod finished;
 mod import;
 mod open_files;
 mod sources;
+mod streams;
 #[cfg(test)]
 pub(crate) mod tests;
 mod turns;
 mod unended;
 
+#[cfg(test)]
+pub(crate) use copies::COPY_BYTES_MIN;
 use discovery::Name;
 use families::Due;
 use import::Import;
@@ -145,8 +148,8 @@ pub struct Directory<W: Watcher> {
     waiting: BTreeSet<PathBuf>,
     /// Files that were found rotated since the last change was settled.
     begun: HashSet<Identity>,
-    /// Sources whose file was truncated a moment ago, so that a copy may be found.
-    truncated: BTreeSet<SourceId>,
+    /// Contents that were cut from their files and wait to be found.
+    cuts: HashMap<Identity, Cut>,
     /// Sources that may be copies of others, and of which.
     copies: BTreeMap<SourceId, SourceId>,
     /// Sources with an entry that waits for its next line, by since when.
@@ -169,6 +172,14 @@ pub struct Directory<W: Watcher> {
     last_poll: Instant,
     last_directory_poll: Instant,
     next_rescan: Instant,
+}
+
+/// A content that was cut from its file.
+struct Cut {
+    /// What had been seen of it and not read.
+    waiting: Range<u64>,
+    /// When that was found.
+    since: Instant,
 }
 
 /// How much there is to collect and what is left out, for the log at start.
@@ -231,7 +242,7 @@ impl<W: Watcher> Directory<W> {
             due: BTreeSet::new(),
             waiting: BTreeSet::new(),
             begun: HashSet::new(),
-            truncated: BTreeSet::new(),
+            cuts: HashMap::new(),
             copies: BTreeMap::new(),
             joining: BTreeSet::new(),
             unended: BTreeSet::new(),
@@ -245,6 +256,7 @@ impl<W: Watcher> Directory<W> {
             last_directory_poll: Instant::now(),
             next_rescan: Instant::now() + RESCAN_INTERVAL,
         };
+        directory.restore_cuts();
         directory.forget_all_taken_over();
         directory.enter(&root);
         directory.reconcile_all();
@@ -313,7 +325,7 @@ impl<W: Watcher> Directory<W> {
             for source in self.polled.iter().chain(self.copies.keys()).copied().collect::<Vec<_>>() {
                 self.enqueue(source);
             }
-            self.reconcile_truncated();
+            self.reconcile_cuts();
             self.reconcile_waiting();
             self.keep_deleted_within_budget();
             // Here as well, lest a backlog keep rotated files open.

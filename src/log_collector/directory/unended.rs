@@ -7,8 +7,8 @@ use std::time::Instant;
 use crate::file;
 use crate::log_collector::Collected;
 use crate::log_collector::directory::{Directory, UNENDED_SHOWN_AFTER, UNENDED_TIME_MAX};
-use crate::log_collector::source::{Outcome, Reading};
-use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
+use crate::log_collector::source::{Outcome, Reading, Source};
+use crate::log_collector::tracked::{SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 
 impl<W: Watcher> Directory<W> {
@@ -41,7 +41,7 @@ impl<W: Watcher> Directory<W> {
                 continue;
             }
             let may_go_on = !is_superseded || tracked.source.has_parts();
-            if (if may_go_on { UNENDED_TIME_MAX } else { COPY_PATIENCE }) <= since.elapsed() {
+            if (if may_go_on { UNENDED_TIME_MAX } else { UNENDED_SHOWN_AFTER }) <= since.elapsed() {
                 self.end_unended(id);
             } else if UNENDED_SHOWN_AFTER <= since.elapsed() && !is_shown {
                 self.show(id);
@@ -89,15 +89,35 @@ impl<W: Watcher> Directory<W> {
             tracked.source.drop_parts();
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        tracked.source.read_unended(&mut self.buffer, &reading)
+        let outcome = tracked.source.read_unended(&mut self.buffer, &reading);
+        if let Some(next) = self.next_file(id) {
+            self.enqueue(next);
+        }
+        outcome
     }
 
     /// The file that comes after a source's own in its stream.
     fn next_file(&self, id: SourceId) -> Option<SourceId> {
-        let stream = self.sources.get(&id)?.source.delivery_paths().next()?;
+        self.next_file_after(id, &self.sources.get(&id)?.source)
+    }
+
+    /// As [`Directory::next_file`], of a source that may have been taken out.
+    pub(super) fn next_file_after(&self, id: SourceId, source: &Source) -> Option<SourceId> {
+        let stream = source.delivery_paths().next()?;
         let mut writers = self.writers.get(stream)?.iter();
         writers.find(|writer| **writer == id)?;
         writers.next().copied()
+    }
+
+    /// Whether the file before a source's own ends in a line that has not ended: that is stored first, as soon as it has been
+    /// still for a moment.
+    pub(super) fn waits_for_end_of_line(&self, id: SourceId) -> bool {
+        let Some(stream) = self.sources.get(&id).and_then(|tracked| tracked.source.delivery_paths().next()) else {
+            return false;
+        };
+        let writers = self.writers.get(stream).into_iter().flatten();
+        let before = writers.take_while(|writer| **writer != id).last().map(|before| &self.sources[before]);
+        before.is_some_and(|before| before.unended.is_some() && before.source.has_unended_line() && !before.failing)
     }
 
     /// Whether the next file has taken over the entries that a source has not completed.

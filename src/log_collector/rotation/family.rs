@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::file::{self, Kind, Metadata};
 use crate::log_collector::checkpoint::Position;
 use crate::log_collector::rotation::listing::Listings;
-use crate::log_collector::rotation::names::{Form, Rank, originals, stem_and_extension, uncompressed};
+use crate::log_collector::rotation::names::{self, Form, Rank, originals, stem_and_extension, uncompressed};
 use crate::log_collector::source::{Content, Match};
 
 /// How many rotated files of one log are looked at, the latest ones.
@@ -21,19 +21,22 @@ pub(in crate::log_collector) struct Member {
     /// Whether it has the log's own name.
     pub(in crate::log_collector) is_current: bool,
     pub(in crate::log_collector) rank: Rank,
+    /// Whether nothing but rotation gives files such names.
+    pub(in crate::log_collector) is_named_rotated: bool,
 }
 
 impl Member {
-    /// The file that is or was at `path`, if its name says that it was rotated out of the one named as `place` is.
-    pub(in crate::log_collector) fn named(path: &Path, place: &Path, metadata: Metadata) -> Option<Self> {
-        let (form, rank) = place_of(path, place.file_name()?.to_str()?)?;
-        Some(Self { path: path.to_owned(), metadata, form, is_current: false, rank })
+    /// The file that is or was at `path`, if its name says that it was rotated out of the one at `place`.
+    pub(in crate::log_collector) fn rotated(path: &Path, place: &Path, metadata: Metadata) -> Option<Self> {
+        Some(RotatedName::of(path, place.file_name()?.to_str()?)?.member(path, metadata))
     }
 
     /// The file at `path`, which has not been rotated.
     pub(in crate::log_collector) fn current(path: &Path) -> Option<Self> {
         let metadata = file::link_metadata(path).ok().filter(|metadata| metadata.kind == Kind::Regular)?;
-        Some(Self { path: path.to_owned(), metadata, form: Form::Plain, is_current: true, rank: Rank::CURRENT })
+        let path = path.to_owned();
+        let (form, rank) = (Form::Plain, Rank::CURRENT);
+        Some(Self { path, metadata, form, is_current: true, rank, is_named_rotated: false })
     }
 
     /// Compares what it holds with what was read up to `position`.
@@ -46,13 +49,34 @@ impl Member {
     }
 }
 
-/// How and when the file at `path` was rotated out of the one named `original`, if its name says that it was.
-fn place_of(path: &Path, original: &str) -> Option<(Form, Rank)> {
-    let (name, form) = uncompressed(path.file_name()?.to_str()?);
-    // A file that was read under the name it was rotated to may be compressed since.
-    let is_itself = form != Form::Plain && name == original;
-    let is_rotated = is_itself || originals(name).iter().any(|it| it == original);
-    is_rotated.then(|| (form, Rank::of(name, original)))
+/// Whether nothing but rotation gives a file the name `path` that may have been rotated out of `log`.
+pub(in crate::log_collector) fn is_named_rotated(path: &Path, log: &Path) -> bool {
+    let names = path.file_name().and_then(OsStr::to_str).zip(log.file_name().and_then(OsStr::to_str));
+    names.is_some_and(|(name, log)| names::is_named_rotated(uncompressed(name).0, log))
+}
+
+/// What the name of a rotated file says.
+struct RotatedName {
+    form: Form,
+    rank: Rank,
+    is_named_rotated: bool,
+}
+
+impl RotatedName {
+    /// What the name of the file at `path` says, if it may have been rotated out of the one named `original`.
+    fn of(path: &Path, original: &str) -> Option<Self> {
+        let (name, form) = uncompressed(path.file_name()?.to_str()?);
+        // A file that was read under the name it was rotated to may be compressed since.
+        let is_itself = form != Form::Plain && name == original;
+        let is_rotated = is_itself || originals(name).iter().any(|it| it == original);
+        let (rank, is_named_rotated) = (Rank::of(name, original), names::is_named_rotated(name, original));
+        is_rotated.then_some(Self { form, rank, is_named_rotated })
+    }
+
+    fn member(self, path: &Path, metadata: Metadata) -> Member {
+        let Self { form, rank, is_named_rotated } = self;
+        Member { path: path.to_owned(), metadata, form, is_current: false, rank, is_named_rotated }
+    }
 }
 
 /// The files beside `path` that were rotated out of it, the earliest first, and whether those are certainly all; with them
@@ -68,17 +92,23 @@ pub(in crate::log_collector) fn rotated_out_of(
     };
     let stem = OsStr::new(stem_and_extension(name).0);
     let look = |path: &Path| {
-        let (form, rank) = place_of(path, name)?;
-        let member = |metadata| Member { path: path.to_owned(), metadata, form, is_current: false, rank };
-        Some(file::link_metadata(path).map(member))
+        let said = RotatedName::of(path, name)?;
+        Some(file::link_metadata(path).map(|metadata| said.member(path, metadata)))
     };
     let (mut rotated, is_complete) = listings.look_in(directory, stem, look);
     rotated.extend(held);
     rotated.retain(|it| it.metadata.kind == Kind::Regular);
     rotated.sort_by(|a, b| (&a.rank, a.form).cmp(&(&b.rank, b.form)));
-    rotated.dedup_by(|next, before| next.rank == before.rank && next.form != Form::Plain && before.form == Form::Plain);
+    let is_compressed_of = |next: &Member, plain: &Member| {
+        let name = next.path.file_name().and_then(OsStr::to_str).map(|name| uncompressed(name).0);
+        next.form != Form::Plain && plain.form == Form::Plain && plain.path.file_name().and_then(OsStr::to_str) == name
+    };
+    let plain: Vec<Member> = rotated.iter().filter(|it| it.form == Form::Plain).cloned().collect();
+    rotated.retain(|next| !plain.iter().any(|plain| plain.rank == next.rank && is_compressed_of(next, plain)));
     // Some count up: then the highest number was written to last. A compressed file does not say when it was.
-    let mut plain = rotated.iter().filter(|it| it.form == Form::Plain && matches!(it.rank, Rank::Number(_)));
+    let is_numbered =
+        |it: &&Member| it.form == Form::Plain && it.is_named_rotated && matches!(it.rank, Rank::Number(_));
+    let mut plain = rotated.iter().filter(is_numbered);
     if let (Some(first), Some(last)) = (plain.next(), plain.next_back())
         && last.metadata.modified_ns < first.metadata.modified_ns
     {

@@ -19,6 +19,8 @@ const ORDINAL_STEP: u64 = 1 << 32;
 #[derive(Debug, Default)]
 pub(in crate::log_collector) struct Ledger {
     positions: HashMap<Identity, Position>,
+    /// Files by inode and birth.
+    by_birth: HashMap<(u64, i64), Identity>,
     by_stream: HashMap<PathBuf, HashSet<Identity>>,
     /// How many positions there are of each path.
     paths: HashMap<PathBuf, usize>,
@@ -41,6 +43,9 @@ impl Ledger {
     pub(in crate::log_collector) fn insert(&mut self, identity: Identity, position: Position) {
         self.remove(identity);
         self.forgotten.remove(&identity);
+        if !position.cut {
+            self.by_birth.insert((identity.inode, identity.born_ns), identity);
+        }
         *self.paths.entry(position.path.clone()).or_default() += 1;
         for delivery in &position.deliveries {
             self.by_stream.entry(delivery.path.clone()).or_default().insert(identity);
@@ -51,6 +56,7 @@ impl Ledger {
 
     pub(in crate::log_collector) fn remove(&mut self, identity: Identity) -> Option<Position> {
         let position = self.positions.remove(&identity)?;
+        self.by_birth.remove(&(identity.inode, identity.born_ns));
         if let Some(count) = self.paths.get_mut(&position.path) {
             *count -= 1;
             if *count == 0 {
@@ -75,13 +81,11 @@ impl Ledger {
     /// The identity under which the position of the file `identity` is kept, if there is one: after a restart of the machine
     /// the file's device may have another number.
     pub(in crate::log_collector) fn known_as(&self, identity: Identity) -> Option<Identity> {
-        let is_same = |known: &&Identity| {
-            known.inode == identity.inode && known.born_ns == identity.born_ns && identity.born_ns != 0
-        };
         if self.positions.contains_key(&identity) {
             return Some(identity);
         }
-        self.positions.keys().find(is_same).copied()
+        let same = self.by_birth.get(&(identity.inode, identity.born_ns)).copied();
+        same.filter(|_| identity.born_ns != 0)
     }
 
     pub(in crate::log_collector) fn iter(&self) -> impl Iterator<Item = (Identity, &Position)> {
@@ -102,6 +106,11 @@ impl Ledger {
     /// Whether a file was last seen at `path`.
     pub(in crate::log_collector) fn has_path(&self, path: &Path) -> bool {
         self.paths.contains_key(path)
+    }
+
+    /// Whether a stream has or had files.
+    pub(in crate::log_collector) fn knows_stream(&self, stream: &Path) -> bool {
+        self.ordinals.contains_key(stream)
     }
 
     /// The next ordinal of a stream: files are read in the order of theirs.

@@ -50,6 +50,12 @@ impl Rank {
     }
 }
 
+/// Whether nothing but rotation makes the name of a file out of `original`: what is added stands behind it, or is a date. A
+/// number in front of the extension may be an instance's.
+pub(super) fn is_named_rotated(name: &str, original: &str) -> bool {
+    name.starts_with(original) || matches!(Rank::of(name, original), Rank::Date(_))
+}
+
 /// The names that are made of a file's name begin with its stem.
 pub(super) fn stem_and_extension(name: &str) -> (&str, &str) {
     name.rsplit_once('.').unwrap_or((name, ""))
@@ -128,6 +134,13 @@ mod tests {
         for name in ["a.log", "a-error.log", "a.log.bak", "a2.log", "1", ""] {
             check(name, &[]);
         }
+    }
+
+    #[test]
+    fn a_number_in_front_of_the_extension_may_be_an_instances() {
+        assert!(is_named_rotated("a.log.1", "a.log"));
+        assert!(is_named_rotated("a-20261122.log", "a.log"));
+        assert!(!is_named_rotated("a-8001.log", "a.log"));
     }
 
     #[test]

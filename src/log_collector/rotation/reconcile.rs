@@ -1,5 +1,7 @@
 //! Compares what is known of a stream's files with what lies on the disk, and says what to do. Decides, and does nothing.
 
+use std::cmp::Reverse;
+
 use crate::file::Identity;
 use crate::log_collector::rotation::names::Form;
 use crate::log_collector::source::{Match, SHORTENED_HEAD_BYTES};
@@ -42,6 +44,8 @@ pub(in crate::log_collector) struct Candidate {
     pub(in crate::log_collector) identity: Identity,
     pub(in crate::log_collector) modified_ns: i64,
     pub(in crate::log_collector) form: Form,
+    /// Whether nothing but rotation gives files such names: what is added stands at the end, or is a date.
+    pub(in crate::log_collector) is_named_rotated: bool,
     pub(in crate::log_collector) claim: Claim,
 }
 
@@ -65,6 +69,8 @@ pub(in crate::log_collector) enum Step {
     Continue { known: usize, member: usize },
     /// A file was rotated while nobody looked: it is read from its start, as file `ordinal` of the stream, or as the next one.
     Begin { member: usize, ordinal: Option<u64> },
+    /// As [`Step::Begin`], once it can be told whether the file holds what another one held: until then its place is kept.
+    Reserve { member: usize },
     /// A file that would be read if it could be decompressed.
     Miss { member: usize },
     /// A known file is lost, with what of it was not read.
@@ -88,8 +94,7 @@ pub(in crate::log_collector) fn reconcile(
     reconciler.recognise_identities(compare);
     let mut missing = Vec::new();
     let mut order: Vec<usize> = (0..known.len()).collect();
-    // What is known by its place only takes what is left.
-    order.sort_by_key(|index| (!known[*index].has_content, known[*index].ordinal));
+    order.sort_by_key(|index| known[*index].ordinal);
     for index in order {
         reconciler.find(index, is_complete, compare, &mut missing);
     }
@@ -130,7 +135,16 @@ impl Reconciler<'_> {
         missing: &mut Vec<usize>,
     ) {
         let known = &self.known[index];
-        if self.owners.contains(&Some(index)) {
+        if let Some(member) = self.owners.iter().position(|owner| *owner == Some(index)) {
+            // It is where nothing asks for it, or could not be opened.
+            if matches!(known.state, State::Missing { .. }) && self.family[member].claim != Claim::Current {
+                let is_undecided = self.is_unread(index) && self.undecided[member];
+                self.steps.push(if is_undecided { Step::Wait } else { Step::Continue { known: index, member } });
+            }
+            return;
+        }
+        if self.is_unread(index) && self.family.iter().any(|it| it.identity == known.identity) {
+            // It turned out to hold what another one held.
             return;
         }
         if known.state != State::Read && self.is_continued(index) {
@@ -164,6 +178,11 @@ impl Reconciler<'_> {
         }
     }
 
+    /// Whether nothing was read of a file: it only has a place in the stream.
+    fn is_unread(&self, index: usize) -> bool {
+        !self.known[index].has_content && matches!(self.known[index].state, State::Missing { .. })
+    }
+
     /// Whether another file goes on with a content already: its position was stored first.
     fn is_continued(&self, index: usize) -> bool {
         let ordinal = self.known[index].ordinal;
@@ -181,27 +200,23 @@ impl Reconciler<'_> {
             let candidate = &self.family[*member];
             let is_claimable = matches!(candidate.claim, Claim::Free | Claim::Elsewhere)
                 || candidate.claim == Claim::Current && matches!(known.state, State::Missing { .. });
-            self.owners[*member].is_none() && is_claimable && candidate.form != Form::Unreadable
+            let is_free = self.owners[*member].is_none_or(|owner| self.is_unread(owner));
+            is_free && is_claimable && candidate.form != Form::Unreadable
         };
         if !known.has_content {
-            // Only its place tells which one it is.
-            let is_it = |member: &usize| {
-                is_free(member)
-                    && self.family[*member].claim == Claim::Free
-                    && self.family[*member].form == Form::Compressed
-                    && known.modified_ns <= self.family[*member].modified_ns
-            };
-            return Ok(if matches!(known.state, State::Done { .. } | State::Read) {
-                None
-            } else {
-                (0..self.family.len()).find(is_it)
-            });
+            // Nothing tells it from others, and nothing is lost with it.
+            return Ok(None);
         }
         let later = (0..self.family.len()).filter(|member| is_later(*member));
         let earlier = (0..self.family.len()).rev().filter(|member| !is_later(*member));
         let head_bytes_min = if matches!(known.state, State::Cut { .. }) { 1 } else { SHORTENED_HEAD_BYTES };
         let (mut shortened, mut is_unknown) = (None, false);
-        for member in later.chain(earlier).filter(is_free).collect::<Vec<_>>() {
+        let mut members: Vec<usize> = later.chain(earlier).filter(is_free).collect();
+        if matches!(known.state, State::Cut { .. }) {
+            // The copy was made last, just before the content was cut.
+            members.sort_by_key(|member| Reverse(self.family[*member].modified_ns));
+        }
+        for member in members {
             match compare(member) {
                 Match::Same | Match::Grown => return Ok(Some(member)),
                 Match::Prefix(head_bytes)
@@ -220,7 +235,7 @@ impl Reconciler<'_> {
     fn begin_younger(&mut self, missing: &[usize]) {
         let newest = (0..self.family.len()).rev().find(|member| self.is_intact(*member));
         for (member, candidate) in self.family.iter().enumerate() {
-            let is_settled = self.owners[member].is_some() || self.undecided[member] || candidate.claim != Claim::Free;
+            let is_settled = self.owners[member].is_some() || candidate.claim != Claim::Free;
             if is_settled || self.is_log_of_its_own(candidate) {
                 continue;
             }
@@ -230,6 +245,7 @@ impl Reconciler<'_> {
             });
             let is_younger = self.known.is_empty() || self.is_younger(member, newest);
             let step = match candidate.form {
+                _ if self.undecided[member] => is_younger.then_some(Step::Reserve { member }),
                 Form::Unreadable => (is_younger && !self.known.is_empty()).then_some(Step::Miss { member }),
                 _ if is_younger => Some(Step::Begin { member, ordinal: None }),
                 _ => replaced.map(|index| Step::Begin { member, ordinal: Some(self.known[*index].ordinal) }),
@@ -251,7 +267,9 @@ impl Reconciler<'_> {
             return log_born_ns.saturating_add(LATE_WRITES_NS) < candidate.modified_ns;
         }
         let is_cut = |known: &Known| known.identity == current.identity && matches!(known.state, State::Cut { .. });
-        let is_copied = self.known.is_empty() && candidate.modified_ns <= born_ns.saturating_add(COPYING_NS);
+        let is_copied = self.known.is_empty()
+            && candidate.is_named_rotated
+            && candidate.modified_ns <= born_ns.saturating_add(COPYING_NS);
         !is_copied && !self.known.iter().any(is_cut)
     }
 
@@ -295,7 +313,7 @@ mod tests {
 
     fn member(born_ns: i64, modified_ns: i64, claim: Claim) -> Candidate {
         let identity = Identity { device: 1, inode: born_ns.unsigned_abs(), born_ns };
-        Candidate { identity, modified_ns, form: Form::Plain, claim }
+        Candidate { identity, modified_ns, form: Form::Plain, is_named_rotated: true, claim }
     }
 
     fn compressed(born_ns: i64, modified_ns: i64) -> Candidate {
@@ -351,9 +369,16 @@ mod tests {
     #[test]
     fn what_cannot_be_looked_at_is_waited_for_and_not_begun() {
         let family = [member(4, 5, Claim::Free), member(6, 7, Claim::Current)];
+        let reserve = Step::Reserve { member: 0 };
         for state in [GONE, CUT, State::Cut { is_expired: true }, DONE] {
-            check(&[known(1, 1, 2, state)], &family, &[(0, 0, Match::Unknown)], &[Step::Wait]);
+            check(&[known(1, 1, 2, state)], &family, &[(0, 0, Match::Unknown)], &[Step::Wait, reserve]);
         }
+        // Its place is kept: it is read there, unless it turns out to hold what the first one held.
+        let reserved = Known { has_content: false, ..known(2, 4, 5, MISSING) };
+        let known = [known(1, 1, 2, GONE), reserved];
+        check(&known, &family, &[(0, 0, Match::Unknown)], &[Step::Wait, Step::Wait]);
+        check(&known, &family, &[], &[Step::Lose { known: 0 }, Step::Continue { known: 1, member: 0 }]);
+        check(&known, &family, &[(0, 0, Match::Grown)], &[Step::Continue { known: 0, member: 0 }]);
     }
 
     #[test]
@@ -398,10 +423,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_which_nothing_was_read_is_known_by_its_place() {
+    fn a_file_of_which_nothing_was_read_is_no_other_one() {
         let unread = Known { has_content: false, ..known(1, 1, 2, GONE) };
         let family = [compressed(7, 3), member(6, 7, Claim::Current)];
-        check(&[unread], &family, &[], &[Step::Continue { known: 0, member: 0 }]);
+        check(&[unread], &family, &[(0, 0, Match::Grown)], &[Step::Lose { known: 0 }, begin(0)]);
     }
 
     #[test]
@@ -413,6 +438,8 @@ mod tests {
         check(&cut, &family, &[], &[Step::Wait, begin(0)]);
         // At first sight it may be a copy, if it was not written to for longer than it takes to copy.
         check(&[], &family, &[], &[begin(0)]);
+        let named = Candidate { is_named_rotated: false, ..family[0].clone() };
+        check(&[], &[named, family[1].clone()], &[], &[]);
         let family = [member(8, 9 + COPYING_NS, Claim::Free), member(3, 4, Claim::Current)];
         check(&[], &family, &[], &[]);
         let family = [member(2, 4 + LATE_WRITES_NS, Claim::Free), member(3, 4, Claim::Current)];

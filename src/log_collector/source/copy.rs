@@ -9,8 +9,9 @@ use std::path::Path;
 
 use crate::file::{self, Metadata};
 use crate::log_collector::checkpoint::{self, ENDLESS, Position, TAIL_BYTES_MAX};
+use crate::log_collector::source::delivery::Delivery;
 use crate::log_collector::source::head::Head;
-use crate::log_collector::source::{Delivery, Match, Reading, Source};
+use crate::log_collector::source::{Match, Reading, Source};
 use crate::model::Timestamp;
 use crate::status::{Gap, SkipReason, Status};
 

@@ -4,7 +4,8 @@ use crate::file;
 use crate::log_collector::Unended;
 use crate::log_collector::checkpoint;
 use crate::log_collector::format::{Decoded, Decoder, LINE_BYTES_MAX};
-use crate::log_collector::source::{Gathered, Reading, Source};
+use crate::log_collector::source::delivery::{CHANNELS, Gathered};
+use crate::log_collector::source::{Reading, Source};
 use crate::model::StreamLines;
 
 impl Source {
@@ -33,7 +34,7 @@ impl Source {
         }
         let mut streams = Vec::new();
         for (columns, delivery) in gathered.columns.into_iter().zip(&self.deliveries) {
-            for (lines, channel) in columns.into_iter().zip(super::CHANNELS).filter(|(lines, _)| !lines.is_empty()) {
+            for (lines, channel) in columns.into_iter().zip(CHANNELS).filter(|(lines, _)| !lines.is_empty()) {
                 streams.push(StreamLines { labels: reading.naming.labels(&delivery.path, channel), lines });
             }
         }

@@ -318,6 +318,6 @@ fn a_line_that_was_rotated_unended_is_stored<W: Stage>() {
     story.check(&["a.log: one"]);
     story.rename("a.log", "a.log.1");
     story.append("a.log", "next\n");
-    let_lines_be_still(&mut story, COPY_PATIENCE);
-    story.check(&["a.log: one next half a line"]);
+    let_lines_be_still(&mut story, UNENDED_SHOWN_AFTER);
+    story.check(&["a.log: one half a line next"]);
 }

@@ -97,9 +97,12 @@ impl<W: Watcher> Directory<W> {
         self.last_poll -= super::POLL_INTERVAL;
         for tracked in self.sources.values_mut() {
             tracked.quiet_since -= crate::log_collector::tracked::COPY_PATIENCE;
-            if let Some((_, since)) = &mut tracked.former {
-                *since -= crate::log_collector::tracked::COPY_PATIENCE;
+            if let Some((since, _)) = &mut tracked.unended {
+                *since -= super::UNENDED_SHOWN_AFTER;
             }
+        }
+        for cut in self.cuts.values_mut() {
+            cut.since -= crate::log_collector::tracked::COPY_PATIENCE;
         }
     }
 
@@ -113,7 +116,13 @@ impl<W: Watcher> Directory<W> {
 }
 
 impl<W: Watcher> Directory<W> {
-    /// Whether the file is held open whose position is kept under `key`.
+    /// Whether the file is open now whose position is kept under `key`.
+    pub(crate) fn has_open(&self, key: &[u8]) -> bool {
+        let id = checkpoint::decode_key(key).and_then(|identity| self.sources_by_identity.get(&identity));
+        id.is_some_and(|id| !self.sources[id].source.is_closed())
+    }
+
+    /// Whether the file is held whose position is kept under `key`.
     pub(crate) fn holds(&self, key: &[u8]) -> bool {
         checkpoint::decode_key(key).is_some_and(|identity| self.sources_by_identity.contains_key(&identity))
     }
