@@ -98,12 +98,16 @@ pub struct Identity {
     pub born_ns: i64,
 }
 
+/// Tells by a file's path whether it cannot be opened.
+#[cfg(test)]
+pub(crate) type IsUnreadable = fn(&Path) -> bool;
+
 #[cfg(test)]
 thread_local! {
     /// Whether files have no birth times, as on some file systems.
     pub(crate) static WITHOUT_BIRTHS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-    /// Which files cannot be opened for now, by their paths.
-    pub(crate) static UNREADABLE: std::cell::Cell<Option<fn(&Path) -> bool>> = const { std::cell::Cell::new(None) };
+    /// Which files cannot be opened for now.
+    pub(crate) static UNREADABLE: std::cell::Cell<Option<IsUnreadable>> = const { std::cell::Cell::new(None) };
 }
 
 impl Metadata {

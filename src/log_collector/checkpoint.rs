@@ -56,6 +56,7 @@ const FLAG_CUT: u8 = 16;
 const KEY_BYTES: usize = 3 * size_of::<u64>();
 
 /// How far one source has been read.
+#[expect(clippy::struct_excessive_bools, reason = "they are the format's flags, each independent of the others")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Everything before this byte has been read.

@@ -15,6 +15,7 @@ pub(in crate::log_collector) const COPY_PATIENCE: Duration = Duration::from_secs
 pub(in crate::log_collector) struct SourceId(pub(in crate::log_collector) u64);
 
 /// A source and what the collector knows of it.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent: any of them may hold with any other")]
 pub(in crate::log_collector) struct Tracked<Descriptor> {
     pub(in crate::log_collector) source: Source,
     /// The names that lead to it now, as canonical paths under the root, in the order they were found.

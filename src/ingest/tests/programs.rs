@@ -183,11 +183,11 @@ impl World {
 
     /// Copies a log of which something durable was read: of another one, the copy looks like a log of its own, and so does one
     /// that is too short to tell from others.
-    pub(super) fn copy(&mut self, log: usize, is_away: bool) {
+    pub(super) fn copy(&mut self, log: usize, is_away: bool) -> Check {
         let is_short = fs::metadata(self.path(log)).unwrap().len() < COPY_BYTES_MIN;
         let is_known = self.is_known(log, self.logs[log].files.len() - 1);
         if self.logs[log].scheme == Scheme::Kubelet || is_short || !is_known {
-            return;
+            return Ok(());
         }
         let it = &mut self.logs[log];
         it.copies += 1;
@@ -197,6 +197,16 @@ impl World {
         fs::copy(self.path(log), &copy).unwrap();
         self.happened(&copy);
         self.copies.push(copy);
+        // Whether its original is about to be truncated is known a little later.
+        self.end_disk_full();
+        for _ in 0..2 {
+            self.look(1000)?;
+            if let Some(collector) = &mut self.collector {
+                collector.let_time_pass();
+            }
+        }
+        self.sync();
+        Ok(())
     }
 
     pub(super) fn truncate(&mut self, log: usize) {

@@ -166,8 +166,9 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn settle_copies_of(&mut self, original: SourceId) {
         let held = self.copies.iter().filter(|(_, of)| **of == original).map(|(copy, _)| *copy);
         for copy in held.collect::<Vec<_>>() {
-            let Some(stream) = self.sources.get(&original).and_then(|it| it.source.delivery_paths().next()) else { return };
-            self.settle_copy(copy, &stream.to_owned());
+            let stream = self.sources.get(&original).and_then(|it| it.source.delivery_paths().next());
+            let Some(stream) = stream.map(Path::to_owned) else { return };
+            self.settle_copy(copy, &stream);
         }
     }
 

@@ -162,7 +162,7 @@ impl<W: Watcher> Directory<W> {
     /// What is known of the files of a stream, in their order.
     fn lineage(&self, stream: &Path) -> Lineage {
         let now = (self.settings.clock)();
-        let mut found: Vec<(u64, (bool, i64, Timestamp), Known, Origin, Position)> = Vec::new();
+        let mut found: Vec<(Known, Origin, Position)> = Vec::new();
         let mut add = |identity: Identity, position: Position, state: State, origin: Origin| {
             let delivery = position.deliveries.iter().find(|delivery| delivery.path == stream);
             let Some(ordinal) = delivery.filter(|delivery| delivery.end == ENDLESS).map(|delivery| delivery.ordinal)
@@ -177,8 +177,7 @@ impl<W: Watcher> Directory<W> {
                 has_content: position.offset != 0,
                 state,
             };
-            let age = (!position.compressed, identity.born_ns, position.saved);
-            found.push((ordinal, age, known, origin, position));
+            found.push((known, origin, position));
         };
         for id in self.writers.get(stream).into_iter().flatten() {
             let tracked = &self.sources[id];
@@ -201,9 +200,11 @@ impl<W: Watcher> Directory<W> {
             let file = writers.map(|id| self.sources[id].source.identity).find(is_it);
             add(file.unwrap_or(identity), position.clone(), state, Origin::Ledger(identity));
         }
-        found.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
+        found.sort_by_key(|(known, _, position)| {
+            (known.ordinal, !known.is_compressed, known.identity.born_ns, position.saved)
+        });
         let mut lineage = Lineage::default();
-        for (_, _, known, origin, position) in found {
+        for (known, origin, position) in found {
             let place = self.place_before_rotation(&position);
             lineage.places.retain(|it| *it != place);
             lineage.places.push(place);
@@ -308,8 +309,8 @@ impl<W: Watcher> Directory<W> {
     /// Files that were rotated out of the one at `place`, are held back as its copies, and lost their names before it was
     /// known what they are: compressed by now, say.
     fn held_out_of(&self, place: &Path) -> Vec<Member> {
-        let held = self.copies.keys().map(|id| &self.sources[id]).filter(|held| held.names.is_empty());
-        let member = |held: &Box<Tracked<W::Descriptor>>| {
+        let held = self.copies.keys().map(|id| &*self.sources[id]).filter(|held| held.names.is_empty());
+        let member = |held: &Tracked<W::Descriptor>| {
             let metadata = held.source.metadata().ok()?;
             Member::rotated(held.last_name.as_deref()?, place, metadata)
         };

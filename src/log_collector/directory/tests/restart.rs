@@ -1,6 +1,7 @@
 //! What happened to files while the agent was not running.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Stage, Story, on_mock_and_platform};
@@ -414,7 +415,7 @@ fn a_log_has_its_past_from_the_first_start_on<W: Stage>() {
     fs::create_dir(story.path("old")).unwrap();
     for (name, text) in [("old/a.log.3.gz", "one\n"), ("a.log.2.gz", "two\n"), ("a.log.1", "three\n")] {
         story.append("a.log", text);
-        if name.ends_with(".gz") {
+        if Path::new(name).extension().is_some_and(|extension| extension == "gz") {
             story.compress("a.log", name);
         } else {
             story.rename("a.log", name);
