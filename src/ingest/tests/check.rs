@@ -7,8 +7,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::world::{Check, World};
-use crate::file::UNREADABLE;
 use crate::log_collector::checkpoint::Position;
+use crate::log_collector::directory::tests::refuse_files;
 use crate::log_database::Database;
 use crate::log_database::storage::CrashMode;
 use crate::model::{Matcher, Selection, TimeRange};
@@ -117,7 +117,7 @@ impl World {
     /// All is well again, and the agent has time.
     pub(super) fn finish(&mut self) -> Check {
         self.end_disk_full();
-        UNREADABLE.set(None);
+        refuse_files(None);
         for log in 0..self.logs.len() {
             self.end_line(log);
         }

@@ -12,9 +12,9 @@ use tempfile::TempDir;
 use super::CLOCK;
 use super::actions::{Action, Defect};
 use super::logs::{LOGS, Log};
-use crate::file::UNREADABLE;
 use crate::ingest::spacing::Spacing;
 use crate::log_collector::directory::Directory;
+use crate::log_collector::directory::tests::refuse_files;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::log_database::Database;
 use crate::log_database::storage::SimulatedStorage;
@@ -67,7 +67,7 @@ impl World {
         fs::create_dir(base.join("root")).unwrap();
         fs::create_dir(base.join("pods")).unwrap();
         fs::create_dir(base.join("root/old")).unwrap();
-        UNREADABLE.set(None);
+        refuse_files(None);
         let logs = LOGS.map(|(name, scheme)| Log::new(name, scheme)).into();
         symlink(base.join("pods/0.log"), base.join("root/k.log")).unwrap();
         let mut world = Self {
@@ -130,7 +130,7 @@ impl World {
             }
             Action::DiskFull { is_full: false } => self.end_disk_full(),
             Action::Readable { is_readable } => {
-                UNREADABLE.set((!is_readable).then_some(is_rotated));
+                refuse_files((!is_readable).then_some(is_rotated));
                 self.was_unreadable |= !is_readable;
             }
             Action::Query => {

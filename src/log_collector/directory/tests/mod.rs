@@ -45,6 +45,11 @@ pub(crate) fn tick(clock: &Path) {
     }
 }
 
+/// Has files refused that `is_unreadable` says cannot be opened, from now on.
+pub(crate) fn refuse_files(is_unreadable: Option<fn(&Path) -> bool>) {
+    file::UNREADABLE.set(is_unreadable);
+}
+
 /// The key under which the position of the file at `path` is kept.
 pub(crate) fn key_of(path: &Path) -> Vec<u8> {
     checkpoint::encode_key(file::link_metadata(path).unwrap().identity)
