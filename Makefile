@@ -19,9 +19,12 @@ export BENCH_BYTES ?= 1000000000
 export BENCH_SECONDS ?= 10
 # How many states of the medium are tried, how many actions against the model of the collector, and how often the agent is
 # killed; CRASH_SEED, MODEL_SEED and KILL_SEED repeat a run. `make check-test` tries a few of the first two.
-crash-simulated: export CRASH_STATES ?= 20000
+crash-simulated: export CRASH_STATES ?= 5000
 check-model: export MODEL_ACTIONS ?= 100000
-crash-killed: export KILLS ?= 500
+crash-killed: export KILLS ?= 200
+# What is benched in small, or killed, need not be as fast as a release, and is built in half the time.
+check-bench crash-killed: export CARGO_PROFILE_BENCH_LTO ?= off
+check-bench crash-killed: export CARGO_PROFILE_BENCH_CODEGEN_UNITS ?= 16
 # How long each fuzz target runs.
 export FUZZ_SECONDS ?= 60
 
@@ -138,7 +141,7 @@ check-bench:
 	$(call step,Database bench in small,BENCH_BYTES=80000000 BENCH_OPEN_BYTES=160000000 cargo bench --locked --bench database)
 
 .PHONY: crash
-crash: crash-simulated check-model crash-killed ## Crash the database in 20,000 simulated ways, the collector in a model, and kill the agent 500 times
+crash: crash-simulated check-model crash-killed ## Crash the database in 5,000 simulated ways, the collector in a model, and kill the agent 200 times
 
 .PHONY: crash-simulated
 crash-simulated:
