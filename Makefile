@@ -137,7 +137,7 @@ check-doc:
 .PHONY: check-bench
 check-bench:
 	$(call step,Bench in small,BENCH_BYTES=50000000 BENCH_SECONDS=2 cargo bench --locked --bench collector)
-	$(call step,Query bench in small,BENCH_BYTES=60000000 cargo bench --locked --bench query)
+	$(call step,Query bench in small,BENCH_BYTES=60000000 BENCH_CORPORA=mixed cargo bench --locked --bench query)
 	$(call step,Database bench in small,BENCH_BYTES=80000000 BENCH_OPEN_BYTES=160000000 cargo bench --locked --bench database)
 
 .PHONY: crash

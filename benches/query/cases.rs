@@ -53,11 +53,11 @@ pub(crate) fn on_each(corpus: &Corpus, times: Times) -> Vec<Case> {
         reference: Some(reference.to_owned()).filter(|text| !text.is_empty()),
         checks,
     };
-    let lines = |filter: &str| range(&format!("{ALL} {filter}"), times, "1m", LINES_MAX);
-    let contains = |needle: &str| lines(&format!("|= {needle:?}"));
-    let rg = |needle: &str| format!("rg -INF -- '{needle}' .");
     // Most steps that an answer may have are 11,000.
     let step = format!("{}s", ((times.1 - times.0) / 2000).max(60));
+    let lines = |filter: &str| range(&format!("{ALL} {filter}"), times, &step, LINES_MAX);
+    let contains = |needle: &str| lines(&format!("|= {needle:?}"));
+    let rg = |needle: &str| format!("rg -INF -- '{needle}' .");
     let counts = |query: &str| range(&query.replace("[step]", &format!("[{step}]")), times, &step, 100);
     let Needles { rare, common, several } = &needles;
     let reversed: Vec<&str> = several.rsplit(' ').collect();
