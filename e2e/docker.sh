@@ -152,6 +152,8 @@ check_engine_directory() {
     equal "a container's 2000 lines, as docker logs shows them" "$(lines "$agent_url" "$log")" "$(docker logs "$id")"
     stop_agent || fail "the agent ended with status $? on SIGTERM"
     echo "ok: the agent ends with status 0 on SIGTERM"
+    # Of its image there is to be one container only in what follows.
+    docker rm "$id" >/dev/null
 }
 
 # The lines of all streams with a label.
