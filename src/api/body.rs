@@ -48,7 +48,7 @@ type Made = (Box<dyn Pieces>, Result<Vec<u8>, log_database::Error>);
 struct Unfinished {
     first: Vec<u8>,
     pieces: Box<dyn Pieces>,
-    /// Whether the pieces are compressed whatever the client takes.
+    /// Compresses the pieces whatever the client takes.
     is_file: bool,
 }
 

@@ -55,7 +55,7 @@ pub use server::{BindError, Listener, Settings, bind};
 pub struct State {
     /// Where the lines are.
     pub database: Database,
-    /// What streams are called.
+    /// Names of streams, joined to their stored labels.
     pub inventory: Arc<Inventory>,
     /// What the agent says of itself.
     pub status: Arc<Status>,
@@ -93,7 +93,7 @@ impl State {
         Self { queries: Arc::new(Queries::new(limits, Arc::clone(&self.status))), ..self }
     }
 
-    /// What a query reads from that keeps within `budget`: all there is now.
+    /// The source of a query that keeps within `budget`: all there is now.
     fn source(&self, budget: Arc<Budget>) -> Source {
         Source::new(self.database.snapshot(), Arc::clone(&self.inventory), budget)
     }

@@ -88,7 +88,7 @@ mod tests {
         }
         let path = format!("/var/lib/docker/containers/{id}/local-logs/container.log");
         check(&[("path", &path)], Some(Origin::Container(&id)));
-        let path = format!("/home/u/overlay-containers/{id}/userdata/ctr.log");
+        let path = format!("/var/lib/containers/storage/overlay-containers/{id}/userdata/ctr.log");
         check(&[("path", &path)], Some(Origin::Container(&id)));
         check(&[("path", &format!("/var/log/{id}"))], None);
         check(&[("path", "/var/log/pods/shop_web-0_1f-2e/web/0.log")], Some(Origin::Pod("1f-2e")));

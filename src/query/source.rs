@@ -22,7 +22,7 @@ pub struct Source {
     pub budget: Arc<Budget>,
     /// Whether streams have the label that is made of others.
     service: service::Shown,
-    /// What streams are called.
+    /// Names of streams, joined to their stored labels.
     inventory: Arc<Inventory>,
 }
 
@@ -54,7 +54,7 @@ impl Source {
         stored.iter().filter_map(|stored| self.shown_as(stored, matchers)).collect()
     }
 
-    /// What streams are called.
+    /// Names of streams, joined to their stored labels.
     pub fn inventory(&self) -> &Arc<Inventory> {
         &self.inventory
     }

@@ -49,13 +49,13 @@ pub(super) enum History {
     Last(u64),
 }
 
-/// What is lost of the streams that are followed.
+/// Losses of the streams that are followed.
 pub(super) struct Losses {
     status: Arc<Status>,
     database: Database,
     inventory: Arc<Inventory>,
     matchers: Vec<Matcher>,
-    /// How many gaps there had been when they were last looked at.
+    /// The count of gaps when they were last looked at.
     seen_count: usize,
 }
 

@@ -79,7 +79,7 @@ impl Ask {
         })
     }
 
-    /// Whether the answer is saved as a file that is compressed.
+    /// Asks for an answer that is saved as a compressed file.
     fn is_gzipped(&self) -> bool {
         let is_gz = |name: &String| Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("gz"));
         self.download.as_ref().is_some_and(is_gz)

@@ -20,7 +20,7 @@ use crate::status::Gap;
 /// Writes the records of one answer: streams are numbered in the order of their first use, and told of before it.
 #[derive(Debug)]
 pub(super) struct Records {
-    /// What streams are called.
+    /// Names of streams, joined to their stored labels.
     inventory: Arc<Inventory>,
     /// By the labels that they are stored with, a mark of metadata included.
     streams: HashMap<Labels, Stream>,
