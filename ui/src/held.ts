@@ -1,9 +1,6 @@
 // Keys that are pressed while a part of the page that they are for is still being loaded: they are kept, and pressed again when it is there.
 import { isTextBox } from './keys';
 
-/** When what a key opens has been drawn and has taken the focus. */
-const DRAWN_MS = 50;
-
 let held: KeyboardEvent[] = [];
 let isPressing = false;
 
@@ -23,6 +20,7 @@ export function holdKeys(): void {
 export function releaseKeys(isDrawn: boolean): void {
   if (!isDrawn) held = [];
   isPressing = true;
+  // What a key opens is drawn and has taken the focus by the next task.
   setTimeout(() => {
     const event = held.shift();
     if (event === undefined) {
@@ -32,7 +30,7 @@ export function releaseKeys(isDrawn: boolean): void {
       press(event);
       releaseKeys(true);
     }
-  }, DRAWN_MS);
+  });
 }
 
 /** What the browser would do with a key, as far as forms, buttons and texts need it. */

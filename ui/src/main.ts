@@ -1,6 +1,6 @@
 // Starts the page: preferences, address, keys, then the view.
 import { effect } from '@preact/signals';
-import { h, render } from 'preact';
+import { h, options, render } from 'preact';
 import './style/tokens.css';
 import './style/base.css';
 import './style/shell.css';
@@ -14,6 +14,9 @@ import { start as startPreferences } from './preferences';
 import { start as startRoute } from './route';
 import { address } from './state';
 import { App } from './view/app';
+
+// What is drawn listens before the next key or click comes, and not only after the next frame: none is lost in between.
+options.requestAnimationFrame = queueMicrotask;
 
 startPreferences();
 startRoute();

@@ -52,7 +52,10 @@ export class Pointer {
   readonly #onDown = (event: PointerEvent): void => {
     this.#down = { x: event.clientX, y: event.clientY };
     const row = this.#rowOf(event.target);
-    if (row === undefined || event.button !== 0 || !isTime(event.target) || event.pointerType !== 'mouse') return;
+    if (row === undefined || event.button !== 0) return;
+    // A row that moved on before the button is let go would not be clicked.
+    this.list.unpin();
+    if (!isTime(event.target) || event.pointerType !== 'mouse') return;
     // No text is selected by what selects lines.
     event.preventDefault();
     this.#select(row.index, event);

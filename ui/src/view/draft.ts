@@ -87,7 +87,9 @@ export async function commit(change: Partial<TextOptions> = {}): Promise<void> {
   base.value ??= address.peek().q;
   draftOptions.value = { ...draftOptions.peek(), ...change };
   clearTimeout(timer);
-  if (!(await check())) return;
+  const text = draftText.peek();
+  // What was typed while the server looked at it is no part of the chip, and stays.
+  if (!(await check()) || draftText.peek() !== text) return;
   write();
   reset();
 }

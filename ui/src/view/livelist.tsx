@@ -24,11 +24,13 @@ interface Props {
   /** LogQL; `''` for all lines. */
   readonly query: string;
   readonly from: string;
+  /** Whether the lines are not shown yet. */
+  readonly isHidden: boolean;
   readonly isPaused: boolean;
   readonly onPause: (isPaused: boolean) => void;
 }
 
-export function LiveList({ session, query, from, isPaused, onPause }: Props) {
+export function LiveList({ session, query, from, isHidden, isPaused, onPause }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const list = useRef<LineList | null>(null);
 
@@ -72,8 +74,8 @@ export function LiveList({ session, query, from, isPaused, onPause }: Props) {
 
   const count = session.newCount.value;
   return <div class="live">
-    <div ref={host} class="live-list" />
-    <LiveState session={session} />
+    <div ref={host} class={`live-list${isHidden ? ' is-hidden' : ''}`} />
+    <LiveState session={session} isHidden={isHidden} />
     {count > 0 && <button type="button" class="button live-new" onClick={() => {
       onPause(false);
       void session.goToEnd().then(() => list.current?.scrollToEnd());
@@ -86,10 +88,10 @@ export function LiveList({ session, query, from, isPaused, onPause }: Props) {
 }
 
 /** What stands in the list's place while it has no lines, or over it when it cannot go on. */
-function LiveState({ session }: { session: LogSession }) {
+function LiveState({ session, isHidden }: { session: LogSession; isHidden: boolean }) {
   const { state, error, refusal } = session;
   if (refusal.value !== null) return <p class="live-words">{refusal.value} <button type="button" class="button bordered small" onClick={() => session.poll()}>Load every 5 s instead</button></p>;
   if (state.value === 'error') return <p class="live-words danger">{error.value?.message}</p>;
-  if (session.count.value > 0) return null;
-  return <p class="live-words live-middle">{state.value === 'loading' || state.value === 'idle' ? 'Loading…' : 'Waiting for the next line…'}</p>;
+  if (session.count.value > 0 && !isHidden) return null;
+  return <p class="live-words live-middle">{isHidden || state.value === 'loading' || state.value === 'idle' ? 'Loading…' : 'Waiting for the next line…'}</p>;
 }

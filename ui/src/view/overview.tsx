@@ -2,7 +2,7 @@
 import { effect, signal } from '@preact/signals';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { errorShares } from '../api/shares';
-import { isImporting, status } from '../api/status';
+import { isImporting, status, statusError } from '../api/status';
 import { isSplit } from '../api/instance';
 import { streams, streamsError, watchStreams } from '../api/streams';
 import { type Group, groupLabels, isNew, isSilent, keepOrder, placeWord, type Row, type Sort, sortRows } from '../groups';
@@ -24,8 +24,9 @@ const SETTLE_MS = 2_000;
 
 /** Which pane a phone shows. */
 const phoneTab = signal<'streams' | 'live'>('streams');
-/** Whether a single stream was opened at once, which happens only to who comes to the page by its first address. */
-let hasSkipped = typeof location !== 'undefined' && /\/(logs|status)$/.test(location.pathname);
+/** Whether it is settled if the overview stays: it is skipped only for who comes to the page by its first address and has not begun to do anything.
+ * Before that no lines are shown, which would be gone when they are clicked. */
+const isSettled = signal(typeof location !== 'undefined' && /\/(logs|status)$/.test(location.pathname));
 
 export function Overview() {
   useEffect(watchStreams, []);
@@ -34,12 +35,19 @@ export function Overview() {
   useEffect(() => effect(() => void (streams.value !== null && loadLater())), []);
   const isOnly = streams.value?.streams.length === 1 && streams.value.isMore === false;
   const now = status.value;
-  // One stream alone is read at once: there is nothing to choose.
   useEffect(() => {
-    if (!isOnly || hasSkipped || now === null || isImporting(now) || now.import.files > 1) return;
-    hasSkipped = true;
-    go({ ...DEFAULT_ADDRESS, place: 'logs', q: '', from: address.value.from }, 'replace');
-  }, [isOnly, now]);
+    const ends = new AbortController();
+    for (const input of ['keydown', 'pointerdown']) addEventListener(input, () => (isSettled.value = true), { capture: true, signal: ends.signal });
+    return () => ends.abort();
+  }, []);
+  // One stream alone is read at once: there is nothing to choose.
+  const isKnown = (streams.value?.streams.length ?? 0) > 0 && now !== null;
+  const hasFailed = streamsError.value !== '' || statusError.value !== '';
+  useEffect(() => {
+    if (isSettled.value || !(isKnown || hasFailed)) return;
+    isSettled.value = true;
+    if (isOnly && now !== null && !isImporting(now) && now.import.files <= 1) go({ ...DEFAULT_ADDRESS, place: 'logs', q: '', from: address.value.from }, 'replace');
+  }, [isKnown, hasFailed]);
   if (streams.value !== null && streams.value.streams.length === 0) return <Later>{({ NothingYet }) => <NothingYet />}</Later>;
   return <div class="overview">
     <h1 class="sr">Overview of all logs</h1>
@@ -182,6 +190,6 @@ function LivePane() {
       <button type="button" class="button small" onClick={() => setPaused(!isPaused)}><Icon name={isPaused ? 'play' : 'pause'} />{isPaused ? 'Follow' : 'Pause'}</button>
       <a class="button small" href={hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: query, from: since })}>Open in Logs</a>
     </div>
-    {isShown && <LiveList session={session} query={query} from={since} isPaused={isPaused} onPause={setPaused} />}
+    {isShown && <LiveList session={session} query={query} from={since} isHidden={!isSettled.value} isPaused={isPaused} onPause={setPaused} />}
   </section>;
 }
