@@ -209,8 +209,7 @@ struct Site {
 
 /// The directories to collect from, each of which is there.
 fn sites(config: &Config) -> anyhow::Result<Vec<Site>> {
-    let collectors =
-        if config.collectors.is_empty() { vec![offered()] } else { config.collectors.clone() };
+    let collectors = if config.collectors.is_empty() { vec![offered()] } else { config.collectors.clone() };
     let mut sites: Vec<Site> = Vec::new();
     for CollectorConfig { kind, root_path } in collectors {
         let root = root_path.unwrap_or_else(|| kind.root_path_default().into());

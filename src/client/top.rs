@@ -141,7 +141,7 @@ fn table(mut rows: Vec<Row>, order: Order) -> String {
             Order::Name => by_name(),
         }
     });
-    let titles = ["LINES/S", "BYTES/S", "ERRORS/MIN", "LINES", "BEHIND", "LEVEL", "STREAM", "LAST LINE"];
+    let titles = ["LINES/S", "BYTES/S", "ERR/MIN", "LINES", "BEHIND", "LEVEL", "STREAM", "LAST LINE"];
     let titles = titles.map(str::to_owned).to_vec();
     let row = |row: Row| {
         let (rate, growth) = (row.lines_per_second.to_string(), bytes(row.bytes_per_second));

@@ -502,13 +502,13 @@ fn a_log_does_not_drive_the_terminal() {
 #[test]
 fn top_fits_the_terminal_and_obeys_its_keys() {
     let server = Server::start(node(), Settings::default());
-    let mut top = InTerminal::start(command(server.address, &["top", "--interval", "1"]), 60);
+    let mut top = InTerminal::start(command(server.address, &["top", "--interval", "1"]), 66);
     top.wait_for("LINES/S");
     top.wait_for("ssh.service");
     top.terminal.write_all(b"q").unwrap();
     let shown = top.all();
     let longest = shown.split("\x1b[H\x1b[2J").flat_map(str::lines).map(str::len).max();
-    assert!(longest.is_some_and(|longest| longest < 60), "{shown}");
+    assert!(longest.is_some_and(|longest| longest < 66), "{shown}");
     let mut top = InTerminal::start(command(server.address, &["top", "--interval", "1"]), 60);
     top.wait_for("LINES/S");
     top.terminal.write_all(b"\x03").unwrap();
