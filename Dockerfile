@@ -42,4 +42,6 @@ ENV DATA_DIRECTORY=/data \
     LISTEN=0.0.0.0:8000
 VOLUME /data
 EXPOSE 8000
+# The agent answers whether it stores lines; another LISTEN needs another MONITORING_ADDR.
+HEALTHCHECK --start-period=30s CMD ["/monitoring-rs", "healthcheck"]
 ENTRYPOINT ["/monitoring-rs"]

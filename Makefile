@@ -191,6 +191,10 @@ bench-hostile: ## Measure how lines come in, and memory, while 64 clients ask fo
 bench-database: ## Measure size, searches and opening of the database beside zstd and ripgrep (needs rg)
 	cargo bench --locked --bench database
 
+.PHONY: bench-client
+bench-client: ## Measure exports, the last lines and following in a terminal beside `cat` and `tail -F`
+	cargo bench --locked --bench client
+
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZ_SECONDS, or some: make fuzz FUZZ_SECONDS=3600 FUZZ_TARGETS='block_decode logql_parse'
 	fuzz/run.sh $(FUZZ_TARGETS)

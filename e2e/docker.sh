@@ -131,6 +131,10 @@ check_compose() {
     has_all() { [ "$(lines "$url" /logs/writer.log)" = "$written" ]; }
     wait_for 10 "the last line arrives" has_all || true
     equal "each of the $(count) lines is there once, across the rotation" "$(lines "$url" /logs/writer.log)" "$written"
+    local probe
+    probe="$(docker inspect --format '{{join .Config.Healthcheck.Test " "}}' monitoring-rs:latest)"
+    equal "the image has a probe" "$probe" "CMD /monitoring-rs healthcheck"
+    "${compose[@]}" exec -T monitoring ${probe#CMD } || fail "the probe fails though the agent is well"
     make --no-print-directory down
 }
 

@@ -34,6 +34,11 @@ const EXAMPLES: &str = "EXAMPLES:
 /// clap's own would name each flag that has a default as if it had to be given.
 const USAGE: &str = "monitoring-rs [--log-collector <log-collector> [--root-path <root-path>]]... [OPTIONS]";
 
+/// Where the tokens of pods are, and in it the files that a pod asks the API with.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+const CA_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
 const ZONE: &str = "TIME ZONE:
     A time in a line that names no zone is in this process's: that of the variable TZ, or else of /etc/localtime";
 
@@ -62,6 +67,26 @@ impl CollectorKind {
             Self::Directory => "Directory",
             Self::Kubernetes => "Kubernetes",
             Self::Docker => "Docker",
+        }
+    }
+
+    /// The directory that is collected from where none is given.
+    pub fn root_path_default(self) -> &'static str {
+        match self {
+            Self::Directory => "/var/log",
+            Self::Kubernetes => "/var/log/containers",
+            Self::Docker => "/var/lib/docker/containers",
+        }
+    }
+
+    /// What a host offers to collect, and why that; `is_directory` says whether there is one that can be read.
+    pub fn offered(is_directory: impl Fn(&str) -> bool) -> (Self, &'static str) {
+        if is_directory(SERVICE_ACCOUNT) && is_directory("/var/log/pods") {
+            (Self::Kubernetes, "this is a pod on a node whose logs are in /var/log/pods")
+        } else if is_directory(Self::Docker.root_path_default()) {
+            (Self::Docker, "Docker's containers are in /var/lib/docker/containers")
+        } else {
+            (Self::Directory, "there are neither pods nor containers here that could be read")
         }
     }
 
@@ -138,6 +163,18 @@ pub struct KubernetesConfig {
     pub include_namespaces: Vec<String>,
     /// Those to leave out.
     pub exclude_namespaces: Vec<String>,
+}
+
+impl KubernetesConfig {
+    /// The file of the token to send: the service account's, where none is given.
+    pub fn token_file(&self) -> PathBuf {
+        self.token_file.clone().unwrap_or_else(|| TOKEN_FILE.into())
+    }
+
+    /// The file of the certificates to trust, likewise.
+    pub fn ca_file(&self) -> PathBuf {
+        self.ca_file.clone().unwrap_or_else(|| CA_FILE.into())
+    }
 }
 
 /// Collects, stores and searches the logs of one machine, and serves them over HTTP.
@@ -440,6 +477,16 @@ mod tests {
         check_refused("--root-path /a --log-collector Docker --log-collector Kubernetes", "no --log-collector before");
         check_refused("--log-collector Docker --root-path /a --root-path /b", "no --log-collector before");
         check_refused("--log-collector Docker --log-collector Directory", "needs --root-path");
+    }
+
+    #[test]
+    fn what_a_host_offers_is_found() {
+        let offered = |there: &[&str]| CollectorKind::offered(|path| there.contains(&path)).0;
+        let (pods, engine) = ("/var/log/pods", "/var/lib/docker/containers");
+        assert_eq!(offered(&[pods, SERVICE_ACCOUNT, engine]), CollectorKind::Kubernetes);
+        assert_eq!(offered(&[pods, engine]), CollectorKind::Docker);
+        assert_eq!(offered(&[pods]), CollectorKind::Directory);
+        assert_eq!(offered(&[]), CollectorKind::Directory);
     }
 
     #[test]

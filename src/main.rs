@@ -13,13 +13,13 @@ use futures_lite::future;
 use jiff::tz::TimeZone;
 use monitoring_rs::api;
 use monitoring_rs::client;
-use monitoring_rs::config::{self, CollectorConfig, CollectorKind, Config, KubernetesApi, KubernetesConfig};
+use monitoring_rs::config::{self, CollectorConfig, CollectorKind, Config, KubernetesApi};
 use monitoring_rs::file;
 use monitoring_rs::ingest::{self, Records, Stop};
 use monitoring_rs::inventory::{Inventory, PodLabels};
 use monitoring_rs::log_collector::directory::{self, Directory, Summary};
-use monitoring_rs::log_collector::engine::{self, EngineNames};
-use monitoring_rs::log_collector::kubernetes::{self, Namespaces, PodNames};
+use monitoring_rs::log_collector::engine::EngineNames;
+use monitoring_rs::log_collector::kubernetes::{Namespaces, PodNames};
 use monitoring_rs::log_collector::naming::Naming;
 use monitoring_rs::log_collector::patterns::{self, Patterns};
 use monitoring_rs::log_collector::several::{self, Several};
@@ -209,16 +209,10 @@ struct Site {
 
 /// The directories to collect from, each of which is there.
 fn sites(config: &Config) -> anyhow::Result<Vec<Site>> {
-    let collectors =
-        if config.collectors.is_empty() { vec![offered(Path::new("/"))] } else { config.collectors.clone() };
+    let collectors = if config.collectors.is_empty() { vec![offered()] } else { config.collectors.clone() };
     let mut sites: Vec<Site> = Vec::new();
     for CollectorConfig { kind, root_path } in collectors {
-        let default = match kind {
-            CollectorKind::Kubernetes => kubernetes::ROOT_PATH_DEFAULT,
-            CollectorKind::Docker => engine::ROOT_PATH_DEFAULT,
-            CollectorKind::Directory => "/var/log",
-        };
-        let root = root_path.unwrap_or_else(|| default.into());
+        let root = root_path.unwrap_or_else(|| kind.root_path_default().into());
         let root = std::path::absolute(root).context("cannot tell where a relative --root-path is")?;
         let canonical = directory::check_root(&root)?;
         let is_taken = sites.iter().any(|site| site.canonical == canonical);
@@ -228,30 +222,16 @@ fn sites(config: &Config) -> anyhow::Result<Vec<Site>> {
     Ok(sites)
 }
 
-/// Where the tokens of pods are.
-const SERVICE_ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
-
-/// What a host whose file system begins at `base` offers to collect.
-fn offered(base: &Path) -> CollectorConfig {
-    let is_readable = |path: &str| directory::check_root(&base.join(path.trim_start_matches('/'))).is_ok();
-    let (kind, why) = if is_readable(SERVICE_ACCOUNT) && is_readable("/var/log/pods") {
-        (CollectorKind::Kubernetes, "this is a pod on a node whose logs are in /var/log/pods")
-    } else if is_readable(engine::ROOT_PATH_DEFAULT) {
-        (CollectorKind::Docker, "Docker's containers are in /var/lib/docker/containers")
-    } else {
-        (CollectorKind::Directory, "there are neither pods nor containers here that could be read")
-    };
+/// What this host offers to collect.
+fn offered() -> CollectorConfig {
+    let (kind, why) = CollectorKind::offered(|path| directory::check_root(Path::new(path)).is_ok());
     log::info!(
         "no --log-collector is given, so {} is taken: {why}; to collect something else say so, such as \
          --log-collector Directory --root-path /srv/logs",
         kind.name()
     );
-    CollectorConfig { kind, root_path: (kind == CollectorKind::Directory).then(|| "/var/log".into()) }
+    CollectorConfig { kind, root_path: None }
 }
-
-/// Where the files are that a pod asks the API with.
-const TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-const CA_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
 /// Starts the threads that ask the cluster for the pods of this node, where there are any and nobody has it off. Nothing
 /// waits for their end.
@@ -262,8 +242,7 @@ fn ask_cluster(
     status: &Arc<Status>,
     stop: &Arc<Stop>,
 ) -> anyhow::Result<()> {
-    let KubernetesConfig { api, token_file, ca_file, .. } = &config.kubernetes;
-    let url = match api {
+    let url = match &config.kubernetes.api {
         KubernetesApi::Off => return Ok(()),
         KubernetesApi::Unknown => None,
         KubernetesApi::At(url) => Some(url.clone()),
@@ -275,8 +254,8 @@ fn ask_cluster(
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
     let access = Access {
         url,
-        token_file: token_file.clone().unwrap_or_else(|| TOKEN_FILE.into()),
-        ca_file: ca_file.clone().unwrap_or_else(|| CA_FILE.into()),
+        token_file: config.kubernetes.token_file(),
+        ca_file: config.kubernetes.ca_file(),
         node: config.node_name.clone().unwrap_or_else(host),
     };
     let start = |name: &str, work: fn(&Access, &Inventory, &Status, &dyn Fn(Duration) -> bool)| {
@@ -473,23 +452,6 @@ mod tests {
     use monitoring_rs::log_database::storage::SimulatedStorage;
 
     use super::*;
-
-    #[track_caller]
-    fn check_offered(directories: &[&str], expected: CollectorKind) {
-        let base = tempfile::tempdir().unwrap();
-        for directory in directories {
-            file::create_directories(&base.path().join(directory)).unwrap();
-        }
-        assert_eq!(offered(base.path()).kind, expected, "{directories:?}");
-    }
-
-    #[test]
-    fn what_a_host_offers_is_found() {
-        check_offered(&["var/log/pods", SERVICE_ACCOUNT, "var/lib/docker/containers"], CollectorKind::Kubernetes);
-        check_offered(&["var/log/pods", "var/lib/docker/containers"], CollectorKind::Docker);
-        check_offered(&["var/log/pods"], CollectorKind::Directory);
-        check_offered(&[], CollectorKind::Directory);
-    }
 
     #[test]
     fn a_panic_of_housekeeping_is_noticed() {

@@ -115,6 +115,11 @@ pub enum LabelsError {
 }
 
 impl Labels {
+    /// How many bytes the names and values have.
+    pub fn byte_count(&self) -> usize {
+        self.0.iter().map(|label| label.name.len() + label.value.len()).sum()
+    }
+
     /// Sorts and checks `pairs`; those with an empty value are left out.
     ///
     /// # Errors

@@ -105,13 +105,15 @@ pub enum PushRefusal {
     LineTooLong,
     /// They have more or larger labels of their own than they may.
     Metadata,
+    /// Their stream would be one too many.
+    Streams,
     /// Their time cannot be stored.
     Time,
 }
 
 impl PushRefusal {
     /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Labels, Self::LineTooLong, Self::Metadata, Self::Time];
+    pub const ALL: [Self; 5] = [Self::Labels, Self::LineTooLong, Self::Metadata, Self::Streams, Self::Time];
 
     /// The reason's name in metrics.
     pub fn name(self) -> &'static str {
@@ -119,6 +121,7 @@ impl PushRefusal {
             Self::Labels => "labels",
             Self::LineTooLong => "line_too_long",
             Self::Metadata => "metadata",
+            Self::Streams => "stream_limit",
             Self::Time => "time_out_of_range",
         }
     }

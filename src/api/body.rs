@@ -1,8 +1,10 @@
 //! Bodies of answers that are made while they are sent, and compressed where the client asks for it.
 //!
 //! One piece of a body is made on a blocking thread while the one before it is on its way to the client, so that an
-//! answer of any length takes the memory of two pieces beside what it is made of, and a client that reads slowly holds up
-//! no thread. A client that goes away cancels the budget, and with it the piece that is being made.
+//! answer of any length takes the memory of a few pieces beside what it is made of, and a client that reads slowly holds up
+//! no thread. All that are sent at a time have a budget for that: beyond half of it they are not compressed, which takes
+//! more than the pieces, and beyond all of it refused. A client that goes away cancels the query's budget, and with it the
+//! piece that is being made.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,13 +22,18 @@ use flate2::write::GzEncoder;
 use tide::{Body, Next, Request, Response, StatusCode};
 
 use crate::api::State;
+use crate::api::error::Error;
 use crate::log_database;
-use crate::model::budget::Budget;
+use crate::model::budget::{Budget, Refusal};
 
 /// Size in bytes at which a piece is handed over: large enough that the hand-over costs nothing beside the making.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
 /// Shorter bodies are not compressed: they fit one packet as they are.
 const GZIP_BYTES_MIN: usize = 1 << 10;
+/// What an answer takes while it is sent, in bytes: a piece that is being made, one that is sent, and hyper's copy of it.
+const SENDING_BYTES: usize = 3 * PIECE_BYTES;
+/// What compressing takes, in bytes: 316 KiB of tables and a buffer.
+const GZIP_BYTES: usize = 384 << 10;
 /// Most pieces that are made at a time.
 const PIECES_AT_ONCE_MAX: usize = 4;
 
@@ -99,16 +106,26 @@ pub(super) fn finish(
     next: Next<'_, State>,
 ) -> Pin<Box<dyn Future<Output = tide::Result> + Send + '_>> {
     Box::pin(async move {
-        let takes_gzip = takes_gzip(&request);
+        let mut takes_gzip = takes_gzip(&request);
+        let sending = Arc::clone(request.state().queries.sending());
         let mut response = next.run(request).await;
         let answer: &mut tide::http::Response = response.as_mut();
         let unfinished = answer.ext_mut().remove::<Mutex<Unfinished>>();
         let body = match unfinished.map(|body| body.into_inner().unwrap_or_else(PoisonError::into_inner)) {
-            Some(file) if file.is_file => {
-                set_body(answer, file.body(false));
-                return Ok(response);
+            Some(unfinished) => {
+                let is_file = unfinished.is_file;
+                let taken = match Sending::begin(sending, is_file, takes_gzip) {
+                    Ok(taken) => taken,
+                    Err(refusal) => return Ok(Response::from(&Error::from(refusal))),
+                };
+                takes_gzip = taken.is_compressed && !is_file;
+                let body = unfinished.body(taken);
+                if is_file {
+                    set_body(answer, body);
+                    return Ok(response);
+                }
+                body
             }
-            Some(unfinished) => unfinished.body(takes_gzip),
             None if answer.header("Content-Encoding").is_some() => return Ok(response),
             None if takes_gzip && answer.len().is_some_and(|length| GZIP_BYTES_MIN <= length) => {
                 let bytes = answer.take_body().into_bytes().await?;
@@ -126,14 +143,32 @@ pub(super) fn finish(
 }
 
 impl Unfinished {
-    fn body(self, takes_gzip: bool) -> Body {
-        let Self { first, pieces, .. } = self;
-        let stream = if takes_gzip {
-            PieceStream::new(Vec::new(), Box::new(Gzip::new(first, pieces)))
+    fn body(self, sending: Sending) -> Body {
+        let Self { first, pieces, is_file } = self;
+        let stream = if sending.is_compressed && !is_file {
+            PieceStream::new(Vec::new(), Box::new(Gzip::new(first, pieces)), sending)
         } else {
-            PieceStream::new(first, pieces)
+            PieceStream::new(first, pieces, sending)
         };
         Body::from_reader(stream, None)
+    }
+}
+
+/// What an answer takes while it is sent, until it is dropped.
+struct Sending {
+    is_compressed: bool,
+    _taken: Budget,
+}
+
+impl Sending {
+    /// Takes it from `all`. What has to be compressed is; what may be is as long as half of `all` is left.
+    fn begin(all: Arc<Budget>, is_compressed: bool, may_be_compressed: bool) -> Result<Self, Refusal> {
+        let has_room = all.taken_bytes() + GZIP_BYTES <= all.bytes_max() / 2;
+        let is_compressed = is_compressed || may_be_compressed && has_room;
+        let bytes = if is_compressed { SENDING_BYTES + GZIP_BYTES } else { SENDING_BYTES };
+        let taken = Budget::within(all, bytes);
+        taken.take(bytes)?;
+        Ok(Self { is_compressed, _taken: taken })
     }
 }
 
@@ -270,12 +305,13 @@ struct PieceStream {
     /// The piece after it; `None` once there is none.
     next: Option<JoinHandle<Made>>,
     budget: Arc<Budget>,
+    _sending: Sending,
 }
 
 impl PieceStream {
-    fn new(first: Vec<u8>, pieces: Box<dyn Pieces>) -> Self {
+    fn new(first: Vec<u8>, pieces: Box<dyn Pieces>, sending: Sending) -> Self {
         let budget = Arc::clone(pieces.budget());
-        Self { piece: first, sent: 0, next: Some(spawn(pieces)), budget }
+        Self { piece: first, sent: 0, next: Some(spawn(pieces)), budget, _sending: sending }
     }
 }
 
@@ -322,6 +358,18 @@ impl Read for PieceStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_sent_is_compressed_while_there_is_room_and_refused_where_there_is_none() {
+        let all = Arc::new(Budget::new(2 * (SENDING_BYTES + GZIP_BYTES)));
+        let begin = |has_to| Sending::begin(Arc::clone(&all), has_to, true);
+        let (first, second) = (begin(false).unwrap(), begin(false).unwrap());
+        assert!(first.is_compressed && !second.is_compressed);
+        assert!(matches!(begin(true), Err(Refusal::TooMuchTogether { .. })));
+        let third = begin(false).unwrap();
+        drop((first, second, third));
+        assert_eq!(all.taken_bytes(), 0);
+    }
 
     #[test]
     fn a_text_is_within_its_budget_and_goes_piece_by_piece() {

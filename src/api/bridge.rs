@@ -31,6 +31,9 @@ const PUSH_BYTES_MAX: usize = 8 << 20;
 /// Most bodies over [`BODY_BYTES_MAX`] at a time, from their first byte to their answer; others wait.
 const LARGE_BODIES_MAX: usize = 4;
 
+/// What browsers say of the page that a request comes from.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 static LARGE_BODIES: Semaphore = Semaphore::new(LARGE_BODIES_MAX);
 
 /// Headers of every answer, unless its route says otherwise: browsers neither guess at types, nor run or embed anything,
@@ -59,6 +62,7 @@ pub(super) async fn answer(
             app.respond(request).await.unwrap_or_else(|never| tide::http::Response::new(never.status()))
         }
         Err(error) => {
+            exchange.refuse();
             let mut response: tide::http::Response = tide::Response::from(&error).into();
             // What follows on the connection may be the rest of what was refused.
             response.insert_header("connection", "close");
@@ -147,21 +151,29 @@ fn check_host(head: &hyper::http::request::Parts, settings: &Settings) -> Result
     }
 }
 
-/// Refuses a WebSocket to a page of another site, which could read it; anything else browsers do not let it read.
+/// Refuses to a page of another site what it could read, a WebSocket, and what would change something. The rest browsers
+/// let it ask for, but not read.
 fn check_origin(head: &hyper::http::request::Parts, settings: &Settings) -> Result<(), Error> {
-    let Some(origin) = head.headers.get(ORIGIN).filter(|_| head.headers.contains_key(UPGRADE)) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    let page_host = origin.split_once("://").map(|(_, host)| host);
-    let is_own = page_host.is_some_and(|page_host| {
-        let served_as = head.headers.get(HOST).and_then(|host| host.to_str().ok());
-        served_as.is_some_and(|host| host.eq_ignore_ascii_case(page_host))
-            || host::is_allowed(page_host, &settings.allowed_hosts)
-    });
-    if is_own {
+    let is_safe = head.method.is_safe() && !head.headers.contains_key(UPGRADE);
+    if is_safe {
         return Ok(());
     }
+    let header = |name: &HeaderName| head.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let served_as = head.uri.authority().map(|authority| authority.as_str()).or_else(|| header(&HOST));
+    let is_own = |origin: &str| {
+        origin.split_once("://").is_some_and(|(_, page_host)| {
+            served_as.is_some_and(|host| host.eq_ignore_ascii_case(page_host))
+                || host::is_allowed(page_host, &settings.allowed_hosts)
+        })
+    };
+    let page = match (header(&ORIGIN), header(&FETCH_SITE)) {
+        (Some(origin), _) if is_own(origin) => return Ok(()),
+        (Some(origin), _) => format!("a page of {origin:?}"),
+        (None, Some("cross-site" | "same-site")) => "a page of another site".to_owned(),
+        (None, _) => return Ok(()),
+    };
     let message =
-        format!("a page of {origin:?} may not read these logs; start this server with --allowed-hosts and its host");
+        format!("{page} may neither read nor write these logs; start this server with --allowed-hosts and its host");
     Err(Error::new(StatusCode::Forbidden, message))
 }
 

@@ -3,11 +3,12 @@
 //! hyper bounds how long it waits for a request's head, but does not tell a client that keeps an idle connection from
 //! one that sends a head byte by byte, and waits for ever for one that does not read its answer. This socket knows when
 //! an exchange (a request and its answer) is open, and bounds both. An answer takes memory for as long as it is sent,
-//! so a client that takes it drop by drop is given up on as well.
+//! so a client that takes it drop by drop is given up on as well. What a client still sends when it is refused is read and
+//! thrown away for a while: else its system would throw away the refusal.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,27 @@ use async_std::net::TcpStream;
 use hyper::rt::{Sleep, Timer};
 use smol_hyper::rt::SmolTimer;
 
+use crate::api::framing::Framing;
+
+/// How long what a refused client still sends is thrown away.
+const LINGER_TIME_MAX: Duration = Duration::from_secs(5);
+/// Most of it, in bytes.
+const LINGER_BYTES_MAX: usize = 64 << 20;
+/// So much of it is thrown away at a time, in bytes.
+const LINGER_ROOM_BYTES: usize = 16 << 10;
+
+/// What phases are timed by.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 /// What a connection is doing; shared by the socket, which sees bytes, and the service, which sees requests.
 #[derive(Debug, Default)]
-pub(super) struct Phase(AtomicU8);
+pub(super) struct Phase {
+    is: AtomicU8,
+    /// Since when, in milliseconds from [`EPOCH`].
+    since_ms: AtomicU64,
+    /// Whether a request was refused, of which a part may not have been read.
+    has_refused: AtomicBool,
+}
 
 impl Phase {
     /// Between two exchanges.
@@ -30,12 +49,33 @@ impl Phase {
     /// A WebSocket is open.
     const CONVERSATION: u8 = 3;
 
+    /// That of a new connection, whose client has yet to ask.
+    pub(super) fn of_new() -> Arc<Self> {
+        let phase = Self::default();
+        phase.set(Self::HEAD);
+        Arc::new(phase)
+    }
+
     fn is(&self, phase: u8) -> bool {
-        self.0.load(Ordering::Relaxed) == phase
+        self.is.load(Ordering::Relaxed) == phase
     }
 
     fn set(&self, phase: u8) {
-        self.0.store(phase, Ordering::Relaxed);
+        let since_ms = u64::try_from(EPOCH.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.since_ms.store(since_ms, Ordering::Relaxed);
+        self.is.store(phase, Ordering::Relaxed);
+    }
+
+    /// Since when the client has asked for nothing, or not come to the end of asking, on a clock that only grows; `None`
+    /// while it is answered.
+    pub(super) fn waits_since(&self) -> Option<u64> {
+        let waits = self.is(Self::IDLE) || self.is(Self::HEAD);
+        waits.then(|| self.since_ms.load(Ordering::Relaxed))
+    }
+
+    /// A request is refused; after the answer the connection is closed.
+    fn refuse(&self) {
+        self.has_refused.store(true, Ordering::Relaxed);
     }
 }
 
@@ -47,6 +87,11 @@ impl Exchange {
     pub(super) fn begin(phase: &Arc<Phase>) -> Self {
         phase.set(Phase::EXCHANGE);
         Self(Arc::clone(phase))
+    }
+
+    /// The answer is a refusal, after which the connection is closed.
+    pub(super) fn refuse(&self) {
+        self.0.refuse();
     }
 
     /// Becomes a conversation, which has no answer to come to the end of: it goes on however little the client takes at
@@ -68,8 +113,16 @@ pub(super) struct Connection {
     phase: Arc<Phase>,
     head_timeout: Duration,
     patience: Patience,
+    framing: Framing,
     head_timer: Option<Pin<Box<dyn Sleep>>>,
     write_timer: Option<Pin<Box<dyn Sleep>>>,
+    linger: Option<Linger>,
+}
+
+/// What is left to be thrown away of what a client sends.
+struct Linger {
+    timer: Pin<Box<dyn Sleep>>,
+    bytes_left: usize,
 }
 
 /// How long what is written to a client may wait. What the client takes is time that it has gained.
@@ -114,9 +167,30 @@ impl Connection {
     /// A client has `head_timeout` from its first byte, and at first from now, to end a request's head, and what is
     /// written of each answer waits as long as `patience` lasts.
     pub(super) fn new(stream: TcpStream, phase: Arc<Phase>, head_timeout: Duration, patience: Patience) -> Self {
-        phase.set(Phase::HEAD);
         let head_timer = Some(SmolTimer::new().sleep(head_timeout));
-        Self { stream, phase, head_timeout, patience, head_timer, write_timer: None }
+        let framing = Framing::default();
+        Self { stream, phase, head_timeout, patience, framing, head_timer, write_timer: None, linger: None }
+    }
+
+    /// Throws away what the client still sends, until it sends no more, or enough.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let begin = || Linger { timer: SmolTimer::new().sleep(LINGER_TIME_MAX), bytes_left: LINGER_BYTES_MAX };
+        let linger = self.linger.get_or_insert_with(begin);
+        let mut room = [0; LINGER_ROOM_BYTES];
+        while let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, &mut room) {
+            match read {
+                Ok(count) if 0 < count && count <= linger.bytes_left => linger.bytes_left -= count,
+                _ => return Poll::Ready(()),
+            }
+        }
+        linger.timer.as_mut().poll(context)
+    }
+
+    /// What is written before a head has ended is hyper's own refusal of it.
+    fn note_refusal(&self) {
+        if self.phase.is(Phase::HEAD) {
+            self.phase.refuse();
+        }
     }
 
     /// Bounds how long `progress`, of a write, stays pending.
@@ -142,11 +216,15 @@ impl Read for Connection {
             self.head_timer = None;
         }
         let progress = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if progress.is_ready() {
+        if let Poll::Ready(read) = &progress {
             if self.phase.is(Phase::IDLE) {
                 self.phase.set(Phase::HEAD);
                 self.patience.renew();
+                self.framing.begin();
                 self.head_timer = Some(SmolTimer::new().sleep(self.head_timeout));
+            }
+            if let (Ok(count), false) = (read, self.phase.is(Phase::CONVERSATION)) {
+                self.framing.follow(&mut buffer[..*count]);
             }
             return progress;
         }
@@ -158,6 +236,7 @@ impl Read for Connection {
 
 impl Write for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.note_refusal();
         let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.bound_write(progress, context)
     }
@@ -167,6 +246,7 @@ impl Write for Connection {
         context: &mut Context<'_>,
         buffers: &[std::io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.note_refusal();
         let progress = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
         self.bound_write(progress, context)
     }
@@ -176,7 +256,11 @@ impl Write for Connection {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(context)
+        ready!(Pin::new(&mut self.stream).poll_close(context))?;
+        if self.phase.has_refused.load(Ordering::Relaxed) {
+            ready!(self.poll_linger(context));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

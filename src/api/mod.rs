@@ -11,7 +11,9 @@
 mod body;
 mod bridge;
 mod connection;
+mod connections;
 mod error;
+mod framing;
 mod health;
 mod host;
 mod lines;

@@ -31,6 +31,9 @@ pub struct QueryLimits {
     /// Most bytes that all queries keep in memory, those included whose answers are still being read: what one takes that
     /// takes all it may, and half of that for the others. Most take a few MiB. Tails take of the half only.
     pub all_bytes_max: usize,
+    /// Most bytes that wait to be sent, and that compressing them takes, of all long answers together: however many clients
+    /// read slowly, they take no more.
+    pub sending_bytes_max: usize,
     /// Most live tails.
     pub tails_max: usize,
     /// Most bytes that one live tail keeps in memory: what comes while its client takes nothing, 8 MiB of which the
@@ -48,6 +51,7 @@ impl Default for QueryLimits {
             time_max: Duration::from_secs(30),
             bytes_max: QUERY_BYTES_MAX,
             all_bytes_max: QUERY_BYTES_MAX + QUERY_BYTES_MAX / 2,
+            sending_bytes_max: 64 << 20,
             tails_max: 32,
             tail_bytes_max: 12 << 20,
         }
@@ -63,6 +67,8 @@ pub(super) struct Queries {
     pool: Arc<Budget>,
     /// The part of the pool that is for tails.
     tail_pool: Arc<Budget>,
+    /// What answers take while they are sent.
+    sending: Arc<Budget>,
     /// How many queries work, and how many tails there are.
     open: Open,
     status: Arc<Status>,
@@ -100,7 +106,13 @@ impl Queries {
         let pool = Arc::new(Budget::new(limits.all_bytes_max));
         let tail_bytes_max = limits.all_bytes_max.saturating_sub(limits.bytes_max);
         let tail_pool = Arc::new(Budget::within(Arc::clone(&pool), tail_bytes_max));
-        Self { limits, turns, tails, pool, tail_pool, open: Open::default(), status }
+        let sending = Arc::new(Budget::new(limits.sending_bytes_max));
+        Self { limits, turns, tails, pool, tail_pool, sending, open: Open::default(), status }
+    }
+
+    /// What all answers take while they are sent.
+    pub(super) fn sending(&self) -> &Arc<Budget> {
+        &self.sending
     }
 
     /// What queries may take.

@@ -21,6 +21,7 @@ use hyper::service::service_fn;
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use crate::api::connection::{Connection, Patience, Phase};
+use crate::api::connections::{Connections, Origin, Place};
 use crate::api::{State, bridge, routes};
 
 /// Most bytes of a request's head; paths and queries are the long part of it.
@@ -39,8 +40,12 @@ const _: () = assert!(HEAD_BYTES_MAX <= BUFFER_BYTES_MAX);
 pub struct Settings {
     /// Names beside addresses and local names that requests may be for: those of `--allowed-hosts`, and the node's own.
     pub allowed_hosts: Vec<String>,
-    /// Most connections at a time; further ones wait until the system's own queue is full.
+    /// Most connections at a time. For a further one another is closed on which nothing is asked for; it waits where there
+    /// is none.
     pub connections_max: usize,
+    /// Most of them from one address, or one network of addresses of version 6. A further one is closed where all of those
+    /// are busy.
+    pub connections_per_origin_max: usize,
     /// How long a request's head may take from its first byte to its last, and its body thereafter.
     pub head_timeout: Duration,
     /// How long a connection may stay open between two requests.
@@ -60,6 +65,7 @@ impl Default for Settings {
         Self {
             allowed_hosts: Vec::new(),
             connections_max: 512,
+            connections_per_origin_max: 256,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_secs(30),
@@ -134,11 +140,27 @@ impl Listener {
         let permits = Arc::new(Semaphore::new(settings.connections_max));
         // Nothing is ever sent: that it is closed tells every connection to come to an end.
         let (stopping, stopped) = channel::bounded(1);
+        let connections = Arc::new(Connections::default());
         let accept = async {
             loop {
-                let permit = permits.acquire_arc().await;
+                let (stream, origin) = self.accept().await;
+                if settings.connections_per_origin_max <= connections.count(origin)
+                    && !connections.make_room(Some(origin))
+                {
+                    log::debug!("{origin} has its share of connections, all of them busy; a further one is closed");
+                    continue;
+                }
+                let permit = match permits.try_acquire_arc() {
+                    Some(permit) => permit,
+                    None => {
+                        connections.make_room(None);
+                        permits.acquire_arc().await
+                    }
+                };
+                let phase = Phase::of_new();
+                let place = connections.enter(origin, Arc::clone(&phase));
                 let connection =
-                    serve_connection(self.accept().await, app.clone(), Arc::clone(&settings), stopped.clone());
+                    serve_connection(stream, phase, place, app.clone(), Arc::clone(&settings), stopped.clone());
                 task::spawn(async move {
                     connection.await;
                     drop(permit);
@@ -153,11 +175,11 @@ impl Listener {
         }
     }
 
-    /// The next connection.
-    async fn accept(&self) -> TcpStream {
+    /// The next connection, and where it comes from.
+    async fn accept(&self) -> (TcpStream, Origin) {
         loop {
             match self.socket.accept().await {
-                Ok((stream, _)) => return stream,
+                Ok((stream, address)) => return (stream, address.ip().into()),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     log::warn!("failed to accept a connection: {error}");
@@ -168,14 +190,20 @@ impl Listener {
     }
 }
 
-/// Answers the requests of one connection until either side ends it.
-async fn serve_connection(stream: TcpStream, app: tide::Server<State>, settings: Arc<Settings>, stopped: Receiver<()>) {
+/// Answers the requests of one connection until either side ends it, or its place is needed.
+async fn serve_connection(
+    stream: TcpStream,
+    phase: Arc<Phase>,
+    place: Place,
+    app: tide::Server<State>,
+    settings: Arc<Settings>,
+    stopped: Receiver<()>,
+) {
     // An answer's last bytes must not wait for the client's acknowledgement of those before.
     if let Err(error) = stream.set_nodelay(true) {
         log::debug!("a connection ended at once: {error}");
         return;
     }
-    let phase = Arc::new(Phase::default());
     let patience = Patience::new(settings.write_timeout, settings.write_bytes_per_second_min);
     let socket = Connection::new(stream, Arc::clone(&phase), settings.head_timeout, patience);
     let drain_timeout = settings.drain_timeout;
@@ -189,12 +217,17 @@ async fn serve_connection(stream: TcpStream, app: tide::Server<State>, settings:
         service_fn(move |request| bridge::answer(app.clone(), Arc::clone(&settings), Arc::clone(&phase), request));
     let mut connection = pin!(http.serve_connection(FuturesIo::new(socket), service).with_upgrades());
 
+    // Both are closed, never sent to.
     let told_to_stop = async {
-        // Closed, never sent to.
         let _ = stopped.recv().await;
         None
     };
-    let mut ended = or(async { Some(connection.as_mut().await) }, told_to_stop).await;
+    let told_to_leave = async {
+        let _ = place.closed.recv().await;
+        log::debug!("a connection on which nothing was asked for made room for another");
+        Some(Ok(()))
+    };
+    let mut ended = or(async { Some(connection.as_mut().await) }, or(told_to_stop, told_to_leave)).await;
     if ended.is_none() {
         connection.as_mut().graceful_shutdown();
         ended = future::timeout(drain_timeout, connection).await.ok();

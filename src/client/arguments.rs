@@ -1,6 +1,6 @@
 //! What can be asked in a terminal.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use structopt::StructOpt;
 use structopt::clap::AppSettings;
@@ -310,7 +310,7 @@ pub(super) struct StatusOptions {
     pub(super) connection: Connection,
 }
 
-/// Shows which streams are the busiest; keys: q quits, and l, b, n sort by lines, bytes and name
+/// Shows which streams are the busiest; keys: q quits, and l, b, e, n sort by lines, bytes, errors and name
 #[derive(Debug, StructOpt)]
 pub(super) struct TopOptions {
     /// The seconds between two looks
@@ -327,18 +327,11 @@ pub(super) struct TopOptions {
 
 /// Looks for what would keep the agent from working, and says what mends it; takes the agent's own flags
 #[derive(Debug, StructOpt)]
+#[structopt(settings = &[AppSettings::AllowLeadingHyphen, AppSettings::TrailingVarArg])]
 pub(super) struct CheckOptions {
-    /// The directory that is to be collected from
-    #[structopt(long, env, parse(from_os_str), hide_env_values = true)]
-    pub(super) root_path: Option<PathBuf>,
-
-    /// Where the database lives
-    #[structopt(long, env, parse(from_os_str), default_value = ".data", hide_env_values = true)]
-    pub(super) data_directory: PathBuf,
-
-    /// The address that the agent serves on
-    #[structopt(long, env, default_value = "127.0.0.1:8000", hide_env_values = true)]
-    pub(super) listen: String,
+    /// The flags that the agent is started with, such as --root-path /var/log; see monitoring-rs --help
+    #[structopt(value_name = "flags", parse(from_os_str))]
+    pub(super) agent: Vec<OsString>,
 }
 
 /// Ends with status 0 if the agent stores lines, else with 1: for images without a shell

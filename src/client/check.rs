@@ -1,5 +1,6 @@
 //! `check`: what would keep the agent from working on this machine, before and while it runs.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,10 @@ use rustix::fs::{Access, access};
 use rustix::process::{Resource, getrlimit};
 
 use super::arguments::{CheckOptions, Connection};
-use super::http::{Agent, Refusal};
+use super::http::{Agent, Refusal, reach};
 use super::lists::bytes;
 use super::{Error, Result, terminal};
+use crate::config::{CollectorConfig, CollectorKind, Config, KubernetesApi, KubernetesConfig};
 use crate::file;
 
 /// Most files and directories that are looked at.
@@ -56,18 +58,66 @@ impl Finding {
 
 /// Runs the command. It fails where something is bad.
 pub(super) fn run(options: &CheckOptions) -> Result<()> {
+    let flags = [OsString::from("monitoring-rs")].into_iter().chain(options.agent.iter().cloned());
+    let config = Config::parse(flags).map_err(|error| Error::Usage(error.message))?;
     let mut findings = Vec::new();
-    if let Some(root) = &options.root_path {
-        findings.extend(root_path(root));
-    } else {
-        findings.push(Finding::doubtful("no root path to look at", "give it as to the agent: --root-path /var/log"));
+    let collectors = if config.collectors.is_empty() { vec![offered(&mut findings)] } else { config.collectors };
+    for CollectorConfig { kind, root_path: root } in &collectors {
+        findings.extend(root_path(root.as_deref().unwrap_or_else(|| Path::new(kind.root_path_default()))));
     }
-    findings.extend(data_directory(&options.data_directory));
+    if collectors.iter().any(|collector| collector.kind == CollectorKind::Kubernetes) {
+        findings.extend(cluster(&config.kubernetes));
+    }
+    findings.extend(data_directory(&config.data_directory));
     findings.push(descriptors());
     findings.push(clock());
-    findings.push(listening(&options.listen));
+    findings.push(listening(&config.listen));
     terminal::print(&findings.iter().map(line).collect::<String>())?;
     if findings.iter().any(|finding| finding.verdict == Verdict::Bad) { Err(Error::Failed) } else { Ok(()) }
+}
+
+/// What the agent takes by itself, where it is not told what to collect.
+fn offered(findings: &mut Vec<Finding>) -> CollectorConfig {
+    let is_directory = |path: &str| {
+        let metadata = file::metadata(Path::new(path));
+        metadata.is_ok_and(|metadata| metadata.kind == file::Kind::Directory) && access(path, Access::READ_OK).is_ok()
+    };
+    let (kind, why) = CollectorKind::offered(is_directory);
+    findings.push(Finding::good(format!("without --log-collector {} is taken: {why}", kind.name())));
+    CollectorConfig { kind, root_path: None }
+}
+
+/// Whether the cluster can be asked for pods.
+fn cluster(config: &KubernetesConfig) -> Vec<Finding> {
+    const OFF: &str = "--kubernetes-api off collects without the labels of pods";
+    let url = match &config.api {
+        KubernetesApi::Off => return vec![Finding::good("the cluster is not asked for pods")],
+        KubernetesApi::Unknown => {
+            return vec![Finding::doubtful(
+                "where the cluster's API is cannot be told, so pods have no labels",
+                format!("say where: --kubernetes-api https://HOST:6443; or {OFF}"),
+            )];
+        }
+        KubernetesApi::At(url) => url,
+    };
+    let mut findings = Vec::new();
+    for path in [config.token_file(), config.ca_file()] {
+        findings.push(match file::File::open(&path) {
+            Ok(_) => Finding::good(format!("{} can be read", path.display())),
+            Err(error) => Finding::doubtful(
+                error.to_string(),
+                format!("give the pod a service account (deploy/kubernetes), or {OFF}"),
+            ),
+        });
+    }
+    findings.push(match reach(url) {
+        Ok(()) => Finding::good(format!("the cluster's API at {url} can be reached")),
+        Err(error) => Finding::doubtful(
+            format!("the cluster's API at {url} cannot be reached: {error}"),
+            format!("see what is between: curl -k {url}/livez; or {OFF}"),
+        ),
+    });
+    findings
 }
 
 fn line(finding: &Finding) -> String {
@@ -87,7 +137,7 @@ fn root_path(root: &Path) -> Vec<Finding> {
         Err(error) => return vec![Finding::bad(error.to_string(), "give --root-path a directory that is there")],
         Ok(metadata) if metadata.kind != file::Kind::Directory => {
             return vec![Finding::bad(
-                format!("{shown} is no directory"),
+                format!("{shown} is not a directory"),
                 "give --root-path the directory the files are in",
             )];
         }
@@ -207,11 +257,10 @@ fn clock() -> Finding {
 }
 
 /// Whether the agent can listen, or does.
-fn listening(listen: &str) -> Finding {
-    let address = if listen.starts_with(':') { format!("127.0.0.1{listen}") } else { listen.to_owned() };
-    match TcpListener::bind(&address) {
+fn listening(address: &str) -> Finding {
+    match TcpListener::bind(address) {
         Ok(_) => Finding::good(format!("{address} is free; no agent runs there")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => in_use(&address),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => in_use(address),
         Err(error) => {
             Finding::bad(format!("cannot listen on {address}: {error}"), "choose another address: --listen :8001")
         }

@@ -237,6 +237,13 @@ fn connect(host: &str, port: u16) -> std::io::Result<TcpStream> {
     Err(failed)
 }
 
+/// Whether something takes connections at the host and port of a URL.
+pub(super) fn reach(url: &str) -> std::result::Result<(), String> {
+    let uri: Uri = url.parse().map_err(|_| "it is not an address".to_owned())?;
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    connect(host, uri.port_u16().unwrap_or(443)).map(drop).map_err(|error| error.to_string())
+}
+
 /// The certificates that this machine trusts.
 fn trusted() -> Result<Vec<CertificateDer<'static>>> {
     let found = rustls_native_certs::load_native_certs();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::http::{Agent, Body, Refusal};
-use super::records::{Begin, Line, Reader, Record};
+use super::records::{Begin, End, Line, Reader, Record};
 use super::{Error, Result, terminal};
 
 /// Longest record, in bytes: a line of 1 MiB of which every byte is escaped, and its labels.
@@ -60,41 +60,13 @@ impl Ask {
 
     /// Tells `sink` of the lines, the oldest first.
     pub(super) fn forward(mut self, agent: &Agent, sink: &mut Sink<'_>) -> Result<()> {
-        // Whatever the length, and for as long as it takes; broken off rather than short.
-        let extra = [("direction", "forward"), ("download", "lines")];
         let mut patience = Patience::default();
         loop {
-            patience.settle(agent);
-            let mut body = match agent.get("/api/v1/lines", &[&self.parameters()[..], &extra].concat()) {
-                Ok(body) => body,
-                Err(refusal) => {
-                    patience.wait(refusal, &self.query)?;
-                    continue;
-                }
-            };
-            let mut answer = Answer::default();
-            let cut = loop {
-                if !is_next_here(&body) && sink(Event::Pause)?.is_break() {
-                    return Ok(());
-                }
-                match answer.next(&mut body)? {
-                    Next::Record(Record::Begin(begin)) => {
-                        self.fix_times(begin);
-                    }
-                    Next::Record(Record::Line(line)) => {
-                        patience.forget();
-                        self.after = Some(line.id());
-                        if sink(Event::Line(&line))?.is_break() {
-                            return Ok(());
-                        }
-                    }
-                    Next::Record(Record::End(end)) => return complete(&end.reason, end.unreadable_parts),
-                    Next::Record(other) => tell(&other)?,
-                    Next::Cut(why) => break why,
-                }
-            };
-            patience.begin();
-            patience.wait(Refusal::Unreachable(cut), &self.query)?;
+            match self.page(agent, Direction::Forward, &mut patience, sink)? {
+                Page::Whole(end) => return complete(&end),
+                Page::Enough => return Ok(()),
+                Page::Cut => {}
+            }
         }
     }
 
@@ -103,47 +75,93 @@ impl Ask {
         let mut lines: Vec<Line> = Vec::new();
         let mut patience = Patience::default();
         while lines.len() < count {
-            let limit = (count - lines.len()).min(PAGE_LINES_MAX).to_string();
-            let extra = [("direction", "backward"), ("limit", limit.as_str()), ("download", "lines")];
-            patience.settle(agent);
-            let mut body = match agent.get("/api/v1/lines", &[&self.parameters()[..], &extra].concat()) {
-                Ok(body) => body,
-                Err(refusal) => {
-                    patience.wait(refusal, &self.query)?;
-                    continue;
+            let limit = (count - lines.len()).min(PAGE_LINES_MAX);
+            let page = self.page(agent, Direction::Backward { limit }, &mut patience, &mut |event| {
+                if let Event::Line(line) = event {
+                    lines.push(line.clone());
                 }
-            };
-            let mut answer = Answer::default();
-            let end = loop {
-                match answer.next(&mut body)? {
-                    Next::Record(Record::Begin(begin)) => {
-                        self.fix_times(begin);
-                    }
-                    Next::Record(Record::Line(line)) => {
-                        patience.forget();
-                        lines.push(line);
-                    }
-                    Next::Record(Record::End(end)) => break Ok(end),
-                    Next::Record(other) => tell(&other)?,
-                    Next::Cut(why) => break Err(why),
-                }
-            };
-            self.before = lines.last().map(Line::id).or(self.before);
-            match end {
-                Ok(end) if end.reason == "limit" => {}
-                Ok(end) => {
-                    complete(&end.reason, end.unreadable_parts)?;
+                Ok(ControlFlow::Continue(()))
+            })?;
+            if let Page::Whole(end) = page {
+                if end.reason != "limit" {
+                    complete(&end)?;
                     break;
-                }
-                Err(why) => {
-                    patience.begin();
-                    patience.wait(Refusal::Unreachable(why), &self.query)?;
                 }
             }
         }
         lines.reverse();
         Ok(lines)
     }
+
+    /// Asks once, tells `sink` of what comes, and notes where the next page begins.
+    fn page(
+        &mut self,
+        agent: &Agent,
+        direction: Direction,
+        patience: &mut Patience,
+        sink: &mut Sink<'_>,
+    ) -> Result<Page> {
+        let limit = if let Direction::Backward { limit } = direction { Some(limit.to_string()) } else { None };
+        // As a download an answer may have any length and take any time, and is broken off rather than short.
+        let mut parameters = [&self.parameters()[..], &[("download", "lines")]].concat();
+        match &limit {
+            None => parameters.push(("direction", "forward")),
+            Some(limit) => parameters.extend([("direction", "backward"), ("limit", limit.as_str())]),
+        }
+        patience.settle(agent);
+        let mut body = match agent.get("/api/v1/lines", &parameters) {
+            Ok(body) => body,
+            Err(refusal) => {
+                patience.wait(refusal, &self.query)?;
+                return Ok(Page::Cut);
+            }
+        };
+        let mut answer = Answer::default();
+        loop {
+            if !is_next_here(&body) && sink(Event::Pause)?.is_break() {
+                return Ok(Page::Enough);
+            }
+            match answer.next(&mut body)? {
+                Next::Record(Record::Begin(begin)) => self.fix_times(begin),
+                Next::Record(Record::Line(line)) => {
+                    patience.forget();
+                    match direction {
+                        Direction::Forward => self.after = Some(line.id()),
+                        Direction::Backward { .. } => self.before = Some(line.id()),
+                    }
+                    if sink(Event::Line(&line))?.is_break() {
+                        return Ok(Page::Enough);
+                    }
+                }
+                Next::Record(Record::End(end)) => return Ok(Page::Whole(end)),
+                Next::Record(other) => tell(&other)?,
+                Next::Cut(why) => {
+                    patience.begin();
+                    patience.wait(Refusal::Unreachable(why), &self.query)?;
+                    return Ok(Page::Cut);
+                }
+            }
+        }
+    }
+}
+
+/// Which end of what is asked for comes first.
+#[derive(Clone, Copy, Debug)]
+enum Direction {
+    Forward,
+    /// So many lines at most.
+    Backward {
+        limit: usize,
+    },
+}
+
+/// How an answer ended.
+enum Page {
+    Whole(End),
+    /// `sink` has enough.
+    Enough,
+    /// The agent went away, or is not back yet.
+    Cut,
 }
 
 /// The lines around one, by stored order: so many before it, itself, and so many after it.
@@ -173,13 +191,14 @@ pub(super) fn tell(record: &Record) -> Result<()> {
 }
 
 /// Whether an answer had all that was asked for.
-fn complete(reason: &str, unreadable_parts: u64) -> Result<()> {
-    if 0 < unreadable_parts {
-        terminal::say(&format!("{unreadable_parts} parts of the database cannot be read; see `monitoring-rs status`"));
+fn complete(end: &End) -> Result<()> {
+    if 0 < end.unreadable_parts {
+        let count = end.unreadable_parts;
+        terminal::say(&format!("{count} parts of the database cannot be read; see `monitoring-rs status`"));
     }
-    match reason {
+    match end.reason.as_str() {
         "complete" | "limit" => Ok(()),
-        _ => Err(Error::Agent(format!("the search came to its limit of {reason} before its end"))),
+        reason => Err(Error::Agent(format!("the search came to its limit of {reason} before its end"))),
     }
 }
 

@@ -21,6 +21,8 @@ const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇',
 const FIGURE_COLUMNS: usize = 14;
 /// Least columns of a chart.
 const CHART_COLUMNS_MIN: usize = 16;
+/// Where numbers of one time are asked for.
+const INSTANT_PATH: &str = "/loki/api/v1/query";
 /// Most charts of one answer.
 const CHARTS_MAX: usize = 20;
 
@@ -49,7 +51,7 @@ pub(super) fn run(options: &QueryOptions, agent: &Agent) -> Result<()> {
     let mut parameters = vec![("query", options.query.as_str())];
     let path = if options.instant {
         parameters.extend(to.as_deref().map(|to| ("time", to)));
-        "/loki/api/v1/query"
+        INSTANT_PATH
     } else {
         parameters.extend(from.as_deref().map(|from| ("start", from)));
         parameters.extend(to.as_deref().map(|to| ("end", to)));
@@ -60,7 +62,7 @@ pub(super) fn run(options: &QueryOptions, agent: &Agent) -> Result<()> {
     let data = answer["data"].take();
     let is_json = options.output == "json";
     let text = if is_json { format!("{data}\n") } else { String::new() };
-    let series = read(&data).ok_or_else(|| Error::Agent(format!("{path} answers what this version does not know")))?;
+    let series = read(&data).ok_or_else(|| unknown(path))?;
     let times = Times::new(None, &options.appearance)?;
     let text = match options.output.as_str() {
         _ if is_json => text,
@@ -73,6 +75,21 @@ pub(super) fn run(options: &QueryOptions, agent: &Agent) -> Result<()> {
         terminal::print(&text)?;
     }
     if options.fail_empty && is_empty { Err(Error::Failed) } else { Ok(()) }
+}
+
+/// What a query adds up by now: series by their labels, in whole numbers.
+pub(super) fn sums(agent: &Agent, query: &str) -> Result<Vec<(Labels, u64)>> {
+    let mut answer = agent.json(INSTANT_PATH, &[("query", query)])?;
+    let series = read(&answer["data"].take()).ok_or_else(|| unknown(INSTANT_PATH))?;
+    let sum = |series: Series| {
+        let sum = series.points.first().and_then(|(_, number)| number.parse().ok()).unwrap_or_default();
+        (series.labels, sum)
+    };
+    Ok(series.into_iter().map(sum).collect())
+}
+
+fn unknown(path: &str) -> Error {
+    Error::Agent(format!("{path} answers what this version does not know"))
 }
 
 /// A time as Loki takes it: so long ago becomes nanoseconds since the Unix epoch.

@@ -54,7 +54,13 @@ pub(super) fn completions(options: &CompletionsOptions) -> Result<()> {
     };
     let mut script = Vec::new();
     Arguments::clap().gen_completions_to(NAME, shell, &mut script);
-    Ok(terminal::print(&(String::from_utf8_lossy(&script).into_owned() + names))?)
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if matches!(shell, Shell::Bash) {
+        // clap has a program's subcommands under its name with `__` for a dash, and looks for them under its name with one.
+        script = script.replace("cmd=\"monitoring-rs\"", "cmd=\"monitoring__rs\"");
+        script = script.replace("    monitoring-rs)\n            opts=", "    monitoring__rs)\n            opts=");
+    }
+    Ok(terminal::print(&(script + names))?)
 }
 
 fn targets(options: &CompletionsOptions) -> Result<()> {

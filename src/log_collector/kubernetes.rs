@@ -22,8 +22,6 @@ use crate::log_collector::format::Channel;
 use crate::log_collector::naming::{self, Naming};
 use crate::model::Labels;
 
-/// Where the kubelet keeps a link for each container.
-pub const ROOT_PATH_DEFAULT: &str = "/var/log/containers";
 /// How many file names that say nothing are remembered, so that each is warned of once.
 const WARNINGS_MAX: usize = 1000;
 /// How many links are remembered with what their targets say; above that, they are read again.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::log_database::journal::{JournalFile, Skeleton};
 use crate::log_database::part::{Part, StreamParts};
 use crate::log_database::segment::Segment;
+use crate::log_database::stream_map::{Kept, StreamMap};
 use crate::model::Labels;
 
 /// Parts that are copied when the last of them is added to while a snapshot looks at it.
@@ -19,7 +20,7 @@ const PARTS_PER_CHUNK: usize = 64;
 /// Everything that is committed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    pub(super) streams: BTreeMap<Labels, Arc<Stream>>,
+    pub(super) streams: StreamMap,
     /// By sequence.
     pub(super) journal: BTreeMap<u64, Arc<JournalFile>>,
     /// By the first sequence of each; all older than the journal.
@@ -63,7 +64,7 @@ impl Index {
             if parts.is_empty() {
                 continue;
             }
-            let stored = self.stream(labels).last_in(file);
+            let stored = self.streams.get_or_add(labels).last_in(file);
             stored.parts.extend(parts.iter().map(|part| part.placed(body_start)));
         }
     }
@@ -75,16 +76,17 @@ impl Index {
 
     /// Removes the parts of journal file `sequence` from `offset` on; no newer file may be there.
     pub(super) fn remove_parts(&mut self, sequence: u64, offset: u64) {
-        for stream in self.streams.values_mut() {
-            let is_last = |stored: &Stored| stored.file.first_sequence() == sequence;
-            if stream.files.last().is_some_and(is_last) {
-                let stream = Arc::make_mut(stream);
-                let Some(mut last) = stream.files.pop() else { continue };
-                last.parts.truncate_at(offset);
-                stream.files.extend((last.parts.len() != 0).then_some(last));
-            }
-        }
-        self.drop_empty_streams();
+        let is_last = |stored: &Stored| stored.file.first_sequence() == sequence;
+        self.streams.change(
+            |stream| stream.files.last().is_some_and(is_last),
+            |stream| {
+                if let Some(mut last) = stream.files.pop() {
+                    last.parts.truncate_at(offset);
+                    stream.files.extend((last.parts.len() != 0).then_some(last));
+                }
+                stream.kept()
+            },
+        );
     }
 
     /// Adds a segment.
@@ -94,7 +96,7 @@ impl Index {
         for StreamParts { labels, parts } in streams.iter().filter(|stream| !stream.parts.is_empty()) {
             let mut stored = Stored { file: StoredIn::Segment(Arc::clone(segment)), parts: Parts::default() };
             stored.parts.extend(parts.iter().copied());
-            let files = &mut self.stream(labels).files;
+            let files = &mut self.streams.get_or_add(labels).files;
             let place = files.partition_point(|stored| stored.file.first_sequence() < first);
             files.insert(place, stored);
         }
@@ -105,12 +107,13 @@ impl Index {
         self.journal.retain(|sequence, _| !sequences.contains(sequence));
         self.segments.retain(|first, _| !sequences.contains(first));
         let is_removed = |stored: &Stored| sequences.contains(&stored.file.first_sequence());
-        for stream in self.streams.values_mut() {
-            if stream.files.iter().any(is_removed) {
-                Arc::make_mut(stream).files.retain(|stored| !is_removed(stored));
-            }
-        }
-        self.drop_empty_streams();
+        self.streams.change(
+            |stream| stream.files.iter().any(is_removed),
+            |stream| {
+                stream.files.retain(|stored| !is_removed(stored));
+                stream.kept()
+            },
+        );
     }
 
     /// Each stream's parts in the files whose sequences lie in `sequences`, sorted by labels.
@@ -118,20 +121,14 @@ impl Index {
         let files = self.streams.iter().map(move |(labels, stream)| (labels, stream.files_in(&sequences)));
         files.filter(|(_, files)| !files.is_empty())
     }
-
-    fn stream(&mut self, labels: &Labels) -> &mut Stream {
-        if !self.streams.contains_key(labels) {
-            self.streams.insert(labels.clone(), Arc::default());
-        }
-        Arc::make_mut(self.streams.get_mut(labels).expect("it was there, or was just added"))
-    }
-
-    fn drop_empty_streams(&mut self) {
-        self.streams.retain(|_, stream| !stream.files.is_empty());
-    }
 }
 
 impl Stream {
+    /// Whether it has parts left, without which it is none.
+    fn kept(&self) -> Kept {
+        if self.files.is_empty() { Kept::No } else { Kept::Yes }
+    }
+
     /// The stream's parts in `file`, which is the newest.
     fn last_in(&mut self, file: &Arc<JournalFile>) -> &mut Stored {
         let is_there = self.files.last().is_some_and(|last| last.file.first_sequence() == file.sequence());

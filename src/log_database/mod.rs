@@ -48,6 +48,7 @@ mod segment;
 mod snapshot;
 mod statistics;
 pub mod storage;
+mod stream_map;
 mod subscription;
 mod window;
 

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +15,7 @@ use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::agent::{Agent, Place};
 use crate::support::{PATIENCE, Server};
@@ -336,6 +337,31 @@ fn shells_and_the_manual_know_every_command() {
 }
 
 #[test]
+fn bash_completes_commands_flags_and_what_the_agent_knows() {
+    let server = Server::start(node(), Settings::default());
+    let binary = Path::new(env!("CARGO_BIN_EXE_monitoring-rs")).parent().expect("it is in a directory").display();
+    let completed = |words: &str| {
+        let script = "source /dev/stdin <<< \"$(monitoring-rs completions bash)\"
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_LINE=\"${COMP_WORDS[*]}\"; COMP_POINT=${#COMP_LINE}
+            _monitoring_rs_names monitoring-rs \"${COMP_WORDS[-1]}\"; printf '%s\\n' \"${COMPREPLY[@]}\"";
+        let output = Command::new("bash")
+            .args(["-c", &format!("COMP_WORDS=(monitoring-rs {words})\n{script}")])
+            .env_clear()
+            .env("PATH", format!("{binary}:/usr/bin:/bin"))
+            .env("MONITORING_ADDR", format!("http://{}", server.address))
+            .output()
+            .expect("there is a bash");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words}");
+        String::from_utf8(output.stdout).expect("it is text")
+    };
+    assert_eq!(completed("quer"), "query\n");
+    assert_eq!(completed("logs shop-f"), "shop-front-1\n");
+    assert_eq!(completed("logs --max"), "--max-lines\n");
+    assert_eq!(completed("labels compose_"), "compose_service\n");
+    assert_eq!(completed("top --inter"), "--interval\n");
+}
+
+#[test]
 fn what_would_keep_the_agent_from_working_is_found() {
     let place = Place::new();
     place.append("a.log", "one\n");
@@ -357,6 +383,33 @@ fn what_would_keep_the_agent_from_working_is_found() {
     let (status, text) = check(&other, "/nowhere/at/all");
     assert!(status == Some(1) && text.contains("FAIL ") && text.contains("/nowhere/at/all"), "{text}");
     assert!(text.contains(&format!("another program listens on {other}")), "{text}");
+    let output = command(agent.address, &["check", "--retention-size", "5"]).output().expect("the program is there");
+    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("is no size"));
+}
+
+#[test]
+fn whether_a_cluster_can_be_asked_is_found() {
+    let place = Place::new();
+    let api = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let url = format!("http://{}", api.local_addr().expect("it has an address"));
+    let (logs, data) = (place.logs(), place.logs().join("data"));
+    let check = |token: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+        command.env_clear().args(["check", "--log-collector", "Kubernetes", "--listen", "127.0.0.1:0", "--root-path"]);
+        command.arg(&logs).arg("--data-directory").arg(&data);
+        command.args(["--kubernetes-token-file", token, "--kubernetes-ca-file", token]).args(more);
+        String::from_utf8(command.output().expect("the program is there").stdout).expect("it is text")
+    };
+    place.append("token", "secret\n");
+    let token = logs.join("token");
+    let text = check(token.to_str().expect("the path is text"), &["--kubernetes-api", &url]);
+    assert!(text.contains(&format!("ok   the cluster's API at {url} can be reached")), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+    drop(api);
+    let text = check("/nowhere/token", &["--kubernetes-api", &url]);
+    assert!(text.contains(&format!("warn the cluster's API at {url} cannot be reached")), "{text}");
+    assert!(text.contains("/nowhere/token") && text.contains("--kubernetes-api off collects without"), "{text}");
+    assert!(check("/nowhere/token", &["--kubernetes-api", "off"]).contains("ok   the cluster is not asked for pods"));
 }
 
 #[test]
@@ -449,17 +502,59 @@ fn a_log_does_not_drive_the_terminal() {
 #[test]
 fn top_fits_the_terminal_and_obeys_its_keys() {
     let server = Server::start(node(), Settings::default());
-    let mut top = InTerminal::start(command(server.address, &["top", "--interval", "1"]), 60);
+    let mut top = InTerminal::start(command(server.address, &["top", "--interval", "1"]), 66);
     top.wait_for("LINES/S");
     top.wait_for("ssh.service");
     top.terminal.write_all(b"q").unwrap();
     let shown = top.all();
     let longest = shown.split("\x1b[H\x1b[2J").flat_map(str::lines).map(str::len).max();
-    assert!(longest.is_some_and(|longest| longest < 60), "{shown}");
+    assert!(longest.is_some_and(|longest| longest < 66), "{shown}");
     let mut top = InTerminal::start(command(server.address, &["top", "--interval", "1"]), 60);
     top.wait_for("LINES/S");
     top.terminal.write_all(b"\x03").unwrap();
     top.all();
+}
+
+#[test]
+fn top_puts_the_terminal_back_when_it_is_told_to_end() {
+    let server = Server::start(node(), Settings::default());
+    for signal in [Signal::TERM, Signal::HUP] {
+        let mut top = InTerminal::start(command(server.address, &["top", "--interval", "1"]), 80);
+        let is_line_by_line = |top: &InTerminal| {
+            let modes = tcgetattr(&top.terminal).expect("it is a terminal").local_modes;
+            modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
+        };
+        top.wait_for("LINES/S");
+        assert!(!is_line_by_line(&top));
+        kill_process(Pid::from_child(&top.child), signal).unwrap();
+        top.child.wait().unwrap();
+        assert!(is_line_by_line(&top), "{signal:?}");
+    }
+}
+
+#[test]
+fn top_counts_errors() {
+    let database = database();
+    let labels = |path| Labels::new([("path", path)]).expect("they are labels");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let now = i64::try_from(now).unwrap();
+    let stream = |path, texts: &[&str]| {
+        let mut stream = StreamLines { labels: labels(path), lines: Lines::default() };
+        for (index, text) in (0..).zip(texts) {
+            stream.lines.push(Timestamp::from_ns(now - 1_000_000_000 + index), text.as_bytes());
+        }
+        stream
+    };
+    let streams = vec![stream("/good.log", &["INFO a"]), stream("/bad.log", &["ERROR b", "FATAL c", "WARN d"])];
+    database.append(Batch { checkpoint: None, streams }).expect("the lines fit");
+    let server = Server::start(database, Settings::default());
+    let output = run(&server, &["top", "--interval", "1"]);
+    let text = String::from_utf8(output.stdout).expect("it is text");
+    let errors = |path: &str| {
+        let row = text.lines().find(|line| line.contains(path)).unwrap_or_else(|| panic!("{path}: {text}"));
+        row.split("  ").filter(|cell| !cell.is_empty()).nth(2).unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!((errors("/good.log").as_str(), errors("/bad.log").as_str()), ("0", "2"), "{text}");
 }
 
 #[test]

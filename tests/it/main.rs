@@ -6,6 +6,7 @@ mod containers;
 mod follow;
 mod grafana;
 mod http;
+mod https;
 mod lines;
 mod logql_cases;
 mod loki;

@@ -186,6 +186,31 @@ fn what_cannot_be_taken_is_refused() {
 }
 
 #[test]
+fn streams_and_labels_of_a_push_are_limited() {
+    let server = server(&SimulatedStorage::default());
+    let json = "Content-Type: application/json\r\n";
+    let body = |count: usize, value: &str| {
+        let stream = |number| format!(r#"{{"stream":{{"app":"{value}{number}"}},"values":[["1","a"]]}}"#);
+        format!(r#"{{"streams":[{}]}}"#, (0..count).map(stream).collect::<Vec<_>>().join(",")).into_bytes()
+    };
+    check_pushed(&server, json, &body(10_000, ""));
+    let message = "the streams are over 10000 or 4194304 bytes of labels; send less at once";
+    check_refused(&server, json, &body(10_001, ""), 413, message);
+    check_refused(&server, json, &body(1100, &"x".repeat(4000)), 413, message);
+    for number in 1..5 {
+        check_pushed(&server, json, &body(10_000, &format!("{number}-")));
+    }
+    let refused = push(&server, json, &body(2, "5-"));
+    let message = String::from_utf8_lossy(&refused.body).into_owned();
+    assert_eq!(refused.status, 429, "{message}");
+    let loki =
+        "Maximum active stream limit exceeded when trying to create stream {app=\"5-0\"}, reduce the number of active";
+    assert!(message.contains(loki), "{message}");
+    // Those that are there take more.
+    check_pushed(&server, json, &body(10_000, ""));
+}
+
+#[test]
 fn a_push_may_be_larger_than_other_requests() {
     let server = self::server(&SimulatedStorage::default());
     let line = "x".repeat(1000);

@@ -62,7 +62,7 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("hyper", &["main", "api"]),
     ("smol_hyper", &["main", "api"]),
     ("http_body_util", &["main", "api"]),
-    ("signal_hook", &["main"]),
+    ("signal_hook", &["client", "main"]),
     ("env_logger", &["main"]),
     ("anyhow", &["main"]),
     ("structopt", &["client", "config", "main"]),

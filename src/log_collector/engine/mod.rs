@@ -24,8 +24,6 @@ use crate::log_collector::format::Channel;
 use crate::log_collector::naming::{self, ByPath, Naming};
 use crate::model::Labels;
 
-/// Where Docker keeps its containers.
-pub const ROOT_PATH_DEFAULT: &str = "/var/lib/docker/containers";
 /// What Docker says of a container.
 const DOCKER_CONFIG: &str = "config.v2.json";
 /// How it is to be run, which logging driver included.

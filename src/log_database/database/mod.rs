@@ -27,7 +27,7 @@ use crate::log_database::snapshot::Snapshot;
 use crate::log_database::statistics::{Dropped, Statistics};
 use crate::log_database::storage::Storage;
 use crate::log_database::subscription::{QUEUE_BYTES_MAX, Queue, Received, Subscription};
-use crate::model::{Batch, Checkpoint};
+use crate::model::{Batch, Checkpoint, Labels};
 use crate::status::Counter;
 
 pub use retention::RetentionLimits;
@@ -247,6 +247,18 @@ impl Database {
     /// What pending batches take in memory, in bytes.
     pub fn pending_bytes(&self) -> usize {
         self.state().pending_bytes
+    }
+
+    /// How many streams have committed lines, and how many bytes their labels have together.
+    pub fn stream_totals(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.index.streams.len(), state.index.streams.label_bytes())
+    }
+
+    /// Which of `streams` have committed lines, in their order.
+    pub fn are_known<'l>(&self, streams: impl Iterator<Item = &'l Labels>) -> Vec<bool> {
+        let state = self.state();
+        streams.map(|labels| state.index.streams.get(labels).is_some()).collect()
     }
 
     /// The newest committed position of every source that was not forgotten, by source.

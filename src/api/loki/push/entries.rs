@@ -13,6 +13,9 @@ pub(super) const METADATA_MAX: usize = 128;
 /// Most memory that the entries of one body may take, in bytes.
 const ENTRIES_BYTES_MAX: usize = 64 << 20;
 const _: () = assert!(ENTRIES_BYTES_MAX <= crate::model::LINES_BYTES_MAX);
+/// Most bytes that the labels of the streams of one body may have together, and most streams of it.
+const LABELS_BYTES_MAX: usize = 4 << 20;
+const STREAMS_MAX: usize = 10_000;
 /// What an entry takes in memory beside its text, in bytes.
 const ENTRY_COST_BYTES: usize = 16;
 
@@ -31,6 +34,8 @@ pub(super) struct Pushed {
     streams: Vec<StreamLines>,
     /// What the streams take in memory, in bytes.
     bytes: usize,
+    /// What their labels have together.
+    label_bytes: usize,
     refused: Refused,
     /// Why the first stream or entry was refused.
     refusal: Option<String>,
@@ -41,7 +46,7 @@ pub(super) struct Pushed {
 pub(super) struct Refused([u64; PushRefusal::ALL.len()]);
 
 impl Refused {
-    fn add(&mut self, reason: PushRefusal, count: u64) {
+    pub(super) fn add(&mut self, reason: PushRefusal, count: u64) {
         self.0[reason as usize] += count;
     }
 
@@ -94,11 +99,26 @@ impl Pushed {
     }
 
     /// Adds a stream; `labels_text` is what an error calls it.
-    pub(super) fn add(&mut self, labels: Result<Labels, String>, labels_text: &str, entries: Entries) {
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::TooLarge`] if the body has more streams or labels than it may.
+    pub(super) fn add(
+        &mut self,
+        labels: Result<Labels, String>,
+        labels_text: &str,
+        entries: Entries,
+    ) -> Result<(), Fault> {
         let Entries { plain, with_metadata, left_bytes, refused, refusal, .. } = entries;
         let line_count = (plain.len() + with_metadata.len()) as u64;
         if line_count + refused.total() == 0 {
-            return;
+            return Ok(());
+        }
+        self.label_bytes += labels.as_ref().map_or(0, Labels::byte_count);
+        if LABELS_BYTES_MAX < self.label_bytes || STREAMS_MAX <= self.streams.len() {
+            let message =
+                format!("the streams are over {STREAMS_MAX} or {LABELS_BYTES_MAX} bytes of labels; send less at once");
+            return Err(Fault::TooLarge(message));
         }
         for (reason, count) in PushRefusal::ALL.into_iter().zip(refused.0) {
             self.refused.add(reason, count);
@@ -117,6 +137,7 @@ impl Pushed {
                 self.refusal.get_or_insert(message);
             }
         }
+        Ok(())
     }
 
     /// How many entries were refused.

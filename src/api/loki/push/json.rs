@@ -117,8 +117,11 @@ seed! { Stream<'s, 'p> -> (), deserialize_map, "an object with stream and values
         pairs.sort();
         let text = LabelsText(&pairs).to_string();
         let labels = Labels::new(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
-        pushed.add(labels.map_err(|error| entries::labels_refusal(&error, &text)), &text, entries);
-        Ok(())
+        let labels = labels.map_err(|error| entries::labels_refusal(&error, &text));
+        pushed.add(labels, &text, entries).map_err(|found| {
+            **fault = Some(found);
+            A::Error::custom("too large")
+        })
     }
 }
 

@@ -9,14 +9,16 @@
 //!
 //! Entries are taken in any order and of any time. An answer of 204 says that they are durable. Pushes share the waits for
 //! the medium: while one is written, those that come meanwhile are taken, and the next wait is for all of them. Entries
-//! that are refused do not keep others out; the answer is 400 then, and names the first. After an answer of 429 or 5xx, or
-//! none, the client sends everything again: what was taken is left out then, see [`repeats`].
+//! that are refused do not keep others out; the answer is 400 then, or 429 where there would be too many streams, and names
+//! the first. After an answer of 429 or 5xx, or none, the client sends everything again: what was taken is left out then,
+//! see [`repeats`].
 
 mod compression;
 mod entries;
 mod json;
 mod protobuf;
 mod repeats;
+mod streams;
 
 use std::sync::PoisonError;
 
@@ -29,6 +31,7 @@ use crate::api::error::Error;
 use crate::api::loki::push::entries::{Fault, Pushed};
 use crate::log_database::Database;
 use crate::model::{Batch, Lines};
+use crate::status::PushRefusal;
 
 pub(in crate::api) use repeats::Repeats;
 
@@ -50,22 +53,24 @@ pub(super) async fn push(mut request: Request<State>) -> Result<Response, Error>
     let turn = TURNS.acquire().await;
     let work = move || {
         let refusal = store(&state, format, body, turn).inspect_err(|_| state.status.pushes.failures.add(1))?;
-        match refusal {
-            None => Ok(Response::new(StatusCode::NoContent)),
-            Some(refusal) => Err(Error::bad_request(refusal)),
-        }
+        refusal.map_or_else(|| Ok(Response::new(StatusCode::NoContent)), Err)
     };
     unblock(work).await
 }
 
 /// Stores what `body` holds, and waits until it is durable; what to say of entries that are refused.
-fn store(state: &State, format: Format, body: Vec<u8>, turn: SemaphoreGuard<'static>) -> Result<Option<String>, Error> {
+fn store(state: &State, format: Format, body: Vec<u8>, turn: SemaphoreGuard<'static>) -> Result<Option<Error>, Error> {
     let State { database, repeats, status, .. } = state;
     check_room(database)?;
     let pushed = format.decode(&body)?;
     drop(body);
-    let refused = pushed.refused();
+    let mut refused = pushed.refused();
     let (mut batch, refusal) = pushed.into_batch();
+    let mut refusal = refusal.map(Error::bad_request);
+    if let Some(left_out) = streams::leave_out(database, &mut batch.streams) {
+        refused.add(PushRefusal::Streams, left_out.entries);
+        refusal = Some(Error::new(StatusCode::TooManyRequests, left_out.message));
+    }
     if !batch.streams.is_empty() {
         let mut repeats = repeats.lock().unwrap_or_else(PoisonError::into_inner);
         let (repeated, taken) = repeats.leave_out(&mut batch.streams);

@@ -39,8 +39,7 @@ fn decode_stream(stream: &[u8], pushed: &mut Pushed) -> Result<(), Fault> {
             _ => {}
         }
     }
-    pushed.add(labels(&labels_text), &labels_text, entries);
-    Ok(())
+    pushed.add(labels(&labels_text), &labels_text, entries)
 }
 
 /// Reads labels as `{a="b"}`.
