@@ -209,20 +209,25 @@ function feedHistogram(model: LogsModel): () => void {
     if (bounds !== null && !isMetricQuery.peek() && (status.peek() !== null || bounds.start > 0n)) load(logql.peek(), bounds, zone.peek());
   };
   widths.set(model, run);
-  const stop = effect(() => {
+  const ends = [effect(() => {
+    // The bars of the query before are nothing to wait for.
+    if (session.state.value !== 'loading') return;
+    histogram.close();
+    loaded = '';
+  }), effect(() => {
     void session.bounds.value;
     void (session.state.value === 'gone' || session.state.value === 'partial');
     void zone.value;
     // Everything there is begins with the oldest line kept, which the status says.
     void (status.value === null);
     run();
-  });
+  })];
   const timer = setInterval(() => {
     if (session.connection.peek() === 'live' && !document.hidden) histogram.tick(nowNs());
     readLosses(model);
   }, TICK_MS);
   return () => {
-    stop();
+    for (const end of ends) end();
     clearInterval(timer);
     widths.delete(model);
   };
