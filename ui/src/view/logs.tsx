@@ -69,7 +69,11 @@ export function Logs() {
   };
   const answer = () => {
     const bins = model.histogram.bins.peek();
-    return bins === null ? {} : { lines: sumTotal(bins) };
+    // Until they are counted the bars are those of the query before.
+    if (bins === null || model.session.state.peek() === 'loading' || model.histogram.state.peek() === 'total') return {};
+    const { characters, count } = model.session.store;
+    const lines = sumTotal(bins);
+    return { lines, bytes: count === 0 ? 0 : Math.round((lines * characters) / count) };
   };
 
   // What changes with each line or each scroll is read in the parts below, so that this one is drawn seldom.
