@@ -70,6 +70,10 @@ export class LineList {
   #anchor: Anchor | undefined;
   #lateTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #columnCells = new Map<string, number>();
+  /** Lines that came since rows were drawn. */
+  #unseen = 0;
+  /** Whether they wait for the frame after the next one. */
+  #isWaiting = false;
   #isMeasured = false;
   #isSuspended = false;
   /** Whether rows beyond the screen are drawn, too: not while each moment brings others. */
@@ -285,7 +289,7 @@ export class LineList {
   }
 
   destroy(): void {
-    cancelFrame(this.draw);
+    for (const draw of [this.draw, this.#drawLater]) cancelFrame(draw);
     clearTimeout(this.#lateTimer);
     clearTimeout(this.#spareTimer);
     for (const fn of this.#cleanup) fn();
@@ -326,8 +330,15 @@ export class LineList {
       this.#refill();
     }
     if (isLate === true && this.store.timeAt(this.store.count - 1) - this.store.timeAt(at) > LATE_NS) this.#tint(at, at + inserted - 1);
-    onFrame('draw', this.draw);
+    this.#unseen += inserted;
+    const isFlooded = this.#isPinned && this.#unseen * this.#options.rowHeight > this.scroller.height;
+    if (!isFlooded) onFrame('draw', this.draw);
+    else if (!this.#isWaiting) onFrame('draw', this.#drawLater);
+    this.#isWaiting ||= isFlooded;
   };
+
+  /** Lets a frame go by where nothing stays on screen: nobody reads it in so short a time. */
+  readonly #drawLater = (): void => onFrame('draw', this.draw);
 
   #tint(first: number, last: number): void {
     this.late.add(first, last);
@@ -391,6 +402,8 @@ export class LineList {
   readonly draw = (): void => {
     const { scroller, drawing } = this;
     if (this.#isSuspended) return;
+    this.#unseen = 0;
+    this.#isWaiting = false;
     this.rows.sync();
     this.#measureIfNeeded();
     this.#place();

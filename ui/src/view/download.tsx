@@ -26,6 +26,9 @@ type Format = 'text' | 'jsonl' | 'raw';
 type What = 'answer' | 'selected' | 'streams';
 type Times = 'none' | 'zone' | 'utc';
 
+/** Answers of so many bytes are offered compressed. */
+const COMPRESSED_BYTES_MIN = 10_000_000;
+
 const EXTENSIONS: Readonly<Record<Format, string>> = { text: 'txt', jsonl: 'jsonl', raw: 'log' };
 
 interface ChoicesProps<T extends string> {
@@ -52,13 +55,17 @@ export function DownloadForm({ lines, bytes, selected, onDone }: DownloadProps &
   const what = useSignal<What>(selected.length === 0 ? 'answer' : 'selected');
   const times = useSignal<Times>('zone');
   const hasStreams = useSignal(true);
+  /** `null` until it is chosen. */
+  const isCompressed = useSignal<boolean | null>(null);
   const zone = zoneName(preferences.value.zone);
   const size = lines === undefined ? '' : ` (about ${linesText(lines)}${bytes === undefined ? '' : `, ${formatBytes(bytes)}`})`;
   const whats: (readonly [What, string])[] = [['answer', `This answer${size}`], ['streams', 'These streams without filters']];
   if (selected.length !== 0) whats.unshift(['selected', `The ticked lines (${linesText(selected.length)})`]);
 
   const count = what.value === 'selected' ? selected.length : what.value === 'answer' ? lines : undefined;
-  const name = fileName(count, format.value, zone);
+  const isHere = what.value === 'selected';
+  const compresses = !isHere && (isCompressed.value ?? (what.value === 'answer' && bytes !== undefined && bytes >= COMPRESSED_BYTES_MIN));
+  const name = `${fileName(count, format.value, zone)}${compresses ? '.gz' : ''}`;
   const save = () => {
     if (what.value === 'selected') saveHere(selected, name, { format: format.value, times: times.value, hasStreams: hasStreams.value, zone });
     onDone();
@@ -72,6 +79,9 @@ export function DownloadForm({ lines, bytes, selected, onDone }: DownloadProps &
       choices={[['zone', zone], ...(zone === 'UTC' ? [] : [['utc', 'UTC'] as const]), ['none', 'None']]} />}
     {format.value === 'text' && <label class="check">
       <input type="checkbox" checked={hasStreams.value} onChange={() => (hasStreams.value = !hasStreams.value)} /> Names of streams
+    </label>}
+    {!isHere && <label class="check">
+      <input type="checkbox" checked={compresses} onChange={(event) => (isCompressed.value = event.currentTarget.checked)} /> Compressed
     </label>}
     <p class="muted clip" title={name}>{name}</p>
     {href === undefined ? <button type="button" class="button primary" onClick={save}>{face}</button>

@@ -69,7 +69,11 @@ export function Logs() {
   };
   const answer = () => {
     const bins = model.histogram.bins.peek();
-    return bins === null ? {} : { lines: sumTotal(bins) };
+    // Until they are counted the bars are those of the query before.
+    if (bins === null || model.session.state.peek() === 'loading' || model.histogram.state.peek() === 'total') return {};
+    const { characters, count } = model.session.store;
+    const lines = sumTotal(bins);
+    return { lines, bytes: count === 0 ? 0 : Math.round((lines * characters) / count) };
   };
 
   // What changes with each line or each scroll is read in the parts below, so that this one is drawn seldom.
@@ -209,20 +213,25 @@ function feedHistogram(model: LogsModel): () => void {
     if (bounds !== null && !isMetricQuery.peek() && (status.peek() !== null || bounds.start > 0n)) load(logql.peek(), bounds, zone.peek());
   };
   widths.set(model, run);
-  const stop = effect(() => {
+  const ends = [effect(() => {
+    // The bars of the query before are nothing to wait for.
+    if (session.state.value !== 'loading') return;
+    histogram.close();
+    loaded = '';
+  }), effect(() => {
     void session.bounds.value;
     void (session.state.value === 'gone' || session.state.value === 'partial');
     void zone.value;
     // Everything there is begins with the oldest line kept, which the status says.
     void (status.value === null);
     run();
-  });
+  })];
   const timer = setInterval(() => {
     if (session.connection.peek() === 'live' && !document.hidden) histogram.tick(nowNs());
     readLosses(model);
   }, TICK_MS);
   return () => {
-    stop();
+    for (const end of ends) end();
     clearInterval(timer);
     widths.delete(model);
   };

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 
 import { until, withAgent } from './support/agent.mjs';
 import { launch, withPage } from './support/page.mjs';
-import { bar, detail, list, rows, sees, texts } from './support/view.mjs';
+import { bar, detail, list, reads, rows, sees, texts } from './support/view.mjs';
 
 let browser;
 before(async () => (browser = await launch()));
@@ -125,13 +126,26 @@ test('the download holds exactly the answer', async () => {
     await bar(page).fill('failed');
     await bar(page).press('Enter');
     await until('the answer is shown', async () => (await texts(page)).every((row) => !row.includes('order paid')));
-    await page.getByRole('button', { name: 'Download' }).click();
-    await page.getByText('JSON Lines').click();
-    const saved = page.waitForEvent('download');
-    await page.getByRole('link', { name: 'Download' }).click();
-    const download = await saved;
-    assert.match(download.suggestedFilename(), /^logs_\d{4}-\d\d-\d\dT\d\d-\d\d_40-lines\.jsonl$/);
-    const lines = fs.readFileSync(await download.path(), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(JSON.parse(line).line));
+    await reads(page, /^40 lines/);
+    const plain = await saved(page, async () => page.getByText('JSON Lines').click());
+    assert.match(plain.name, /^logs_\d{4}-\d\d-\d\dT\d\d-\d\d_40-lines\.jsonl$/);
+    const lines = plain.bytes.toString().trimEnd().split('\n').map((line) => JSON.parse(JSON.parse(line).line));
     assert.deepEqual(lines.map((line) => line.order), Array.from({ length: 40 }, (_, index) => index * 10));
+    const compressed = await saved(page, async () => {
+      await page.getByText('JSON Lines').click();
+      await page.getByText('Compressed').click();
+    });
+    assert.match(compressed.name, /_40-lines\.jsonl\.gz$/);
+    assert.deepEqual(gunzipSync(compressed.bytes), plain.bytes);
   });
 });
+
+/** The file that is downloaded when `choose` has chosen what it is. */
+async function saved(page, choose) {
+  await page.getByRole('button', { name: 'Download' }).click();
+  await choose();
+  const begun = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'Download' }).click();
+  const download = await begun;
+  return { name: download.suggestedFilename(), bytes: fs.readFileSync(await download.path()) };
+}

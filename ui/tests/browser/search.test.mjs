@@ -176,6 +176,38 @@ test('counting that takes too long is taken back, and leaves no error in the log
   });
 });
 
+test('what another query counts is given up before its lines are there', async () => {
+  const prepare = (agent) => agent.append('checkout.log', `${shopLines('checkout', 300, 10).join('\n')}\n`);
+  await withAgent({}, prepare, async (agent) => {
+    await agent.hasLines(300);
+    const proxy = await new Proxy(agent).start();
+    let [counting, given] = [0, 0];
+    let isSearched = false;
+    // It answers neither what is counted nor what is searched for.
+    const answer = proxy.answer.bind(proxy);
+    proxy.answer = (request, response) => {
+      if (request.url.includes('/loki/api/v1/query_range')) {
+        counting += 1;
+        response.on('close', () => (given += 1));
+        return undefined;
+      }
+      isSearched ||= request.url.includes('/lines') && request.url.includes('timeout');
+      return isSearched ? undefined : answer(request, response);
+    };
+    try {
+      await withPage(browser, `${proxy.url}/ui/logs?live=0`, {}, async (page) => {
+        await sees(page, 'order');
+        await until('lines are counted', () => counting > given);
+        await bar(page).fill('timeout');
+        await until('it is searched for', () => isSearched);
+        await until('the request is taken back', () => given === counting, 5_000);
+      });
+    } finally {
+      await proxy.stop();
+    }
+  });
+});
+
 test('on a phone each line is a target for a finger', async () => {
   await withShop(addressOf('{service_name=~"checkout|api"}'), { width: 390, height: 844, hasTouch: true, isMobile: true }, async (page) => {
     await sees(page, 'order');
