@@ -12,7 +12,7 @@ import { address, DEFAULT_ADDRESS } from '../state';
 import { formatCount } from '../time/format';
 import { filter, folded, grouping, groups, queryOf, sort, ticked, toggled } from './chosen';
 import { Icon } from './icon';
-import { Later, loadLater, parts, Soon } from './later';
+import { Later, parts, Soon, useLaterThan } from './later';
 import { LiveList } from './livelist';
 import { MenuButton } from './opener';
 import { GroupHead, Peek, StreamRow } from './row';
@@ -31,8 +31,6 @@ const isSettled = signal(typeof location !== 'undefined' && /\/(logs|status)$/.t
 export function Overview() {
   useEffect(watchStreams, []);
   useEffect(() => effect(() => parts.value?.watchErrors()), []);
-  // The rest of the page comes after the first streams.
-  useEffect(() => effect(() => void (streams.value !== null && loadLater())), []);
   const isOnly = streams.value?.streams.length === 1 && streams.value.isMore === false;
   const now = status.value;
   useEffect(() => {
@@ -174,6 +172,7 @@ const isLiveShown = signal(true);
 
 function LivePane() {
   const session = useMemo(() => new LogSession(), []);
+  useLaterThan(session);
   const [isPaused, setPaused] = useState(false);
   const count = ticked.value.size;
   const query = queryOf([...ticked.value.values()]);
