@@ -68,6 +68,18 @@ test('a line is clicked that would have moved on under the pointer', async () =>
   });
 });
 
+test('a finger that cannot scroll further goes on following the end', async () => {
+  await withShop(['checkout'], async (agent) => {
+    await withPage(browser, `${agent.url}/ui/logs`, { width: 390, height: 844, hasTouch: true, isMobile: true }, async (page) => {
+      await sees(page, 'order');
+      const session = await page.context().newCDPSession(page);
+      await session.send('Input.synthesizeScrollGesture', { x: 200, y: 700, yDistance: -200, gestureSourceType: 'touch' });
+      agent.append('checkout.log', `${new Date().toISOString()} INFO the next one\n`);
+      await sees(page, 'the next one');
+    });
+  });
+});
+
 test('where the overview is skipped, no lines are shown before that would be gone when they are clicked', async () => {
   await withShop(['checkout'], async (agent) => {
     await withPage(browser, 'about:blank', {}, async (page) => {
