@@ -45,5 +45,7 @@ export default defineConfig({
   test: {
     include: ['tests/unit/**/*.test.ts'],
     environment: 'node',
+    // Patience for busy machines: a test that waits in vain says so by itself.
+    testTimeout: 60_000,
   },
 });

@@ -18,7 +18,7 @@ export { LineActions } from './view/lineactions';
 export { registerLogsKeys } from './view/logskeys';
 export { Menu, Popover } from './view/menu';
 export { NothingYet } from './view/nothing';
-export { OverLines } from './view/overlines';
+export { OverLines, Selected } from './view/overlines';
 export { Patterns } from './view/patterns';
 export { PreferencesForm } from './view/preferencesform';
 export { shareItems } from './view/share';

@@ -12,6 +12,8 @@ const DRAG_PX = 30;
 export class Pointer {
   /** Where the pointer went down. */
   #down: { x: number; y: number } | undefined;
+  /** Where the view stood then, if it followed the end. */
+  #pinnedAt: number | undefined;
   /** The line from which a run is extended. */
   #from = -1;
   #drag: { y: number; timer: number } | undefined;
@@ -21,6 +23,8 @@ export class Pointer {
     const { canvas } = list;
     const { signal } = this.#stop;
     canvas.addEventListener('pointerdown', this.#onDown, { signal });
+    canvas.addEventListener('pointerup', this.#onUp, { signal });
+    canvas.addEventListener('pointercancel', this.#onUp, { signal });
     canvas.addEventListener('pointerover', this.#onOver, { signal });
     canvas.addEventListener('click', this.#onClick, { signal });
     canvas.addEventListener('keydown', this.#onKey, { signal });
@@ -51,6 +55,7 @@ export class Pointer {
 
   readonly #onDown = (event: PointerEvent): void => {
     this.#down = { x: event.clientX, y: event.clientY };
+    this.#pinnedAt = this.list.isPinned ? this.list.scroller.top : undefined;
     const row = this.#rowOf(event.target);
     if (row === undefined || event.button !== 0) return;
     // A row that moved on before the button is let go would not be clicked.
@@ -62,6 +67,18 @@ export class Pointer {
     row.element.focus({ preventScroll: true });
     this.#startDrag(event);
   };
+
+  /** A finger that was moved clicks nothing; where it could not scroll, the end is followed as before. */
+  readonly #onUp = (event: PointerEvent): void => {
+    const { list } = this;
+    const isClick = event.type === 'pointerup' && !this.#isMoved(event);
+    if (event.pointerType === 'touch' && !isClick && list.scroller.top === this.#pinnedAt) list.scrollToEnd();
+  };
+
+  /** Whether the pointer is not where it went down. */
+  #isMoved({ clientX, clientY }: MouseEvent): boolean {
+    return this.#down !== undefined && Math.hypot(clientX - this.#down.x, clientY - this.#down.y) > CLICK_PX;
+  }
 
   #select(index: number, { shiftKey, ctrlKey, metaKey }: { shiftKey: boolean; ctrlKey: boolean; metaKey: boolean }): void {
     const { selection } = this.list;
@@ -147,8 +164,7 @@ export class Pointer {
       list.emit('rest', row.index);
       return;
     }
-    const isMoved = this.#down !== undefined && Math.hypot(event.clientX - this.#down.x, event.clientY - this.#down.y) > CLICK_PX;
-    if (isMoved || event.detail > 1 || getSelection()?.isCollapsed === false) return;
+    if (this.#isMoved(event) || event.detail > 1 || getSelection()?.isCollapsed === false) return;
     list.focus(row.index);
     row.element.focus({ preventScroll: true });
     list.emit('open', row.index);

@@ -1,8 +1,9 @@
 // Parts that the first screen does not need: one file, loaded when the page has come to rest, or when one of them is first asked for.
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { holdKeys, releaseKeys } from '../held';
+import type { LogSession } from '../session';
 
 export type Parts = typeof import('../later');
 
@@ -36,6 +37,13 @@ export async function loadLater(): Promise<void> {
   }
   isLoading = false;
   releaseKeys(parts.peek() !== null);
+}
+
+/** Loads them once the first lines of a session are drawn. */
+export function useLaterThan({ state }: LogSession): void {
+  useEffect(() => effect(() => {
+    if (state.value !== 'idle' && state.value !== 'loading') requestAnimationFrame(() => setTimeout(() => void loadLater()));
+  }), []);
 }
 
 interface Props {

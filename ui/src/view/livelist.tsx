@@ -1,5 +1,5 @@
 // A list of lines that follows a query by itself: the live pane of the overview. The log view has the same list with more around it.
-import { computed, effect } from '@preact/signals';
+import { computed, effect, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { LIST_DEFAULTS, LineList, type ListOptions } from '../list/list';
 import { StreamTags } from '../list/tags';
@@ -10,7 +10,7 @@ import { DEFAULT_ADDRESS } from '../state';
 import { formatCount } from '../time/format';
 import { isPhone } from './asked';
 import { Icon } from './icon';
-import { parts } from './later';
+import { Later, parts } from './later';
 import { look } from './look';
 
 /** The pane is beside others or below them: it scrolls by itself, also on a phone, and follows at the bottom. */
@@ -33,6 +33,7 @@ interface Props {
 export function LiveList({ session, query, from, isHidden, isPaused, onPause }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const list = useRef<LineList | null>(null);
+  const ticked = useSignal(0);
 
   useEffect(() => {
     const tags = new StreamTags();
@@ -50,7 +51,11 @@ export function LiveList({ session, query, from, isHidden, isPaused, onPause }: 
       const line = session.store.lineAt(index);
       go({ ...DEFAULT_ADDRESS, place: 'logs', q: query, at: lineId(line) }, 'push');
     });
+    const stopSelect = made.on('select', () => (ticked.value = made.selection.count));
+    const stopStore = session.store.subscribe(({ removed }) => removed > 0 && (ticked.value = made.selection.count));
     return () => {
+      stopSelect();
+      stopStore();
       stopErrors();
       stopOpen();
       stopOptions();
@@ -76,6 +81,7 @@ export function LiveList({ session, query, from, isHidden, isPaused, onPause }: 
   return <div class="live">
     <div ref={host} class={`live-list${isHidden ? ' is-hidden' : ''}`} />
     <LiveState session={session} isHidden={isHidden} />
+    {ticked.value > 0 && <div class="live-ticked"><Later>{({ Selected }) => <Selected count={ticked.value} list={list.current!} />}</Later></div>}
     {count > 0 && <button type="button" class="button live-new" onClick={() => {
       onPause(false);
       void session.goToEnd().then(() => list.current?.scrollToEnd());

@@ -16,7 +16,7 @@ import { change, isMetricQuery, isPhone, logql, simple, subject, tab, zone } fro
 import { isEditing, QueryBar } from './bar';
 import { Boundary } from './boundary';
 import { Icon } from './icon';
-import { Later, loadLater, parts, Soon } from './later';
+import { Later, parts, Soon, useLaterThan } from './later';
 import { Lines } from './lines';
 import { LogsModel } from './logsmodel';
 import { MenuButton, PopoverButton } from './opener';
@@ -53,11 +53,7 @@ export function Logs() {
   useEffect(() => openSession(model), []);
   useEffect(() => feedHistogram(model), []);
   useEffect(() => announceState(model), []);
-  // The rest of the page comes after the first lines.
-  useEffect(() => effect(() => {
-    const state = model.session.state.value;
-    if (state !== 'idle' && state !== 'loading') void loadLater();
-  }), []);
+  useLaterThan(model.session);
 
   const { around } = address.value;
   const now = tab.value;

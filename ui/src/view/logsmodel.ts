@@ -19,6 +19,16 @@ export interface Pane {
   readonly session: LogSession;
 }
 
+/** The ticked lines of a list, in order. */
+export function tickedLines({ selection, store }: LineList): Line[] {
+  const lines: Line[] = [];
+  for (const index of selection.indexes()) {
+    if (lines.length >= SELECTED_MAX) break;
+    lines.push(store.lineAt(index));
+  }
+  return lines;
+}
+
 export class LogsModel {
   readonly session = new LogSession();
   readonly histogram = new Histogram();
@@ -49,14 +59,8 @@ export class LogsModel {
 
   /** The ticked lines of the list that is shown, in order. */
   selectedLines(): Line[] {
-    const pane = this.pane.peek();
-    if (pane === null) return [];
-    const lines: Line[] = [];
-    for (const index of pane.list.selection.indexes()) {
-      if (lines.length >= SELECTED_MAX) break;
-      lines.push(pane.session.store.lineAt(index));
-    }
-    return lines;
+    const list = this.pane.peek()?.list;
+    return list === undefined ? [] : tickedLines(list);
   }
 
   /** The ticked lines, or the focused one. */

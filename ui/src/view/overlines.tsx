@@ -1,5 +1,6 @@
 // What lies over the lines at times: what can be done with ticked ones, and with too many.
 import { useEffect } from 'preact/hooks';
+import type { LineList } from '../list/list';
 import { withLevels } from '../logql/clicks';
 import { go } from '../route';
 import { address } from '../state';
@@ -8,33 +9,31 @@ import { copyLineLink, copyLines } from './actions';
 import { announce } from './announce';
 import { change } from './asked';
 import { Icon } from './icon';
-import type { LogsModel } from './logsmodel';
+import { type LogsModel, tickedLines } from './logsmodel';
 
 /** Lines a second that the eye cannot follow. */
 const FLOOD = 500;
 
 export function OverLines({ model }: { model: LogsModel }) {
-  return <><Flood model={model} /><Selected model={model} /></>;
+  return <><Flood model={model} /><Selected count={model.selectedCount.value} list={model.main.peek()?.list} /></>;
 }
 
-/** What can be done with the ticked lines. */
-function Selected({ model }: { model: LogsModel }) {
-  const count = model.selectedCount.value;
+/** What can be done with the ticked lines of a list, which are so many. */
+export function Selected({ count, list }: { count: number; list: LineList | undefined }) {
   useEffect(() => {
     if (count > 0) announce(`${linesText(count)} selected`);
   }, [count]);
-  if (count === 0) return null;
+  if (count === 0 || list === undefined) return null;
   const clear = () => {
-    const list = model.main.peek()?.list;
-    list?.selection.clear();
-    list?.emit('select', undefined);
-    list?.setCurrent(list.current);
+    list.selection.clear();
+    list.emit('select', undefined);
+    list.setCurrent(list.current);
   };
   return <div class="selected" role="toolbar" aria-label="Selected lines">
     <strong>{linesText(count)}</strong>
-    <button type="button" class="button small" title="l" onClick={() => void copyLineLink(model.selectedLines())}><Icon name="link" />Copy link</button>
-    <button type="button" class="button small" title="y" onClick={() => void copyLines(model.selectedLines())}><Icon name="copy" />Copy text</button>
-    <button type="button" class="button small selected-times" title="Y" onClick={() => void copyLines(model.selectedLines(), true)}>with times</button>
+    <button type="button" class="button small" title="l" onClick={() => void copyLineLink(tickedLines(list))}><Icon name="link" />Copy link</button>
+    <button type="button" class="button small" title="y" onClick={() => void copyLines(tickedLines(list))}><Icon name="copy" />Copy text</button>
+    <button type="button" class="button small selected-times" title="Y" onClick={() => void copyLines(tickedLines(list), true)}>with times</button>
     <button type="button" class="button bare small" aria-label="Clear the selection" onClick={clear}><Icon name="close" /></button>
   </div>;
 }

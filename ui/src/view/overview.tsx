@@ -12,7 +12,7 @@ import { address, DEFAULT_ADDRESS } from '../state';
 import { formatCount } from '../time/format';
 import { filter, folded, grouping, groups, queryOf, sort, ticked, toggled } from './chosen';
 import { Icon } from './icon';
-import { Later, loadLater, parts, Soon } from './later';
+import { Later, parts, Soon, useLaterThan } from './later';
 import { LiveList } from './livelist';
 import { MenuButton } from './opener';
 import { GroupHead, Peek, StreamRow } from './row';
@@ -25,14 +25,12 @@ const SETTLE_MS = 2_000;
 /** Which pane a phone shows. */
 const phoneTab = signal<'streams' | 'live'>('streams');
 /** Whether it is settled if the overview stays: it is skipped only for who comes to the page by its first address and has not begun to do anything.
- * Before that no lines are shown, which would be gone when they are clicked. */
+ * Before anything is known no lines are shown, which would soon be gone. */
 const isSettled = signal(typeof location !== 'undefined' && /\/(logs|status)$/.test(location.pathname));
 
 export function Overview() {
   useEffect(watchStreams, []);
   useEffect(() => effect(() => parts.value?.watchErrors()), []);
-  // The rest of the page comes after the first streams.
-  useEffect(() => effect(() => void (streams.value !== null && loadLater())), []);
   const isOnly = streams.value?.streams.length === 1 && streams.value.isMore === false;
   const now = status.value;
   useEffect(() => {
@@ -40,14 +38,15 @@ export function Overview() {
     for (const input of ['keydown', 'pointerdown']) addEventListener(input, () => (isSettled.value = true), { capture: true, signal: ends.signal });
     return () => ends.abort();
   }, []);
-  // One stream alone is read at once: there is nothing to choose.
-  const isKnown = (streams.value?.streams.length ?? 0) > 0 && now !== null;
-  const hasFailed = streamsError.value !== '' || statusError.value !== '';
+  // One stream alone is read at once: there is nothing to choose. What was there at the start may bring more of them.
+  const isKnown = streamsError.value !== '' || statusError.value !== '' || ((streams.value?.streams.length ?? 0) > 0 && now !== null);
+  const isRead = now !== null && !isImporting(now);
   useEffect(() => {
-    if (isSettled.value || !(isKnown || hasFailed)) return;
-    isSettled.value = true;
-    if (isOnly && now !== null && !isImporting(now) && now.import.files <= 1) go({ ...DEFAULT_ADDRESS, place: 'logs', q: '', from: address.value.from }, 'replace');
-  }, [isKnown, hasFailed]);
+    if (!isKnown || isSettled.value) return;
+    const isSkipped = isOnly && isRead && now.import.files <= 1;
+    isSettled.value = isSkipped || !isOnly || isRead;
+    if (isSkipped) go({ ...DEFAULT_ADDRESS, place: 'logs', q: '', from: address.value.from }, 'replace');
+  }, [isKnown, isOnly, isRead]);
   if (streams.value !== null && streams.value.streams.length === 0) return <Later>{({ NothingYet }) => <NothingYet />}</Later>;
   return <div class="overview">
     <h1 class="sr">Overview of all logs</h1>
@@ -61,7 +60,7 @@ export function Overview() {
     </div>
     <div class="panes" data-shown={phoneTab.value}>
       <StreamPane />
-      <LivePane />
+      <LivePane isHidden={!isKnown && !isSettled.value} />
     </div>
   </div>;
 }
@@ -172,8 +171,9 @@ function Section({ name, label, rows }: { name: string; label: string; rows: rea
 
 const isLiveShown = signal(true);
 
-function LivePane() {
+function LivePane({ isHidden }: { isHidden: boolean }) {
   const session = useMemo(() => new LogSession(), []);
+  useLaterThan(session);
   const [isPaused, setPaused] = useState(false);
   const count = ticked.value.size;
   const query = queryOf([...ticked.value.values()]);
@@ -190,6 +190,6 @@ function LivePane() {
       <button type="button" class="button small" onClick={() => setPaused(!isPaused)}><Icon name={isPaused ? 'play' : 'pause'} />{isPaused ? 'Follow' : 'Pause'}</button>
       <a class="button small" href={hrefOf({ ...DEFAULT_ADDRESS, place: 'logs', q: query, from: since })}>Open in Logs</a>
     </div>
-    {isShown && <LiveList session={session} query={query} from={since} isHidden={!isSettled.value} isPaused={isPaused} onPause={setPaused} />}
+    {isShown && <LiveList session={session} query={query} from={since} isHidden={isHidden} isPaused={isPaused} onPause={setPaused} />}
   </section>;
 }

@@ -68,6 +68,58 @@ test('a line is clicked that would have moved on under the pointer', async () =>
   });
 });
 
+test('a finger that cannot scroll further goes on following the end', async () => {
+  await withShop(['checkout'], async (agent) => {
+    await withPage(browser, `${agent.url}/ui/logs`, { width: 390, height: 844, hasTouch: true, isMobile: true }, async (page) => {
+      await sees(page, 'order');
+      const session = await page.context().newCDPSession(page);
+      await session.send('Input.synthesizeScrollGesture', { x: 200, y: 700, yDistance: -200, gestureSourceType: 'touch' });
+      agent.append('checkout.log', `${new Date().toISOString()} INFO the next one\n`);
+      await sees(page, 'the next one');
+    });
+  });
+});
+
+test('lines are ticked on the overview as anywhere', async () => {
+  await withShop(['checkout', 'api'], async (agent) => {
+    await withPage(browser, `${agent.url}/ui/`, {}, async (page) => {
+      await sees(page, 'order');
+      const time = (index) => rows(page).nth(index).getByRole('link');
+      await time(-3).click();
+      await time(-1).click({ modifiers: ['Shift'] });
+      await reads(page, /^3 lines$/);
+      await page.getByRole('button', { name: 'Copy text' }).click();
+      await reads(page, /Copied 3 lines/);
+      await page.getByRole('button', { name: 'Clear the selection' }).click();
+      assert.equal(await page.getByRole('button', { name: 'Copy link' }).count(), 0);
+    });
+  });
+});
+
+test('the overview is not skipped under the hands of who ticks lines while the last ones are read', async () => {
+  await withShop(['checkout'], async (agent) => {
+    await withPage(browser, 'about:blank', {}, async (page) => {
+      let isReading = true;
+      await page.route(/\/status/, async (route) => {
+        const response = await route.fetch();
+        const json = await response.json();
+        if (isReading) json.import.read_bytes = json.import.total_bytes - 1;
+        await route.fulfill({ response, json });
+      });
+      await page.goto(`${agent.url}/ui/`);
+      await sees(page, 'order');
+      await rows(page).nth(-3).getByRole('link').click();
+      const isRead = page.waitForResponse(async (response) => /\/status/.test(response.url()) && !isReading);
+      isReading = false;
+      await isRead;
+      await rows(page).nth(-1).getByRole('link').click({ modifiers: ['Shift'] });
+      await reads(page, /^3 lines$/);
+      await page.getByRole('button', { name: 'Copy link' }).waitFor();
+      assert.match(page.url(), /ui\/$/);
+    });
+  });
+});
+
 test('where the overview is skipped, no lines are shown before that would be gone when they are clicked', async () => {
   await withShop(['checkout'], async (agent) => {
     await withPage(browser, 'about:blank', {}, async (page) => {

@@ -72,3 +72,26 @@ test('one of another build is not used', async () => {
     await reads(page, 'The agent was updated.');
   });
 });
+
+test('it is not asked for before the first lines are drawn', async () => {
+  const prepare = (agent) => ['checkout', 'api'].forEach((name) => agent.append(`${name}.log`, `${shopLines(name, 100, 50).join('\n')}\n`));
+  await withAgent({}, prepare, async (agent) => {
+    await agent.hasLines(200);
+    for (const place of ['/ui/', '/ui/logs']) {
+      const page = await open(browser);
+      await page.addInitScript(() => {
+        new MutationObserver(() => {
+          if (document.querySelector('[role=row]') !== null) window.firstRow ??= performance.now();
+        }).observe(document, { childList: true, subtree: true });
+        // However slow the machine is: nothing is done because time has passed.
+        const { setTimeout } = window;
+        window.setTimeout = (work, ms = 0) => (ms >= 500 ? 0 : setTimeout(work, ms));
+      });
+      await page.goto(agent.url + place);
+      const asked = () => page.evaluate(() => performance.getEntriesByType('resource').find(({ name }) => name.endsWith('later.js'))?.startTime);
+      await until('it is loaded', asked);
+      assert.ok((await page.evaluate(() => window.firstRow)) < (await asked()), place);
+      await close(page);
+    }
+  });
+});

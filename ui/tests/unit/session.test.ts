@@ -17,7 +17,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const until = (condition: () => boolean): Promise<void> => vi.waitFor(() => expect(condition()).toBe(true), { timeout: 2000, interval: 2 });
+const until = (condition: () => boolean): Promise<void> => vi.waitFor(() => expect(condition()).toBe(true), { timeout: 20_000, interval: 2 });
 const held = (): number[] => Array.from({ length: session.store.count }, (_, index) => Number(session.store.textAt(index).slice('line '.length)));
 const from = (first: number, count: number): number[] => Array.from({ length: count }, (_, index) => first + index);
 
