@@ -277,7 +277,7 @@ impl Source {
         let size = self.content.metadata()?.size_bytes;
         let end_of_file = self.content.bytes_before(size, LINE_BYTES_MAX)?;
         let encoding = Encoding::of(&self.content.start()?);
-        let last_end = encoding.line_ends(&end_of_file, size - end_of_file.len() as u64).next_back();
+        let last_end = encoding.last_line_end(&end_of_file, size - end_of_file.len() as u64);
         self.seek_as_read(size - (end_of_file.len() - last_end.unwrap_or(0)) as u64)?;
         status.bytes_seen.add(self.offset);
         status.add_skipped(SkipReason::StartFromEnd, self.offset);
@@ -440,7 +440,7 @@ impl Source {
             let read_at = |buffer: &mut [u8], offset| self.content.read_at(buffer, offset).ok();
             self.decoder.look_ahead(text, size, reading.now, read_at);
         }
-        let collected = match self.encoding.line_ends(text, self.offset).next_back() {
+        let collected = match self.encoding.last_line_end(text, self.offset) {
             Some(end) => self.take_lines(&text[..end], reading),
             None if self.skipping => self.skip(text, reading),
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
@@ -584,7 +584,7 @@ impl Source {
             self.look_at_size(reading.status)?;
         }
         self.note_encoding(text);
-        if let Some(end) = self.encoding.line_ends(text, self.offset).next_back() {
+        if let Some(end) = self.encoding.last_line_end(text, self.offset) {
             let collected = self.take_lines(&text[..end], reading);
             return Ok(Outcome { collected: Some(collected), more: true, ..Outcome::default() });
         }
@@ -683,9 +683,11 @@ impl Source {
     fn take_line(&mut self, line: &[u8], span: Range<usize>, gathered: &mut Gathered, reading: &Reading<'_>) {
         let (start, end) = (self.offset + span.start as u64, self.offset + span.end as u64);
         self.cut_joined(gathered, start);
+        if self.encoding.is_damage(line) {
+            return self.account_damage(start..end, reading);
+        }
         let text = self.encoding.decode(line, start == 0);
-        let line = text.strip_suffix(b"\r").unwrap_or(&text);
-        if let Some(decoded) = self.decoder.decode(line, start, reading.now) {
+        if let Some(decoded) = self.decoder.decode(&text, start, reading.now) {
             match &mut self.multiline {
                 None => gathered.push(&self.deliveries, &decoded, end),
                 Some(multiline) => {
@@ -704,6 +706,15 @@ impl Source {
             if 0 < cut {
                 reading.status.add_skipped(SkipReason::LineTooLong, cut);
             }
+        }
+    }
+
+    /// Accounts for `bytes` of the file, which are no line, unless that was done before.
+    fn account_damage(&mut self, bytes: Range<u64>, reading: &Reading<'_>) {
+        if self.accounted < bytes.end {
+            self.accounted = bytes.end;
+            let path = self.state.path.clone();
+            reading.status.add_gap(Gap { path, bytes, reason: SkipReason::Damaged, found: reading.now });
         }
     }
 

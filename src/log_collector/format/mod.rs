@@ -1,13 +1,14 @@
 //! A line of a file becomes an entry: its time, its text and, for container runtimes, its channel.
 //!
-//! The lines of one file go through one [`Decoder`], in their order. Container formats (`cri`, `docker`) are
-//! recognised line by line from their content, in any file; a line that is none of theirs is plain text, so no line is
-//! ever dropped or refused. Lines are bytes: nothing here asks them to be UTF-8.
+//! The lines of one file go through one [`Decoder`], in their order. Container formats (`cri`, `docker`, `docker_local`,
+//! whose records take the place of lines) are recognised line by line from their content, in any file; a line that is none
+//! of theirs is plain text, so no line is ever dropped or refused. Lines are bytes: nothing here asks them to be UTF-8.
 //!
 //! Reading files, splitting them into lines and labelling entries is the collectors' business.
 
 mod cri;
 mod docker;
+pub mod docker_local;
 mod join;
 mod json;
 pub(super) mod multiline;
@@ -22,7 +23,7 @@ mod plain;
 mod time_text;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use jiff::tz::TimeZone;
 
@@ -137,7 +138,8 @@ impl Decoder {
     /// To go on after a restart at byte `n`, begin at [`Decoder::pending_from`] of that moment and drop what lines
     /// before `n` decode to: it was delivered.
     pub fn decode<'a>(&'a mut self, line: &'a [u8], offset: u64, read_at: Timestamp) -> Option<Decoded<'a>> {
-        if let Some(part) = cri::parse(line).or_else(|| docker::parse(line, &mut self.unescaped)) {
+        let part = cri::parse(line).or_else(|| docker::parse(line, &mut self.unescaped));
+        if let Some(part) = part.or_else(|| docker_local::parse(line)) {
             self.cut_bytes = self.joiner.over_limit_bytes(&part);
             return self.joiner.join(part, offset);
         }
