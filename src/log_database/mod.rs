@@ -41,7 +41,6 @@ mod header;
 mod index;
 pub mod internal;
 mod journal;
-pub mod metadata;
 mod part;
 mod scan;
 mod segment;
@@ -51,6 +50,7 @@ pub mod storage;
 mod subscription;
 mod window;
 
+pub use crate::model::metadata;
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
 pub use scan::{

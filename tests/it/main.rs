@@ -6,6 +6,7 @@ mod containers;
 mod follow;
 mod grafana;
 mod http;
+mod kubelet;
 mod lines;
 mod logql_cases;
 mod loki;

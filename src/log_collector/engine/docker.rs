@@ -106,7 +106,8 @@ pub(super) fn parse(bytes: &[u8], further: &GlobSet) -> Result<Option<Container>
 pub(super) fn driver_elsewhere(bytes: &[u8]) -> Option<Driver> {
     let Logging { driver, options } = serde_json::from_slice::<HostConfig>(bytes).ok()?.logging?;
     let name = driver.filter(|name| !DRIVERS_IN_DIRECTORY.contains(&name.as_str()))?;
-    let is_disabled = options.and_then(|options| options.is_cache_disabled).is_some_and(|it| TRUE.contains(&it.as_str()));
+    let is_disabled =
+        options.and_then(|options| options.is_cache_disabled).is_some_and(|it| TRUE.contains(&it.as_str()));
     let is_cached = !is_disabled && !DRIVERS_ELSEWHERE.contains(&name.as_str());
     Some(Driver { name, is_cached })
 }

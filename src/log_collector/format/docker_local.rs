@@ -49,6 +49,7 @@ pub fn is_record(bytes: &[u8]) -> bool {
     verdict(bytes) == Verdict::Whole(bytes.len())
 }
 
+#[expect(clippy::big_endian_bytes, reason = "the driver writes lengths so")]
 fn verdict(bytes: &[u8]) -> Verdict {
     let Some((length, rest)) = bytes.split_first_chunk() else {
         return if bytes.first().is_none_or(|byte| *byte == 0) { Verdict::Begun } else { Verdict::Other };
@@ -125,7 +126,7 @@ pub(super) fn parse(record: &[u8]) -> Option<Part<'_>> {
     }
     // Terminals end their lines so.
     let text = if is_last { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
-    Some(Part { channel: channel?, timestamp: timestamp?, text, is_last })
+    Some(Part { channel: channel?, timestamp: timestamp?, text, attributes: &[], is_last })
 }
 
 fn is_last_part(part: &[u8]) -> Option<bool> {

@@ -1,4 +1,5 @@
 //! Records of Docker's `local` driver.
+#![expect(clippy::big_endian_bytes, reason = "the driver writes lengths so")]
 
 use std::fmt::Write as _;
 
