@@ -192,9 +192,25 @@ check_names() {
         "$(wait_for 20 "all lines of the one that was removed" eval '[ "$(lines_of container loud | wc -l)" -eq 100000 ]' || true
             lines_of container loud | md5sum)" "$(seq 100000 | md5sum)"
 
+    docker run --name local --log-driver local --log-opt max-size=1m standin-tools sh -c 'seq 100000; seq 3 >&2' >/dev/null 2>&1
+    has_lines "the driver local, whose files are rotated and compressed" container local "$(docker logs local 2>&1)"
+    equal "all of it" "$(lines_of container local | md5sum)" "$( (seq 100000; seq 3) | md5sum)"
+    docker run --name long --log-driver local standin-tools sh -c 'seq -s, 20000' >/dev/null
+    has_lines "a line of 100 kB in parts" container long "$(seq -s, 20000)"
+    docker run --name away --log-driver syslog --log-opt syslog-address=udp://127.0.0.1:9 standin-tools echo cached
+    has_lines "what the engine caches of lines that are sent away" container away cached
+    docker run --name tagged --log-opt tag='{{.Name}}' --log-opt labels=team --label team=blue standin-tools echo tagged
+    has_lines "a container with attributes" container tagged tagged
+    equal "its attributes are metadata" "$(curl --silent --fail --get "$agent_url/loki/api/v1/query_range" \
+        --data-urlencode 'query={container="tagged"} | team="blue" | tag="tagged"' | jq '.data.result | length')" 1
+
     docker run --name silent --log-driver none standin-tools echo lost
     wait_for 10 "the driver is named" grep -q 'driver "none"' "$state/names.log" || fail "no word of the driver none"
-    echo "ok: a container whose lines are elsewhere is named"
+    docker restart silent >/dev/null
+    docker wait silent >/dev/null
+    has_once() { [ "$(grep -c "driver \"$1\"" "$state/names.log")" -eq 1 ]; }
+    has_once none && has_once syslog || fail "a driver is not named once: $(grep driver "$state/names.log")"
+    echo "ok: containers whose lines are elsewhere are named, once each"
 
     mkdir "$state/project"
     up() {

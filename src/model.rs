@@ -5,6 +5,7 @@
 
 pub mod budget;
 mod byte_set;
+pub mod metadata;
 
 use std::borrow::Cow;
 use std::fmt;

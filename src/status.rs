@@ -56,7 +56,7 @@ pub enum SkipReason {
     Deleted,
     /// The file was deleted, and more such bytes waited to be read than may be held.
     OverBudget,
-    /// A compressed file is damaged.
+    /// A compressed file or one of records is damaged.
     Damaged,
     /// Nobody wrote them: the file has a hole.
     Hole,

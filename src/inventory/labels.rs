@@ -100,6 +100,11 @@ impl Names {
         names
     }
 
+    /// The names of labels that are not shown.
+    pub(super) fn hidden_names(&self) -> impl Iterator<Item = &String> {
+        self.hidden.keys()
+    }
+
     /// The value of a label that is not shown.
     pub(super) fn hidden(&self, name: &str) -> Option<&str> {
         self.hidden.get(name).map(String::as_str)

@@ -122,12 +122,27 @@ pub struct Joined {
     pub labels: Labels,
     /// Those that are joined, be they shown or not.
     names: Option<Arc<Names>>,
+    /// Whether there may be some that nobody has told yet.
+    awaits_names: bool,
 }
 
 impl Joined {
     /// Labels to which nothing is joined.
-    fn nothing_to(labels: Labels) -> Self {
-        Self { labels, names: None }
+    fn nothing_to(labels: Labels, awaits_names: bool) -> Self {
+        Self { labels, names: None, awaits_names }
+    }
+
+    /// Whether it is a container's stream whose names nobody has told yet.
+    pub fn awaits_names(&self) -> bool {
+        self.awaits_names
+    }
+
+    /// The same with those of `hidden`, which are not shown as a rule, that are joined.
+    #[must_use]
+    pub fn showing(self, hidden: &[String]) -> Self {
+        let Some(names) = self.names.as_ref().filter(|_| !hidden.is_empty()) else { return self };
+        let more = hidden.iter().filter_map(|name| Some((name.as_str(), names.hidden(name)?)));
+        Self { labels: self.labels.extended(more), ..self }
     }
 
     /// The same with what `change` makes of the labels that are shown.
@@ -230,10 +245,21 @@ impl Inventory {
 
     /// The labels of the stream that is stored with these.
     pub fn join(&self, stored: &Labels) -> Joined {
-        let Some(origin) = Origin::of(stored) else { return Joined::nothing_to(stored.clone()) };
-        let Some(names) = self.read().names_of(origin) else { return Joined::nothing_to(stored.clone()) };
+        let Some(origin) = Origin::of(stored) else { return Joined::nothing_to(stored.clone(), false) };
+        let Some(names) = self.read().names_of(origin) else { return Joined::nothing_to(stored.clone(), true) };
         let visible = names.visible.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Joined { labels: stored.extended(visible), names: Some(names) }
+        Joined { labels: stored.extended(visible), names: Some(names), awaits_names: false }
+    }
+
+    /// The names of labels that are joined to some stream and not shown.
+    pub fn hidden_names(&self) -> BTreeSet<String> {
+        let state = self.read();
+        let names = state.records.values().filter_map(|kept| match &kept.content {
+            Content::Pod { known, .. } => Some(&known.names),
+            Content::Container(names) => Some(names),
+            Content::PodContainer(_) => None,
+        });
+        names.flat_map(|names| names.hidden_names()).cloned().collect()
     }
 
     /// Notes that lines of a stream are about to be stored in the day of `now`: what is known of it has to be there, too.

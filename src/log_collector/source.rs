@@ -23,7 +23,7 @@ use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, DeliveryPosition, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::multiline::Multiline;
-use crate::log_collector::format::{Channel, Decoded, Decoder, LINE_BYTES_MAX};
+use crate::log_collector::format::{Decoder, LINE_BYTES_MAX};
 use crate::log_collector::naming::Naming;
 use crate::model::{Batch, Checkpoint, Labels, Lines, StreamLines, Timestamp};
 use crate::status::{Gap, SkipReason, SourceStatus, Status};
@@ -32,6 +32,7 @@ mod content;
 mod copy;
 mod encoding;
 mod exclusion;
+mod gathered;
 mod head;
 mod hole;
 
@@ -39,6 +40,7 @@ pub(super) use content::Content;
 pub(super) use copy::Former;
 
 use encoding::Encoding;
+use gathered::{COLUMNS, Columns, Gathered, labels_of};
 use head::Head;
 
 /// Bytes read in one go. Large enough that system calls and batches cost little per line, small enough that many files
@@ -71,8 +73,6 @@ const ENDLESS: u64 = u64::MAX;
 /// A file that is written anew with the very same bytes is noticed up to this size, by the time of the writing. That of a
 /// larger one is not: some network file systems set it once more after a line was appended and read.
 const REWRITTEN_BYTES_MAX: u64 = 64 << 10;
-/// Typical bytes per line, to size the columns of a batch.
-const LINE_BYTES_TYPICAL: usize = 96;
 
 /// What all sources of a collector share while they read.
 pub(super) struct Reading<'a> {
@@ -156,8 +156,8 @@ struct Delivery {
     delivered: u64,
     /// Entries that begin at or after this byte are not for this stream; [`ENDLESS`] while the name leads here.
     end: u64,
-    /// The labels of each channel, once it was written to.
-    labels: [Option<Labels>; CHANNELS.len()],
+    /// The labels of each of [`COLUMNS`], once it has an entry.
+    labels: [Option<Labels>; COLUMNS.len()],
 }
 
 impl Delivery {
@@ -185,31 +185,6 @@ impl Delivery {
     fn reach(&mut self, offset: u64) {
         if !self.is_complete() {
             self.delivered = self.delivered.max(offset);
-        }
-    }
-}
-
-const CHANNELS: [Channel; 3] = [Channel::None, Channel::Stdout, Channel::Stderr];
-
-/// The entries of one read, for each delivery by channel.
-struct Gathered {
-    columns: Vec<[Lines; CHANNELS.len()]>,
-    /// The size of the text being read, for which columns make room when they get their first entry.
-    text_bytes: usize,
-}
-
-impl Gathered {
-    /// Adds an entry that ends at byte `end` of the file to each of `deliveries` that lacks it.
-    fn push(&mut self, deliveries: &[Delivery], decoded: &Decoded<'_>, end: u64) {
-        for (columns, delivery) in self.columns.iter_mut().zip(deliveries) {
-            if !delivery.lacks(end) {
-                continue;
-            }
-            let lines = &mut columns[decoded.channel as usize];
-            if lines.is_empty() {
-                *lines = Lines::with_capacity(self.text_bytes.div_ceil(LINE_BYTES_TYPICAL), self.text_bytes);
-            }
-            lines.push(decoded.timestamp, decoded.line);
         }
     }
 }
@@ -277,7 +252,7 @@ impl Source {
         let size = self.content.metadata()?.size_bytes;
         let end_of_file = self.content.bytes_before(size, LINE_BYTES_MAX)?;
         let encoding = Encoding::of(&self.content.start()?);
-        let last_end = encoding.line_ends(&end_of_file, size - end_of_file.len() as u64).next_back();
+        let last_end = encoding.last_line_end(&end_of_file, size - end_of_file.len() as u64);
         self.seek_as_read(size - (end_of_file.len() - last_end.unwrap_or(0)) as u64)?;
         status.bytes_seen.add(self.offset);
         status.add_skipped(SkipReason::StartFromEnd, self.offset);
@@ -440,7 +415,7 @@ impl Source {
             let read_at = |buffer: &mut [u8], offset| self.content.read_at(buffer, offset).ok();
             self.decoder.look_ahead(text, size, reading.now, read_at);
         }
-        let collected = match self.encoding.line_ends(text, self.offset).next_back() {
+        let collected = match self.encoding.last_line_end(text, self.offset) {
             Some(end) => self.take_lines(&text[..end], reading),
             None if self.skipping => self.skip(text, reading),
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
@@ -584,7 +559,7 @@ impl Source {
             self.look_at_size(reading.status)?;
         }
         self.note_encoding(text);
-        if let Some(end) = self.encoding.line_ends(text, self.offset).next_back() {
+        if let Some(end) = self.encoding.last_line_end(text, self.offset) {
             let collected = self.take_lines(&text[..end], reading);
             return Ok(Outcome { collected: Some(collected), more: true, ..Outcome::default() });
         }
@@ -683,9 +658,11 @@ impl Source {
     fn take_line(&mut self, line: &[u8], span: Range<usize>, gathered: &mut Gathered, reading: &Reading<'_>) {
         let (start, end) = (self.offset + span.start as u64, self.offset + span.end as u64);
         self.cut_joined(gathered, start);
+        if self.encoding.is_damage(line) {
+            return self.account_damage(start..end, reading);
+        }
         let text = self.encoding.decode(line, start == 0);
-        let line = text.strip_suffix(b"\r").unwrap_or(&text);
-        if let Some(decoded) = self.decoder.decode(line, start, reading.now) {
+        if let Some(decoded) = self.decoder.decode(&text, start, reading.now) {
             match &mut self.multiline {
                 None => gathered.push(&self.deliveries, &decoded, end),
                 Some(multiline) => {
@@ -704,6 +681,15 @@ impl Source {
             if 0 < cut {
                 reading.status.add_skipped(SkipReason::LineTooLong, cut);
             }
+        }
+    }
+
+    /// Accounts for `bytes` of the file, which are no line, unless that was done before.
+    fn account_damage(&mut self, bytes: Range<u64>, reading: &Reading<'_>) {
+        if self.accounted < bytes.end {
+            self.accounted = bytes.end;
+            let path = self.state.path.clone();
+            reading.status.add_gap(Gap { path, bytes, reason: SkipReason::Damaged, found: reading.now });
         }
     }
 
@@ -730,13 +716,13 @@ impl Source {
     }
 
     /// Puts labels on the columns of each delivery, and the checkpoint beside them.
-    fn collected(&mut self, mut columns: Vec<[Lines; CHANNELS.len()]>, reading: &Reading<'_>) -> Collected {
+    fn collected(&mut self, mut columns: Vec<Columns>, reading: &Reading<'_>) -> Collected {
         let mut streams = Vec::new();
         self.leave_out_excluded(&mut columns, reading);
         for (columns, delivery) in columns.into_iter().zip(&mut self.deliveries) {
-            for ((lines, channel), labels) in columns.into_iter().zip(CHANNELS).zip(&mut delivery.labels) {
+            for ((lines, column), labels) in columns.into_iter().zip(COLUMNS).zip(&mut delivery.labels) {
                 if !lines.is_empty() {
-                    let labels = labels.get_or_insert_with(|| reading.naming.labels(&delivery.path, channel));
+                    let labels = labels.get_or_insert_with(|| labels_of(column, &delivery.path, reading));
                     reading.status.lines_read.add(lines.len() as u64);
                     streams.push(StreamLines { labels: labels.clone(), lines });
                 }

@@ -41,7 +41,6 @@ mod header;
 mod index;
 pub mod internal;
 mod journal;
-pub mod metadata;
 mod part;
 mod scan;
 mod segment;
@@ -52,6 +51,7 @@ mod stream_map;
 mod subscription;
 mod window;
 
+pub use crate::model::metadata;
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
 pub use scan::{

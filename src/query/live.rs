@@ -16,7 +16,7 @@ use crate::logql::eval::LineQuery;
 use crate::logql::pipeline::Clock;
 use crate::model::budget::Budget;
 use crate::model::{Batch, Direction, Labels, TimeRange, Timestamp};
-use crate::query::{Error, FoundLine, entry, service};
+use crate::query::{Error, FoundLine, LATE_BYTES_MAX, Late, entry, service};
 
 /// Most bytes that are taken to remember streams, those that are not followed included.
 const FOLLOWED_BYTES_MAX: usize = 256 << 10;
@@ -36,6 +36,8 @@ pub struct Live {
     inventory_version: u64,
     streams: HashMap<Labels, Followed>,
     streams_bytes: usize,
+    /// Lines of streams that may turn out to be followed.
+    late: Late,
     round: Option<Round>,
     budget: Arc<Budget>,
     /// Lines that were dropped because nobody asked for them in time.
@@ -49,6 +51,8 @@ pub struct Live {
 struct Followed {
     /// The labels that queries see; `None` where it is not asked for.
     shown: Option<Labels>,
+    /// Whether it may turn out to be, by names that nobody has told yet.
+    awaits_names: bool,
     has_metadata: bool,
     /// The latest time of its lines so far, and how many have it; `None` where that is not known.
     latest: Option<(Timestamp, u64)>,
@@ -106,6 +110,7 @@ impl Live {
             inventory,
             streams: HashMap::new(),
             streams_bytes: 0,
+            late: Late::default(),
             round: None,
             budget,
             missed_count: 0,
@@ -138,7 +143,7 @@ impl Live {
 
     /// Takes what the database has; `false` where that is nothing.
     fn receive(&mut self) -> bool {
-        self.look_at_names();
+        let late = self.look_at_names();
         let (snapshot, received) = self.database.receive(&self.subscription);
         for (stream, missed) in received.missed.streams {
             if self.followed(&stream).shown.is_some() {
@@ -166,6 +171,13 @@ impl Live {
         if is_some_missed {
             self.streams.values_mut().for_each(|followed| followed.latest = None);
         }
+        match late {
+            Some(late) if self.budget.take(LATE_BYTES_MAX).is_ok() => {
+                batches.push_front(Arc::new(late));
+                costs.push_front(LATE_BYTES_MAX);
+            }
+            late => self.missed_count += late.map_or(0, |late| late.line_count() as u64),
+        }
         if batches.is_empty() {
             return false;
         }
@@ -184,6 +196,9 @@ impl Live {
             while let Some(of_stream) = batch.streams.get(stream) {
                 let followed = self.followed(&of_stream.labels);
                 let Followed { shown: Some(shown), has_metadata, .. } = followed else {
+                    if followed.awaits_names {
+                        self.late.keep(of_stream, line);
+                    }
                     (stream, line) = (stream + 1, 0);
                     continue;
                 };
@@ -253,25 +268,32 @@ impl Live {
         round.counted.entry(stream.clone()).or_insert(counted).number(timestamp)
     }
 
-    /// Finds out again which streams are followed, where what they are called has changed.
-    fn look_at_names(&mut self) {
+    /// Finds out again which streams are followed, where what they are called has changed. Returns the lines that came before
+    /// it was known that their streams are.
+    fn look_at_names(&mut self) -> Option<Batch> {
         let version = self.inventory.version();
         if version == std::mem::replace(&mut self.inventory_version, version) {
-            return;
+            return None;
         }
         let mut streams = std::mem::take(&mut self.streams);
         for (stored, followed) in &mut streams {
-            followed.shown = self.shown_as(stored).0;
+            *followed = Followed { latest: followed.latest, ..self.look_up(stored) };
         }
         self.streams_bytes = streams.values().map(Followed::cost_bytes).sum();
         self.streams = streams;
+        let mut late = std::mem::take(&mut self.late);
+        let batch = late.take(|stored| self.followed(stored).shown.is_some());
+        self.late = late;
+        batch
     }
 
-    /// The labels that a stream has for queries, if it is followed, and whether its lines have metadata.
-    fn shown_as(&self, stored: &Labels) -> (Option<Labels>, bool) {
+    /// What is known of a stream without its lines.
+    fn look_up(&self, stored: &Labels) -> Followed {
         let unmarked = metadata::unmark(stored);
         let joined = self.inventory.join(unmarked.as_ref().unwrap_or(stored));
-        (service::shown_as(joined, self.query.fetch().streams().0), unmarked.is_some())
+        let awaits_names = joined.awaits_names();
+        let shown = service::shown_as(joined, self.query.fetch().streams().0);
+        Followed { shown, awaits_names, has_metadata: unmarked.is_some(), latest: None }
     }
 
     /// What is known of a stream.
@@ -279,8 +301,7 @@ impl Live {
         if let Some(known) = self.streams.get(stored) {
             return known.clone();
         }
-        let (shown, has_metadata) = self.shown_as(stored);
-        let followed = Followed { shown, has_metadata, latest: None };
+        let followed = self.look_up(stored);
         let bytes = followed.cost_bytes();
         if FOLLOWED_BYTES_MAX < self.streams_bytes + bytes {
             self.streams.clear();

@@ -23,6 +23,7 @@ mod columns;
 pub mod fields;
 mod id;
 pub mod labels;
+mod late;
 mod lines;
 mod live;
 pub mod logs;
@@ -37,6 +38,7 @@ pub mod volume;
 mod tests;
 
 pub use id::{InvalidLineId, LineId, Located, locate, nearest};
+pub use late::{LATE_BYTES_MAX, Late};
 pub use lines::{FoundLine, LineOptions, Lines, Progress, as_stored};
 pub use live::Live;
 pub use source::{Seen, Source, entry};

@@ -4,13 +4,14 @@
 //! type add to it, so that `web.log` and `web.log.1` are one service.
 //!
 //! Numbers have it only where their query names it, as they have `detected_level`: what is made of other labels would
-//! otherwise keep series apart that a query groups or matches without these.
+//! otherwise keep series apart that a query groups or matches without these. So it is with labels of pods and containers that
+//! programs made for programs, which nothing shows that does not name them.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 
-use crate::inventory::Joined;
+use crate::inventory::{Inventory, Joined};
 use crate::logql;
 use crate::logql::ast::MetricExpr;
 use crate::model::{Labels, Matcher};
@@ -62,26 +63,33 @@ pub fn with_service(stored: &Labels) -> Labels {
     Labels::new(stored.iter().chain([service])).unwrap_or_else(|_| stored.clone())
 }
 
-/// Whether streams have the label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// All of them.
-    Everywhere,
-    /// Only those that it is stored of.
-    WhereStored,
+/// Which labels streams are shown with, of those that not every query is to see.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Whether streams have the label that is made of others; if not, only those that it is stored of.
+    service: bool,
+    /// Those of pods and containers that the query names, although they are not shown as a rule.
+    hidden: Arc<[String]>,
 }
 
 impl Shown {
+    /// What a query for lines sees.
+    pub fn to_lines() -> Self {
+        Self { service: true, hidden: Arc::default() }
+    }
+
     /// What a query for numbers needs.
-    pub fn to(expr: &MetricExpr) -> Self {
-        if logql::mentions(expr, SERVICE_LABEL) { Self::Everywhere } else { Self::WhereStored }
+    pub fn to(expr: &MetricExpr, inventory: &Inventory) -> Self {
+        let hidden = inventory.hidden_names().into_iter().filter(|name| logql::mentions(expr, name));
+        Self { service: logql::mentions(expr, SERVICE_LABEL), hidden: hidden.collect() }
     }
 
     /// The labels that a stream has, if all `matchers` accept those that it has here.
-    pub fn of(self, joined: Joined, matchers: &[Matcher]) -> Option<Labels> {
+    pub fn of(&self, joined: Joined, matchers: &[Matcher]) -> Option<Labels> {
+        let joined = joined.showing(&self.hidden);
         let own = joined.labels.clone();
         let labels = shown_as(joined, matchers)?;
-        Some(if self == Self::Everywhere { labels } else { own })
+        Some(if self.service { labels } else { own })
     }
 }
 

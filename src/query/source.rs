@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::inventory::Inventory;
 use crate::log_database::{Bounds, EntryRef, Fold, Scan, Snapshot};
 use crate::logql::Fetch;
+use crate::logql::ast::MetricExpr;
 use crate::logql::pipeline::Entry;
 use crate::model::budget::Budget;
 use crate::model::{Labels, Matcher, Selection, TimeRange};
@@ -20,8 +21,8 @@ pub struct Source {
     pub snapshot: Snapshot,
     /// What the query may take.
     pub budget: Arc<Budget>,
-    /// Whether streams have the label that is made of others.
-    service: service::Shown,
+    /// Which labels streams have that not every query sees.
+    shown: service::Shown,
     /// Names of streams, joined to their stored labels.
     inventory: Arc<Inventory>,
 }
@@ -29,18 +30,18 @@ pub struct Source {
 impl Source {
     /// What a query that keeps within `budget` reads from.
     pub fn new(snapshot: Snapshot, inventory: Arc<Inventory>, budget: Arc<Budget>) -> Self {
-        Self { snapshot, budget, service: service::Shown::Everywhere, inventory }
+        Self { snapshot, budget, shown: service::Shown::to_lines(), inventory }
     }
 
-    /// The same with another choice of labels.
+    /// The same with the labels that a query for numbers needs.
     #[must_use]
-    pub fn showing(&self, service: service::Shown) -> Self {
-        Self { service, ..self.clone() }
+    pub fn showing_to(&self, expr: &MetricExpr) -> Self {
+        Self { shown: service::Shown::to(expr, &self.inventory), ..self.clone() }
     }
 
     /// The labels that a stream has in the answer, if all `matchers` accept it.
     pub fn shown_as(&self, stored: &Labels, matchers: &[Matcher]) -> Option<Labels> {
-        self.service.of(self.inventory.join(stored), matchers)
+        self.shown.of(self.inventory.join(stored), matchers)
     }
 
     /// The labels that a stream has where nothing is asked of them.

@@ -50,6 +50,22 @@ impl Engine {
         writeln!(file, r#"{{"log":"{line}\n","stream":"stdout","time":"{time}"}}"#).unwrap();
     }
 
+    /// Appends records as the driver `local` does to one of its files.
+    #[expect(clippy::big_endian_bytes, reason = "the driver writes lengths so")]
+    fn log_locally(&self, path: &str, texts: &[&str]) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+        for text in texts {
+            let length = u8::try_from(text.len()).unwrap();
+            // 2026-11-30T20:56:03.16004695Z
+            let time = b"\x10\xe6\xfa\xfc\xe0\xdc\xc3\xbb\xf6\x18";
+            let message = [b"\x0a\x06stdout", &time[..], &[0x1a, length], text.as_bytes()].concat();
+            let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+            file.write_all(&[&length[..], &message, &length].concat()).unwrap();
+        }
+    }
+
     fn start(&self, arguments: &[&str]) -> Agent {
         let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
         command.env_clear().args(arguments).arg("--root-path").arg(self.root());
@@ -169,4 +185,68 @@ fn several_collectors_fill_one_database() {
     engine.log(&id, 3, "three");
     wait_for(&agent, "/logs/container/web", |_, body| body == "[\"one\",\n\"two\",\n\"three\"]\n");
     wait_for(&agent, &syslog, |_, body| body == "[\"booted\"]\n");
+}
+
+#[test]
+fn records_of_the_driver_local_are_there_once_through_kills_and_rotation() {
+    let (engine, id) = (Engine::new(), id("d"));
+    engine.describe(&id, "web", "shop");
+    let log = format!("{id}/local-logs/container.log");
+    engine.log_locally(&log, &["one", "two\nlines"]);
+    let mut agent = engine.start(&["--log-collector", "Docker"]);
+    let mut expected = vec!["one".to_owned(), "two\nlines".to_owned()];
+    for round in 0..4 {
+        let body = serde_json::json!(expected);
+        wait_for(&agent, "/logs/container/web", |_, text| {
+            serde_json::from_str::<serde_json::Value>(text).is_ok_and(|lines| lines == body)
+        });
+        // What is not committed when it is killed is read again; before that, the files have to be known.
+        agent.end(if round == 0 { Signal::TERM } else { Signal::KILL });
+        for number in 0..3 {
+            let text = format!("{round}.{number}");
+            engine.log_locally(&log, &[&text]);
+            expected.push(text);
+            if number == 1 {
+                let path = engine.root().join(&log);
+                for age in (1..=round).rev() {
+                    let of_age = |age: usize| path.with_added_extension(age.to_string());
+                    fs::rename(of_age(age), of_age(age + 1)).unwrap();
+                }
+                fs::rename(&path, path.with_added_extension("1")).unwrap();
+            }
+        }
+        agent = engine.start(&["--log-collector", "Docker"]);
+    }
+    wait_for_texts(&agent, "/metrics", &["monitoring_source_bytes_unaccounted 0\n"]);
+    let times = "start=2026-11-30T20:00:00Z&end=2026-11-30T22:00:00Z";
+    let target = format!("/loki/api/v1/query_range?query={{container=\"web\"}}&{times}");
+    wait_for_texts(&agent, &target, &["\"stream\":\"stdout\"", "1796072163160046950"]);
+}
+
+#[test]
+fn attributes_are_metadata_and_what_is_cached_of_other_drivers_is_read() {
+    let (engine, first, second) = (Engine::new(), id("e"), id("f"));
+    engine.describe(&first, "web", "shop");
+    let path = engine.root().join(&first).join(format!("{first}-json.log"));
+    let line = |log: &str, attributes: &str| {
+        format!(r#"{{"log":"{log}\n","stream":"stdout","attrs":{attributes},"time":"2026-11-22T13:04:05Z"}}"#) + "\n"
+    };
+    fs::write(&path, line("one", r#"{"tag":"web"}"#) + &line("two", r#"{"tag":"front"}"#)).unwrap();
+    engine.describe(&second, "syslogs", "shop");
+    let logging = r#"{"LogConfig":{"Type":"syslog","Config":{}}}"#;
+    fs::write(engine.root().join(&second).join("hostconfig.json"), logging).unwrap();
+    engine.log_locally(&format!("{second}/container-cached.log"), &["cached"]);
+    let agent = engine.start(&["--log-collector", "Docker"]);
+    wait_for(&agent, "/logs/container/web", |_, body| body == "[\"one\",\n\"two\"]\n");
+    wait_for(&agent, "/logs/container/syslogs", |_, body| body == "[\"cached\"]\n");
+    let times = "start=2026-11-22T13:00:00Z&end=2026-11-22T14:00:00Z";
+    let found = |filter: &str| {
+        let target = format!("/loki/api/v1/query_range?query={{container=\"web\"}}{filter}&{times}");
+        wait_for(&agent, &target, |status, _| status == 200)
+    };
+    let front = found(" | tag=\"front\"");
+    assert!(front.contains("two") && !front.contains("one"), "{front}");
+    // They split no stream.
+    let streams = wait_for_texts(&agent, "/api/v1/streams?query={container=\"web\"}", &["\"container\":\"web\""]);
+    assert_eq!(streams.matches("\"id\":").count(), 1, "{streams}");
 }

@@ -7,6 +7,7 @@ mod follow;
 mod grafana;
 mod http;
 mod https;
+mod kubelet;
 mod lines;
 mod logql_cases;
 mod loki;

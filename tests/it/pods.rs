@@ -10,12 +10,14 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use async_tungstenite::tungstenite::{self, WebSocket};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::agent::Agent;
 use crate::containers::{wait_for, wait_for_texts};
+use crate::support::{PATIENCE, encoded};
 
 /// What an API server has, and what became of it: for each watch the events from its version on.
 #[derive(Default)]
@@ -284,4 +286,78 @@ fn what_a_pod_excludes_is_skipped_from_then_on_and_collected_again_after_it() {
     node.write("web-0", "u", 3, "third of u");
     check_lines(&agent, "/logs/app/web", &["first of u", "third of u"]);
     wait_for_texts(&agent, "/metrics", &["monitoring_source_bytes_unaccounted 0\n"]);
+}
+
+/// A client that follows a live tail of the agent.
+struct Tail(WebSocket<TcpStream>);
+
+impl Tail {
+    fn of(agent: &Agent, target: &str) -> Self {
+        let url = format!("ws://{}{}", agent.address, encoded(target));
+        let stream = TcpStream::connect(agent.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let Ok((socket, _)) = tungstenite::client(url, stream) else { panic!("{target} cannot be followed") };
+        Self(socket)
+    }
+
+    /// Reads on until a frame has `text`; no frame before it may have one of `others`.
+    #[track_caller]
+    fn wait_for(&mut self, text: &str, others: &[&str]) {
+        loop {
+            let frame = self.0.read().unwrap().into_text().unwrap();
+            assert!(!others.iter().any(|other| frame.contains(other)), "{frame}");
+            if frame.contains(text) {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tail_gives_the_lines_of_a_new_pod_that_came_before_its_labels() {
+    let node = Node::new();
+    let agent = node.start(&[]);
+    wait_for_texts(&agent, "/metrics", &["monitoring_kubernetes_api_up 1"]);
+    let query = "query={team=\"b\"}";
+    let targets = ["/loki/api/v1/tail?", "/api/v1/follow?"];
+    let mut tails = targets.map(|target| Tail::of(&agent, &format!("{target}{query}")));
+    node.run("late-0", "l", "1b");
+    node.run("other-0", "o", "1c");
+    check_lines(&agent, "/logs/pod/late-0", &["first of l"]);
+    check_lines(&agent, "/logs/pod/other-0", &["first of o"]);
+    node.cluster.tell("ADDED", pod("other-0", "o", &json!({"team": "a"})));
+    node.cluster.tell("ADDED", pod("late-0", "l", &json!({"team": "b"})));
+    tails.iter_mut().for_each(|tail| tail.wait_for("first of l", &["of o"]));
+    // It follows a change of labels, there and back.
+    node.write("late-0", "l", 2, "second of l");
+    tails.iter_mut().for_each(|tail| tail.wait_for("second of l", &["of o", "first"]));
+    node.cluster.tell("MODIFIED", pod("late-0", "l", &json!({"team": "c"})));
+    check_lines(&agent, "/logs/team/c", &["first of l", "second of l"]);
+    node.write("late-0", "l", 3, "third of l");
+    check_lines(&agent, "/logs/team/c", &["first of l", "second of l", "third of l"]);
+    node.cluster.tell("MODIFIED", pod("late-0", "l", &json!({"team": "b"})));
+    check_lines(&agent, "/logs/team/b", &["first of l", "second of l", "third of l"]);
+    node.write("late-0", "l", 4, "fourth of l");
+    tails.iter_mut().for_each(|tail| tail.wait_for("fourth of l", &["of o", "first", "second"]));
+}
+
+#[test]
+fn numbers_are_grouped_by_labels_that_are_not_shown() {
+    let node = Node::new();
+    node.cluster.tell("ADDED", pod("web-0", "u", &json!({"app": "web", "pod-template-hash": "7d4"})));
+    node.run("web-0", "u", "1a");
+    let agent = node.start(&[]);
+    check_lines(&agent, "/logs/pod_template_hash/7d4", &["first of u"]);
+    let query = |expression: &str| format!("/loki/api/v1/query?time=2026-11-22T13:05:00Z&query={expression}");
+    let counted = "(count_over_time({pod_template_hash=\"7d4\"}[1h]))";
+    wait_for_texts(
+        &agent,
+        &query(&format!("sum by (pod_template_hash) {counted}")),
+        &["{\"pod_template_hash\":\"7d4\"}"],
+    );
+    let others = query("sum without (stream) (count_over_time({app=\"web\"}[1h]))");
+    let others = wait_for_texts(&agent, &others, &["\"app\":\"web\""]);
+    assert!(!others.contains("pod_template_hash"), "{others}");
+    let streams = wait_for_texts(&agent, "/api/v1/streams?query={pod_template_hash=\"7d4\"}", &["\"app\":\"web\""]);
+    assert!(!streams.contains("\"pod_template_hash\":"), "{streams}");
 }

@@ -1,15 +1,19 @@
-//! Any bytes as a log file: CRI, Docker's JSON, plain text with times and levels of any shape, partial lines. Never a
+//! Any bytes as a log file: CRI, Docker's JSON and its records, plain text with times and levels of any shape, partial lines. Never a
 //! panic, and no byte of a plain line is changed.
 #![no_main]
 
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
+use monitoring_rs::log_collector::format::docker_local::{RecordEnds, is_record};
 use monitoring_rs::log_collector::format::{Decoder, LINE_BYTES_MAX};
 use monitoring_rs::logql::stages::level_of_text;
 use monitoring_rs::model::Timestamp;
 use monitoring_rs_fuzz::{logs, plant};
 
-fuzz_target!(init: plant("line_format", seeds()), |bytes: &[u8]| check(bytes));
+fuzz_target!(init: plant("line_format", seeds()), |bytes: &[u8]| {
+    check(bytes);
+    check_records(bytes);
+});
 
 fn check(bytes: &[u8]) {
     let read_at = Timestamp::from_ns(1_700_000_000_000_000_000);
@@ -38,6 +42,24 @@ fn check(bytes: &[u8]) {
     }
 }
 
+/// As a file of records: cut in pieces that are whole or lead up to the next, at the same places however much is there.
+fn check_records(bytes: &[u8]) {
+    let mut decoder = Decoder::new(TimeZone::UTC);
+    let (mut start, mut ends) = (0, Vec::new());
+    for end in RecordEnds::of(bytes) {
+        assert!(start < end && end <= bytes.len());
+        let piece = &bytes[start..end];
+        if let Some(decoded) = decoder.decode(piece, start as u64, Timestamp::from_ns(0)) {
+            assert!(decoded.line.len() <= LINE_BYTES_MAX);
+        }
+        assert!(is_record(piece) || RecordEnds::of(piece).all(|end| end < piece.len()));
+        start = end;
+        ends.push(end);
+    }
+    let half = &bytes[..bytes.len() / 2];
+    assert!(RecordEnds::of(half).eq(ends.iter().copied().filter(|end| *end <= half.len()).take(RecordEnds::of(half).count())));
+}
+
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> =
         logs(40).iter().map(|lines| lines.iter().flat_map(|(_, line)| [line, b"\n"].concat()).collect()).collect();
@@ -56,5 +78,7 @@ fn seeds() -> Vec<Vec<u8>> {
 {"stream":"stderr","log":"end\n","time":"2024-05-06T07:08:09.1Z"}"#
             .to_vec(),
     );
+    let record = b"\0\0\0\x19\x0a\x06stdout\x10\xe6\xfa\xfc\xe0\xdc\xc3\xbb\xf6\x18\x1a\x05hello\0\0\0\x19";
+    seeds.push([&record[..], b"\0\0\0", record, record].concat());
     seeds
 }

@@ -15,7 +15,7 @@ use crate::logql::ast::Expr;
 use crate::logql::eval::{Evaluation, LogOptions, LogQuery, MetricAnswer, MetricQuery, TooManySeries};
 use crate::logql::limits::ENTRIES_MAX;
 use crate::model::budget::Budget;
-use crate::query::{Source, logs, numbers, service};
+use crate::query::{Source, logs, numbers};
 
 /// How many lines are answered where nothing is said.
 pub(super) const LIMIT_DEFAULT: usize = 100;
@@ -39,7 +39,7 @@ pub(super) async fn range(mut request: Request<State>) -> Result<Response, Error
         Expr::Metric(expr) => {
             let evaluation = Evaluation::Range { start: range.start, end: range.end, step_ns };
             let query = MetricQuery::new(&expr, evaluation, too_many_series, &arguments.clock())?;
-            numbers_of(query, evaluation, &source.showing(service::Shown::to(&expr)))
+            numbers_of(query, evaluation, &source.showing_to(&expr))
         }
     };
     loki::run(request.state(), arguments, work).await
@@ -57,7 +57,7 @@ pub(super) async fn instant(mut request: Request<State>) -> Result<Response, Err
         Expr::Metric(expr) => {
             let evaluation = Evaluation::Instant(time);
             let query = MetricQuery::new(&expr, evaluation, too_many_series, &arguments.clock())?;
-            numbers_of(query, evaluation, &source.showing(service::Shown::to(&expr)))
+            numbers_of(query, evaluation, &source.showing_to(&expr))
         }
     };
     loki::run(request.state(), arguments, work).await

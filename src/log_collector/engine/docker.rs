@@ -10,8 +10,12 @@ use serde::Deserialize;
 use crate::inventory::{Container, sanitised};
 use crate::model::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX};
 
-/// The logging drivers whose lines are collected from the engine's directory.
-pub(super) const READABLE_DRIVERS: [&str; 2] = ["json-file", ""];
+/// The logging drivers that keep a container's lines in its directory, in a form that is read.
+const DRIVERS_IN_DIRECTORY: [&str; 3] = ["json-file", "local", ""];
+/// Those that keep them elsewhere and from where `docker logs` reads them, so that the engine caches none.
+const DRIVERS_ELSEWHERE: [&str; 2] = ["journald", "none"];
+/// What Go takes for true.
+const TRUE: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
 /// Labels of containers that become labels of their streams.
 const SHOWN: [(&str, &str); 4] = [
     ("com.docker.compose.project", "compose_project"),
@@ -53,6 +57,23 @@ struct HostConfig {
 struct Logging {
     #[serde(rename = "Type")]
     driver: Option<String>,
+    #[serde(rename = "Config")]
+    options: Option<DriverOptions>,
+}
+
+/// One of a driver's options; others are for its server, and may be secrets.
+#[derive(Deserialize)]
+struct DriverOptions {
+    #[serde(rename = "cache-disabled")]
+    is_cache_disabled: Option<String>,
+}
+
+/// A logging driver that sends a container's lines elsewhere.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Driver {
+    pub(super) name: String,
+    /// Whether the engine keeps the latest lines for `docker logs`, if the driver does not read them back itself.
+    pub(super) is_cached: bool,
 }
 
 /// The container that `config.v2.json` tells of; of its own labels, those that are known or that match `further`.
@@ -81,9 +102,14 @@ pub(super) fn parse(bytes: &[u8], further: &GlobSet) -> Result<Option<Container>
     Ok((!id.is_empty()).then_some(Container { id, labels, hidden }))
 }
 
-/// The logging driver that `hostconfig.json` names.
-pub(super) fn driver(bytes: &[u8]) -> Option<String> {
-    serde_json::from_slice::<HostConfig>(bytes).ok()?.logging?.driver
+/// The logging driver that `hostconfig.json` names, if a container's lines are not in its directory.
+pub(super) fn driver_elsewhere(bytes: &[u8]) -> Option<Driver> {
+    let Logging { driver, options } = serde_json::from_slice::<HostConfig>(bytes).ok()?.logging?;
+    let name = driver.filter(|name| !DRIVERS_IN_DIRECTORY.contains(&name.as_str()))?;
+    let is_disabled =
+        options.and_then(|options| options.is_cache_disabled).is_some_and(|it| TRUE.contains(&it.as_str()));
+    let is_cached = !is_disabled && !DRIVERS_ELSEWHERE.contains(&name.as_str());
+    Some(Driver { name, is_cached })
 }
 
 fn bounded(value: &str) -> String {

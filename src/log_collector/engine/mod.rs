@@ -2,7 +2,9 @@
 //!
 //! | engine | a container's log | what is said of it |
 //! |---|---|---|
-//! | Docker | `<root>/<id>/<id>-json.log` | `<root>/<id>/config.v2.json` |
+//! | Docker, driver `json-file` | `<root>/<id>/<id>-json.log` | `<root>/<id>/config.v2.json` |
+//! | Docker, driver `local` | `<root>/<id>/local-logs/container.log` | the same |
+//! | Docker, drivers that send lines away | `<root>/<id>/container-cached.log` | the same |
 //! | Podman | `<root>/<driver>-containers/<id>/userdata/ctr.log` | `<root>/<driver>-containers/containers.json` |
 //!
 //! The rest of a container's directory is no log, and some of it holds secrets: whichever collector comes by leaves it out.
@@ -28,6 +30,8 @@ use crate::model::Labels;
 const DOCKER_CONFIG: &str = "config.v2.json";
 /// How it is to be run, which logging driver included.
 const DOCKER_HOST_CONFIG: &str = "hostconfig.json";
+/// Where Docker's drivers write that do not write `<id>-json.log`, in a container's directory.
+const DOCKER_LOCAL_LOGS: [&str; 2] = ["local-logs/container.log", "container-cached.log"];
 /// What Podman says of all its containers.
 const PODMAN_CONFIG: &str = "containers.json";
 /// What the name of the directory of Podman's containers ends with, after the storage driver's.
@@ -64,7 +68,7 @@ struct Seen {
     version: Option<(Identity, u64, i64)>,
     /// The containers that it told of.
     ids: Vec<String>,
-    /// Whether it was said that it cannot be read, or that its container logs elsewhere.
+    /// Whether it was said that it cannot be read, or it was looked for a container that logs elsewhere.
     is_said: bool,
 }
 
@@ -129,15 +133,13 @@ impl EngineNames {
             return;
         }
         let size_bytes = file::link_metadata(&path).map_or(0, |metadata| metadata.size_bytes.min(CONFIG_BYTES_MAX));
-        let Some(driver) = contents(&path, size_bytes).ok().and_then(|bytes| docker::driver(&bytes)) else { return };
+        let Ok(bytes) = contents(&path, size_bytes) else { return };
         files.entry(path).or_default().is_said = true;
-        if !docker::READABLE_DRIVERS.contains(&driver.as_str()) {
-            let id = directory.file_name().unwrap_or_default().to_string_lossy();
-            let id = &id[..id.floor_char_boundary(12)];
-            log::info!(
-                "container {id} logs with the driver {driver:?}, so its lines are not here; see docs/containers.md"
-            );
-        }
+        let Some(docker::Driver { name, is_cached }) = docker::driver_elsewhere(&bytes) else { return };
+        let id = directory.file_name().unwrap_or_default().to_string_lossy();
+        let id = &id[..id.floor_char_boundary(12)];
+        let what = if is_cached { "only what the engine caches of its lines is" } else { "its lines are not" };
+        log::info!("container {id} logs with the driver {name:?}, so {what} collected; see docs/containers.md");
     }
 }
 
@@ -173,14 +175,19 @@ impl<'a> Place<'a> {
     }
 
     fn is_log(&self) -> bool {
-        let is_docker = self.rest.to_str().and_then(|rest| rest.strip_prefix(self.id)) == Some("-json.log");
-        is_docker || self.rest == Path::new("userdata/ctr.log")
+        self.after_log_of_docker() == Some("") || self.rest == Path::new("userdata/ctr.log")
     }
 
     /// Whether it is Docker's log or was before it was rotated.
     fn is_log_or_rotated(&self) -> bool {
-        let is_docker = || self.rest.to_str()?.strip_prefix(self.id)?.strip_prefix("-json.log").map(|_| true);
-        self.is_log() || is_docker().is_some()
+        self.is_log() || self.after_log_of_docker().is_some()
+    }
+
+    /// What the name has after that of one of Docker's logs, which is nothing where it was not rotated.
+    fn after_log_of_docker(&self) -> Option<&'a str> {
+        let rest = self.rest.to_str()?;
+        let json = rest.strip_prefix(self.id).and_then(|rest| rest.strip_prefix("-json.log"));
+        json.or_else(|| DOCKER_LOCAL_LOGS.iter().find_map(|name| rest.strip_prefix(name)))
     }
 
     /// Whether an engine has this directory, and not somebody who calls directories by hashes.

@@ -116,11 +116,15 @@ fn of_an_engines_directory_only_logs_are_collected() {
         let engine = Engine::new(by_id);
         engine.write_config("web", "{}");
         check_accepts(&engine, &log, true);
-        check_accepts(&engine, "userdata/ctr.log", true);
+        for file in ["userdata/ctr.log", "local-logs/container.log", "container-cached.log"] {
+            check_accepts(&engine, file, true);
+        }
         for file in ["config.v2.json", ".tmp-config.v2.json7", "hostconfig.json", "hosts", "userdata/config.json"] {
             check_accepts(&engine, file, false);
         }
-        check_accepts(&engine, &format!("{log}.1"), !by_id);
+        for file in [&format!("{log}.1"), "local-logs/container.log.1", "container-cached.log.2.gz"] {
+            check_accepts(&engine, file, !by_id);
+        }
     }
     // Before the engine has said anything its files are known by their names.
     let engine = Engine::new(false);
@@ -152,7 +156,18 @@ fn podman_tells_of_all_its_containers_at_once() {
 }
 
 #[test]
-fn the_driver_is_read_from_the_host_configuration() {
-    assert_eq!(docker::driver(br#"{"LogConfig":{"Type":"journald","Config":{}}}"#).as_deref(), Some("journald"));
-    assert_eq!(docker::driver(b"{}"), None);
+fn a_driver_that_sends_lines_away_is_known_by_the_host_configuration() {
+    let check = |configuration: &str, expected: Option<(&str, bool)>| {
+        let driver = docker::driver_elsewhere(configuration.as_bytes());
+        let driver = driver.as_ref().map(|driver| (driver.name.as_str(), driver.is_cached));
+        assert_eq!(driver, expected, "{configuration}");
+    };
+    check(r#"{"LogConfig":{"Type":"journald","Config":{}}}"#, Some(("journald", false)));
+    check(r#"{"LogConfig":{"Type":"none"}}"#, Some(("none", false)));
+    check(r#"{"LogConfig":{"Type":"splunk","Config":{"splunk-token":"hunter2"}}}"#, Some(("splunk", true)));
+    check(r#"{"LogConfig":{"Type":"syslog","Config":{"cache-disabled":"true"}}}"#, Some(("syslog", false)));
+    check(r#"{"LogConfig":{"Type":"syslog","Config":{"cache-disabled":"no"}}}"#, Some(("syslog", true)));
+    for here in [r#"{"LogConfig":{"Type":"json-file","Config":{}}}"#, r#"{"LogConfig":{"Type":"local"}}"#, "{}", "x"] {
+        check(here, None);
+    }
 }

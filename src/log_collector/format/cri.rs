@@ -32,5 +32,5 @@ pub(super) fn parse(line: &[u8]) -> Option<Part<'_>> {
         [b'P'] | [b'P', b':', ..] => false,
         _ => return None,
     };
-    Some(Part { channel, timestamp, text, is_last })
+    Some(Part { channel, timestamp, text, attributes: &[], is_last })
 }

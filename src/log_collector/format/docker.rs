@@ -19,14 +19,14 @@ pub(super) fn parse<'a>(line: &'a [u8], unescaped: &'a mut Vec<u8>) -> Option<Pa
     if !line.starts_with(PREFIX) {
         return None;
     }
-    let (mut log, mut channel, mut timestamp) = (None, None, None);
+    let (mut log, mut channel, mut timestamp, mut attributes) = (None, None, None, &[][..]);
     let mut members = Members::of(line)?;
     for (key, value) in members.by_ref() {
-        let Value::Text(value) = value else { continue };
-        match key {
-            b"log" => log = Some(value),
-            b"stream" => channel = Channel::from_name(value),
-            b"time" => timestamp = time_text::instant(value),
+        match (key, value) {
+            (b"log", Value::Text(text)) => log = Some(text),
+            (b"stream", Value::Text(name)) => channel = Channel::from_name(name),
+            (b"time", Value::Text(time)) => timestamp = time_text::instant(time),
+            (b"attrs", Value::Nested(object)) => attributes = object,
             _ => {}
         }
     }
@@ -35,7 +35,7 @@ pub(super) fn parse<'a>(line: &'a [u8], unescaped: &'a mut Vec<u8>) -> Option<Pa
     }
     let (channel, timestamp) = (channel?, timestamp?);
     let (text, is_last) = split_newline(log?, unescaped)?;
-    Some(Part { channel, timestamp, text, is_last })
+    Some(Part { channel, timestamp, text, attributes, is_last })
 }
 
 /// The text of a `log` string without its final newline, and whether it had one.

@@ -12,6 +12,8 @@ pub(super) struct Part<'a> {
     pub(super) channel: Channel,
     pub(super) timestamp: Timestamp,
     pub(super) text: &'a [u8],
+    /// What is said beside it, as a JSON object; empty where nothing is.
+    pub(super) attributes: &'a [u8],
     /// Whether it ends the entry.
     pub(super) is_last: bool,
 }
@@ -76,7 +78,7 @@ impl Joiner {
 
     fn complete(&mut self, index: usize) -> Decoded<'_> {
         let Joined { channel, timestamp, text, .. } = self.complete.insert(self.pending.remove(index));
-        Decoded { channel: *channel, timestamp: *timestamp, line: text, is_joined: true }
+        Decoded { is_joined: true, ..Decoded::new(*channel, *timestamp, text) }
     }
 }
 

@@ -1,13 +1,15 @@
 //! A line of a file becomes an entry: its time, its text and, for container runtimes, its channel.
 //!
-//! The lines of one file go through one [`Decoder`], in their order. Container formats (`cri`, `docker`) are
-//! recognised line by line from their content, in any file; a line that is none of theirs is plain text, so no line is
-//! ever dropped or refused. Lines are bytes: nothing here asks them to be UTF-8.
+//! The lines of one file go through one [`Decoder`], in their order. Container formats (`cri`, `docker`, `docker_local`,
+//! whose records take the place of lines) are recognised line by line from their content, in any file; a line that is none
+//! of theirs is plain text, so no line is ever dropped or refused. Lines are bytes: nothing here asks them to be UTF-8.
 //!
 //! Reading files, splitting them into lines and labelling entries is the collectors' business.
 
+mod attributes;
 mod cri;
 mod docker;
+pub mod docker_local;
 mod join;
 mod json;
 pub(super) mod multiline;
@@ -22,10 +24,11 @@ mod plain;
 mod time_text;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use jiff::tz::TimeZone;
 
+use self::attributes::Attributes;
 use self::join::Joiner;
 use self::lookahead::Lookahead;
 use self::plain::PlainTimes;
@@ -66,6 +69,8 @@ pub struct Decoded<'a> {
     /// Its text: the line itself for plain files, what the runtime wrapped for container logs. At most
     /// [`LINE_BYTES_MAX`] long.
     pub line: &'a [u8],
+    /// Its metadata as they are appended to its line; empty where it has none.
+    pub attributes: &'a [u8],
     /// Set where it was joined from several lines of the file.
     pub is_joined: bool,
 }
@@ -73,7 +78,7 @@ pub struct Decoded<'a> {
 impl<'a> Decoded<'a> {
     fn new(channel: Channel, timestamp: Timestamp, text: &'a [u8]) -> Self {
         let line = &text[..text.len().min(LINE_BYTES_MAX)];
-        Self { channel, timestamp, line, is_joined: false }
+        Self { channel, timestamp, line, attributes: &[], is_joined: false }
     }
 }
 
@@ -86,6 +91,7 @@ pub struct Decoder {
     joiner: Joiner,
     /// Text of the last Docker line, if it had escapes.
     unescaped: Vec<u8>,
+    attributes: Attributes,
     plain: PlainTimes,
     /// Bytes of the last line that are over the limit.
     cut_bytes: u64,
@@ -94,7 +100,13 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder at the beginning of a file; `zone` is the host's, for times without one.
     pub fn new(zone: TimeZone) -> Self {
-        Self { joiner: Joiner::default(), unescaped: Vec::new(), plain: PlainTimes::new(zone), cut_bytes: 0 }
+        Self {
+            joiner: Joiner::default(),
+            unescaped: Vec::new(),
+            attributes: Attributes::default(),
+            plain: PlainTimes::new(zone),
+            cut_bytes: 0,
+        }
     }
 
     /// Tells when the file had been written to; lines that are decoded from here on were written by then. Until it is told,
@@ -137,9 +149,12 @@ impl Decoder {
     /// To go on after a restart at byte `n`, begin at [`Decoder::pending_from`] of that moment and drop what lines
     /// before `n` decode to: it was delivered.
     pub fn decode<'a>(&'a mut self, line: &'a [u8], offset: u64, read_at: Timestamp) -> Option<Decoded<'a>> {
-        if let Some(part) = cri::parse(line).or_else(|| docker::parse(line, &mut self.unescaped)) {
+        let part = cri::parse(line).or_else(|| docker::parse(line, &mut self.unescaped));
+        if let Some(part) = part.or_else(|| docker_local::parse(line)) {
             self.cut_bytes = self.joiner.over_limit_bytes(&part);
-            return self.joiner.join(part, offset);
+            self.attributes.read(part.attributes);
+            let decoded = self.joiner.join(part, offset)?;
+            return Some(Decoded { attributes: self.attributes.as_metadata(), ..decoded });
         }
         self.cut_bytes = line.len().saturating_sub(LINE_BYTES_MAX) as u64;
         Some(Decoded::new(Channel::None, self.plain.time_of(line, offset, read_at), line))
@@ -158,6 +173,7 @@ impl Decoder {
     /// Takes an entry whose last part will never come, because the file has ended for good. `None` when there is none
     /// left.
     pub fn finish(&mut self) -> Option<Decoded<'_>> {
-        self.joiner.finish()
+        let decoded = self.joiner.finish()?;
+        Some(Decoded { attributes: self.attributes.as_metadata(), ..decoded })
     }
 }

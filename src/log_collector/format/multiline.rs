@@ -32,6 +32,8 @@ struct Pending {
     /// Where the first line stands in the file.
     offset: u64,
     text: Vec<u8>,
+    /// Those of the first line.
+    attributes: Vec<u8>,
     line_count: usize,
     last: Kind,
 }
@@ -98,6 +100,7 @@ impl Multiline {
             timestamp: line.timestamp,
             offset,
             text: line.line.to_vec(),
+            attributes: line.attributes.to_vec(),
             line_count: 1,
             last: first_kind(line.line),
         });
@@ -118,7 +121,7 @@ impl Multiline {
 
 impl Pending {
     fn as_decoded(&self) -> Decoded<'_> {
-        Decoded { channel: self.channel, timestamp: self.timestamp, line: &self.text, is_joined: false }
+        Decoded { attributes: &self.attributes, ..Decoded::new(self.channel, self.timestamp, &self.text) }
     }
 }
 

@@ -194,7 +194,12 @@ impl Database {
         }
         state.pending_bytes += bytes;
         let batch = Arc::new(batch);
-        let subscribers = if internal::is_all_internal(&batch) { Vec::new() } else { state.hand_over(&batch, bytes) };
+        // What internal streams say is for no subscriber, but may change what others are called.
+        let subscribers = if internal::is_all_internal(&batch) {
+            state.subscribers.iter().filter_map(Weak::upgrade).collect()
+        } else {
+            state.hand_over(&batch, bytes)
+        };
         Arc::make_mut(&mut state.pending).push(batch);
         drop(state);
         for subscriber in subscribers {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::error::Error;
 use crate::api::loki::tail::Ask;
-use crate::api::loki::tail::followed::{FOLLOWED_BYTES_MAX, Followed, Streams, cost_bytes};
+use crate::api::loki::tail::followed::{FOLLOWED_BYTES_MAX, Followed, Streams, Verdict, cost_bytes};
 use crate::api::loki::wire::{Dropped, Frame};
 use crate::api::time;
 use crate::inventory::Inventory;
@@ -18,7 +18,7 @@ use crate::logql;
 use crate::logql::eval::{Line, LogOptions, LogQuery, SeriesLabels, Stream};
 use crate::model::budget::{Budget, Refusal};
 use crate::model::{Batch, Direction, Labels, TimeRange, Timestamp};
-use crate::query::{self, Seen, Source, logs};
+use crate::query::{self, LATE_BYTES_MAX, Late, Seen, Source, logs};
 
 /// Most lines of one frame.
 const FRAME_LINES_MAX: usize = 100;
@@ -34,7 +34,7 @@ const FRAME_ROOM_BYTES: usize = 128 << 10;
 /// Most bytes of labels of streams that lines were left out of; of further streams, it is not told.
 const MISSED_BYTES_MAX: usize = 64 << 10;
 /// What a tail takes for as long as it lasts, in bytes.
-const STANDING_BYTES: usize = FRAME_ROOM_BYTES + MISSED_BYTES_MAX + FOLLOWED_BYTES_MAX;
+const STANDING_BYTES: usize = FRAME_ROOM_BYTES + MISSED_BYTES_MAX + FOLLOWED_BYTES_MAX + LATE_BYTES_MAX;
 /// What a line takes in a batch beside its text, in bytes: its time, and where it ends.
 const RECEIVED_LINE_COST_BYTES: usize = 12;
 
@@ -46,6 +46,8 @@ pub(super) struct Feed {
     categorizes: bool,
     delay: Duration,
     streams: Streams,
+    /// Lines of streams that may turn out to be followed.
+    late: Late,
     /// What all that follows is taken of.
     budget: Arc<Budget>,
     /// Batches that have not been looked at.
@@ -130,6 +132,7 @@ impl Feed {
             categorizes: ask.categorizes,
             delay: ask.delay,
             streams: Streams::new(Arc::clone(&inventory)),
+            late: Late::default(),
             budget,
             received: VecDeque::new(),
             received_bytes: 0,
@@ -156,6 +159,9 @@ impl Feed {
     pub(super) fn advance(&mut self, now: Instant) -> Result<(), Error> {
         self.budget.give_back(std::mem::take(&mut self.received_bytes));
         let mut last = None;
+        if self.looked_at == 0 {
+            self.look_at_late();
+        }
         loop {
             if self.received.is_empty() {
                 self.receive();
@@ -212,6 +218,15 @@ impl Feed {
         self.arrivals.front().map(|(due, _)| *due)
     }
 
+    /// Takes the lines that came before it was known that their streams are followed.
+    fn look_at_late(&mut self) {
+        if self.streams.have_news() {
+            let (streams, matchers) = (&mut self.streams, self.query.fetch().streams().0);
+            let late = self.late.take(|stored| matches!(streams.verdict(stored, matchers), Verdict::Followed(_)));
+            self.received.extend(late.map(Arc::new));
+        }
+    }
+
     /// Takes what the database has for the tail.
     fn receive(&mut self) {
         let received = self.subscription.take();
@@ -253,9 +268,15 @@ impl Feed {
         for stream in &batch.streams {
             let start = end;
             end += stream.lines.len();
-            let followed = self.streams.followed(&stream.labels, self.query.fetch().streams().0);
-            let Some(Followed { labels, has_metadata }) = followed.filter(|_| self.looked_at < end) else {
-                self.looked_at = self.looked_at.max(end);
+            if end <= self.looked_at {
+                continue;
+            }
+            let verdict = self.streams.verdict(&stream.labels, self.query.fetch().streams().0);
+            let Verdict::Followed(Followed { labels, has_metadata }) = verdict else {
+                if matches!(verdict, Verdict::AwaitsNames) {
+                    self.late.keep(stream, self.looked_at - start);
+                }
+                self.looked_at = end;
                 continue;
             };
             while self.looked_at < end {
@@ -366,7 +387,7 @@ impl Feed {
 
     /// Tells of lines that were left out of a stream, if it is followed.
     fn miss_stream(&mut self, stored: &Labels, timestamp: Timestamp) {
-        if let Some(followed) = self.streams.followed(stored, self.query.fetch().streams().0) {
+        if let Verdict::Followed(followed) = self.streams.verdict(stored, self.query.fetch().streams().0) {
             self.miss(followed.labels, timestamp);
         }
     }

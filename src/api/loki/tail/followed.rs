@@ -23,14 +23,23 @@ pub(super) struct Followed {
     pub(super) has_metadata: bool,
 }
 
+/// Whether a tail sends a stream's lines.
+#[derive(Clone, Debug)]
+pub(super) enum Verdict {
+    Followed(Followed),
+    /// Not as long as nobody tells what its container is called.
+    AwaitsNames,
+    Other,
+}
+
 /// What was found out of the streams seen so far; forgotten where it becomes too much.
 #[derive(Debug)]
 pub(super) struct Streams {
     inventory: Arc<Inventory>,
     /// The version of what streams are called.
     version: u64,
-    /// By the labels that they are stored with; `None` for those that are not followed.
-    known: HashMap<Labels, Option<Followed>>,
+    /// By the labels that they are stored with.
+    known: HashMap<Labels, Verdict>,
     bytes: usize,
 }
 
@@ -39,9 +48,14 @@ impl Streams {
         Self { version: inventory.version(), inventory, known: HashMap::new(), bytes: 0 }
     }
 
+    /// Whether what streams are called has changed since a stream was asked for.
+    pub(super) fn have_news(&self) -> bool {
+        self.version != self.inventory.version()
+    }
+
     /// What a stream is shown as, if all `matchers`, which are the same each time, accept it.
-    pub(super) fn followed(&mut self, stored: &Labels, matchers: &[Matcher]) -> Option<Followed> {
-        if self.version != self.inventory.version() {
+    pub(super) fn verdict(&mut self, stored: &Labels, matchers: &[Matcher]) -> Verdict {
+        if self.have_news() {
             *self = Self::new(Arc::clone(&self.inventory));
         }
         if let Some(known) = self.known.get(stored) {
@@ -49,15 +63,24 @@ impl Streams {
         }
         let unmarked = metadata::unmark(stored);
         let has_metadata = unmarked.is_some();
-        let labels = service::shown_as(self.inventory.join(unmarked.as_ref().unwrap_or(stored)), matchers);
-        let followed = labels.map(|labels| Followed { labels, has_metadata });
-        let bytes = STREAM_COST_BYTES + followed.as_ref().map_or(0, |followed| cost_bytes(followed.labels.iter()));
+        let joined = self.inventory.join(unmarked.as_ref().unwrap_or(stored));
+        let awaits_names = joined.awaits_names();
+        let verdict = match service::shown_as(joined, matchers) {
+            Some(labels) => Verdict::Followed(Followed { labels, has_metadata }),
+            None if awaits_names => Verdict::AwaitsNames,
+            None => Verdict::Other,
+        };
+        let bytes = STREAM_COST_BYTES
+            + match &verdict {
+                Verdict::Followed(followed) => cost_bytes(followed.labels.iter()),
+                _ => 0,
+            };
         if FOLLOWED_BYTES_MAX < self.bytes + bytes {
             *self = Self::new(Arc::clone(&self.inventory));
         }
         self.bytes += bytes;
-        self.known.insert(stored.clone(), followed.clone());
-        followed
+        self.known.insert(stored.clone(), verdict.clone());
+        verdict
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::Collector;
+use crate::log_collector::format::tests::docker_local as format;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::status::SkipReason;
 
@@ -16,6 +17,10 @@ on_mock_and_platform! {
     a_line_may_end_in_a_carriage_return_and_a_newline
     a_byte_order_mark_is_no_text
     text_in_utf_16_is_decoded
+    records_of_docker_are_cut_by_their_lengths
+    records_are_read_on_through_rotation_and_restarts
+    what_is_no_record_is_lost_and_what_follows_is_not
+    history_of_records_is_skipped_up_to_the_last_one
 }
 
 fn a_file_found_empty_may_turn_out_binary<W: Stage>() {
@@ -118,4 +123,75 @@ fn what_fills_a_preallocated_file_is_found_by_looking() {
     story.happened("a.log");
     story.check(&["a.log: one two"]);
     assert!(story.collector.as_mut().unwrap().next_batch(Duration::ZERO).unwrap().is_none());
+}
+
+/// A record on standard output that is no part of another.
+fn record(text: &str) -> Vec<u8> {
+    format::record("stdout", 1_795_352_645_123_456_789, text.as_bytes(), None)
+}
+
+fn records_of_docker_are_cut_by_their_lengths<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let half = record("two\nlines\r");
+    story.append("container.log", [record("one"), half[..15].to_vec()].concat());
+    story.start();
+    story.check(&["container.log stdout: one"]);
+    assert_eq!(story.status.sources()[0].encoding(), Some("docker-local"));
+    story.append("container.log", &half[15..]);
+    story.check(&["container.log stdout: one two\nlines"]);
+    // A part, and what it is a part of over a restart.
+    story.append("container.log", format::record("stderr", 1, b"be", Some((false, 1))));
+    story.append("container.log", record("four"));
+    story.start();
+    story.append("container.log", format::record("stderr", 1, b"ginning", Some((true, 2))));
+    story.check(&["container.log stderr: beginning", "container.log stdout: one two\nlines four"]);
+}
+
+fn records_are_read_on_through_rotation_and_restarts<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("container.log", record("one"));
+    story.start();
+    story.check(&["container.log stdout: one"]);
+    story.append("container.log", record("two"));
+    story.rename("container.log", "container.log.1");
+    story.append("container.log", record("three"));
+    story.check(&["container.log stdout: one two three"]);
+    // While nobody looks: more, rotated and compressed.
+    story.append("container.log", record("four"));
+    story.remove("container.log.1");
+    story.compress("container.log", "container.log.1.gz");
+    story.append("container.log", record("five"));
+    story.start();
+    story.check(&["container.log stdout: one two three four five"]);
+    assert_eq!(story.gaps(), [""; 0]);
+}
+
+fn what_is_no_record_is_lost_and_what_follows_is_not<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let damage = [0; 100];
+    story.append("container.log", [&record("one")[..], &damage, &record("two")].concat());
+    story.start();
+    story.check(&["container.log stdout: one two"]);
+    let start = record("one").len();
+    let gap = format!("container.log {start}..{} damaged", start + damage.len());
+    assert_eq!(story.gaps(), [gap.as_str()]);
+    // A record that is cut off, as by a power cut, ends with its file.
+    let torn = &record("three")[..20];
+    story.append("container.log", torn);
+    story.remove("container.log");
+    story.check(&["container.log stdout: one two"]);
+    let start = 2 * record("one").len() + damage.len();
+    assert_eq!(story.gaps(), [gap, format!("container.log {start}..{} damaged", start + torn.len())]);
+}
+
+fn history_of_records_is_skipped_up_to_the_last_one<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.start_from_end = true;
+    let last = record("last");
+    story.append("container.log", [record("one"), record("two"), last[..9].to_vec()].concat());
+    story.start();
+    story.check(&[]);
+    story.append("container.log", &last[9..]);
+    story.check(&["container.log stdout: last"]);
+    assert_eq!(story.status.skipped(SkipReason::StartFromEnd), 2 * record("one").len() as u64);
 }

@@ -2,6 +2,7 @@
 
 use super::{READ_AT, berlin, show, show_entries};
 use crate::log_collector::format::{Channel, Decoder, LINE_BYTES_MAX};
+use crate::model::metadata;
 
 /// What successive lines of one file decode to; see [`show_entries`].
 #[track_caller]
@@ -192,4 +193,57 @@ fn what_never_ends_is_handed_over_at_the_files_end() {
     let second = (Channel::Stderr, "2026-11-22T13:04:02Z".to_owned(), b"b".to_vec());
     assert_eq!(left, [first, second]);
     assert_eq!(decoder.pending_from(), None);
+}
+
+/// What each of `lines` decodes to, as `text name=value`.
+#[track_caller]
+fn check_attributes(lines: &[&str], expected: &[&str]) {
+    let mut decoder = Decoder::new(berlin());
+    let entries = lines.iter().filter_map(|line| {
+        let entry = decoder.decode(line.as_bytes(), 0, READ_AT)?;
+        let stored = [entry.line, entry.attributes].concat();
+        let (text, metadata) = if entry.attributes.is_empty() {
+            (&stored[..], None)
+        } else {
+            let (text, metadata) = metadata::split(&stored);
+            (text, Some(metadata))
+        };
+        let pairs = metadata.iter().flat_map(metadata::Metadata::iter).map(|(name, value)| format!(" {name}={value}"));
+        Some(String::from_utf8_lossy(text).into_owned() + &pairs.collect::<String>())
+    });
+    assert_eq!(entries.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn attributes_of_docker_are_metadata_of_their_entry() {
+    let line = |log: &str, attributes: &str| {
+        format!(r#"{{"log":"{log}","stream":"stdout","attrs":{attributes},"time":"2026-11-22T13:04:01Z"}}"#)
+    };
+    let lines = [
+        line("a\\n", r#"{"tag":"web/1","com.team":"blue \"1\"","n":1,"":"x"}"#),
+        line("b\\n", r#"{"tag":"web/1","com.team":"blue \"1\"","n":1,"":"x"}"#),
+        line("be", r#"{"tag":"front"}"#),
+        line("ginning\\n", r#"{"tag":"front"}"#),
+        line("c\\n", "{}"),
+        line("d\\n", r#""none""#),
+        line("e\\n", &format!(r#"{{"a":"{}","b":"1"}}"#, "x".repeat(70_000))),
+        r#"{"log":"f\n","stream":"stdout","time":"2026-11-22T13:04:01Z"}"#.to_owned(),
+        "2026-11-22T13:04:03Z stdout F g".to_owned(),
+        "plain".to_owned(),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    check_attributes(
+        &lines,
+        &[
+            "a tag=web/1 com_team=blue \"1\"",
+            "b tag=web/1 com_team=blue \"1\"",
+            "beginning tag=front",
+            "c",
+            "d",
+            &format!("e a={} b=1", "x".repeat(crate::model::LABEL_VALUE_BYTES_MAX)),
+            "f",
+            "g",
+            "plain",
+        ],
+    );
 }

@@ -1,6 +1,7 @@
 //! What lines decode to, by table and by property.
 
 mod containers;
+pub(crate) mod docker_local;
 mod multiline;
 mod properties;
 mod times;
@@ -33,10 +34,15 @@ fn show(timestamp: Timestamp) -> String {
 
 /// Entries as `<channel> <time> <text>` lines, with what was cut off, and `pending` where one waits for its end.
 fn show_entries(decoder: &mut Decoder, lines: &[&str]) -> Vec<String> {
+    show_records(decoder, &lines.iter().map(|line| line.as_bytes()).collect::<Vec<_>>())
+}
+
+/// As [`show_entries`], of lines that are bytes.
+fn show_records(decoder: &mut Decoder, lines: &[&[u8]]) -> Vec<String> {
     let mut offset = 0;
     let mut shown = Vec::new();
     for line in lines {
-        let entry = decoder.decode(line.as_bytes(), offset, READ_AT);
+        let entry = decoder.decode(line, offset, READ_AT);
         shown.push(entry.map_or_else(
             || "pending".to_owned(),
             |entry| {

@@ -1,6 +1,6 @@
 //! Metadata: labels of single entries, beside those of their stream.
 //!
-//! Files have none; whoever pushes entries may send some with each. The formats of journal and segments do not know them:
+//! Whoever pushes entries may send some with each, and Docker writes some to files. The formats of journal and segments do not know them:
 //! entries that have metadata are stored as a stream of their own, whose labels carry a mark, and each line is followed by
 //! its metadata. So the text stays as searchable as that of any line, and metadata compress as text does. Snapshots and
 //! scans take this apart again: to their readers it is one stream with its labels.
@@ -102,7 +102,7 @@ pub fn split(line: &[u8]) -> (&[u8], Metadata<'_>) {
 }
 
 /// What the pattern of lines that are followed by metadata says of their text.
-pub(super) fn text_of_pattern(pattern: &[u8]) -> &[u8] {
+pub fn text_of_pattern(pattern: &[u8]) -> &[u8] {
     let end = memchr::memchr(SEPARATOR, pattern).unwrap_or(pattern.len());
     &pattern[..end]
 }
