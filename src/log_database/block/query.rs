@@ -43,7 +43,7 @@ struct Expression {
 }
 
 /// Where a plan leaves fewer than one in so many lines, these are put together and matched.
-const FEW: usize = 16;
+const FEW: usize = 8;
 
 /// What a block has to have so that some of its lines may satisfy a query, as far as a filter over many blocks can tell.
 #[derive(Clone, Debug)]

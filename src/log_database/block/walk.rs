@@ -4,6 +4,10 @@
 //! Rows are followed together, column by column: as long as all of them are in one state, nothing is kept of each, and
 //! columns that leave them in one state are not read.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
 use super::Error;
 use super::automaton::{Automaton, Reached, State, Verdict};
 use super::face::{Face, faces};
@@ -14,7 +18,7 @@ use super::sections::Source;
 use super::structure::{Column, Template, Templates};
 use crate::model::budget::Budget;
 
-/// So many times it is remembered where a value leads from a state; and from so many states.
+/// So many times it is remembered where a value leads from a state, or as often as there are values; and from so many states.
 const STEPS_MAX: usize = 1 << 18;
 const TABLES_MAX: usize = 16;
 /// The values of a dictionary are walked beforehand to tell what may be reached if all of them have no more bytes.
@@ -62,16 +66,8 @@ impl States {
         match self {
             Self::Same(state) => Self::Same(next(state)),
             Self::Each(each) => {
-                let mut known: Vec<(State, State)> = Vec::new();
-                let mut next_of = |state: State| {
-                    if let Some((_, to)) = known.iter().find(|(from, _)| *from == state) {
-                        return *to;
-                    }
-                    let to = next(state);
-                    known.push((state, to));
-                    to
-                };
-                Self::of(each.into_iter().map(&mut next_of).collect())
+                let mut known: HashMap<State, State, RandomState> = HashMap::default();
+                Self::of(each.into_iter().map(|state| *known.entry(state).or_insert_with(|| next(state))).collect())
             }
         }
     }
@@ -97,7 +93,7 @@ const UNKNOWN: State = State::MAX;
 
 impl<'a> Steps<'a> {
     fn new(automaton: &'a Automaton, count: usize) -> Self {
-        let tables_max = TABLES_MAX.min(STEPS_MAX / count.max(1));
+        let tables_max = TABLES_MAX.min(STEPS_MAX / count.max(1)).max(1);
         Self { automaton, count, tables_max, tables: Vec::new(), last: 0 }
     }
 
