@@ -1,6 +1,8 @@
 //! Lines fare as an outline says, wherever they are cut into text and runs: blocks cut them at quotes and never leave one in a
 //! column of strings, so that lines alone would not show whether an outline knows what a quote does.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::{Piece, Reading, Reads, Run, Silence};
@@ -87,6 +89,36 @@ fn outcome(pipeline: &mut Pipeline, line: &str) -> Option<String> {
     pipeline.process(&entry).map(|processed| format!("{:?}", processed.labels))
 }
 
+/// What a reading says of a line is true of every line that has the same values in the columns that it names.
+fn check(query: &str, needed: &[&str], line: &str, values: &[Vec<&'static str>]) -> Result<(), TestCaseError> {
+    let labels = NeededLabels::Only(needed.iter().map(|name| (*name).to_owned()).collect());
+    let needed = Needed { labels, level: false };
+    let mut pipeline = Pipeline::new(&stages(query).unwrap(), &needed, &clock()).unwrap();
+    let reads = Reads::of(&pipeline).unwrap();
+    let parts: Vec<&str> = line.split('#').collect();
+    let values = &values[..parts.len() - 1];
+    let Ok(Reading { values: named, numbers, .. }) = reads.read(&pieces(&parts, values), &Labels::default()) else {
+        return Ok(());
+    };
+    let is_named = |column: &usize| named.contains(column) || numbers.contains_key(column);
+    let mut known = BTreeMap::new();
+    for mut number in 0..values.iter().map(Vec::len).product() {
+        let mut choose = |of: &Vec<&'static str>| {
+            let value = of[number % of.len()];
+            number /= of.len();
+            value
+        };
+        let chosen: Vec<&str> = values.iter().map(&mut choose).collect();
+        let pairs = parts.iter().zip(chosen.iter().chain([&""]));
+        let text: String = pairs.flat_map(|(part, value)| [*part, *value]).collect();
+        let depends: Vec<&str> = (0..chosen.len()).filter(is_named).map(|column| chosen[column]).collect();
+        let outcome = outcome(&mut pipeline, &text);
+        let (before, fared) = known.entry(depends).or_insert_with(|| (text.clone(), outcome.clone()));
+        prop_assert_eq!(&outcome, fared, "{}: {} beside {}", query, text, before);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
@@ -97,30 +129,7 @@ proptest! {
         values in prop::collection::vec(prop::collection::vec(0..VALUES.len(), 1..4), 3),
     ) {
         let (query, needed) = QUERIES[query];
-        let labels = NeededLabels::Only(needed.iter().map(|name| (*name).to_owned()).collect());
-        let needed = Needed { labels, level: false };
-        let mut pipeline = Pipeline::new(&stages(query).unwrap(), &needed, &clock()).unwrap();
-        let reads = Reads::of(&pipeline).unwrap();
-        let parts: Vec<&str> = LINES[line].split('#').collect();
-        let values: Vec<Vec<&str>> = values[..parts.len() - 1].iter().map(|of| of.iter().map(|at| VALUES[*at]).collect()).collect();
-        let Ok(Reading { values: named, numbers, .. }) = reads.read(&pieces(&parts, &values), &Labels::default()) else {
-            return Ok(());
-        };
-        let mut known = std::collections::BTreeMap::new();
-        let count: usize = values.iter().map(Vec::len).product();
-        for number in 0..count {
-            let mut rest = number;
-            let chosen: Vec<&str> = values.iter().map(|of| {
-                let value = of[rest % of.len()];
-                rest /= of.len();
-                value
-            }).collect();
-            let text: String = parts.iter().zip(chosen.iter().chain([&""])).flat_map(|(part, value)| [*part, *value]).collect();
-            let depends: Vec<&str> =
-                (0..chosen.len()).filter(|column| named.contains(column) || numbers.contains_key(column)).map(|column| chosen[column]).collect();
-            let outcome = outcome(&mut pipeline, &text);
-            let (before, fared) = known.entry(depends).or_insert_with(|| (text.clone(), outcome.clone()));
-            prop_assert_eq!(&outcome, fared, "{}: {} beside {}", query, text, before);
-        }
+        let values: Vec<Vec<&'static str>> = values.iter().map(|of| of.iter().map(|at| VALUES[*at]).collect()).collect();
+        check(query, needed, LINES[line], &values)?;
     }
 }
