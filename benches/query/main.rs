@@ -112,8 +112,8 @@ fn run(collection: &Collection, bytes: u64) {
         cases.extend(cases::of_mixed(&logs, &corpus, asked));
     }
     println!(
-        "{:<46} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}  checked",
-        "", "first ms", "all ms", "CPU ms", "raw MB/s", "rg ms", "all/rg"
+        "{:<46} {:>9} {:>9} {:>9} {:>9} {:>10} {:>9} {:>8}  checked",
+        "", "first ms", "all ms", "CPU ms", "raw MB/s", "one by one", "rg ms", "all/rg"
     );
     for case in cases {
         measure(&mut agent, &case, &logs);
@@ -146,6 +146,14 @@ impl Reply {
     }
 }
 
+/// The share of lines that were looked at one by one; for the others, columns answered.
+fn one_by_one(answer: &serde_json::Value) -> String {
+    let summary = &answer["data"]["stats"]["summary"];
+    let count = |name: &str| summary[name].as_f64().unwrap_or_default();
+    let all = count("totalLinesProcessed");
+    if all == 0.0 { String::new() } else { format!("{:.2} %", 100.0 * count("totalLinesOneByOne") / all) }
+}
+
 /// Asks, looks, and prints a row.
 fn measure(agent: &mut Agent, case: &Case, logs: &Path) {
     let cpu_before = agent.process.cpu();
@@ -155,11 +163,12 @@ fn measure(agent: &mut Agent, case: &Case, logs: &Path) {
     let reply = &replies[REPETITIONS / 2];
     let body = String::from_utf8_lossy(&reply.body);
     assert!(reply.is_success, "{}: {body}", case.name);
-    let answer = serde_json::from_slice(&reply.body).expect("the answer is JSON");
+    let answer: serde_json::Value = serde_json::from_slice(&reply.body).expect("the answer is JSON");
 
     let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
     let speed = case.bytes as f64 / 1e6 / reply.total.as_secs_f64();
     print!("{:<46} {:>9.1} {:>9.1} {:>9.1} {speed:>9.0}", case.name, ms(reply.first_byte), ms(reply.total), ms(cpu));
+    print!(" {:>10}", one_by_one(&answer));
     let Some(command) = &case.reference else {
         println!(" {:>9} {:>8}  -", "", "");
         return;

@@ -173,7 +173,7 @@ impl Lines {
     /// What there is in the parts that were looked at so far.
     pub fn seen(&self) -> Seen {
         let (lines, bytes) = self.scan.seen();
-        Seen { lines, bytes }
+        Seen { lines, bytes, ..Seen::default() }
     }
 
     /// The time up to which everything was looked at; `None` at the end.

@@ -109,10 +109,11 @@ impl Folder for Worker {
     ) -> Result<Result<bool, Error>, block::Error> {
         let Some(reads) = &self.reads else { return Ok(Ok(false)) };
         match columns::add_up(&mut self.range, reads, (part.labels, columns, rows), &self.budget) {
-            Ok(_) => {
+            Ok(looked) => {
                 // Of lines that are not put together the mean is known.
                 let (lines, (bytes, line_count)) = (rows.len() as u64, columns.extent());
                 self.seen.add_many(lines, bytes as u64 * lines / u64::from(line_count.max(1)));
+                self.seen.one_by_one += looked.lines as u64;
                 Ok(Ok(true))
             }
             Err(Problem::Block(error)) => Err(error),

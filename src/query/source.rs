@@ -100,15 +100,18 @@ pub struct Seen {
     pub lines: u64,
     /// Bytes of text in them.
     pub bytes: u64,
+    /// How many of them were put together and looked at one by one: columns answered for the others.
+    pub one_by_one: u64,
 }
 
 impl Seen {
     /// Adds a line.
     pub fn add(&mut self, line: &[u8]) {
         self.add_many(1, line.len() as u64);
+        self.one_by_one += 1;
     }
 
-    /// Adds lines.
+    /// Adds lines that nobody looked at.
     pub fn add_many(&mut self, lines: u64, bytes: u64) {
         self.lines += lines;
         self.bytes += bytes;
@@ -117,6 +120,7 @@ impl Seen {
     /// Adds what somebody else has seen.
     pub fn merge(&mut self, other: Self) {
         self.add_many(other.lines, other.bytes);
+        self.one_by_one += other.one_by_one;
     }
 }
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use monitoring_rs::api::Settings;
 use monitoring_rs::log_database::Database;
 use monitoring_rs::log_database::storage::SimulatedStorage;
+use monitoring_rs::model::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,6 +24,8 @@ use crate::support::{Answer, Server};
 
 /// Fewer cases of each kind than this are too few: some are missing.
 const CASES_MIN: [(&str, usize); 3] = [("parse", 38), ("pipeline", 100), ("metric", 30)];
+/// How many lines are the same.
+const LINES_ALIKE: i64 = 50;
 /// The second of the first line.
 const START: i64 = 1_700_000_000;
 
@@ -169,16 +172,38 @@ fn logql_means_what_its_cases_say() {
         assert!(count_min <= cases.iter().filter(|case| case.kind == kind).count(), "cases of kind {kind} are missing");
     }
     let database = Database::open(Arc::new(SimulatedStorage::default())).expect("memory takes a database");
-    let server = Server::start(database, Settings::default());
+    let server = Server::start(database.clone(), Settings::default());
     let name = |index: usize| format!("c{index}");
     let streams = cases.iter().enumerate().flat_map(|(index, case)| case.streams(&name(index)));
-    push(&server, &streams.collect::<Vec<_>>());
-    let mut failed = Vec::new();
-    for (index, case) in cases.iter().enumerate() {
-        let answer = server.get(&format!("/loki/api/v1/{}", case.target(&name(index))));
-        if let Err(actual) = case.check(&answer) {
-            failed.push(format!("line {}, {} {} over {:?}: {actual}", index + 1, case.kind, case.q, case.line));
+    let alike =
+        (0..LINES_ALIKE).map(|number| [((START * 1000 + number) * 1_000_000).to_string(), "a=x b=1".to_owned()]);
+    let alike = json!({"stream": {"case": "alike"}, "values": alike.collect::<Vec<_>>()});
+    push(&server, &streams.chain([alike]).collect::<Vec<_>>());
+    let check_all = |place: &str| {
+        let mut failed = Vec::new();
+        for (index, case) in cases.iter().enumerate() {
+            let answer = server.get(&format!("/loki/api/v1/{}", case.target(&name(index))));
+            if let Err(actual) = case.check(&answer) {
+                failed.push(format!("line {}, {} {} over {:?}: {actual}", index + 1, case.kind, case.q, case.line));
+            }
         }
+        assert!(failed.is_empty(), "{} cases fail in {place}:\n{}", failed.len(), failed.join("\n"));
+    };
+    // How many lines are looked at to count those that are alike.
+    let looked_at = || {
+        let query = "sum%20by%20(a)(count_over_time(%7Bcase=%22alike%22%7D%7Clogfmt%5B100s%5D))";
+        let answer = server.get(&format!("/loki/api/v1/query?time={}&query={query}", START + 100)).json();
+        assert_eq!(answer["data"]["result"][0]["value"][1], LINES_ALIKE.to_string());
+        answer["data"]["stats"]["summary"]["totalLinesOneByOne"].as_i64().expect("a count")
+    };
+    check_all("the journal");
+    assert_eq!(looked_at(), LINES_ALIKE);
+    // Blocks as small as they come, each of a stream of few lines.
+    database.commit().expect("memory does not fail");
+    for hours in 0..3 {
+        let now = Timestamp::from_ns((START + hours * 3600) * 1_000_000_000);
+        database.maintain(now).expect("memory does not fail");
     }
-    assert!(failed.is_empty(), "{} cases fail:\n{}", failed.len(), failed.join("\n"));
+    assert_eq!(looked_at(), 1, "columns answer for all that are like the first one");
+    check_all("blocks");
 }

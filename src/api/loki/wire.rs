@@ -59,6 +59,8 @@ struct StatsSummary {
     lines_processed_per_second: u64,
     total_bytes_processed: u64,
     total_lines_processed: u64,
+    /// Of our own: columns answered for the others.
+    total_lines_one_by_one: u64,
     exec_time: f64,
     total_entries_returned: usize,
 }
@@ -127,12 +129,13 @@ impl Cost {
         let per_second = |count: u64| {
             u64::try_from(u128::from(count) * Duration::from_secs(1).as_nanos() / nanoseconds).unwrap_or(u64::MAX)
         };
-        let Seen { lines, bytes } = self.seen;
+        let Seen { lines, bytes, one_by_one } = self.seen;
         StatsSummary {
             bytes_processed_per_second: per_second(bytes),
             lines_processed_per_second: per_second(lines),
             total_bytes_processed: bytes,
             total_lines_processed: lines,
+            total_lines_one_by_one: one_by_one,
             exec_time: elapsed.as_secs_f64(),
             total_entries_returned: self.entries_returned,
         }

@@ -4,20 +4,19 @@
 //! first as far as the structure of the block tells ([`TemplateColumns::faces`]), then as its values show; which of its few
 //! values a line has ([`TemplateColumns::codes`]); or the numbers that its values are.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use regex::bytes::Regex;
 
 use super::Error;
+use super::face::{Face, faces};
 use super::lines::{LineReader, View};
 use super::parts::{Strings, Words, get_or_try_init, range};
 use super::read::Block;
 use super::rows::Rows;
 use super::sections::Source;
 use super::structure::{Column, Template, Templates};
-use super::tokenize::SLOT;
-use crate::model::ByteSet;
+use super::tokenize::{SLOT, is_alphanumeric};
 
 /// The lines of a block by template and column.
 #[derive(Debug)]
@@ -43,22 +42,6 @@ pub enum Piece<'b> {
     Literal(&'b [u8]),
     /// A column, by its number.
     Column(usize),
-}
-
-/// What a part of each value of a column looks like.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Face<'b> {
-    /// The very text.
-    Literal(Cow<'b, [u8]>),
-    /// Some of these bytes.
-    Bytes {
-        /// The bytes.
-        of: ByteSet,
-        /// The least of them that there are.
-        shortest: usize,
-        /// The most of them that there are.
-        longest: usize,
-    },
 }
 
 /// What stands for the value that a line has in a column.
@@ -204,34 +187,7 @@ impl<'b, S: Source> TemplateColumns<'b, S> {
     /// The lines, by rank, whose value in a column `words` match, an expression that matches letters alone. `None` for
     /// columns whose values are not at hand.
     pub fn holding(&self, column: usize, words: &Regex) -> Result<Option<Rows>, Error> {
-        let sections = &self.block.sections;
-        let mut rows = Rows::none(self.count);
-        match self.columns[column].0 {
-            Column::Text(strings) => {
-                matching(self.block, strings, words, |row| rows.insert(row))?;
-            }
-            Column::Dictionary { values, ids } => {
-                let mut wanted = Rows::none(values.count);
-                if matching(self.block, values, words, |id| wanted.insert(id))? {
-                    ids.find(sections, &wanted, |row| rows.insert(to_u32(row)))?;
-                }
-            }
-            Column::Words(texts) => {
-                // What is letters alone lies within one word.
-                let (mut wanted, mut first, mut are_some) = (Rows::none(texts.limit()), 0, false);
-                for vocabulary in texts.vocabularies.iter().filter(|vocabulary| 0 < vocabulary.count) {
-                    are_some |= matching(self.block, vocabulary, words, |word| wanted.insert(first + word))?;
-                    first += vocabulary.count;
-                }
-                if are_some {
-                    texts.find(sections, &wanted, |row| rows.insert(to_u32(row)))?;
-                }
-            }
-            Column::Decimal { .. } | Column::Clock { .. } | Column::Hex { .. } | Column::Templates(_) => {
-                return Ok(None);
-            }
-        }
-        Ok(Some(rows))
+        holding(self.block, self.columns[column].0, self.count, words)
     }
 
     /// How many bytes each line has, by rank.
@@ -246,132 +202,6 @@ impl<'b, S: Source> TemplateColumns<'b, S> {
 /// Lines are shorter than this counts; those of a forged block that are not are as long as it counts.
 fn to_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
-}
-
-fn faces<'b, S: Source>(block: &'b Block<S>, column: &'b Column, is_exact: bool) -> Result<Vec<Face<'b>>, Error> {
-    let structure = block.structure()?;
-    let bytes = |of, shortest, longest| Face::Bytes { of, shortest, longest };
-    let literal = |text: &'b [u8]| Face::Literal(text.into());
-    let faces = match column {
-        Column::Text(strings) | Column::Dictionary { values: strings, .. } if is_exact => {
-            let (of, shortest, longest) = look_at(block, strings)?;
-            vec![bytes(of, shortest, longest)]
-        }
-        Column::Text(strings) | Column::Dictionary { values: strings, .. } => {
-            vec![bytes(strings.classes.bytes(), 0, strings.longest)]
-        }
-        Column::Words(words) => {
-            let mut of = ByteSet::NONE;
-            for vocabulary in &words.vocabularies {
-                of = of.or(if is_exact { look_at(block, vocabulary)?.0 } else { vocabulary.classes.bytes() });
-            }
-            vec![bytes(of, 0, words.longest)]
-        }
-        Column::Decimal { face, numbers } => {
-            let (mut shortest, mut longest) = face.digit_counts();
-            if is_exact {
-                let lengths = numbers.get(&block.sections)?.iter().map(|number| face.digit_count(*number));
-                let (least, most) = lengths.fold((usize::MAX, 0), |(least, most), n| (n.min(least), n.max(most)));
-                (shortest, longest) = (least.min(most), most);
-            }
-            let fraction = face.fraction();
-            let mut faces = vec![
-                literal(face.prefix.of(structure)),
-                bytes(ByteSet::DIGITS, shortest.saturating_sub(fraction), longest.saturating_sub(fraction)),
-            ];
-            if 0 < fraction {
-                faces.extend([literal(b"."), bytes(ByteSet::DIGITS, fraction, fraction)]);
-            }
-            faces.push(literal(face.suffix.of(structure)));
-            faces
-        }
-        Column::Clock { face, .. } => {
-            let mut faces = vec![literal(face.before.of(structure))];
-            let pattern = face.pattern();
-            for run in pattern.chunk_by(|left, right| left.is_ascii_digit() == right.is_ascii_digit()) {
-                let is_number = run.iter().all(u8::is_ascii_digit);
-                let face = if is_number {
-                    bytes(ByteSet::DIGITS, run.len(), run.len())
-                } else {
-                    Face::Literal(run.to_vec().into())
-                };
-                faces.push(face);
-            }
-            faces.push(literal(face.after.of(structure)));
-            faces
-        }
-        Column::Hex { face, .. } => {
-            let runs = face.pattern.chunk_by(|left, right| (*left == SLOT) == (*right == SLOT));
-            let digits = face.digits();
-            let face = |run: &'b [u8]| match run.first() {
-                Some(&SLOT) => bytes(digits, run.len(), run.len()),
-                _ => literal(run),
-            };
-            runs.map(face).collect()
-        }
-        Column::Templates(templates) => {
-            let (mut of, mut shortest) = (ByteSet::NONE, usize::MAX);
-            for template in &templates.by_id {
-                let pieces = TemplateColumns::new(block, template)?;
-                let mut length = 0;
-                for piece in &pieces.pieces {
-                    match piece {
-                        Piece::Literal(text) => {
-                            of = of.or(ByteSet::of(text));
-                            length += text.len();
-                        }
-                        Piece::Column(column) => {
-                            for face in pieces.faces(*column, is_exact)? {
-                                length += face.shortest();
-                                of = of.or(face.bytes());
-                            }
-                        }
-                    }
-                }
-                shortest = shortest.min(length);
-            }
-            vec![bytes(of, if templates.by_id.is_empty() { 0 } else { shortest }, column.longest())]
-        }
-    };
-    Ok(faces.into_iter().filter(|face| *face != Face::Literal(Cow::Borrowed(&[]))).collect())
-}
-
-impl Face<'_> {
-    fn bytes(&self) -> ByteSet {
-        match self {
-            Self::Literal(text) => ByteSet::of(text),
-            Self::Bytes { of, .. } => *of,
-        }
-    }
-
-    fn shortest(&self) -> usize {
-        match self {
-            Self::Literal(text) => text.len(),
-            Self::Bytes { shortest, .. } => *shortest,
-        }
-    }
-}
-
-/// The bytes that strings have, and how long the shortest and the longest one is.
-fn look_at<S: Source>(block: &Block<S>, strings: &Strings) -> Result<(ByteSet, usize, usize), Error> {
-    if strings.count == 0 {
-        return Ok((ByteSet::NONE, 0, 0));
-    }
-    let (text, ends) = (strings.text(&block.sections)?, strings.ends(&block.sections)?);
-    let mut is_met = [false; 256];
-    let (mut shortest, mut longest) = (usize::MAX, 0);
-    for index in 0..ends.len() {
-        let length = range(ends, index).len();
-        (shortest, longest) = (length.min(shortest), length.max(longest));
-    }
-    for byte in text {
-        is_met[usize::from(*byte)] = true;
-    }
-    let mut of = ByteSet::NONE;
-    (0..=u8::MAX).filter(|byte| is_met[usize::from(*byte)]).for_each(|byte| of.insert(byte));
-    // Where lengths are not stored, newlines are nowhere but between strings.
-    let of = if strings.lengths.is_none() { of.without(b'\n') } else { of };
-    Ok((of, shortest, longest))
 }
 
 /// Calls `found` with the strings that an expression matches that no newline is part of; says whether there are some.
@@ -394,6 +224,78 @@ fn matching<S: Source>(
         at = ends[index] as usize + 1;
     }
     Ok(are_some)
+}
+
+/// Which of the `count` values of a column `words` match; see [`TemplateColumns::holding`].
+fn holding<S: Source>(block: &Block<S>, column: &Column, count: u32, words: &Regex) -> Result<Option<Rows>, Error> {
+    let sections = &block.sections;
+    let mut rows = Rows::none(count);
+    match column {
+        Column::Text(strings) => {
+            matching(block, strings, words, |row| rows.insert(row))?;
+        }
+        Column::Dictionary { values, ids } => {
+            let mut wanted = Rows::none(values.count);
+            if matching(block, values, words, |id| wanted.insert(id))? {
+                ids.find(sections, &wanted, |row| rows.insert(to_u32(row)))?;
+            }
+        }
+        Column::Words(texts) => {
+            // What is letters alone lies within one word.
+            let (mut wanted, mut first, mut are_some) = (Rows::none(texts.limit()), 0, false);
+            for vocabulary in texts.vocabularies.iter().filter(|vocabulary| 0 < vocabulary.count) {
+                are_some |= matching(block, vocabulary, words, |word| wanted.insert(first + word))?;
+                first += vocabulary.count;
+            }
+            if are_some {
+                texts.find(sections, &wanted, |text| rows.insert(to_u32(text)))?;
+            }
+        }
+        Column::Decimal { face, .. } => {
+            let structure = block.structure()?;
+            if words.is_match(face.prefix.of(structure)) || words.is_match(face.suffix.of(structure)) {
+                rows = Rows::all(count);
+            }
+        }
+        Column::Templates(templates) => {
+            for (index, template) in templates.by_id.iter().enumerate() {
+                let Some(of_template) = holding_in(block, template, words)? else { return Ok(None) };
+                if !of_template.is_empty() {
+                    let all = templates.rows(sections, index)?;
+                    of_template.iter().for_each(|rank| rows.insert(all[rank as usize]));
+                }
+            }
+        }
+        // Their digits may be letters.
+        Column::Hex { face, .. } if face.pattern.iter().any(|byte| *byte != SLOT && byte.is_ascii_alphabetic()) => {
+            return Ok(None);
+        }
+        Column::Hex { .. } => {}
+        Column::Clock { .. } => return Ok(None),
+    }
+    Ok(Some(rows))
+}
+
+/// Which values of one template `words` match; `None` also where some may lie across what it is made of.
+fn holding_in<S: Source>(block: &Block<S>, template: &Template, words: &Regex) -> Result<Option<Rows>, Error> {
+    let structure = block.structure()?;
+    let is_open = |byte: Option<&u8>| byte.is_some_and(|byte| is_alphanumeric(*byte));
+    let mut before = template.head.of(structure);
+    let mut rows = if words.is_match(before) { Rows::all(template.count) } else { Rows::none(template.count) };
+    for (number, slot) in template.slots.iter().enumerate() {
+        let after = slot.tail.of(structure);
+        let is_between_values = before.is_empty() && 0 < number;
+        if is_open(before.last()) || is_between_values || is_open(after.first()) {
+            return Ok(None);
+        }
+        let Some(of_column) = holding(block, &slot.column, template.count, words)? else { return Ok(None) };
+        rows.unite(&of_column);
+        if words.is_match(after) {
+            rows = Rows::all(template.count);
+        }
+        before = after;
+    }
+    Ok(Some(rows))
 }
 
 /// Adds how many bytes each value of a column has.

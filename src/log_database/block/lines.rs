@@ -172,7 +172,7 @@ impl<'b> Vocabulary<'b> {
     /// The word at `index`.
     pub(super) fn get(&self, index: usize) -> &'b [u8] {
         let (texts, index) = self.locate(index);
-        &texts.text[range(texts.ends, index)]
+        texts.get(index)
     }
 
     fn append(&self, index: usize, out: &mut Vec<u8>) {
@@ -197,8 +197,18 @@ impl<'b> Vocabulary<'b> {
 const COPY_BYTES: usize = 16;
 
 impl<'b> Texts<'b> {
-    fn new<S: Source>(block: &'b Block<S>, strings: &'b Strings) -> Result<Self, Error> {
+    pub(super) fn new<S: Source>(block: &'b Block<S>, strings: &'b Strings) -> Result<Self, Error> {
         Ok(Self { text: strings.text(&block.sections)?, ends: strings.ends(&block.sections)? })
+    }
+
+    /// The text at `index`.
+    pub(super) fn get(&self, index: usize) -> &'b [u8] {
+        &self.text[range(self.ends, index)]
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'b [u8]> {
+        (0..self.ends.len()).map(|index| self.get(index))
     }
 
     fn append(&self, index: usize, out: &mut Vec<u8>) {

@@ -14,8 +14,10 @@
 //!
 //! `tokenize` cuts lines, `group` finds templates, `choose` decides how columns are stored, `encode` and `sections` write
 //! them; `structure`, `times` and `parts` read them back, `places` and `hex` do both for their columns; `lines` puts lines together,
-//! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles; `terms` lists what a filter over
-//! blocks knows of one; `columns` is a block for those who want no lines.
+//! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles; `automaton` and `walk` match expressions
+//! that have none; `terms` lists what a filter over
+//! blocks knows of one; `columns` is a block for those who want no lines, and `face`
+//! what is known of a column at once.
 //!
 //! # Format, version 3
 //!
@@ -87,6 +89,7 @@
 //! classes.
 
 mod align;
+mod automaton;
 mod choose;
 mod classes;
 mod clock;
@@ -94,6 +97,7 @@ mod columns;
 mod cost;
 mod decimal;
 mod encode;
+mod face;
 mod group;
 mod hex;
 mod lines;
@@ -114,14 +118,16 @@ mod times;
 mod tokenize;
 mod values;
 mod vocabulary;
+mod walk;
 mod wire;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
-pub use columns::{Codes, Columns, Decimals, Face, Piece, TemplateColumns};
+pub use columns::{Codes, Columns, Decimals, Piece, TemplateColumns};
 pub use encode::Encoder;
+pub use face::Face;
 pub use lines::LineReader;
 pub use patterns::{PatternFinder, Patterns};
 pub use query::{Query, Required};

@@ -187,6 +187,14 @@ impl Words {
         self.vocabularies.iter().map(|vocabulary| vocabulary.count).sum()
     }
 
+    /// How many words all texts have together.
+    pub(super) fn count(&self) -> usize {
+        match &self.sequence {
+            Sequence::Ids { ids, .. } => ids.count as usize,
+            Sequence::Places(places) => places.count as usize,
+        }
+    }
+
     /// The words of all texts, one text after the other; all are of the vocabulary.
     pub(super) fn ids<S: Source>(&self, sections: &Sections<S>) -> Result<&[u32], Error> {
         match &self.sequence {

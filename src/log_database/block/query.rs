@@ -1,8 +1,9 @@
 //! Selects the lines of a block that satisfy filters within a time range.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Error;
+use super::automaton::Automaton;
 use super::needle::Needle;
 use super::plan::{Plan, plan};
 use super::read::Block;
@@ -30,8 +31,19 @@ struct Filter {
 enum Condition {
     Contains(Box<Needle>),
     ContainsAny(Vec<Needle>),
-    Matches { pattern: LinePattern, plan: Plan },
+    Matches(Box<Expression>),
 }
+
+#[derive(Clone, Debug)]
+struct Expression {
+    pattern: LinePattern,
+    plan: Plan,
+    /// Made when many lines are to be matched; `None` where it would be too large.
+    automaton: Arc<OnceLock<Option<Automaton>>>,
+}
+
+/// Where a plan leaves fewer than one in so many lines, these are put together and matched.
+const FEW: usize = 8;
 
 /// What a block has to have so that some of its lines may satisfy a query, as far as a filter over many blocks can tell.
 #[derive(Clone, Debug)]
@@ -79,15 +91,17 @@ impl Query {
         Required::all(wanted.map(|filter| match &filter.condition {
             Condition::Contains(needle) => Required::of_needle(needle),
             Condition::ContainsAny(needles) => Required::any(needles.iter().map(Required::of_needle)),
-            Condition::Matches { plan, .. } => Required::of_plan(plan),
+            Condition::Matches(expression) => Required::of_plan(&expression.plan),
         }))
     }
 
     /// Prepares `filters`.
     pub fn new(filters: &[LineFilter]) -> Self {
         let contains = |bytes: &[u8]| Condition::Contains(Box::new(Needle::exact(bytes)));
-        let matches =
-            |pattern: &LinePattern| Condition::Matches { pattern: pattern.clone(), plan: plan(pattern.as_str()) };
+        let matches = |pattern: &LinePattern| {
+            let (plan, automaton) = (plan(pattern.as_str()), Arc::default());
+            Condition::Matches(Box::new(Expression { pattern: pattern.clone(), plan, automaton }))
+        };
         let mut filters: Vec<Filter> = filters
             .iter()
             .map(|filter| match filter {
@@ -102,7 +116,7 @@ impl Query {
             })
             .collect();
         // What the vocabulary decides comes first, so that expressions see fewer lines.
-        filters.sort_by_key(|filter| matches!(filter.condition, Condition::Matches { .. }));
+        filters.sort_by_key(|filter| matches!(filter.condition, Condition::Matches(_)));
         Self { filters, budget: Arc::default() }
     }
 
@@ -129,10 +143,10 @@ impl<S: Source> Block<S> {
                     }
                     any
                 }
-                Condition::Matches { pattern, plan } => {
+                Condition::Matches(expression) => {
                     let mut candidates = rows.clone();
-                    self.narrow(plan, &mut candidates)?;
-                    self.retain_matches(pattern, &query.budget, &mut candidates)?;
+                    self.narrow(&expression.plan, &mut candidates)?;
+                    self.retain_matches(expression, &query.budget, &mut candidates)?;
                     candidates
                 }
             };
@@ -194,8 +208,27 @@ impl<S: Source> Block<S> {
         Ok(())
     }
 
+    /// Drops rows that the expression does not match, until `budget` is cancelled.
+    fn retain_matches(&self, expression: &Expression, budget: &Budget, rows: &mut Rows) -> Result<(), Error> {
+        let count = self.line_count();
+        if rows.count() * FEW < count as usize || budget.is_cancelled() {
+            return self.retain_matching_lines(&expression.pattern, budget, rows);
+        }
+        let make = || Automaton::new(expression.pattern.as_str());
+        let Some(automaton) = expression.automaton.get_or_init(make) else {
+            return self.retain_matching_lines(&expression.pattern, budget, rows);
+        };
+        let walked = self.walk(automaton, budget)?;
+        let mut unknown = self.unite(self.root()?, &walked.unknown)?.of(count);
+        unknown.intersect(rows);
+        self.retain_matching_lines(&expression.pattern, budget, &mut unknown)?;
+        rows.intersect(&self.unite(self.root()?, &walked.matched)?.of(count));
+        rows.unite(&unknown);
+        Ok(())
+    }
+
     /// Puts the selected lines together and drops those that `pattern` does not match, until `budget` is cancelled.
-    fn retain_matches(&self, pattern: &LinePattern, budget: &Budget, rows: &mut Rows) -> Result<(), Error> {
+    fn retain_matching_lines(&self, pattern: &LinePattern, budget: &Budget, rows: &mut Rows) -> Result<(), Error> {
         if rows.is_empty() {
             return Ok(());
         }

@@ -18,7 +18,7 @@ use super::words::{Matched, Matcher};
 
 /// The rows of a column, or of a template, that a probe was found in.
 #[derive(Debug)]
-enum Found {
+pub(super) enum Found {
     None,
     All,
     Some(Rows),
@@ -26,7 +26,7 @@ enum Found {
 
 /// Whose rows the rows of a template are, to know the times of their entries.
 #[derive(Clone, Copy, Debug)]
-enum Owner {
+pub(super) enum Owner {
     /// The template of the block at this index.
     Block(usize),
     /// A column's; no time is asked for in there.
@@ -56,8 +56,17 @@ impl Found {
         }
     }
 
+    /// The same as a set of `count` rows.
+    pub(super) fn of(self, count: u32) -> Rows {
+        match self {
+            Self::None => Rows::none(count),
+            Self::All => Rows::all(count),
+            Self::Some(rows) => rows,
+        }
+    }
+
     /// The rows `0..count` that `test` accepts.
-    fn by(count: u32, test: impl FnMut(u32) -> bool) -> Self {
+    pub(super) fn by(count: u32, test: impl FnMut(u32) -> bool) -> Self {
         rows_by(count, test).map_or(Self::None, Self::Some)
     }
 }
@@ -81,12 +90,7 @@ fn rows_by(count: u32, mut test: impl FnMut(u32) -> bool) -> Option<Rows> {
 impl<S: Source> Block<S> {
     /// The lines that contain the probe.
     pub(super) fn find(&self, probe: &Probe<'_>) -> Result<Rows, Error> {
-        let count = self.line_count();
-        Ok(match self.find_in_templates(self.root()?, probe, true)? {
-            Found::None => Rows::none(count),
-            Found::All => Rows::all(count),
-            Found::Some(rows) => rows,
-        })
+        Ok(self.find_in_templates(self.root()?, probe, true)?.of(self.line_count()))
     }
 
     fn find_in_templates(&self, templates: &Templates, probe: &Probe<'_>, is_root: bool) -> Result<Found, Error> {
@@ -95,6 +99,11 @@ impl<S: Source> Block<S> {
             self.find_in_template(template, probe, owner)
         });
         let by_template: Vec<Found> = by_template.collect::<Result<_, _>>()?;
+        self.unite(templates, &by_template)
+    }
+
+    /// The rows of all templates together, where those of each are counted from 0.
+    pub(super) fn unite(&self, templates: &Templates, by_template: &[Found]) -> Result<Found, Error> {
         if by_template.iter().all(|found| matches!(found, Found::None)) {
             return Ok(Found::None);
         }
@@ -177,7 +186,7 @@ impl<S: Source> Block<S> {
     }
 
     /// By row of a template, the time of the entry that it is part of.
-    fn timestamps_of(&self, owner: Owner) -> Result<impl Fn(u32) -> i64, Error> {
+    pub(super) fn timestamps_of(&self, owner: Owner) -> Result<impl Fn(u32) -> i64, Error> {
         let entries = match owner {
             Owner::Block(index) => Some((self.root()?.rows(&self.sections, index)?, self.timestamps_ns()?)),
             Owner::Column => None,

@@ -8,12 +8,14 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::log_database::block::{self, Columns, LineReader, Source};
 use crate::logql;
 use crate::logql::eval::{Measure, RangeWorker};
 use crate::logql::pipeline::Entry;
 use crate::logql::stages::outline::Reads;
-use crate::model::budget::{Budget, Refusal};
+use crate::model::budget::{Budget, Refusal, Share};
 use crate::model::{Labels, Timestamp};
 use crate::query::Error;
 use template::{Answer, Fate, Template};
@@ -50,7 +52,7 @@ pub(super) fn add_up<S: Source>(
     worker: &mut RangeWorker,
     reads: &Reads,
     (labels, columns, rows): (&Labels, &Columns<'_, S>, &[u32]),
-    budget: &Budget,
+    budget: &Arc<Budget>,
 ) -> Result<Looked, Problem> {
     let timestamps_ns = columns.timestamps_ns()?;
     let what = worker.what();
@@ -62,6 +64,7 @@ pub(super) fn add_up<S: Source>(
     let mut templates: Vec<Option<Template<'_, S>>> = (0..columns.template_count()).map(|_| None).collect();
     let mut lines = Lines { columns, reader: None, line: Vec::new() };
     let mut looked = Looked::default();
+    let mut share = Share::of(Arc::clone(budget));
     for row in rows {
         let (id, timestamp) = (ids[*row as usize] as usize, Timestamp::from_ns(timestamps_ns[*row as usize]));
         let rank = ranks.next(*row, id);
@@ -69,7 +72,7 @@ pub(super) fn add_up<S: Source>(
             Some(template) => template,
             place => place.insert(Template::new(columns.template(id)?)),
         };
-        let (fate, number) = match template.answer(rank, reads, labels)? {
+        let (fate, number) = match template.answer(rank, reads, labels, &mut share)? {
             Answer::Fate(fate, number) => (fate, number),
             Answer::Line => {
                 budget.check()?;
@@ -98,7 +101,7 @@ pub(super) fn add_up<S: Source>(
             }
         };
         if what == Measure::LineBytes {
-            measured.value = f64::from(template.length(rank)?);
+            measured.value = f64::from(template.length(rank, &mut share)?);
         } else if let Some(number) = number {
             measured.value = number;
         }

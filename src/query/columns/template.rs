@@ -6,11 +6,15 @@ use crate::log_database::block::{self, Face, Rows, Source, TemplateColumns};
 use crate::logql::eval::Measured;
 use crate::logql::stages::outline::{Piece, Reading, Reads, Run, Silence, Unknown};
 use crate::model::Labels;
+use crate::model::budget::Share;
 
 /// Most ways in which the values of columns make lines of other structures of those of one template.
 const STRUCTURES_MAX: u32 = 256;
 /// Up to this number of lines it is not asked whether values repeat.
 const LINES_MIN: usize = 64;
+/// An outline is followed once for so many lines of a template, which take about as long; and a few times in any case.
+const LINES_PER_LOOK: u32 = 4;
+const LOOKS_MIN: u32 = 8;
 
 /// How much is known of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +47,8 @@ pub(super) struct Template<'b, S> {
     /// No columns answer for these lines.
     is_by_line: bool,
     lengths: Option<Vec<u32>>,
+    /// How often its outline may be followed.
+    looks_left: u32,
 }
 
 /// What is known of the lines of one structure.
@@ -84,6 +90,7 @@ impl<'b, S: Source> Template<'b, S> {
     pub(super) fn new(columns: TemplateColumns<'b, S>) -> Self {
         let knowledge = vec![Knowledge::Structure; columns.column_count()];
         let mut template = Self {
+            looks_left: LOOKS_MIN + columns.count() / LINES_PER_LOOK,
             columns,
             loud: vec![None; knowledge.len()],
             is_without_codes: vec![false; knowledge.len()],
@@ -103,14 +110,20 @@ impl<'b, S: Source> Template<'b, S> {
         self.is_by_line = true;
     }
 
-    /// What is known of the line at `rank`, which is one of the stream `labels`.
-    pub(super) fn answer(&mut self, rank: u32, reads: &Reads, labels: &Labels) -> Result<Answer<'_>, Problem> {
+    /// What is known of the line at `rank`, which is one of the stream `labels`. Takes of `share` what it keeps by line.
+    pub(super) fn answer(
+        &mut self,
+        rank: u32,
+        reads: &Reads,
+        labels: &Labels,
+        share: &mut Share,
+    ) -> Result<Answer<'_>, Problem> {
         if self.is_by_line || self.left_out.as_ref().is_some_and(|rows| rows.contains(rank)) {
             return Ok(Answer::Line);
         }
         let mut structure = self.structures.get(rank) as usize;
         if matches!(self.by_structure[structure], Structure::Open) {
-            let found = self.look(rank, reads, labels)?;
+            let found = self.look(rank, reads, labels, share)?;
             structure = self.structures.get(rank) as usize;
             self.by_structure[structure] = found.map_or(Structure::ByLine, Structure::Alike);
             if self.left_out.as_ref().is_some_and(|rows| rows.contains(rank)) {
@@ -123,13 +136,13 @@ impl<'b, S: Source> Template<'b, S> {
         Ok(Answer::Fate(&mut alike.fates[code], number))
     }
 
-    /// How many bytes the line at `rank` has.
-    pub(super) fn length(&mut self, rank: u32) -> Result<u32, Problem> {
-        let lengths = match &self.lengths {
-            Some(lengths) => lengths,
-            None => self.lengths.insert(self.columns.lengths()?),
-        };
-        Ok(lengths[rank as usize])
+    /// How many bytes the line at `rank` has. Takes of `share` what it keeps by line.
+    pub(super) fn length(&mut self, rank: u32, share: &mut Share) -> Result<u32, Problem> {
+        if self.lengths.is_none() {
+            share.take(self.codes_bytes())?;
+            self.lengths = Some(self.columns.lengths()?);
+        }
+        Ok(self.lengths.as_ref().map_or(0, |lengths| lengths[rank as usize]))
     }
 
     /// Forgets what was told by less than what is known now.
@@ -140,22 +153,35 @@ impl<'b, S: Source> Template<'b, S> {
 
     /// Finds out which lines fare alike among those of the structure of the line at `rank`, and learns of columns what it
     /// takes. `None` where they do not tell.
-    fn look(&mut self, rank: u32, reads: &Reads, labels: &Labels) -> Result<Option<Alike<'b>>, Problem> {
+    fn look(
+        &mut self,
+        rank: u32,
+        reads: &Reads,
+        labels: &Labels,
+        share: &mut Share,
+    ) -> Result<Option<Alike<'b>>, Problem> {
         if reads.is_nothing() {
             return Ok(Some(Alike { codes: Codes::ALIKE, fates: vec![Fate::Open], numbers: None }));
         }
-        loop {
+        while let Some(looks_left) = self.looks_left.checked_sub(1) {
+            self.looks_left = looks_left;
             let outline = self.outline(rank)?;
             match reads.read(&outline, labels) {
-                Ok(reading) => return self.alike(&reading),
-                Err(Unknown::Column(column)) if self.learn(column)? => {}
+                Ok(reading) => return self.alike(&reading, share),
+                Err(Unknown::Column(column)) if self.learn(column, share)? => {}
                 Err(Unknown::Column(_) | Unknown::Line) => return Ok(None),
             }
         }
+        Ok(None)
+    }
+
+    /// What a number for each line takes.
+    fn codes_bytes(&self) -> usize {
+        self.columns.count() as usize * size_of::<u32>()
     }
 
     /// Gets to know more of a column; `false` where there is nothing more to know.
-    fn learn(&mut self, column: usize) -> Result<bool, Problem> {
+    fn learn(&mut self, column: usize, share: &mut Share) -> Result<bool, Problem> {
         let next = match self.knowledge[column] {
             Knowledge::Structure => Knowledge::Values,
             Knowledge::Values => Knowledge::Silence(Silence::Words),
@@ -167,7 +193,7 @@ impl<'b, S: Source> Template<'b, S> {
             Knowledge::Silence(silence) => match self.columns.holding(column, silence.pattern())? {
                 None => {
                     self.knowledge[column] = Knowledge::Silence(Silence::Names);
-                    return self.learn(column);
+                    return self.learn(column, share);
                 }
                 Some(rows) => self.leave_out(column, Some(rows).filter(|rows| !rows.is_empty())),
             },
@@ -175,6 +201,7 @@ impl<'b, S: Source> Template<'b, S> {
                 if self.is_without_codes[column] {
                     return Ok(false);
                 }
+                share.take(self.codes_bytes())?;
                 let Some(codes) = self.codes(column)? else {
                     self.is_without_codes[column] = true;
                     return Ok(false);
@@ -238,7 +265,8 @@ impl<'b, S: Source> Template<'b, S> {
     }
 
     /// The lines that a reading says to fare alike.
-    fn alike(&self, reading: &Reading) -> Result<Option<Alike<'b>>, Problem> {
+    fn alike(&self, reading: &Reading, share: &mut Share) -> Result<Option<Alike<'b>>, Problem> {
+        share.take(self.codes_bytes())?;
         let mut codes = Codes::ALIKE;
         let mut counted = None;
         for column in &reading.values {

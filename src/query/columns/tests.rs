@@ -1,5 +1,7 @@
 //! The columns of blocks against the lines themselves.
 
+use std::sync::Arc;
+
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use proptest::prelude::*;
 
@@ -8,7 +10,6 @@ use crate::log_database::block::{Block, Columns, Encoder};
 use crate::logql::ast::Expr;
 use crate::logql::eval::{Evaluation, MetricQuery, TooManySeries};
 use crate::logql::pipeline::{Clock, Entry};
-use crate::model::budget::Budget;
 use crate::model::{Labels, Lines, Timestamp};
 
 /// Queries of every stage that columns may answer for, and of some that they do not.
@@ -325,7 +326,7 @@ fn ask(query: &str, lines: &Lines, block: Option<&[u8]>) -> (String, Looked) {
         (Some(block), Some(reads)) => {
             let block = Block::open(block).unwrap();
             let columns = Columns::new(&block).unwrap();
-            let added = add_up(&mut worker, &reads, (&labels, &columns, &order), &Budget::default());
+            let added = add_up(&mut worker, &reads, (&labels, &columns, &order), &Arc::default());
             added.map(|counts| looked = counts).map_err(|problem| match problem {
                 Problem::Query(error) => error.to_string(),
                 Problem::Block(error) => panic!("{error}"),

@@ -15,6 +15,8 @@ mod level;
 mod logfmt;
 mod pattern;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
