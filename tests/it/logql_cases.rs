@@ -192,7 +192,7 @@ fn logql_means_what_its_cases_say() {
     // How many lines are looked at to count those that are alike.
     let looked_at = || {
         let query = "sum%20by%20(a)(count_over_time(%7Bcase=%22alike%22%7D%7Clogfmt%5B100s%5D))";
-        let answer = server.get(&format!("/loki/api/v1/query?time={}&query={query}", START + 100)).json();
+        let answer = server.get(&format!("/loki/api/v1/query?time={}&query={query}", START + 99)).json();
         assert_eq!(answer["data"]["result"][0]["value"][1], LINES_ALIKE.to_string());
         answer["data"]["stats"]["summary"]["totalLinesOneByOne"].as_i64().expect("a count")
     };
