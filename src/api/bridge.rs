@@ -13,6 +13,7 @@ use async_std::io::{self, BufRead};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{HOST, HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING, UPGRADE};
+use hyper::http::uri::Authority;
 use tide::StatusCode;
 use tide::http::{Method, Url};
 
@@ -159,7 +160,7 @@ fn check_origin(head: &hyper::http::request::Parts, settings: &Settings) -> Resu
         return Ok(());
     }
     let header = |name: &HeaderName| head.headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let served_as = head.uri.authority().map(|authority| authority.as_str()).or_else(|| header(&HOST));
+    let served_as = head.uri.authority().map(Authority::as_str).or_else(|| header(&HOST));
     let is_own = |origin: &str| {
         origin.split_once("://").is_some_and(|(_, page_host)| {
             served_as.is_some_and(|host| host.eq_ignore_ascii_case(page_host))

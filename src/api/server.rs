@@ -150,12 +150,11 @@ impl Listener {
                     log::debug!("{origin} has its share of connections, all of them busy; a further one is closed");
                     continue;
                 }
-                let permit = match permits.try_acquire_arc() {
-                    Some(permit) => permit,
-                    None => {
-                        connections.make_room(None);
-                        permits.acquire_arc().await
-                    }
+                let permit = if let Some(permit) = permits.try_acquire_arc() {
+                    permit
+                } else {
+                    connections.make_room(None);
+                    permits.acquire_arc().await
                 };
                 let phase = Phase::of_new();
                 let place = connections.enter(origin, Arc::clone(&phase));

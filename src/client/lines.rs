@@ -82,11 +82,11 @@ impl Ask {
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
-            if let Page::Whole(end) = page {
-                if end.reason != "limit" {
-                    complete(&end)?;
-                    break;
-                }
+            if let Page::Whole(end) = page
+                && end.reason != "limit"
+            {
+                complete(&end)?;
+                break;
             }
         }
         lines.reverse();
