@@ -327,10 +327,14 @@ fn a_tail_gives_the_lines_of_a_new_pod_that_came_before_its_labels() {
     check_lines(&agent, "/logs/pod/other-0", &["first of o"]);
     node.cluster.tell("ADDED", pod("other-0", "o", &json!({"team": "a"})));
     node.cluster.tell("ADDED", pod("late-0", "l", &json!({"team": "b"})));
-    tails.iter_mut().for_each(|tail| tail.wait_for("first of l", &["of o"]));
+    for tail in &mut tails {
+        tail.wait_for("first of l", &["of o"]);
+    }
     // It follows a change of labels, there and back.
     node.write("late-0", "l", 2, "second of l");
-    tails.iter_mut().for_each(|tail| tail.wait_for("second of l", &["of o", "first"]));
+    for tail in &mut tails {
+        tail.wait_for("second of l", &["of o", "first"]);
+    }
     node.cluster.tell("MODIFIED", pod("late-0", "l", &json!({"team": "c"})));
     check_lines(&agent, "/logs/team/c", &["first of l", "second of l"]);
     node.write("late-0", "l", 3, "third of l");
@@ -338,7 +342,9 @@ fn a_tail_gives_the_lines_of_a_new_pod_that_came_before_its_labels() {
     node.cluster.tell("MODIFIED", pod("late-0", "l", &json!({"team": "b"})));
     check_lines(&agent, "/logs/team/b", &["first of l", "second of l", "third of l"]);
     node.write("late-0", "l", 4, "fourth of l");
-    tails.iter_mut().for_each(|tail| tail.wait_for("fourth of l", &["of o", "first", "second"]));
+    for tail in &mut tails {
+        tail.wait_for("fourth of l", &["of o", "first", "second"]);
+    }
 }
 
 #[test]
