@@ -69,6 +69,10 @@ push: ## Build the image and push it: make push IMAGE=registry.example.com/monit
 	docker build --build-arg COMMIT --tag $(IMAGE) .
 	docker push $(IMAGE)
 
+.PHONY: kubelet
+kubelet: ## Play a kubelet for longer than the tests do: make kubelet KUBELET_STEPS=2000 KUBELET_SEED=7
+	KUBELET_STEPS=$(or $(KUBELET_STEPS),2000) KUBELET_SEED=$(or $(KUBELET_SEED),1) cargo test --locked --test it kubelet::
+
 # --- On minikube ---
 
 .PHONY: kuberun

@@ -353,9 +353,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 fn check(runtime: Runtime) {
-    let seed = number("KUBELET_SEED", 1);
-    println!("KUBELET_SEED={seed}");
-    let mut kubelet = Kubelet::new(runtime, seed);
+    let mut kubelet = Kubelet::new(runtime, number("KUBELET_SEED", 1));
     kubelet.start_agent();
     for _ in 0..number("KUBELET_STEPS", STEPS as u64) {
         kubelet.step();
