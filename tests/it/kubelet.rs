@@ -3,7 +3,6 @@
 //!
 //! `KUBELET_STEPS` and `KUBELET_SEED` choose a longer story or another one: `make kubelet`.
 #![expect(clippy::disallowed_methods, reason = "these tests are the kubelet that writes its files")]
-#![expect(clippy::print_stdout, reason = "the seed repeats a story")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
