@@ -5,8 +5,8 @@
 //! remembered of it is dear.
 
 use crate::file;
-use crate::log_collector::directory::rotated::{Rotated, rotated_out_of};
-use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::directory::Directory;
+use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
 
 impl<W: Watcher> Directory<W> {
@@ -27,30 +27,6 @@ impl<W: Watcher> Directory<W> {
         }
         self.note_use(id);
         Ok(())
-    }
-
-    /// Has a source whose file was closed and is gone go on in the compressed copy of it; returns whether there is one.
-    pub(super) fn open_compressed(&mut self, id: SourceId) -> bool {
-        let now = (self.settings.clock)();
-        let Some(position) = self.sources.get(&id).map(|tracked| tracked.source.position(now)) else { return false };
-        let original = self.rotated_from(&position, &self.known_paths());
-        let rotated = rotated_out_of(&original, &mut self.listings);
-        let is_it = |it: &&Rotated| it.is_compressed() && self.is_unknown(it) && it.is_copy_of(&position);
-        let Some(path) = rotated.iter().find(is_it).map(|it| &it.path) else { return false };
-        let Some(tracked) = self.sources.get_mut(&id) else { return false };
-        let before = tracked.source.identity;
-        if !tracked.source.go_on_in(path, now).unwrap_or(false) {
-            return false;
-        }
-        let identity = tracked.source.identity;
-        self.sources_by_identity.remove(&before);
-        self.sources_by_identity.insert(identity, id);
-        self.forgotten.remove(&identity);
-        self.store_position(id);
-        self.forget(before);
-        self.note_use(id);
-        self.enqueue(id);
-        true
     }
 
     /// Remembers that a source was used now, and closes others where too many are open.

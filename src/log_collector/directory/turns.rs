@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::log_collector::directory::SourceId;
+use crate::log_collector::tracked::{SourceId, Tracked};
 
 /// Sources that wait to be read.
 #[derive(Debug, Default)]
@@ -30,6 +30,19 @@ pub(super) enum Turn {
     Busy,
     /// There is still something that was there at the start; the file was modified at this time, in nanoseconds.
     History(i64),
+}
+
+impl<D> Tracked<D> {
+    /// Why it is to be read.
+    pub(super) fn turn(&self) -> Turn {
+        if self.source.state.read_bytes.get() < self.history_end {
+            Turn::History(self.modified_ns)
+        } else if self.busy {
+            Turn::Busy
+        } else {
+            Turn::Live
+        }
+    }
 }
 
 impl Turns {

@@ -1,5 +1,7 @@
-//! What is in directories. Each is listed once for as long as it does not change: of every log that is rotated it is asked
-//! what is beside it, and many may be rotated at a time.
+//! A short-lived cache of directory listings.
+//!
+//! Rotation asks which files lie beside a log; when many logs rotate at once, the directory is read once. A listing is used
+//! again only while the directory's modification time proves that nothing has changed.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -21,11 +23,11 @@ const TICK_NS: i64 = 20_000_000;
 const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Files by identity.
-pub(super) type Files = HashMap<Identity, PathBuf>;
+pub(in crate::log_collector) type Files = HashMap<Identity, PathBuf>;
 
 /// What directories were found to hold.
 #[derive(Debug, Default)]
-pub(super) struct Listings(HashMap<PathBuf, Listing>);
+pub(in crate::log_collector) struct Listings(HashMap<PathBuf, Listing>);
 
 #[derive(Debug)]
 struct Listing {
@@ -63,7 +65,7 @@ impl Listing {
 
 impl Listings {
     /// The files in a directory, and whether those are certainly all.
-    pub(super) fn files_in(&mut self, directory: &Path) -> (Arc<Files>, bool) {
+    pub(in crate::log_collector) fn files_in(&mut self, directory: &Path) -> (Arc<Files>, bool) {
         if let Ok(Listing { files: Some(files), .. }) = self.listing(directory) {
             return (Arc::clone(files), true);
         }
@@ -79,7 +81,7 @@ impl Listings {
 
     /// What `look` finds at the paths in a directory whose last component begins with `prefix`, and whether that is certainly
     /// all; it has an error where a file is not there any more.
-    pub(super) fn look_in<T>(
+    pub(in crate::log_collector) fn look_in<T>(
         &mut self,
         directory: &Path,
         prefix: &OsStr,
