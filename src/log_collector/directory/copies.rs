@@ -91,7 +91,7 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// The paths of logs that the file named `name` may have been rotated out of, beside it or in a directory above.
-    fn logs_of(&self, name: &Path) -> Vec<PathBuf> {
+    pub(super) fn logs_of(&self, name: &Path) -> Vec<PathBuf> {
         let originals = originals(name.file_name().and_then(|name| name.to_str()).unwrap_or_default());
         let directories = name.ancestors().skip(1).take_while(|directory| directory.starts_with(&self.root));
         directories.flat_map(|directory| originals.iter().map(|original| directory.join(original))).collect()
@@ -134,7 +134,10 @@ impl<W: Watcher> Directory<W> {
             }
         }
         let (copy, original) = (&self.sources[&id].source, &self.sources[&original].source);
-        copy.metadata().is_ok_and(|metadata| COPY_BYTES_MIN <= metadata.size_bytes)
+        // What came into being beside its log, and now, may be a copy in the making.
+        let (born_ns, log_born_ns) = (copy.identity.born_ns, original.identity.born_ns);
+        let is_new = !self.starting && log_born_ns != 0 && log_born_ns <= born_ns;
+        copy.metadata().is_ok_and(|metadata| is_new || COPY_BYTES_MIN <= metadata.size_bytes)
             && copy.is_beginning_of(original).unwrap_or(false)
     }
 
@@ -172,6 +175,16 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
+    /// Decides what the files are that may be copies of a source that nothing was read of: whether it was truncated since they
+    /// were made can be told as long as that is so.
+    pub(super) fn judge_copies_of(&mut self, original: SourceId) {
+        let is_unread = self.sources.get(&original).is_some_and(|it| !it.source.has_begun());
+        let held = self.copies.iter().filter(|(_, of)| is_unread && **of == original).map(|(copy, _)| *copy);
+        for copy in held.collect::<Vec<_>>() {
+            self.judge(copy);
+        }
+    }
+
     /// Decides what a file is that may be a copy, if that can be told by now.
     pub(super) fn judge(&mut self, id: SourceId) {
         let Some(&original) = self.copies.get(&id) else { return };
@@ -197,7 +210,13 @@ impl<W: Watcher> Directory<W> {
                 self.copies.remove(&id);
                 let names: Vec<PathBuf> = self.sources[&id].known_names().cloned().collect();
                 let logs: Vec<PathBuf> = names.iter().flat_map(|name| self.logs_of(name)).collect();
-                if !logs.iter().any(|log| self.settle_copy(id, &self.seen(log))) {
+                let is_settled = logs.iter().any(|log| self.settle_copy(id, &self.seen(log)));
+                for log in logs.iter().filter(|_| !is_settled) {
+                    let stream = self.seen(log);
+                    let to = self.place_of(&stream);
+                    self.reconcile(&Due { stream, earlier: None, to });
+                }
+                if !is_settled && !self.copies.contains_key(&id) {
                     self.deliver_to_names(id);
                 }
             }

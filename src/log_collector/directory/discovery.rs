@@ -408,13 +408,12 @@ impl<W: Watcher> Directory<W> {
             due.push(Due { stream, earlier, to: to.to_owned() });
         }
         if after.is_some() {
-            // What was rotated out of a log that is missing right now.
-            let file_name = name.file_name().and_then(|file_name| file_name.to_str()).unwrap_or_default();
-            let missing = originals(file_name).into_iter().map(|original| name.with_file_name(original));
-            for original in missing.filter(|original| !self.names.contains_key(original)) {
-                let stream = self.seen(&original);
+            // What was rotated out of a log, which may be missing right now.
+            for log in self.logs_of(name) {
+                let stream = self.seen(&log);
                 let earlier = latest(&stream);
-                due.push(Due { stream, earlier, to: original });
+                let to = self.place_of(&stream);
+                due.push(Due { stream, earlier, to });
             }
         }
         self.due.extend(due);

@@ -7,11 +7,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+use std::vec::IntoIter;
 
 use crate::file::{self, Identity};
 use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position};
 use crate::log_collector::directory::{Cut, Directory};
-use crate::log_collector::rotation::family::{Member, rotated_out_of};
+use crate::log_collector::rotation::family::{Member, is_named_rotated, rotated_out_of};
 use crate::log_collector::rotation::listing::Files;
 use crate::log_collector::rotation::names::{Form, originals, uncompressed};
 use crate::log_collector::rotation::reconcile::{Candidate, Claim, Known, State, Step, reconcile};
@@ -144,8 +145,10 @@ impl<W: Watcher> Directory<W> {
             *compared.entry((known, member)).or_insert_with(compare)
         };
         let steps = reconcile(&lineage.known, &candidates, is_complete, &mut compare);
+        let mut ordinals = self.make_room(&steps, due, &lineage, &members);
         for step in steps {
-            self.apply(step, due, &lineage, &members);
+            log_step(step, due, &lineage, &members);
+            self.apply(step, due, &lineage, &members, &mut ordinals);
         }
     }
 
@@ -257,7 +260,9 @@ impl<W: Watcher> Directory<W> {
             let old =
                 place.parent().and_then(|directory| self.old_directories.get(directory)).cloned().unwrap_or_default();
             let mut put_away = Vec::new();
-            for directory in old {
+            let is_of_another =
+                |directory: &PathBuf| self.is_known_stream(&self.seen(&directory.join(place.file_name().unwrap_or_default())));
+            for directory in old.into_iter().filter(|directory| !is_of_another(directory)).collect::<Vec<_>>() {
                 let (found, is_all) = rotated_out_of(
                     &directory.join(place.file_name().unwrap_or_default()),
                     Vec::new(),
@@ -266,8 +271,6 @@ impl<W: Watcher> Directory<W> {
                 is_complete &= is_all;
                 put_away.extend(found);
             }
-            let is_first_sight = lineage.known.is_empty();
-            let away: Vec<Identity> = put_away.iter().map(|it| it.metadata.identity).collect();
             let rotated = put_away.into_iter().chain(rotated);
             let current = Member::current(place).map(|it| Member { is_current: place == to, ..it });
             let is_elsewhere =
@@ -283,7 +286,6 @@ impl<W: Watcher> Directory<W> {
                     () if is_elsewhere => Claim::Elsewhere,
                     // It was found beside its log while that was where it is.
                     () if self.is_held_back(&member) => Claim::Elsewhere,
-                    () if !is_first_sight && away.contains(&member.metadata.identity) => Claim::Elsewhere,
                     () => Claim::Free,
                 });
                 members.push(member);
@@ -328,7 +330,9 @@ impl<W: Watcher> Directory<W> {
         });
         let has_stream = |position: &Position| position.deliveries.iter().any(|it| it.path == stream);
         let own_stream = self.seen(&member.path);
-        let has_own_stream = own_stream != stream && self.is_known_stream(&own_stream);
+        // A log of its own may be rotated to another file of its name; one with a name that rotation makes is not.
+        let has_own_stream =
+            own_stream != stream && self.is_known_stream(&own_stream) && !is_named_rotated(&member.path, &self.name_of(stream));
         has_own_stream || delivers || self.ledger.get(identity).is_some_and(|position| !has_stream(position))
     }
 
@@ -354,13 +358,40 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    fn apply(&mut self, step: Step, due: &Due, lineage: &Lineage, members: &[Member]) {
+    /// The ordinals of the files that are added to a stream. Its log, if it is read already, comes after them: what is stored
+    /// first, so that it does whenever the process ends.
+    fn make_room(&mut self, steps: &[Step], due: &Due, lineage: &Lineage, members: &[Member]) -> IntoIter<u64> {
+        let is_new = |step: &&Step| matches!(step, Step::Begin { ordinal: None, .. } | Step::Reserve { .. });
+        let new_count = steps.iter().filter(is_new).count();
+        let ordinals: Vec<u64> = (0..new_count).map(|_| self.ledger.next_ordinal(&due.stream)).collect();
+        let current = members.iter().find(|member| member.is_current).map(|member| member.metadata.identity);
+        let log = lineage.origins.iter().find_map(|origin| match origin {
+            Origin::Source(id) if Some(self.sources[id].source.identity) == current => Some(*id),
+            _ => None,
+        });
+        if let Some(id) = log.filter(|_| !ordinals.is_empty()) {
+            let ordinal = self.ledger.next_ordinal(&due.stream);
+            self.sources.get_mut(&id).expect("it is known").source.set_ordinal(&due.stream, ordinal);
+            self.note_deliveries(id);
+            self.store_position(id);
+        }
+        ordinals.into_iter()
+    }
+
+    fn apply(
+        &mut self,
+        step: Step,
+        due: &Due,
+        lineage: &Lineage,
+        members: &[Member],
+        ordinals: &mut IntoIter<u64>,
+    ) {
         match step {
             Step::Continue { known, member } => {
-                self.go_on_in(lineage.origins[known], &lineage.positions[known], &members[member]);
+                self.go_on_in(lineage.origins[known], &lineage.positions[known], &members[member], due);
             }
-            Step::Reserve { member } => self.remember_unread(&members[member], due, None),
-            Step::Begin { member, ordinal } => self.begin(&members[member], due, ordinal),
+            Step::Reserve { member } => self.remember_unread(&members[member], due, ordinals.next()),
+            Step::Begin { member, ordinal } => self.begin(&members[member], due, ordinal.or_else(|| ordinals.next())),
             Step::Miss { member } => {
                 log::warn!(
                     "{} was rotated while nobody was looking, and is compressed in a way that is not read: its lines are missing",
@@ -382,7 +413,7 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Goes on in `member` with what was read up to `position`.
-    fn go_on_in(&mut self, origin: Origin, position: &Position, member: &Member) {
+    fn go_on_in(&mut self, origin: Origin, position: &Position, member: &Member, due: &Due) {
         match origin {
             // Nobody has it open, and there is nothing more in it.
             Origin::Ledger(identity)
@@ -397,8 +428,9 @@ impl<W: Watcher> Directory<W> {
             }
             Origin::Ledger(identity) if member.metadata.identity == identity => {
                 // It is opened, and goes on where it was.
-                if let Some(delivery) = position.deliveries.first() {
-                    self.source_of(member, &delivery.path);
+                let id = position.deliveries.first().and_then(|delivery| self.source_of(member, &delivery.path));
+                if let Some(id) = id.filter(|_| position.offset == 0 && member.form == Form::Plain) {
+                    self.hold_back_copy(id, due);
                 }
             }
             Origin::Ledger(identity) => {
@@ -566,6 +598,29 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn orphaned_bytes(&self) -> u64 {
         self.orphans.values().map(|Range { start, end }| end - start).sum()
     }
+}
+
+/// Says in the log what is decided of a file, for whoever finds out why.
+fn log_step(step: Step, due: &Due, lineage: &Lineage, members: &[Member]) {
+    let of = |known: usize| {
+        let Known { identity, ordinal, state, .. } = &lineage.known[known];
+        let Position { offset, path, .. } = &lineage.positions[known];
+        format!("{} (inode {}, file {ordinal:#x}, byte {offset}, {state:?})", path.display(), identity.inode)
+    };
+    let at = |member: usize| {
+        let Member { path, metadata, .. } = &members[member];
+        format!("{} (inode {}, {} bytes)", path.display(), metadata.identity.inode, metadata.size_bytes)
+    };
+    let said = match step {
+        Step::Continue { known, member } => format!("{} goes on in {}", of(known), at(member)),
+        Step::Begin { member, .. } => format!("{} is begun", at(member)),
+        Step::Reserve { member } => format!("{} keeps its place", at(member)),
+        Step::Miss { member } => format!("{} is missed", at(member)),
+        Step::Lose { known } => format!("{} is lost", of(known)),
+        Step::Forget { known } => format!("{} is forgotten", of(known)),
+        Step::Wait => return,
+    };
+    log::debug!("{}: {said}", due.stream.display());
 }
 
 /// Whether the file that has a log's name may be the one that was read as `identity`, although it is not the same file: copied

@@ -337,6 +337,7 @@ impl<W: Watcher> Directory<W> {
             self.judge(id);
             return None;
         }
+        self.judge_copies_of(id);
         if self.waits_for_end_of_line(id) {
             self.sources.get_mut(&id)?.queued = false;
             return None;
@@ -512,6 +513,7 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn close_source(&mut self, id: SourceId, reason: SkipReason) -> Option<Source> {
         self.forget_use(id);
         self.settle_copies_of(id);
+        self.enqueue_files_after(id);
         let mut tracked = self.sources.remove(&id)?;
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         if tracked.source.is_joining() {
@@ -537,10 +539,6 @@ impl<W: Watcher> Directory<W> {
             self.joining.remove(&(since, id));
         }
         self.sources_by_identity.remove(&tracked.source.identity);
-        let next = self.next_file_after(id, &tracked.source);
-        if let Some(next) = next {
-            self.enqueue(next);
-        }
         for path in tracked.source.delivery_paths() {
             let Some(writers) = self.writers.get_mut(path) else { continue };
             writers.retain(|writer| *writer != id);

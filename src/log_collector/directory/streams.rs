@@ -6,7 +6,7 @@ use crate::log_collector::checkpoint::DELIVERIES_MAX;
 use crate::log_collector::directory::Directory;
 use crate::log_collector::rotation::names::originals;
 use crate::log_collector::source::Reading;
-use crate::log_collector::tracked::SourceId;
+use crate::log_collector::tracked::{SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 
 impl<W: Watcher> Directory<W> {
@@ -198,15 +198,20 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// Puts a source right after what it was in its streams: its file starts anew.
+    /// Puts a source after what it was in its streams, whose file starts anew: the log behind all others, any other file right
+    /// behind that.
     pub(super) fn renew_ordinals(&mut self, id: SourceId) {
         let Some(tracked) = self.sources.get(&id) else { return };
         let ordinals: Vec<(PathBuf, u64)> =
             tracked.source.ordinals().map(|(path, ordinal)| (path.to_owned(), ordinal)).collect();
         for (path, before) in ordinals {
-            let writers = self.writers.get(&path).into_iter().flatten();
-            let tracked = writers.filter_map(|writer| self.sources[writer].ordinal_in(&path));
-            let ordinal = self.ledger.ordinal_after(&path, before, tracked.collect());
+            let ordinal = if self.sources[&id].source.path == self.place_of(&path) {
+                self.ledger.next_ordinal(&path)
+            } else {
+                let writers = self.writers.get(&path).into_iter().flatten();
+                let tracked = writers.filter_map(|writer| self.sources[writer].ordinal_in(&path));
+                self.ledger.ordinal_after(&path, before, tracked.collect())
+            };
             self.sources.get_mut(&id).expect("it was just found").source.set_ordinal(&path, ordinal);
         }
         self.note_deliveries(id);
@@ -214,11 +219,24 @@ impl<W: Watcher> Directory<W> {
 
     /// Whether a file that comes before a source's own in one of its streams has not been read to its end.
     pub(super) fn has_unread_before(&self, id: SourceId) -> bool {
-        let Some(tracked) = self.sources.get(&id) else { return false };
-        tracked.source.delivery_paths().any(|path| {
-            let before = self.writers.get(path).into_iter().flatten().take_while(|writer| **writer != id);
-            before.copied().any(|writer| self.sources[&writer].queued && !self.comes_before(id, writer))
-        })
+        self.has_before(id, |it| it.queued)
+    }
+
+    /// Whether any file that comes before a source's own in one of its streams is such a one.
+    pub(super) fn has_before(&self, id: SourceId, is_such: impl Fn(&Tracked<W::Descriptor>) -> bool) -> bool {
+        let paths = self.sources.get(&id).into_iter().flat_map(|tracked| tracked.source.delivery_paths());
+        let before = |path| self.writers.get(path).into_iter().flatten().take_while(|writer| **writer != id);
+        paths.flat_map(before).any(|writer| is_such(&self.sources[writer]) && !self.comes_before(id, *writer))
+    }
+
+    /// Has the files looked at again that come after a source's own in its streams, which may have waited for it.
+    pub(super) fn enqueue_files_after(&mut self, id: SourceId) {
+        let paths = self.sources.get(&id).into_iter().flat_map(|tracked| tracked.source.delivery_paths());
+        let writers = paths.filter_map(|path| self.writers.get(path));
+        let after = writers.flat_map(|writers| writers.iter().skip_while(|writer| **writer != id).skip(1));
+        for next in after.copied().collect::<Vec<_>>() {
+            self.enqueue(next);
+        }
     }
 
     /// Whether a source comes before another one in a stream, so that neither would be read if each waited for the other.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::file;
 use crate::log_collector::Collected;
 use crate::log_collector::directory::{Directory, UNENDED_SHOWN_AFTER, UNENDED_TIME_MAX};
-use crate::log_collector::source::{Outcome, Reading, Source};
+use crate::log_collector::source::{Outcome, Reading};
 use crate::log_collector::tracked::{SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 
@@ -16,15 +16,20 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn note_unended(&mut self, id: SourceId) {
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         let is_shown = tracked.unended.is_some_and(|(_, is_shown)| is_shown);
+        let mut has_ended = false;
         if tracked.source.has_unended() {
             tracked.unended = Some((Instant::now(), false));
             self.unended.insert(id);
         } else if self.unended.remove(&id) {
             tracked.unended = None;
+            has_ended = true;
         }
         if is_shown {
             let unended = Some(tracked.source.nothing_unended());
             self.outbox.push_back(Collected { unended, ..Collected::default() });
+        }
+        if has_ended {
+            self.enqueue_files_after(id);
         }
     }
 
@@ -90,34 +95,22 @@ impl<W: Watcher> Directory<W> {
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         let outcome = tracked.source.read_unended(&mut self.buffer, &reading);
-        if let Some(next) = self.next_file(id) {
-            self.enqueue(next);
-        }
+        self.enqueue_files_after(id);
         outcome
     }
 
     /// The file that comes after a source's own in its stream.
     fn next_file(&self, id: SourceId) -> Option<SourceId> {
-        self.next_file_after(id, &self.sources.get(&id)?.source)
-    }
-
-    /// As [`Directory::next_file`], of a source that may have been taken out.
-    pub(super) fn next_file_after(&self, id: SourceId, source: &Source) -> Option<SourceId> {
-        let stream = source.delivery_paths().next()?;
+        let stream = self.sources.get(&id)?.source.delivery_paths().next()?;
         let mut writers = self.writers.get(stream)?.iter();
         writers.find(|writer| **writer == id)?;
         writers.next().copied()
     }
 
-    /// Whether the file before a source's own ends in a line that has not ended: that is stored first, as soon as it has been
+    /// Whether a file before a source's own ends in a line that has not ended: that is stored first, as soon as it has been
     /// still for a moment.
     pub(super) fn waits_for_end_of_line(&self, id: SourceId) -> bool {
-        let Some(stream) = self.sources.get(&id).and_then(|tracked| tracked.source.delivery_paths().next()) else {
-            return false;
-        };
-        let writers = self.writers.get(stream).into_iter().flatten();
-        let before = writers.take_while(|writer| **writer != id).last().map(|before| &self.sources[before]);
-        before.is_some_and(|before| before.unended.is_some() && before.source.has_unended_line() && !before.failing)
+        self.has_before(id, |it| it.unended.is_some() && it.source.has_unended_line() && !it.failing)
     }
 
     /// Whether the next file has taken over the entries that a source has not completed.

@@ -266,11 +266,14 @@ impl Reconciler<'_> {
         if born_ns < log_born_ns {
             return log_born_ns.saturating_add(LATE_WRITES_NS) < candidate.modified_ns;
         }
-        let is_cut = |known: &Known| known.identity == current.identity && matches!(known.state, State::Cut { .. });
-        let is_copied = self.known.is_empty()
+        let is_log = |known: &&Known| known.identity == current.identity;
+        let is_cut = |known: &Known| matches!(known.state, State::Cut { .. });
+        // Nothing was read of the log that would have to be there still, had it not been copied and truncated.
+        let is_unknown = !self.known.iter().filter(is_log).any(|known| known.has_content);
+        let is_copied = is_unknown
             && candidate.is_named_rotated
             && candidate.modified_ns <= born_ns.saturating_add(COPYING_NS);
-        !is_copied && !self.known.iter().any(is_cut)
+        !is_copied && !self.known.iter().filter(is_log).any(is_cut)
     }
 
     /// Whether a member is known and still holds what was read of it.
@@ -432,7 +435,10 @@ mod tests {
     #[test]
     fn a_file_that_came_into_being_beside_its_log_is_a_log_of_its_own() {
         let family = [member(8, 9, Claim::Free), member(3, 4, Claim::Current)];
-        check(&[known(1, 1, 2, MISSING)], &family, &[], &[]);
+        let log = known(1, 3, 2, State::Read);
+        check(&[log.clone()], &family, &[], &[]);
+        // Unless nothing was read of the log: it may have been copied and truncated before.
+        check(&[Known { has_content: false, ..log }], &family, &[], &[begin(0)]);
         // Unless the log was copied in between.
         let cut = [known(1, 3, 2, CUT), known(2, 3, 4, State::Read)];
         check(&cut, &family, &[], &[Step::Wait, begin(0)]);
