@@ -118,7 +118,7 @@ impl<W: Watcher> Directory<W> {
         let current = Member::current(&due.to).map(|it| it.metadata.identity);
         let current = current.and_then(|identity| self.sources_by_identity.get(&identity)).copied();
         if let Some(original) = current.filter(|original| *original != id)
-            && self.has_beginning_of(id, original)
+            && self.has_beginning_of(id, original, self.may_be_in_the_making(id, original))
         {
             self.copies.insert(id, original);
             return true;
@@ -126,25 +126,28 @@ impl<W: Watcher> Directory<W> {
         self.settle_copy(id, &due.stream)
     }
 
-    /// Whether a file, which is not too short to tell, holds what another one begins with.
-    fn has_beginning_of(&mut self, id: SourceId, original: SourceId) -> bool {
+    /// Whether a file that came into being beside its log, and now, may be a copy in the making.
+    fn may_be_in_the_making(&self, id: SourceId, original: SourceId) -> bool {
+        let born_ns = |id: SourceId| self.sources[&id].source.identity.born_ns;
+        !self.starting && born_ns(original) != 0 && born_ns(original) <= born_ns(id)
+    }
+
+    /// Whether a file, which is not too short to tell unless it `may_be_short`, holds what another one begins with.
+    fn has_beginning_of(&mut self, id: SourceId, original: SourceId, may_be_short: bool) -> bool {
         for source in [original, id] {
             if let Err(error) = self.open_again(source) {
                 log::debug!("{error}");
             }
         }
         let (copy, original) = (&self.sources[&id].source, &self.sources[&original].source);
-        // What came into being beside its log, and now, may be a copy in the making.
-        let (born_ns, log_born_ns) = (copy.identity.born_ns, original.identity.born_ns);
-        let is_new = !self.starting && log_born_ns != 0 && log_born_ns <= born_ns;
-        copy.metadata().is_ok_and(|metadata| is_new || COPY_BYTES_MIN <= metadata.size_bytes)
+        copy.metadata().is_ok_and(|metadata| may_be_short || COPY_BYTES_MIN <= metadata.size_bytes)
             && copy.is_beginning_of(original).unwrap_or(false)
     }
 
     /// Counts a file as read that holds what an earlier file of a stream holds, which is or was read to its end.
     fn settle_copy(&mut self, id: SourceId, stream: &Path) -> bool {
         let writers: Vec<SourceId> = self.writers.get(stream).into_iter().flatten().copied().collect();
-        let original = writers.into_iter().filter(|writer| *writer != id).find(|it| self.has_beginning_of(id, *it));
+        let original = writers.into_iter().filter(|writer| *writer != id).find(|it| self.has_beginning_of(id, *it, false));
         let copy = &self.sources[&id].source;
         let is_it = |position: &Position| {
             COPY_BYTES_MIN <= position.offset && position.finished && copy.compare(position) == Match::Same

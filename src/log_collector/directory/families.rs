@@ -122,9 +122,7 @@ impl<W: Watcher> Directory<W> {
     /// Looks after the files of a stream.
     pub(super) fn reconcile(&mut self, due: &Due) {
         let lineage = self.lineage(&due.stream);
-        // Of a log of which nothing is known there is no past before it is there.
-        let is_unknown = lineage.known.is_empty() && Member::current(&due.to).is_none();
-        if is_unknown || self.is_as_it_was(&lineage, &due.to) {
+        if lineage.known.is_empty() && !self.is_new_log(due) || self.is_as_it_was(&lineage, &due.to) {
             return;
         }
         let (members, claims, is_complete) = self.family(due, &lineage);
@@ -150,6 +148,23 @@ impl<W: Watcher> Directory<W> {
             log_step(step, due, &lineage, &members);
             self.apply(step, due, &lineage, &members, &mut ordinals);
         }
+    }
+
+    /// Whether the file that a name leads to is a log of which nothing is known, and may have a past; not a file of another log.
+    fn is_new_log(&mut self, due: &Due) -> bool {
+        let Some(current) = Member::current(&due.to) else { return false };
+        let name = self.name_of(&due.stream);
+        for log in self.logs_of(&name) {
+            let stream = self.seen(&log);
+            if self.is_known_stream(&stream) {
+                let to = self.place_of(&stream);
+                self.reconcile(&Due { stream, earlier: None, to });
+                if is_named_rotated(&name, &log) {
+                    return false;
+                }
+            }
+        }
+        !self.is_taken(&current, &due.stream) && !self.is_held_back(&current)
     }
 
     /// Whether the only file that is known of a stream is where its name leads, and is read on.
