@@ -51,6 +51,7 @@ impl<W: Watcher> Directory<W> {
         if tracked.source.delivery_paths().next().is_none()
             && let Some(original) = original
         {
+            log::debug!("{} may be a copy", self.sources[&id].source.path.display());
             self.copies.insert(id, original);
             self.judge(id);
             if self.has_cut(original) {
@@ -120,6 +121,7 @@ impl<W: Watcher> Directory<W> {
         if let Some(original) = current.filter(|original| *original != id)
             && self.has_beginning_of(id, original, self.may_be_in_the_making(id, original))
         {
+            log::debug!("{} may be a copy", self.sources[&id].source.path.display());
             self.copies.insert(id, original);
             return true;
         }
@@ -163,6 +165,7 @@ impl<W: Watcher> Directory<W> {
             return false;
         }
         self.copies.remove(&id);
+        log::debug!("{} holds what another file of {} held", self.sources[&id].source.path.display(), stream.display());
         self.note_deliveries(id);
         self.store_position(id);
         true
@@ -210,6 +213,7 @@ impl<W: Watcher> Directory<W> {
         match verdict {
             Verdict::Undecided => {}
             Verdict::Other => {
+                log::debug!("{} holds something else than its log", self.sources[&id].source.path.display());
                 self.copies.remove(&id);
                 let names: Vec<PathBuf> = self.sources[&id].known_names().cloned().collect();
                 let logs: Vec<PathBuf> = names.iter().flat_map(|name| self.logs_of(name)).collect();
@@ -224,6 +228,7 @@ impl<W: Watcher> Directory<W> {
                 }
             }
             Verdict::Copy => {
+                log::debug!("{} is a copy of its log, which goes on", self.sources[&id].source.path.display());
                 self.copies.remove(&id);
                 self.note_deliveries(id);
                 self.store_position(id);

@@ -154,6 +154,7 @@ impl<W: Watcher> Directory<W> {
     /// Delivers to a stream for each name that makes more than there are streams.
     pub(super) fn deliver_to_names(&mut self, id: SourceId) {
         for name in self.surplus_names(id) {
+            log::debug!("{} is a log of its own", name.display());
             self.deliver_to(id, name, None);
         }
     }

@@ -276,9 +276,9 @@ impl Reconciler<'_> {
         !is_copied && !self.known.iter().filter(is_log).any(is_cut)
     }
 
-    /// Whether a member is known and still holds what was read of it.
+    /// Whether a member is known and still holds what was read of it; nothing may have been, before it was copied and truncated.
     fn is_intact(&self, member: usize) -> bool {
-        let Some(owner) = self.owners[member] else { return false };
+        let Some(owner) = self.owners[member].filter(|owner| self.known[*owner].has_content) else { return false };
         let is_cut =
             |known: &Known| known.identity == self.known[owner].identity && matches!(known.state, State::Cut { .. });
         !self.known.iter().any(is_cut)
