@@ -22,6 +22,29 @@ use crate::model::Timestamp;
 /// The least that two files have to have in common so that one which was rotated while nobody looked counts as a copy.
 pub(crate) const COPY_BYTES_MIN: u64 = 64;
 
+/// A file that may be a copy of another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldBack {
+    /// Of which.
+    pub(super) original: SourceId,
+    /// Whether nothing had been read of that: what the copy holds may never be.
+    was_unread: bool,
+    /// Whether it turned out not to hold what the other one does.
+    is_other: bool,
+}
+
+impl HeldBack {
+    /// Whether it is still unknown what it is.
+    pub(super) fn is_undecided(&self) -> bool {
+        !self.is_other
+    }
+
+    /// Whether it was certainly rotated: it is no copy of what its log holds now, which nothing had been read of by then.
+    pub(super) fn is_rotated(&self) -> bool {
+        self.is_other && self.was_unread
+    }
+}
+
 /// What a file turns out to be.
 enum Verdict {
     /// A copy of a file that goes on: all it holds is stored.
@@ -47,18 +70,29 @@ impl<W: Watcher> Directory<W> {
         let is_new = tracked.history_end == 0;
         let original =
             original.or_else(|| tracked.names.iter().filter(|_| is_new).find_map(|name| self.replaced_by(name)));
-        self.copies.remove(&id);
-        if tracked.source.delivery_paths().next().is_none()
-            && let Some(original) = original
-        {
-            log::debug!("{} may be a copy", self.sources[&id].source.path.display());
-            self.copies.insert(id, original);
+        let is_free = tracked.source.delivery_paths().next().is_none();
+        let Some(original) = original.filter(|_| is_free) else {
+            self.copies.remove(&id);
+            return false;
+        };
+        if self.hold_back(id, original) {
             self.judge(id);
             if self.has_cut(original) {
                 self.note_due_of(original);
             }
         }
         self.copies.contains_key(&id)
+    }
+
+    /// Holds a file back that may be a copy; nothing of it is read for now. Returns whether that is news.
+    fn hold_back(&mut self, id: SourceId, original: SourceId) -> bool {
+        if self.copies.get(&id).is_some_and(|held| held.original == original && held.is_undecided()) {
+            return false;
+        }
+        log::debug!("{} may be a copy", self.sources[&id].source.path.display());
+        let was_unread = !self.sources[&original].source.has_begun();
+        self.copies.insert(id, HeldBack { original, was_unread, is_other: false });
+        true
     }
 
     /// Counts what was added to a copy as read that its original holds as well: the copy was made anew.
@@ -121,8 +155,7 @@ impl<W: Watcher> Directory<W> {
         if let Some(original) = current.filter(|original| *original != id)
             && self.has_beginning_of(id, original, self.may_be_in_the_making(id, original))
         {
-            log::debug!("{} may be a copy", self.sources[&id].source.path.display());
-            self.copies.insert(id, original);
+            self.hold_back(id, original);
             return true;
         }
         self.settle_copy(id, &due.stream)
@@ -173,7 +206,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Counts copies of a source as read that is about to be closed: then nothing is left to compare them with.
     pub(super) fn settle_copies_of(&mut self, original: SourceId) {
-        let held = self.copies.iter().filter(|(_, of)| **of == original).map(|(copy, _)| *copy);
+        let held = self.copies.iter().filter(|(_, held)| held.original == original).map(|(copy, _)| *copy);
         for copy in held.collect::<Vec<_>>() {
             let stream = self.sources.get(&original).and_then(|it| it.source.delivery_paths().next());
             let Some(stream) = stream.map(Path::to_owned) else { return };
@@ -185,7 +218,7 @@ impl<W: Watcher> Directory<W> {
     /// were made can be told as long as that is so.
     pub(super) fn judge_copies_of(&mut self, original: SourceId) {
         let is_unread = self.sources.get(&original).is_some_and(|it| !it.source.has_begun());
-        let held = self.copies.iter().filter(|(_, of)| is_unread && **of == original).map(|(copy, _)| *copy);
+        let held = self.copies.iter().filter(|(_, held)| is_unread && held.original == original).map(|(copy, _)| *copy);
         for copy in held.collect::<Vec<_>>() {
             self.judge(copy);
         }
@@ -193,7 +226,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Decides what a file is that may be a copy, if that can be told by now.
     pub(super) fn judge(&mut self, id: SourceId) {
-        let Some(&original) = self.copies.get(&id) else { return };
+        let Some(original) = self.copies.get(&id).map(|held| held.original) else { return };
         for source in [original, id] {
             if let Err(error) = self.open_again(source) {
                 log::debug!("{error}");
@@ -214,7 +247,9 @@ impl<W: Watcher> Directory<W> {
             Verdict::Undecided => {}
             Verdict::Other => {
                 log::debug!("{} holds something else than its log", self.sources[&id].source.path.display());
-                self.copies.remove(&id);
+                if let Some(held) = self.copies.get_mut(&id) {
+                    held.is_other = true;
+                }
                 let names: Vec<PathBuf> = self.sources[&id].known_names().cloned().collect();
                 let logs: Vec<PathBuf> = names.iter().flat_map(|name| self.logs_of(name)).collect();
                 let is_settled = logs.iter().any(|log| self.settle_copy(id, &self.seen(log)));
@@ -223,7 +258,8 @@ impl<W: Watcher> Directory<W> {
                     let to = self.place_of(&stream);
                     self.reconcile(&Due { stream, earlier: None, to });
                 }
-                if !is_settled && !self.copies.contains_key(&id) {
+                if self.copies.get(&id).is_some_and(|held| held.is_other) {
+                    self.copies.remove(&id);
                     self.deliver_to_names(id);
                 }
             }

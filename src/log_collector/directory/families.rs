@@ -11,6 +11,7 @@ use std::vec::IntoIter;
 
 use crate::file::{self, Identity};
 use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position};
+use crate::log_collector::directory::copies::HeldBack;
 use crate::log_collector::directory::{Cut, Directory};
 use crate::log_collector::rotation::family::{Member, is_named_rotated, rotated_out_of};
 use crate::log_collector::rotation::listing::Files;
@@ -164,7 +165,7 @@ impl<W: Watcher> Directory<W> {
                 }
             }
         }
-        !self.is_taken(&current, &due.stream) && !self.is_held_back(&current)
+        !self.is_taken(&current, &due.stream) && self.held_back(&current).is_none()
     }
 
     /// Whether the only file that is known of a stream is where its name leads, and is read on.
@@ -300,7 +301,8 @@ impl<W: Watcher> Directory<W> {
                     () if member.is_current => Claim::Current,
                     () if is_elsewhere => Claim::Elsewhere,
                     // It was found beside its log while that was where it is.
-                    () if self.is_held_back(&member) => Claim::Elsewhere,
+                    () if self.held_back(&member).is_some_and(HeldBack::is_undecided) => Claim::Elsewhere,
+                    () if self.held_back(&member).is_some_and(HeldBack::is_rotated) => Claim::Rotated,
                     () => Claim::Free,
                 });
                 members.push(member);
@@ -351,8 +353,9 @@ impl<W: Watcher> Directory<W> {
         has_own_stream || delivers || self.ledger.get(identity).is_some_and(|position| !has_stream(position))
     }
 
-    fn is_held_back(&self, member: &Member) -> bool {
-        self.sources_by_identity.get(&member.metadata.identity).is_some_and(|id| self.copies.contains_key(id))
+    /// What is known of a file that may be a copy.
+    fn held_back(&self, member: &Member) -> Option<&HeldBack> {
+        self.sources_by_identity.get(&member.metadata.identity).and_then(|id| self.copies.get(id))
     }
 
     /// Whether files are or were read for a stream.

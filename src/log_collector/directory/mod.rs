@@ -47,6 +47,7 @@ mod unended;
 
 #[cfg(test)]
 pub(crate) use copies::COPY_BYTES_MIN;
+use copies::HeldBack;
 use discovery::Name;
 use families::Due;
 use import::Import;
@@ -155,8 +156,8 @@ pub struct Directory<W: Watcher> {
     begun: HashSet<Identity>,
     /// Contents that were cut from their files and wait to be found.
     cuts: HashMap<Identity, Cut>,
-    /// Sources that may be copies of others, and of which.
-    copies: BTreeMap<SourceId, SourceId>,
+    /// Sources that may be copies of others.
+    copies: BTreeMap<SourceId, HeldBack>,
     /// Sources with an entry that waits for its next line, by since when.
     joining: BTreeSet<(Instant, SourceId)>,
     /// Sources with a line or an entry that has begun and not ended.

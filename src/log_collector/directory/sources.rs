@@ -342,7 +342,7 @@ impl<W: Watcher> Directory<W> {
             self.sources.get_mut(&id)?.queued = false;
             return None;
         }
-        if self.has_unread_before(id) {
+        if self.has_unread_before(id) || self.finds_rotated_before(id) {
             self.turns.push(id, Turn::Busy);
             return None;
         }
@@ -376,6 +376,16 @@ impl<W: Watcher> Directory<W> {
             }
         }
         self.outbox.pop_front()
+    }
+
+    /// Whether something was rotated out of a log before anything of it was read, as far as that is news: it is read first.
+    fn finds_rotated_before(&mut self, id: SourceId) -> bool {
+        let is_about_to_begin = |it: &Tracked<W::Descriptor>| !it.source.has_begun() && it.source.has_more();
+        if !self.sources.get(&id).is_some_and(|it| is_about_to_begin(it)) {
+            return false;
+        }
+        self.reconcile_streams_of(id);
+        self.has_unread_before(id)
     }
 
     /// Starts over with a source whose file was truncated or rewritten, if it was: whatever it may wait for, this is known

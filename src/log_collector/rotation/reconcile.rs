@@ -54,6 +54,8 @@ pub(in crate::log_collector) struct Candidate {
 pub(in crate::log_collector) enum Claim {
     /// Nothing is known of it.
     Free,
+    /// As [`Claim::Free`], and it is certain that it was rotated out of the log.
+    Rotated,
     /// As [`Claim::Free`], but it is not in the log's own place: only its content can make it the log's.
     Elsewhere,
     /// It has the log's own name. Whether it is new is not decided here.
@@ -198,7 +200,7 @@ impl Reconciler<'_> {
         let is_later = |member: usize| known.modified_ns < self.family[member].modified_ns;
         let is_free = |member: &usize| {
             let candidate = &self.family[*member];
-            let is_claimable = matches!(candidate.claim, Claim::Free | Claim::Elsewhere)
+            let is_claimable = matches!(candidate.claim, Claim::Free | Claim::Rotated | Claim::Elsewhere)
                 || candidate.claim == Claim::Current && matches!(known.state, State::Missing { .. });
             let is_free = self.owners[*member].is_none_or(|owner| self.is_unread(owner));
             is_free && is_claimable && candidate.form != Form::Unreadable
@@ -235,15 +237,20 @@ impl Reconciler<'_> {
     fn begin_younger(&mut self, missing: &[usize]) {
         let newest = (0..self.family.len()).rev().find(|member| self.is_intact(*member));
         for (member, candidate) in self.family.iter().enumerate() {
-            let is_settled = self.owners[member].is_some() || candidate.claim != Claim::Free;
-            if is_settled || self.is_log_of_its_own(candidate) {
+            let is_rotated = match candidate.claim {
+                Claim::Free => !self.is_log_of_its_own(candidate),
+                claim => claim == Claim::Rotated,
+            };
+            if self.owners[member].is_some() || !is_rotated {
                 continue;
             }
             // What is compressed may hold what is missing, if that was rewritten since it was read.
             let replaced = missing.iter().find(|index| {
                 candidate.form == Form::Compressed && self.known[**index].modified_ns <= candidate.modified_ns
             });
-            let is_younger = self.known.is_empty() || self.is_younger(member, newest);
+            let is_younger = self.known.is_empty()
+                || candidate.claim == Claim::Rotated
+                || self.is_younger(member, newest);
             let step = match candidate.form {
                 _ if self.undecided[member] => is_younger.then_some(Step::Reserve { member }),
                 Form::Unreadable => (is_younger && !self.known.is_empty()).then_some(Step::Miss { member }),
