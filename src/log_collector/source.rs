@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
 use memchr::memchr_iter;
@@ -73,6 +74,8 @@ const NUL_SHARE_OF_BINARY: usize = 4;
 /// A file that is written anew with the very same bytes is noticed up to this size, by the time of the writing. That of a
 /// larger one is not: some network file systems set it once more after a line was appended and read.
 const REWRITTEN_BYTES_MAX: u64 = 64 << 10;
+/// How long after a file's time has changed its length may still be about to.
+pub(super) const APPENDING_TIME_MAX: Duration = Duration::from_millis(200);
 /// Typical bytes per line, to size the columns of a batch.
 const LINE_BYTES_TYPICAL: usize = 96;
 
@@ -96,10 +99,20 @@ pub(super) struct Outcome {
     pub(super) collected: Option<Collected>,
     /// Whether there is more to read now.
     pub(super) more: bool,
-    /// Whether nothing but a hole comes next, which may be filled without the watcher noticing: through a mapping.
+    /// Whether it has to be looked at again, although the watcher may notice nothing: a hole comes next, which may be filled
+    /// through a mapping, or it cannot be told yet whether the file was written anew.
     pub(super) is_preallocated: bool,
     /// Where it stood, if its file turned out to be truncated or rewritten.
     pub(super) former: Option<Former>,
+}
+
+/// Whether a file was written anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rewritten {
+    No,
+    Yes,
+    /// It may be being appended to.
+    Unknown,
 }
 
 /// Whether a source could go on where a position says.
@@ -331,13 +344,26 @@ impl Source {
         }
     }
 
-    /// Reads the next lines that have ended, at most [`CHUNK_BYTES`] unless a single line is longer.
-    pub(super) fn read(&mut self, buffer: &mut [u8], reading: &Reading<'_>) -> Result<Outcome, file::Error> {
-        let size = self.content.size_bytes(self.offset)?;
-        let was_rewritten = self.was_rewritten(size)?;
-        let Some(text) = self.fetch(buffer, size)?.filter(|_| !was_rewritten) else {
+    /// How long the file is.
+    pub(super) fn size_bytes(&self) -> Result<u64, file::Error> {
+        self.content.size_bytes(self.offset)
+    }
+
+    /// Reads the next lines that have ended before byte `up_to`, at most [`CHUNK_BYTES`] unless a single line is longer.
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        up_to: u64,
+        reading: &Reading<'_>,
+    ) -> Result<Outcome, file::Error> {
+        let size = self.content.size_bytes(self.offset)?.min(up_to);
+        let rewritten = self.was_rewritten(size)?;
+        let Some(text) = self.fetch(buffer, size)?.filter(|_| rewritten != Rewritten::Yes) else {
             return Ok(self.start_over(reading));
         };
+        if rewritten == Rewritten::Unknown {
+            return Ok(Outcome { is_preallocated: true, ..Outcome::default() });
+        }
         self.look_at_size(reading.status)?;
         if text.first() == Some(&0)
             && let Some(outcome) = self.skip_hole(reading)?
@@ -389,13 +415,23 @@ impl Source {
     }
 
     /// Whether the file, which was read to its end, was written to and is as long as before: with the very same bytes,
-    /// unless those before the offset tell that it was not.
-    fn was_rewritten(&mut self, size: u64) -> Result<bool, file::Error> {
-        if !std::mem::take(&mut self.was_written) || size != self.offset || REWRITTEN_BYTES_MAX < size {
-            return Ok(false);
+    /// unless those before the offset tell that it was not. A file that is being appended to has its new time first and its new
+    /// length a moment later.
+    fn was_rewritten(&mut self, size: u64) -> Result<Rewritten, file::Error> {
+        if !std::mem::take(&mut self.was_written) || size != self.offset || size == 0 || REWRITTEN_BYTES_MAX < size {
+            return Ok(Rewritten::No);
         }
         let modified_ns = self.content.metadata()?.modified_ns;
-        Ok(0 < size && self.end_modified_ns.is_some_and(|before| before < modified_ns))
+        if self.end_modified_ns.is_none_or(|before| modified_ns <= before) {
+            return Ok(Rewritten::No);
+        }
+        let modified = u64::try_from(modified_ns).ok().map(Duration::from_nanos);
+        let age = modified.and_then(|since| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + since).ok());
+        if age.is_some_and(|age| age < APPENDING_TIME_MAX) {
+            self.was_written = true;
+            return Ok(Rewritten::Unknown);
+        }
+        Ok(Rewritten::Yes)
     }
 
     /// Whether the file can be opened again once it was closed.

@@ -122,7 +122,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Looks after the files of a stream.
     pub(super) fn reconcile(&mut self, due: &Due) {
-        let lineage = self.lineage(&due.stream);
+        let lineage = self.lineage(&due.stream, &due.to);
         if lineage.known.is_empty() && !self.is_new_log(due) || self.is_as_it_was(&lineage, &due.to) {
             return;
         }
@@ -178,8 +178,8 @@ impl<W: Watcher> Directory<W> {
         self.sources.get(id).is_some_and(|it| is_there(it))
     }
 
-    /// What is known of the files of a stream, in their order.
-    fn lineage(&self, stream: &Path) -> Lineage {
+    /// What is known of the files of a stream, in their order; its log is or would be at `to`.
+    fn lineage(&self, stream: &Path, to: &Path) -> Lineage {
         let now = (self.settings.clock)();
         let mut found: Vec<(Known, Origin, Position)> = Vec::new();
         let mut add = |identity: Identity, position: Position, state: State, origin: Origin| {
@@ -200,7 +200,9 @@ impl<W: Watcher> Directory<W> {
         };
         for id in self.writers.get(stream).into_iter().flatten() {
             let tracked = &self.sources[id];
-            let whole = if tracked.names.is_empty() { tracked.source.whole(now).ok() } else { None };
+            // A file that was rotated may be compressed and gone by now, be it read or not.
+            let may_be_gone = tracked.names.is_empty() || tracked.source.path != to;
+            let whole = if may_be_gone { tracked.source.whole(now).ok() } else { None };
             let position = whole.unwrap_or_else(|| tracked.source.position(now));
             add(tracked.source.identity, position, State::Read, Origin::Source(*id));
         }
@@ -302,7 +304,9 @@ impl<W: Watcher> Directory<W> {
                     () if is_elsewhere => Claim::Elsewhere,
                     // It was found beside its log while that was where it is.
                     () if self.held_back(&member).is_some_and(HeldBack::is_undecided) => Claim::Elsewhere,
-                    () if self.held_back(&member).is_some_and(HeldBack::is_rotated) => Claim::Rotated,
+                    () if member.is_named_rotated && self.held_back(&member).is_some_and(HeldBack::is_rotated) => {
+                        Claim::Rotated
+                    }
                     () => Claim::Free,
                 });
                 members.push(member);
@@ -325,15 +329,14 @@ impl<W: Watcher> Directory<W> {
         (members, claims, is_complete)
     }
 
-    /// Files that were rotated out of the one at `place`, are held back as its copies, and lost their names before it was
-    /// known what they are: compressed by now, say.
+    /// Files that were rotated out of the one at `place` and are held back as its copies: they may have lost their names before
+    /// it was known what they are, compressed by now, say.
     fn held_out_of(&self, place: &Path) -> Vec<Member> {
-        let held = self.copies.keys().map(|id| &*self.sources[id]).filter(|held| held.names.is_empty());
         let member = |held: &Tracked<W::Descriptor>| {
             let metadata = held.source.metadata().ok()?;
-            Member::rotated(held.last_name.as_deref()?, place, metadata)
+            Member::rotated(held.known_names().next()?, place, metadata)
         };
-        held.filter_map(member).collect()
+        self.copies.keys().filter_map(|id| member(&self.sources[id])).collect()
     }
 
     /// Whether a file is known, and of other streams than this one.

@@ -354,6 +354,10 @@ impl<W: Watcher> Directory<W> {
         if opened.is_ok() && self.is_left_out(id) {
             return self.outbox.pop_front();
         }
+        let Some(up_to) = self.readable_bytes(id) else {
+            self.turns.push(id, Turn::Busy);
+            return None;
+        };
         self.continue_entries(id);
         self.copy_again(id);
         let tracked = self.sources.get_mut(&id)?;
@@ -363,7 +367,7 @@ impl<W: Watcher> Directory<W> {
             return self.outbox.pop_front();
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        match opened.and_then(|()| tracked.source.read(&mut self.buffer, &reading)) {
+        match opened.and_then(|()| tracked.source.read(&mut self.buffer, up_to, &reading)) {
             Ok(outcome) => self.take(id, outcome),
             Err(error) => {
                 if !std::mem::replace(&mut tracked.failing, true) {
@@ -422,6 +426,7 @@ impl<W: Watcher> Directory<W> {
             self.note_polling(id);
         }
         if let Some(former) = outcome.former {
+            log::debug!("{} was truncated or written anew", self.sources[&id].source.path.display());
             self.keep_cut(id, former);
             self.renew_ordinals(id);
             self.reconcile_streams_of(id);

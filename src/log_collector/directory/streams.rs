@@ -223,6 +223,27 @@ impl<W: Watcher> Directory<W> {
         self.has_before(id, |it| it.queued)
     }
 
+    /// How far a source may be read now: what was written to it by the time at which those before it in its streams are found
+    /// to hold nothing more. `None` where one does; it is read first.
+    pub(super) fn readable_bytes(&mut self, id: SourceId) -> Option<u64> {
+        if !self.has_before(id, |_| true) {
+            return Some(u64::MAX);
+        }
+        let size = self.sources[&id].source.size_bytes().unwrap_or(u64::MAX);
+        let holds_more = |it: &Tracked<W::Descriptor>| {
+            let is_written = !it.failing && !it.source.is_compressed() && !it.source.has_unended_line();
+            is_written && it.source.has_more()
+        };
+        let paths = self.sources[&id].source.delivery_paths();
+        let before = |path| self.writers.get(path).into_iter().flatten().take_while(|writer| **writer != id);
+        let unread = paths.flat_map(before).filter(|writer| holds_more(&self.sources[writer]) && !self.comes_before(id, **writer));
+        let unread: Vec<SourceId> = unread.copied().collect();
+        for before in &unread {
+            self.enqueue(*before);
+        }
+        unread.is_empty().then_some(size)
+    }
+
     /// Whether any file that comes before a source's own in one of its streams is such a one.
     pub(super) fn has_before(&self, id: SourceId, is_such: impl Fn(&Tracked<W::Descriptor>) -> bool) -> bool {
         let paths = self.sources.get(&id).into_iter().flat_map(|tracked| tracked.source.delivery_paths());

@@ -80,7 +80,7 @@ impl RotatedName {
 }
 
 /// The files beside `path` that were rotated out of it, the earliest first, and whether those are certainly all; with them
-/// those of them that are `held` open and have no name. Of a file and its compressed copy, which may be in the making, only the
+/// those that are `held` open, be they gone. Of a file and its compressed copy, which may be in the making, only the
 /// file.
 pub(in crate::log_collector) fn rotated_out_of(
     path: &Path,
@@ -95,8 +95,10 @@ pub(in crate::log_collector) fn rotated_out_of(
         let said = RotatedName::of(path, name)?;
         Some(file::link_metadata(path).map(|metadata| said.member(path, metadata)))
     };
-    let (mut rotated, is_complete) = listings.look_in(directory, stem, look);
-    rotated.extend(held);
+    let (mut rotated, is_complete) = listings.look_in(directory, stem, look, |it| it.metadata.identity);
+    let is_listed = |it: &Member| rotated.iter().any(|listed| listed.metadata.identity == it.metadata.identity);
+    let gone: Vec<Member> = held.into_iter().filter(|it| !is_listed(it)).collect();
+    rotated.extend(gone);
     rotated.retain(|it| it.metadata.kind == Kind::Regular);
     rotated.sort_by(|a, b| (&a.rank, a.form).cmp(&(&b.rank, b.form)));
     let is_compressed_of = |next: &Member, plain: &Member| {
