@@ -224,6 +224,15 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
+    /// Decides what the files are that may be copies of a stream's, the one found first first, as far as that can be told by now.
+    pub(super) fn judge_copies_in(&mut self, stream: &Path) {
+        let is_in = |original: &SourceId| self.writers.get(stream).is_some_and(|writers| writers.contains(original));
+        let held = self.copies.iter().filter(|(_, held)| held.is_undecided() && is_in(&held.original));
+        for copy in held.map(|(copy, _)| *copy).collect::<Vec<_>>() {
+            self.judge(copy);
+        }
+    }
+
     /// Decides what a file is that may be a copy, if that can be told by now.
     pub(super) fn judge(&mut self, id: SourceId) {
         let Some(original) = self.copies.get(&id).map(|held| held.original) else { return };

@@ -122,6 +122,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Looks after the files of a stream.
     pub(super) fn reconcile(&mut self, due: &Due) {
+        self.judge_copies_in(&due.stream);
         let lineage = self.lineage(&due.stream, &due.to);
         if lineage.known.is_empty() && !self.is_new_log(due) || self.is_as_it_was(&lineage, &due.to) {
             return;
@@ -181,6 +182,7 @@ impl<W: Watcher> Directory<W> {
     /// What is known of the files of a stream, in their order; its log is or would be at `to`.
     fn lineage(&self, stream: &Path, to: &Path) -> Lineage {
         let now = (self.settings.clock)();
+        let current = file::link_metadata(to).ok();
         let mut found: Vec<(Known, Origin, Position)> = Vec::new();
         let mut add = |identity: Identity, position: Position, state: State, origin: Origin| {
             let delivery = position.deliveries.iter().find(|delivery| delivery.path == stream);
@@ -200,8 +202,9 @@ impl<W: Watcher> Directory<W> {
         };
         for id in self.writers.get(stream).into_iter().flatten() {
             let tracked = &self.sources[id];
-            // A file that was rotated may be compressed and gone by now, be it read or not.
-            let may_be_gone = tracked.names.is_empty() || tracked.source.path != to;
+            // A file that was rotated may be compressed and gone by now, be it read or not, and be that known or not.
+            let is_there = || current.as_ref().is_some_and(|it| it.identity == tracked.source.identity);
+            let may_be_gone = tracked.names.is_empty() || tracked.source.path != to || !is_there();
             let whole = if may_be_gone { tracked.source.whole(now).ok() } else { None };
             let position = whole.unwrap_or_else(|| tracked.source.position(now));
             add(tracked.source.identity, position, State::Read, Origin::Source(*id));
@@ -256,13 +259,16 @@ impl<W: Watcher> Directory<W> {
         let path = &position.path;
         let has_own_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(path));
         let name = path.file_name().and_then(|name| name.to_str()).filter(|_| !has_own_stream).unwrap_or_default();
-        let candidates = originals(uncompressed(name).0).into_iter().map(|original| path.with_file_name(original));
-        let is_known = |candidate: &PathBuf| {
-            let has_its_stream = position.deliveries.iter().any(|delivery| delivery.path == self.seen(candidate));
-            has_its_stream || self.ledger.has_path(candidate) || file::link_metadata(candidate).is_ok()
-        };
         let uncompressed = || path.with_file_name(uncompressed(name).0);
-        let original = candidates.into_iter().find(is_known);
+        let has_its_stream =
+            |candidate: &PathBuf| position.deliveries.iter().any(|delivery| delivery.path == self.seen(candidate));
+        let of_its_stream = || self.logs_of(&uncompressed()).into_iter().find(has_its_stream);
+        let is_known =
+            |candidate: &PathBuf| self.ledger.has_path(candidate) || file::link_metadata(candidate).is_ok();
+        let mut candidates =
+            originals(uncompressed().file_name().and_then(|name| name.to_str()).unwrap_or_default()).into_iter();
+        let mut beside = || candidates.by_ref().map(|original| path.with_file_name(original)).find(is_known);
+        let original = if name.is_empty() { None } else { of_its_stream().or_else(&mut beside) };
         original.unwrap_or_else(|| if name.is_empty() { path.clone() } else { uncompressed() })
     }
 

@@ -367,7 +367,9 @@ impl<W: Watcher> Collector for Directory<W> {
         if let Some(batch) = self.outbox.pop_front().or_else(|| self.next_forgotten()) {
             return Ok(Some(batch));
         }
-        while let Some(id) = self.turns.pop() {
+        // Each at most once, for what one waits for may take a change.
+        for _ in 0..self.turns.len() {
+            let Some(id) = self.turns.pop() else { break };
             if let Some(batch) = self.read(id) {
                 return Ok(Some(batch));
             }

@@ -73,7 +73,11 @@ impl Turns {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.live.is_empty() && self.busy.is_empty() && self.history.is_empty()
+        self.len() == 0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.live.len() + self.busy.len() + self.history.len()
     }
 }
 
