@@ -227,7 +227,10 @@ impl<W: Watcher> Directory<W> {
     /// Decides what the files are that may be copies of a stream's, the one found first first, as far as that can be told by now.
     pub(super) fn judge_copies_in(&mut self, stream: &Path) {
         let is_in = |original: &SourceId| self.writers.get(stream).is_some_and(|writers| writers.contains(original));
+        // What is about to be put in a log's place is no copy.
+        let is_rotated = |id: &SourceId| self.sources[id].known_names().any(|name| !self.logs_of(name).is_empty());
         let held = self.copies.iter().filter(|(_, held)| held.is_undecided() && is_in(&held.original));
+        let held = held.filter(|(copy, _)| is_rotated(copy));
         for copy in held.map(|(copy, _)| *copy).collect::<Vec<_>>() {
             self.judge(copy);
         }

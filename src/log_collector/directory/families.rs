@@ -184,7 +184,7 @@ impl<W: Watcher> Directory<W> {
         let now = (self.settings.clock)();
         let current = file::link_metadata(to).ok();
         let mut found: Vec<(Known, Origin, Position)> = Vec::new();
-        let mut add = |identity: Identity, position: Position, state: State, origin: Origin| {
+        let mut add = |identity: Identity, position: Position, was_read: bool, state: State, origin: Origin| {
             let delivery = position.deliveries.iter().find(|delivery| delivery.path == stream);
             let Some(ordinal) = delivery.filter(|delivery| delivery.end == ENDLESS).map(|delivery| delivery.ordinal)
             else {
@@ -195,6 +195,7 @@ impl<W: Watcher> Directory<W> {
                 ordinal,
                 modified_ns: position.modified_ns,
                 is_compressed: position.compressed,
+                was_read,
                 has_content: position.offset != 0,
                 state,
             };
@@ -202,12 +203,12 @@ impl<W: Watcher> Directory<W> {
         };
         for id in self.writers.get(stream).into_iter().flatten() {
             let tracked = &self.sources[id];
-            // A file that was rotated may be compressed and gone by now, be it read or not, and be that known or not.
+            // Any may be compressed and gone by now, be that known or not; so its content is what it holds, be it read or not.
             let is_there = || current.as_ref().is_some_and(|it| it.identity == tracked.source.identity);
-            let may_be_gone = tracked.names.is_empty() || tracked.source.path != to || !is_there();
-            let whole = if may_be_gone { tracked.source.whole(now).ok() } else { None };
-            let position = whole.unwrap_or_else(|| tracked.source.position(now));
-            add(tracked.source.identity, position, State::Read, Origin::Source(*id));
+            let is_rotated = tracked.names.is_empty() || tracked.source.path != to || !is_there();
+            let position = tracked.source.whole(now).unwrap_or_else(|_| tracked.source.position(now));
+            let was_read = is_rotated || tracked.source.has_begun();
+            add(tracked.source.identity, position, was_read, State::Read, Origin::Source(*id));
         }
         for (identity, position) in self.ledger.of_stream(stream) {
             let state = if let Some(cut) = self.cuts.get(&identity) {
@@ -222,7 +223,8 @@ impl<W: Watcher> Directory<W> {
                 |file: &Identity| checkpoint::identity_of_cut(*file, identity.born_ns.cast_unsigned()) == identity;
             let writers = self.writers.get(stream).into_iter().flatten();
             let file = writers.map(|id| self.sources[id].source.identity).find(is_it);
-            add(file.unwrap_or(identity), position.clone(), state, Origin::Ledger(identity));
+            let was_read = position.offset != 0;
+            add(file.unwrap_or(identity), position.clone(), was_read, state, Origin::Ledger(identity));
         }
         found.sort_by_key(|(known, _, position)| {
             (known.ordinal, !known.is_compressed, known.identity.born_ns, position.saved)
@@ -417,7 +419,16 @@ impl<W: Watcher> Directory<W> {
             Step::Continue { known, member } => {
                 self.go_on_in(lineage.origins[known], &lineage.positions[known], &members[member], due);
             }
-            Step::Reserve { member } => self.remember_unread(&members[member], due, ordinals.next()),
+            Step::Reserve { member } => {
+                let (member, ordinal) = (&members[member], ordinals.next());
+                let is_it = |metadata: file::Metadata| metadata.identity == member.metadata.identity;
+                if file::link_metadata(&member.path).is_ok_and(is_it) {
+                    self.remember_unread(member, due, ordinal);
+                } else {
+                    // It was renamed or compressed since it was listed.
+                    self.waiting.insert(due.stream.clone());
+                }
+            }
             Step::Begin { member, ordinal } => self.begin(&members[member], due, ordinal.or_else(|| ordinals.next())),
             Step::Miss { member } => {
                 log::warn!(

@@ -367,12 +367,15 @@ impl<W: Watcher> Collector for Directory<W> {
         if let Some(batch) = self.outbox.pop_front().or_else(|| self.next_forgotten()) {
             return Ok(Some(batch));
         }
-        // Each at most once, for what one waits for may take a change.
-        for _ in 0..self.turns.len() {
-            let Some(id) = self.turns.pop() else { break };
+        let mut fruitless_count = 0;
+        // What all of them wait for may take a change.
+        while fruitless_count <= self.turns.len()
+            && let Some(id) = self.turns.pop()
+        {
             if let Some(batch) = self.read(id) {
                 return Ok(Some(batch));
             }
+            fruitless_count += 1;
         }
         self.report_import();
         self.finish_quiet();

@@ -8,6 +8,8 @@ use crate::log_collector::source::{Match, SHORTENED_HEAD_BYTES};
 
 /// How long after its log was created a rotated file may be written to by a program that has it open.
 const LATE_WRITES_NS: i64 = 300_000_000_000;
+/// Compressors give their files the time of what they compressed, some to the second only.
+const NS_PER_SECOND: i64 = 1_000_000_000;
 /// How long it takes at most to copy a log.
 const COPYING_NS: i64 = 60_000_000_000;
 
@@ -20,7 +22,9 @@ pub(in crate::log_collector) struct Known {
     /// When it had been written to.
     pub(in crate::log_collector) modified_ns: i64,
     pub(in crate::log_collector) is_compressed: bool,
-    /// Whether anything was read of it, so that its content can be told from others.
+    /// Whether anything was read of it, or it is no log any more: what comes after it are other files.
+    pub(in crate::log_collector) was_read: bool,
+    /// Whether anything is known of its content, so that it can be told from others.
     pub(in crate::log_collector) has_content: bool,
     pub(in crate::log_collector) state: State,
 }
@@ -246,7 +250,8 @@ impl Reconciler<'_> {
             }
             // What is compressed may hold what is missing, if that was rewritten since it was read.
             let replaced = missing.iter().find(|index| {
-                candidate.form == Form::Compressed && self.known[**index].modified_ns <= candidate.modified_ns
+                candidate.form == Form::Compressed
+                    && self.known[**index].modified_ns / NS_PER_SECOND <= candidate.modified_ns / NS_PER_SECOND
             });
             let is_younger = self.known.is_empty()
                 || candidate.claim == Claim::Rotated
@@ -276,7 +281,7 @@ impl Reconciler<'_> {
         let is_log = |known: &&Known| known.identity == current.identity;
         let is_cut = |known: &Known| matches!(known.state, State::Cut { .. });
         // Nothing was read of the log that would have to be there still, had it not been copied and truncated.
-        let is_unknown = !self.known.iter().filter(is_log).any(|known| known.has_content);
+        let is_unknown = !self.known.iter().filter(is_log).any(|known| known.was_read);
         let is_copied = is_unknown
             && candidate.is_named_rotated
             && candidate.modified_ns <= born_ns.saturating_add(COPYING_NS);
@@ -285,7 +290,7 @@ impl Reconciler<'_> {
 
     /// Whether a member is known and still holds what was read of it; nothing may have been, before it was copied and truncated.
     fn is_intact(&self, member: usize) -> bool {
-        let Some(owner) = self.owners[member].filter(|owner| self.known[*owner].has_content) else { return false };
+        let Some(owner) = self.owners[member].filter(|owner| self.known[*owner].was_read) else { return false };
         let is_cut =
             |known: &Known| known.identity == self.known[owner].identity && matches!(known.state, State::Cut { .. });
         !self.known.iter().any(is_cut)
@@ -318,7 +323,7 @@ mod tests {
     /// `name: birth written [state]` of known files, in their order; births and times are small numbers.
     fn known(ordinal: u64, born_ns: i64, modified_ns: i64, state: State) -> Known {
         let identity = Identity { device: 1, inode: born_ns.unsigned_abs(), born_ns };
-        Known { identity, ordinal, modified_ns, is_compressed: false, has_content: true, state }
+        Known { identity, ordinal, modified_ns, is_compressed: false, was_read: true, has_content: true, state }
     }
 
     fn member(born_ns: i64, modified_ns: i64, claim: Claim) -> Candidate {
@@ -384,7 +389,7 @@ mod tests {
             check(&[known(1, 1, 2, state)], &family, &[(0, 0, Match::Unknown)], &[Step::Wait, reserve]);
         }
         // Its place is kept: it is read there, unless it turns out to hold what the first one held.
-        let reserved = Known { has_content: false, ..known(2, 4, 5, MISSING) };
+        let reserved = Known { was_read: false, has_content: false, ..known(2, 4, 5, MISSING) };
         let known = [known(1, 1, 2, GONE), reserved];
         check(&known, &family, &[(0, 0, Match::Unknown)], &[Step::Wait, Step::Wait]);
         check(&known, &family, &[], &[Step::Lose { known: 0 }, Step::Continue { known: 1, member: 0 }]);
@@ -434,7 +439,7 @@ mod tests {
 
     #[test]
     fn a_file_of_which_nothing_was_read_is_no_other_one() {
-        let unread = Known { has_content: false, ..known(1, 1, 2, GONE) };
+        let unread = Known { was_read: false, has_content: false, ..known(1, 1, 2, GONE) };
         let family = [compressed(7, 3), member(6, 7, Claim::Current)];
         check(&[unread], &family, &[(0, 0, Match::Grown)], &[Step::Lose { known: 0 }, begin(0)]);
     }
@@ -445,7 +450,7 @@ mod tests {
         let log = known(1, 3, 2, State::Read);
         check(&[log.clone()], &family, &[], &[]);
         // Unless nothing was read of the log: it may have been copied and truncated before.
-        check(&[Known { has_content: false, ..log }], &family, &[], &[begin(0)]);
+        check(&[Known { was_read: false, has_content: false, ..log }], &family, &[], &[begin(0)]);
         // Unless the log was copied in between.
         let cut = [known(1, 3, 2, CUT), known(2, 3, 4, State::Read)];
         check(&cut, &family, &[], &[Step::Wait, begin(0)]);
