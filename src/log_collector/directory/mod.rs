@@ -51,7 +51,7 @@ use copies::HeldBack;
 use discovery::Name;
 use families::Due;
 use import::Import;
-use turns::Turns;
+use turns::{KINDS_OF_TURNS, Turns};
 
 /// How often files without a watch are looked at, and whether files without a name have been quiet for long enough.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -368,8 +368,8 @@ impl<W: Watcher> Collector for Directory<W> {
             return Ok(Some(batch));
         }
         let mut fruitless_count = 0;
-        // What all of them wait for may take a change.
-        while fruitless_count <= self.turns.len()
+        // Each has its turn; what all of them wait for may take a change.
+        while fruitless_count <= KINDS_OF_TURNS * self.turns.len()
             && let Some(id) = self.turns.pop()
         {
             if let Some(batch) = self.read(id) {

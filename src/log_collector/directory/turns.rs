@@ -10,6 +10,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::log_collector::tracked::{SourceId, Tracked};
 
+/// How many kinds of sources take turns.
+pub(super) const KINDS_OF_TURNS: usize = 3;
+
 /// Sources that wait to be read.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
@@ -58,9 +61,9 @@ impl Turns {
     }
 
     pub(super) fn pop(&mut self) -> Option<SourceId> {
-        for _ in 0..3 {
+        for _ in 0..KINDS_OF_TURNS {
             self.count = self.count.wrapping_add(1);
-            let next = match self.count % 3 {
+            let next = match self.count % KINDS_OF_TURNS {
                 0 => self.live.pop_front(),
                 1 => self.busy.pop_front(),
                 _ => self.history.pop_first().map(|(_, source)| source),
