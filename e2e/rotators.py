@@ -270,8 +270,8 @@ SCENARIOS = {
     'bzip2': lambda: Logrotate('create', 'compress', 'compresscmd /bin/bzip2', 'compressext .bz2'),
     'olddir': lambda: Logrotate('create', 'olddir old'),
     'olddir-copytruncate': lambda: Logrotate('copytruncate', 'olddir old', is_held=True),
-    # Enough generations that none is destroyed before the agent is up again.
-    'shred': lambda: Logrotate('create', 'shred', 'rotate 8'),
+    # Enough generations that none is destroyed before it is stored for good, or the agent is up again.
+    'shred': lambda: Logrotate('create', 'shred', 'rotate 24'),
     'extension': lambda: Logrotate('create', 'extension .log'),
     'start-0': lambda: Logrotate('create', 'start 0'),
     'rsyslog': Rsyslog,

@@ -153,7 +153,8 @@ impl<W: Watcher> Directory<W> {
         let current = Member::current(&due.to).map(|it| it.metadata.identity);
         let current = current.and_then(|identity| self.sources_by_identity.get(&identity)).copied();
         if let Some(original) = current.filter(|original| *original != id)
-            && self.has_beginning_of(id, original, self.may_be_in_the_making(id, original))
+            // Not knowing is no answer: then it is asked again.
+            && self.has_beginning_of(id, original, self.may_be_in_the_making(id, original)) != Some(false)
         {
             self.hold_back(id, original);
             return true;
@@ -168,24 +169,29 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Whether a file, which is not too short to tell unless it `may_be_short`, holds what another one begins with.
-    fn has_beginning_of(&mut self, id: SourceId, original: SourceId, may_be_short: bool) -> bool {
-        for source in [original, id] {
-            if let Err(error) = self.open_again(source) {
-                log::debug!("{error}");
-            }
+    /// `None` where they cannot be looked at.
+    fn has_beginning_of(&mut self, id: SourceId, original: SourceId, may_be_short: bool) -> Option<bool> {
+        if let Err(error) = self.open_both(original, id) {
+            log::debug!("{error}");
+            return None;
         }
         let (copy, original) = (&self.sources[&id].source, &self.sources[&original].source);
-        copy.metadata().is_ok_and(|metadata| may_be_short || COPY_BYTES_MIN <= metadata.size_bytes)
-            && copy.is_beginning_of(original).unwrap_or(false)
+        let is_long_enough = may_be_short || COPY_BYTES_MIN <= copy.metadata().ok()?.size_bytes;
+        Some(is_long_enough && copy.is_beginning_of(original).ok()?)
     }
 
-    /// Counts a file as read that holds what an earlier file of a stream holds, which is or was read to its end.
+    /// Counts a file as read that holds what an earlier file of a stream holds, which is or was read to its end, or what was cut
+    /// from its log.
     fn settle_copy(&mut self, id: SourceId, stream: &Path) -> bool {
         let writers: Vec<SourceId> = self.writers.get(stream).into_iter().flatten().copied().collect();
-        let original = writers.into_iter().filter(|writer| *writer != id).find(|it| self.has_beginning_of(id, *it, false));
+        let original = writers
+            .into_iter()
+            .filter(|writer| *writer != id)
+            .find(|it| self.has_beginning_of(id, *it, false) == Some(true));
         let copy = &self.sources[&id].source;
         let is_it = |position: &Position| {
-            COPY_BYTES_MIN <= position.offset && position.finished && copy.compare(position) == Match::Same
+            let is_whole = position.finished || position.cut;
+            COPY_BYTES_MIN <= position.offset && is_whole && copy.compare(position) == Match::Same
         };
         let position = match original {
             Some(original) => Some(self.sources[&original].source.position((self.settings.clock)())),
@@ -239,10 +245,8 @@ impl<W: Watcher> Directory<W> {
     /// Decides what a file is that may be a copy, if that can be told by now.
     pub(super) fn judge(&mut self, id: SourceId) {
         let Some(original) = self.copies.get(&id).map(|held| held.original) else { return };
-        for source in [original, id] {
-            if let Err(error) = self.open_again(source) {
-                log::debug!("{error}");
-            }
+        if let Err(error) = self.open_both(original, id) {
+            log::debug!("{error}");
         }
         // It is taken out for a moment, to look at both.
         let was_cut = self.sources.contains_key(&original) && self.has_cut(original);

@@ -265,8 +265,7 @@ impl<W: Watcher> Directory<W> {
         let has_its_stream =
             |candidate: &PathBuf| position.deliveries.iter().any(|delivery| delivery.path == self.seen(candidate));
         let of_its_stream = || self.logs_of(&uncompressed()).into_iter().find(has_its_stream);
-        let is_known =
-            |candidate: &PathBuf| self.ledger.has_path(candidate) || file::link_metadata(candidate).is_ok();
+        let is_known = |candidate: &PathBuf| self.ledger.has_path(candidate) || file::link_metadata(candidate).is_ok();
         let mut candidates =
             originals(uncompressed().file_name().and_then(|name| name.to_str()).unwrap_or_default()).into_iter();
         let mut beside = || candidates.by_ref().map(|original| path.with_file_name(original)).find(is_known);
@@ -286,8 +285,9 @@ impl<W: Watcher> Directory<W> {
             let old =
                 place.parent().and_then(|directory| self.old_directories.get(directory)).cloned().unwrap_or_default();
             let mut put_away = Vec::new();
-            let is_of_another =
-                |directory: &PathBuf| self.is_known_stream(&self.seen(&directory.join(place.file_name().unwrap_or_default())));
+            let is_of_another = |directory: &PathBuf| {
+                self.is_known_stream(&self.seen(&directory.join(place.file_name().unwrap_or_default())))
+            };
             for directory in old.into_iter().filter(|directory| !is_of_another(directory)).collect::<Vec<_>>() {
                 let (found, is_all) = rotated_out_of(
                     &directory.join(place.file_name().unwrap_or_default()),
@@ -359,8 +359,9 @@ impl<W: Watcher> Directory<W> {
         let has_stream = |position: &Position| position.deliveries.iter().any(|it| it.path == stream);
         let own_stream = self.seen(&member.path);
         // A log of its own may be rotated to another file of its name; one with a name that rotation makes is not.
-        let has_own_stream =
-            own_stream != stream && self.is_known_stream(&own_stream) && !is_named_rotated(&member.path, &self.name_of(stream));
+        let has_own_stream = own_stream != stream
+            && self.is_known_stream(&own_stream)
+            && !is_named_rotated(&member.path, &self.name_of(stream));
         has_own_stream || delivers || self.ledger.get(identity).is_some_and(|position| !has_stream(position))
     }
 
@@ -407,14 +408,7 @@ impl<W: Watcher> Directory<W> {
         ordinals.into_iter()
     }
 
-    fn apply(
-        &mut self,
-        step: Step,
-        due: &Due,
-        lineage: &Lineage,
-        members: &[Member],
-        ordinals: &mut IntoIter<u64>,
-    ) {
+    fn apply(&mut self, step: Step, due: &Due, lineage: &Lineage, members: &[Member], ordinals: &mut IntoIter<u64>) {
         match step {
             Step::Continue { known, member } => {
                 self.go_on_in(lineage.origins[known], &lineage.positions[known], &members[member], due);

@@ -138,7 +138,7 @@ impl<W: Watcher> Directory<W> {
         };
         self.sources.insert(id, Box::new(tracked));
         self.note_deliveries(id);
-        self.note_use(id);
+        self.note_use(id, id);
         self.nameless.insert(id);
         self.enqueue(id);
         id

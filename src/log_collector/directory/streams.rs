@@ -69,10 +69,8 @@ impl<W: Watcher> Directory<W> {
             return;
         }
         let own: Vec<PathBuf> = self.sources[&id].source.delivery_paths().map(Path::to_owned).collect();
-        for source in [earlier, id] {
-            if let Err(error) = self.open_again(source) {
-                log::debug!("{error}");
-            }
+        if let Err(error) = self.open_both(earlier, id) {
+            log::debug!("{error}");
         }
         let (source, earlier) = (&self.sources[&id].source, &self.sources[&earlier].source);
         let from = if own.is_empty() {
@@ -236,7 +234,9 @@ impl<W: Watcher> Directory<W> {
         };
         let paths = self.sources[&id].source.delivery_paths();
         let before = |path| self.writers.get(path).into_iter().flatten().take_while(|writer| **writer != id);
-        let unread = paths.flat_map(before).filter(|writer| holds_more(&self.sources[writer]) && !self.comes_before(id, **writer));
+        let unread = paths
+            .flat_map(before)
+            .filter(|writer| holds_more(&self.sources[writer]) && !self.comes_before(id, **writer));
         let unread: Vec<SourceId> = unread.copied().collect();
         for before in &unread {
             self.enqueue(*before);

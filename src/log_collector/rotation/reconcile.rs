@@ -253,9 +253,8 @@ impl Reconciler<'_> {
                 candidate.form == Form::Compressed
                     && self.known[**index].modified_ns / NS_PER_SECOND <= candidate.modified_ns / NS_PER_SECOND
             });
-            let is_younger = self.known.is_empty()
-                || candidate.claim == Claim::Rotated
-                || self.is_younger(member, newest);
+            let is_younger =
+                self.known.is_empty() || candidate.claim == Claim::Rotated || self.is_younger(member, newest);
             let step = match candidate.form {
                 _ if self.undecided[member] => is_younger.then_some(Step::Reserve { member }),
                 Form::Unreadable => (is_younger && !self.known.is_empty()).then_some(Step::Miss { member }),
@@ -282,9 +281,8 @@ impl Reconciler<'_> {
         let is_cut = |known: &Known| matches!(known.state, State::Cut { .. });
         // Nothing was read of the log that would have to be there still, had it not been copied and truncated.
         let is_unknown = !self.known.iter().filter(is_log).any(|known| known.was_read);
-        let is_copied = is_unknown
-            && candidate.is_named_rotated
-            && candidate.modified_ns <= born_ns.saturating_add(COPYING_NS);
+        let is_copied =
+            is_unknown && candidate.is_named_rotated && candidate.modified_ns <= born_ns.saturating_add(COPYING_NS);
         !is_copied && !self.known.iter().filter(is_log).any(is_cut)
     }
 

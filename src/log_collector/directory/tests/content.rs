@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::{Stage, Story, on_mock_and_platform};
-use crate::log_collector::source::APPENDING_TIME_MAX;
 use crate::log_collector::Collector;
+use crate::log_collector::source::APPENDING_TIME_MAX;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::status::SkipReason;
 
