@@ -132,7 +132,7 @@ mod tests {
     }
 
     /// Of a file that is there.
-    fn identity(path: &PathBuf) -> Identity {
+    fn identity(path: &Path) -> Identity {
         file::link_metadata(path).unwrap().identity
     }
 
@@ -147,7 +147,7 @@ mod tests {
             }
             Some(look(path))
         };
-        let found = Listings::default().look_in(directory.path(), OsStr::new("a"), look, identity);
+        let found = Listings::default().look_in(directory.path(), OsStr::new("a"), look, |path| identity(path));
         assert_eq!(found, (vec![after.clone()], true));
     }
 
@@ -184,7 +184,7 @@ mod tests {
         let mut listings = Listings::default();
         let check = |listings: &mut Listings, prefix: &str, expected: &[PathBuf]| {
             assert_eq!(
-                listings.look_in(directory.path(), OsStr::new(prefix), |path| Some(look(path)), identity),
+                listings.look_in(directory.path(), OsStr::new(prefix), |path| Some(look(path)), |path| identity(path)),
                 (expected.to_vec(), true)
             );
         };

@@ -446,7 +446,7 @@ mod tests {
     fn a_file_that_came_into_being_beside_its_log_is_a_log_of_its_own() {
         let family = [member(8, 9, Claim::Free), member(3, 4, Claim::Current)];
         let log = known(1, 3, 2, State::Read);
-        check(&[log.clone()], &family, &[], &[]);
+        check(std::slice::from_ref(&log), &family, &[], &[]);
         // Unless nothing was read of the log: it may have been copied and truncated before.
         check(&[Known { was_read: false, has_content: false, ..log }], &family, &[], &[begin(0)]);
         // Unless the log was copied in between.
