@@ -99,9 +99,10 @@ pub(super) struct Outcome {
     pub(super) collected: Option<Collected>,
     /// Whether there is more to read now.
     pub(super) more: bool,
-    /// Whether it has to be looked at again, although the watcher may notice nothing: a hole comes next, which may be filled
-    /// through a mapping, or it cannot be told yet whether the file was written anew.
+    /// Whether nothing but a hole comes next, which may be filled without the watcher noticing: through a mapping.
     pub(super) is_preallocated: bool,
+    /// Whether it has to be looked at again soon, to tell whether the file was written anew.
+    pub(super) is_uncertain: bool,
     /// Where it stood, if its file turned out to be truncated or rewritten.
     pub(super) former: Option<Former>,
 }
@@ -362,7 +363,7 @@ impl Source {
             return Ok(self.start_over(reading));
         };
         if rewritten == Rewritten::Unknown {
-            return Ok(Outcome { is_preallocated: true, ..Outcome::default() });
+            return Ok(Outcome { is_uncertain: true, ..Outcome::default() });
         }
         self.look_at_size(reading.status)?;
         if text.first() == Some(&0)

@@ -24,7 +24,7 @@ use crate::log_collector::naming::Naming;
 use crate::log_collector::patterns::Patterns;
 use crate::log_collector::rotation::ledger::Ledger;
 use crate::log_collector::rotation::listing::Listings;
-use crate::log_collector::source::read_buffer;
+use crate::log_collector::source::{APPENDING_TIME_MAX, read_buffer};
 use crate::log_collector::tracked::{SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 use crate::log_collector::watches::{Change, Watches};
@@ -156,6 +156,8 @@ pub struct Directory<W: Watcher> {
     begun: HashSet<Identity>,
     /// Contents that were cut from their files and wait to be found.
     cuts: HashMap<Identity, Cut>,
+    /// Sources of which it cannot be told yet whether their files were written anew.
+    uncertain: BTreeSet<SourceId>,
     /// Sources that may be copies of others.
     copies: BTreeMap<SourceId, HeldBack>,
     /// Sources with an entry that waits for its next line, by since when.
@@ -250,6 +252,7 @@ impl<W: Watcher> Directory<W> {
             waiting: BTreeSet::new(),
             begun: HashSet::new(),
             cuts: HashMap::new(),
+            uncertain: BTreeSet::new(),
             copies: BTreeMap::new(),
             joining: BTreeSet::new(),
             unended: BTreeSet::new(),
@@ -319,6 +322,9 @@ impl<W: Watcher> Directory<W> {
 
     /// Does what is due by time. The ends of files are taken only if it `is_reading`.
     fn take_turns(&mut self, is_reading: bool) {
+        for source in std::mem::take(&mut self.uncertain) {
+            self.enqueue(source);
+        }
         if self.next_rescan <= Instant::now() {
             self.rescan();
         }
@@ -350,6 +356,9 @@ impl<W: Watcher> Directory<W> {
 
     /// The longest wait after which something may be due.
     pub(super) fn wait_at_most(&self) -> Duration {
+        if !self.uncertain.is_empty() {
+            return APPENDING_TIME_MAX.min(self.settings.quiet_before_letting_go);
+        }
         if !self.joining.is_empty() {
             return JOINING_TIME_MAX.min(self.settings.quiet_before_letting_go);
         }

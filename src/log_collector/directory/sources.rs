@@ -422,6 +422,9 @@ impl<W: Watcher> Directory<W> {
         if !outcome.more {
             tracked.history_end = 0;
         }
+        if outcome.is_uncertain {
+            self.uncertain.insert(id);
+        }
         if was_failing || was_preallocated != outcome.is_preallocated {
             self.note_polling(id);
         }

@@ -60,7 +60,6 @@ fn the_same_content_written_anew_is_read_anew<W: Stage>() {
         while modified.elapsed().is_ok_and(|age| age < APPENDING_TIME_MAX) {
             std::thread::yield_now();
         }
-        story.collector.as_mut().unwrap().let_time_pass();
         story.collect();
     }
     story.check(&["a.log: one one one"]);
