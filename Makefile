@@ -170,12 +170,13 @@ faults: ## Let real file systems fail under the agent: full, broken, read-only, 
 
 .PHONY: check-fuzz
 check-fuzz:
-	$(call step,Fuzz in short,FUZZ_SECONDS=6 fuzz/run.sh)
+	$(call step,Fuzz in short,FUZZ_SECONDS=20 fuzz/run.sh)
 
 .PHONY: e2e
 e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image on a Docker engine of its own (needs root)
 	$(call step,End to end on this machine,e2e/host.sh)
 	$(call step,End to end with hostile files and limits,e2e/hostile.sh)
+	$(call step,End to end with real rotators,cargo build --locked --release && e2e/rotators.py target/release/monitoring-rs)
 	$(call step,LogQL cases,e2e/logql.sh)
 	$(call step,End to end with Docker,e2e/docker.sh)
 

@@ -83,6 +83,8 @@ pub struct Metadata {
     pub link_count: u64,
     /// When its content was last changed, in nanoseconds since the Unix epoch.
     pub modified_ns: i64,
+    /// When it was last changed in any way, its names included, in nanoseconds since the Unix epoch.
+    pub changed_ns: i64,
 }
 
 /// What makes a file this file: a reused inode has another birth time.
@@ -96,10 +98,16 @@ pub struct Identity {
     pub born_ns: i64,
 }
 
+/// Tells by a file's path whether it cannot be opened.
+#[cfg(test)]
+pub(crate) type IsUnreadable = fn(&Path) -> bool;
+
 #[cfg(test)]
 thread_local! {
     /// Whether files have no birth times, as on some file systems.
     pub(crate) static WITHOUT_BIRTHS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// Which files cannot be opened for now.
+    pub(crate) static UNREADABLE: std::cell::Cell<Option<IsUnreadable>> = const { std::cell::Cell::new(None) };
 }
 
 impl Metadata {
@@ -125,6 +133,7 @@ impl Metadata {
             owner: metadata.uid(),
             identity,
             link_count: metadata.nlink(),
+            changed_ns: metadata.ctime().saturating_mul(NS_PER_SECOND).saturating_add(metadata.ctime_nsec()),
             modified_ns: metadata.mtime().saturating_mul(NS_PER_SECOND).saturating_add(metadata.mtime_nsec()),
         }
     }
@@ -134,6 +143,10 @@ impl File {
     /// Opens a file for reading. Does not wait for a FIFO's writer. The caller resolves links first: one in the file's place
     /// or on the way to it is an error, even one that was put there a moment ago.
     pub fn open(path: &Path) -> Result<Self> {
+        #[cfg(test)]
+        if UNREADABLE.get().is_some_and(|is_unreadable| is_unreadable(path)) {
+            return Err(at("open", path)(io::ErrorKind::PermissionDenied.into()));
+        }
         let inner = open_without_links(path).map_err(|error| at("open", path)(error.into()))?;
         Ok(Self { inner: inner.into(), path: path.to_owned() })
     }

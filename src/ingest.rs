@@ -249,6 +249,10 @@ impl<'a> Pump<'a> {
     }
 
     fn append(&mut self, mut collected: Collected) -> Result<(), Error> {
+        if let Some(unended) = collected.unended {
+            self.database.show_unended(unended.source, unended.streams);
+            return Ok(());
+        }
         self.append_records(Some(&collected.batch))?;
         self.spacing.space(&mut collected.batch, self.database);
         self.database.append(collected.batch)?;

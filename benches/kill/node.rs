@@ -13,10 +13,10 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::Timestamp;
 
 /// How many containers log.
-pub(crate) const CONTAINERS: u64 = 20;
+pub(crate) const CONTAINERS: u64 = 4;
 /// What all of them write in a second.
 const BYTES_PER_SECOND: u64 = 50_000_000;
-/// One of them is rotated this often, in turn.
+/// Each of them is rotated this often.
 const ROTATION_INTERVAL: Duration = Duration::from_millis(200);
 /// How often all of them write.
 const WRITE_INTERVAL: Duration = Duration::from_millis(10);
@@ -26,6 +26,8 @@ const CATCH_UP_MAX: Duration = Duration::from_millis(500);
 const LINES_PER_PARTIAL: u64 = 50;
 /// A container's writes are cut off anywhere, as a buffer is; the rest comes with the next.
 const CUT_BYTES_MAX: u64 = 700;
+/// When all lines were written, so that they come back in the order in which they were stored.
+const TIME: &str = "2026-11-22T13:04:05.000000000Z";
 
 /// A directory that looks like a node's `/var/log`.
 pub(crate) struct Node {
@@ -89,7 +91,6 @@ impl Node {
         let compressing = std::thread::spawn(move || paths.iter().for_each(|path| compress(&path)));
         let mut written_until = Instant::now();
         let mut rotation_due = written_until + ROTATION_INTERVAL;
-        let mut rotated = 0;
         while !is_over.load(Ordering::Relaxed) {
             std::thread::sleep(WRITE_INTERVAL);
             let now = Instant::now();
@@ -101,9 +102,7 @@ impl Node {
             }
             if rotation_due <= now {
                 rotation_due = now + ROTATION_INTERVAL;
-                let container = &mut containers[rotated % usize::try_from(CONTAINERS).expect("few")];
-                rotated += 1;
-                if let Some(older) = container.rotate() {
+                for older in containers.iter_mut().filter_map(Container::rotate) {
                     compressor.send(older).expect("it compresses until the end");
                 }
             }
@@ -136,12 +135,11 @@ impl Container {
         while self.rest.len() < end {
             text.clear();
             write_text(self.number, self.line_count, &mut text);
-            let time = Timestamp::now();
             let half = if self.line_count % LINES_PER_PARTIAL == 7 { text.len() / 2 } else { 0 };
             if half != 0 {
-                writeln!(self.rest, "{time:.9} stdout P {}", &text[..half]).expect("memory takes anything");
+                writeln!(self.rest, "{TIME} stdout P {}", &text[..half]).expect("memory takes anything");
             }
-            writeln!(self.rest, "{time:.9} stdout F {}", &text[half..]).expect("memory takes anything");
+            writeln!(self.rest, "{TIME} stdout F {}", &text[half..]).expect("memory takes anything");
             self.line_count += 1;
         }
         let cut = usize::try_from((self.line_count * 7919) % (cut_bytes_max + 1)).expect("short").min(self.rest.len());
@@ -150,15 +148,17 @@ impl Container {
         self.rest.drain(..now);
     }
 
-    /// Renames the log and begins a new one; returns the one before, which is to be compressed now.
+    /// Renames the log and begins a new one; returns the one before, which is to be compressed now. A line that is written in
+    /// two parts may end in another file than it began in.
     fn rotate(&mut self) -> Option<PathBuf> {
-        self.file.write_all(&self.rest).expect("there is room");
-        self.rest.clear();
+        let end = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |newline| newline + 1);
+        self.file.write_all(&self.rest[..end]).expect("there is room");
+        self.rest.drain(..end);
         let path = self.directory.join("0.log");
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is set");
-        let time = Timestamp::from_second(i64::try_from(since.as_secs()).expect("not yet")).expect("not yet");
-        let rotated = self.directory.join(format!("0.log.{}", time.strftime("%Y%m%d-%H%M%S")));
-        assert!(!rotated.exists(), "rotations of one log are seconds apart");
+        let time = Timestamp::from_millisecond(i64::try_from(since.as_millis()).expect("not yet")).expect("not yet");
+        let rotated = self.directory.join(format!("0.log.{}", time.strftime("%Y%m%d-%H%M%S%.3f")));
+        assert!(!rotated.exists(), "rotations of one log are further apart");
         fs::rename(&path, &rotated).expect("it is there");
         self.file = create(&path);
         self.rotated_at.push(self.line_count);

@@ -1,24 +1,33 @@
 //! How far one source has been read, as bytes for the database to keep.
 //!
-//! # Format, version 2 (integers little-endian, sizes in bytes)
+//! # Format, version 3 (integers little-endian, sizes in bytes)
 //!
 //! ```text
 //! key      := device: u64 | inode: u64 | born_ns: i64                                        24
-//! position := version: u8 = 2 | flags: u8 | offset: u64 | resume: u64 | saved_ns: i64 |
+//! position := version: u8 = 3 | flags: u8 | offset: u64 | resume: u64 | saved_ns: i64 |
 //!             tail_bytes: u8 | tail_md5: u8[16] | path | delivery_count: u16 | delivery* |
 //!             seen: u64 | modified_ns: i64 | head_count: u8 | head: u64[head_count]
-//! delivery := delivered: u64 | path
+//! delivery := delivered: u64 | end: u64 | ordinal: u64 | path
 //! path     := byte_count: u16 | u8[byte_count]
 //! ```
 //!
 //! `flags` bit 0: the reader is inside a line over the limit, whose rest is to be skipped. Bit 1: the file is
-//! compressed, and offsets are those of what is in it. Bit 2: it was read to its end and let go. `tail_md5` is the MD5
-//! of the `tail_bytes` bytes before `offset`: a file that does not have them there is not the file that was read.
+//! compressed, and offsets are those of what is in it. Bit 2: it was read to its end and let go. Bit 3: the line before
+//! `offset` had not ended when it was stored. Bit 4: the content was cut from its file, which was truncated or written anew,
+//! and the file that holds it now has not been found; in the key of such a position `device` is inverted and `born_ns` is the
+//! ordinal in the first of its streams.
+//!
+//! `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that does not have them there is not the file that
+//! was read.
 //! `seen` is how long the file was, and `modified_ns` when it had been written to. `head` is the beginning of the MD5
 //! of the file's first 1, 4, 16, … bytes ([`HEAD_BYTES`]), as far as `offset` goes: it tells what a file was that has
 //! become shorter, and which file is a copy.
 //!
-//! Version 1 ended before `seen`. It is read as one whose `seen` is its `offset` and whose `modified_ns` is its `saved_ns`,
+//! A delivery says for each stream up to where it has the file's entries, at which byte it ends (`u64::MAX`: nowhere), and
+//! which of the stream's files this one is: they are read in the order of their ordinals.
+//!
+//! Version 2 had no `end`, which was `delivered` where that is before `offset`, and no `ordinal`, which is read as 0. Version 1
+//! ended before `seen` as well. It is read as one whose `seen` is its `offset` and whose `modified_ns` is its `saved_ns`,
 //! without `head`.
 
 use std::ffi::OsStr;
@@ -36,14 +45,18 @@ pub const DELIVERIES_MAX: usize = 64;
 /// How many of a file's first bytes each fingerprint of its head covers.
 pub const HEAD_BYTES: [usize; 6] = [1, 4, 16, 64, 256, 1024];
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+const VERSION_WITHOUT_ORDINALS: u8 = 2;
 const VERSION_WITHOUT_HEAD: u8 = 1;
 const FLAG_SKIPPING: u8 = 1;
 const FLAG_COMPRESSED: u8 = 2;
 const FLAG_FINISHED: u8 = 4;
+const FLAG_CONTINUES: u8 = 8;
+const FLAG_CUT: u8 = 16;
 const KEY_BYTES: usize = 3 * size_of::<u64>();
 
 /// How far one source has been read.
+#[expect(clippy::struct_excessive_bools, reason = "they are the format's flags, each independent of the others")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Everything before this byte has been read.
@@ -56,6 +69,10 @@ pub struct Position {
     pub compressed: bool,
     /// Whether it was read to its end and let go: what comes after it is in other files.
     pub finished: bool,
+    /// Whether the line before `offset` had not ended when it was stored: what comes next is the rest of it.
+    pub continues: bool,
+    /// Whether the content was cut from its file, and is to be found in another.
+    pub cut: bool,
     /// How long the file was seen to be, at least `offset`.
     pub seen: u64,
     /// When the file had been written to, by the file system's clock, in nanoseconds since the Unix epoch.
@@ -79,9 +96,16 @@ pub struct Position {
 pub struct DeliveryPosition {
     /// The name, as seen under the root path.
     pub path: PathBuf,
-    /// Entries that end at or before this byte are in the stream. Where this is before the offset, the stream ends here.
+    /// Entries that end at or before this byte are in the stream.
     pub delivered: u64,
+    /// Entries that begin at or after this byte are not for the stream; [`ENDLESS`] where it does not end.
+    pub end: u64,
+    /// Which of the stream's files this is: they are read in the order of their ordinals. 0 where that was not noted.
+    pub ordinal: u64,
 }
+
+/// The end of a stream that has none yet.
+pub const ENDLESS: u64 = u64::MAX;
 
 /// The key under which the position of the file `identity` is kept.
 pub fn encode_key(identity: Identity) -> Vec<u8> {
@@ -97,6 +121,11 @@ pub fn decode_key(bytes: &[u8]) -> Option<Identity> {
     let mut reader = Reader(bytes);
     let identity = Identity { device: reader.u64()?, inode: reader.u64()?, born_ns: reader.u64()?.cast_signed() };
     reader.0.is_empty().then_some(identity)
+}
+
+/// What stands for the file `identity` in the key of a position whose content, the stream's file `ordinal`, was cut from it.
+pub fn identity_of_cut(identity: Identity, ordinal: u64) -> Identity {
+    Identity { device: !identity.device, born_ns: ordinal.cast_signed(), ..identity }
 }
 
 /// MD5 of the last [`TAIL_BYTES_MAX`] bytes before an offset.
@@ -116,14 +145,17 @@ impl Position {
         self.deliveries.first().map_or(&self.path, |delivery| &delivery.path)
     }
 
-    /// What is stored for a directory, only to remember that it was collected from.
-    pub fn of_directory(path: PathBuf, saved: Timestamp) -> Self {
+    /// The position of a file or a directory at `path` of which nothing was read. That of a directory only says that it was
+    /// collected from.
+    pub fn unread(path: PathBuf, saved: Timestamp) -> Self {
         Self {
             offset: 0,
             resume: 0,
             skipping: false,
             compressed: false,
             finished: false,
+            continues: false,
+            cut: false,
             seen: 0,
             modified_ns: saved.as_ns(),
             head: Vec::new(),
@@ -150,7 +182,8 @@ impl Position {
         bytes.push(VERSION);
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let of_file = flag(self.compressed, FLAG_COMPRESSED) | flag(self.finished, FLAG_FINISHED);
-        bytes.push(flag(self.skipping, FLAG_SKIPPING) | of_file);
+        let of_file = of_file | flag(self.cut, FLAG_CUT);
+        bytes.push(flag(self.skipping, FLAG_SKIPPING) | flag(self.continues, FLAG_CONTINUES) | of_file);
         bytes.extend_from_slice(&self.offset.to_le_bytes());
         bytes.extend_from_slice(&self.resume.to_le_bytes());
         bytes.extend_from_slice(&self.saved.as_ns().to_le_bytes());
@@ -160,7 +193,9 @@ impl Position {
         let deliveries = &self.deliveries[..self.deliveries.len().min(DELIVERIES_MAX)];
         push_u16(&mut bytes, deliveries.len());
         for delivery in deliveries {
-            bytes.extend_from_slice(&delivery.delivered.to_le_bytes());
+            for number in [delivery.delivered, delivery.end, delivery.ordinal] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
             push_path(&mut bytes, &delivery.path);
         }
         bytes.extend_from_slice(&self.seen.to_le_bytes());
@@ -175,7 +210,7 @@ impl Position {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let version = reader.u8()?;
-        if ![VERSION, VERSION_WITHOUT_HEAD].contains(&version) {
+        if ![VERSION, VERSION_WITHOUT_ORDINALS, VERSION_WITHOUT_HEAD].contains(&version) {
             return None;
         }
         let flags = reader.u8()?;
@@ -188,7 +223,12 @@ impl Position {
         let delivery_count = reader.u16()?;
         let mut deliveries = Vec::new();
         for _ in 0..delivery_count {
-            deliveries.push(DeliveryPosition { delivered: reader.u64()?, path: reader.path()? });
+            let delivered = reader.u64()?;
+            let (end, ordinal) = match version {
+                VERSION => (reader.u64()?, reader.u64()?),
+                _ => (if delivered < offset { delivered } else { ENDLESS }, 0),
+            };
+            deliveries.push(DeliveryPosition { delivered, end, ordinal, path: reader.path()? });
         }
         let (mut seen, mut modified_ns) = (offset, saved.as_ns());
         let mut head = Vec::new();
@@ -209,6 +249,8 @@ impl Position {
             skipping: flags & FLAG_SKIPPING != 0,
             compressed: flags & FLAG_COMPRESSED != 0,
             finished: flags & FLAG_FINISHED != 0,
+            continues: flags & FLAG_CONTINUES != 0,
+            cut: flags & FLAG_CUT != 0,
             seen,
             modified_ns,
             head,
@@ -275,6 +317,8 @@ mod tests {
             skipping: true,
             compressed: true,
             finished: true,
+            continues: true,
+            cut: true,
             seen: 4800,
             modified_ns: -7,
             head: vec![1, 2, 3, 4, 5, u64::MAX],
@@ -283,8 +327,13 @@ mod tests {
             tail_md5: tail_md5(b"the end of it"),
             path: "/var/log/pods/a/0.log".into(),
             deliveries: vec![
-                DeliveryPosition { path: "/logs/a.log".into(), delivered: 4711 },
-                DeliveryPosition { path: OsStr::from_bytes(b"/logs/\xff.log").into(), delivered: 0 },
+                DeliveryPosition { path: "/logs/a.log".into(), delivered: 4711, end: ENDLESS, ordinal: 7 },
+                DeliveryPosition {
+                    path: OsStr::from_bytes(b"/logs/\xff.log").into(),
+                    delivered: 0,
+                    end: 0,
+                    ordinal: 0,
+                },
             ],
         }
     }
@@ -300,14 +349,33 @@ mod tests {
         \x67\x12\0\0\0\0\0\0\x0b\0/logs/a.log\0\0\0\0\0\0\0\0\x0b\0/logs/\xff.log";
 
     #[test]
+    fn a_position_of_version_2_is_read() {
+        let mut bytes = position().encode();
+        bytes[0] = VERSION_WITHOUT_ORDINALS;
+        for delivery in [b"/logs/a.log", b"/logs/\xff.log"] {
+            let path = bytes.windows(delivery.len()).position(|bytes| bytes == delivery).unwrap();
+            bytes.drain(path - 18..path - 2);
+        }
+        let mut expected = position();
+        expected.deliveries[0].ordinal = 0;
+        assert_eq!(Position::decode(&bytes), Some(expected));
+    }
+
+    #[test]
     fn a_position_of_version_1_is_read() {
         let expected = Position {
             compressed: false,
             finished: false,
+            continues: false,
+            cut: false,
             seen: 4711,
             modified_ns: -5,
             head: vec![],
             tail_md5: *b"MD5 of 16 bytes!",
+            deliveries: vec![
+                DeliveryPosition { ordinal: 0, ..position().deliveries[0].clone() },
+                position().deliveries[1].clone(),
+            ],
             ..position()
         };
         assert_eq!(Position::decode(VERSION_1), Some(expected));

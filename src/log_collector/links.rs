@@ -40,6 +40,8 @@ pub(super) struct Resolution {
 pub(super) enum End {
     /// A regular file, at a canonical path.
     File(PathBuf, Metadata),
+    /// A directory, at a canonical path.
+    Directory(PathBuf),
     /// Nothing.
     Missing,
     /// A file that is not to be followed, and why.
@@ -95,17 +97,19 @@ impl Links {
 
     /// Whether what `link_owners`' links lead to may be read.
     fn judge(&self, path: PathBuf, metadata: Metadata, link_owners: &[u32]) -> End {
-        match metadata.kind {
-            Kind::Regular => {}
-            Kind::Directory => return End::Refused("it leads to a directory".into()),
-            Kind::Link | Kind::Other => return End::Refused("it is no regular file".into()),
+        let is_directory = metadata.kind == Kind::Directory;
+        if is_directory && self.root.starts_with(&path) {
+            return End::Refused("it leads to a directory that holds the root path".into());
+        }
+        if !is_directory && metadata.kind != Kind::Regular {
+            return End::Refused("it is not a regular file".into());
         }
         if FORBIDDEN.iter().any(|forbidden| path.starts_with(forbidden)) {
             return End::Refused(format!("it leads to {}", path.display()));
         }
         let trusted = |owner: u32| owner == 0 || owner == self.own_user || owner == metadata.owner;
         if path.starts_with(&self.root) || link_owners.iter().all(|&owner| trusted(owner)) {
-            return End::File(path, metadata);
+            return if is_directory { End::Directory(path) } else { End::File(path, metadata) };
         }
         let reason =
             "a link out of the root path has to belong to root, to this process's user or to its target's owner";
@@ -146,7 +150,7 @@ mod tests {
         let resolution = links.resolve(&links.root.join(name));
         let base = links.root.parent().unwrap();
         let actual = match &resolution.end {
-            End::File(path, _) => path.strip_prefix(base).unwrap().display().to_string(),
+            End::File(path, _) | End::Directory(path) => path.strip_prefix(base).unwrap().display().to_string(),
             End::Missing => "missing".into(),
             End::Refused(reason) => reason.replace(&base.display().to_string(), ""),
             End::Unreadable(error) => error.source.kind().to_string(),
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn dangling_links_loops_and_directories_lead_nowhere() {
+    fn dangling_links_and_loops_lead_nowhere() {
         let (_directory, links) = tree();
         symlink("gone.log", links.root.join("dangling.log")).unwrap();
         symlink("loop.log", links.root.join("loop.log")).unwrap();
@@ -181,8 +185,20 @@ mod tests {
         symlink("../root", links.root.join("directory.log")).unwrap();
         check(&links, "dangling.log", "missing", 2);
         check(&links, "loop.log", "it goes through more than 40 links", 41);
-        check(&links, "up.log", "it leads to a directory", 2);
-        check(&links, "directory.log", "it leads to a directory", 2);
+        check(&links, "up.log", "it leads to a directory that holds the root path", 2);
+        check(&links, "directory.log", "it leads to a directory that holds the root path", 2);
+    }
+
+    #[test]
+    fn links_to_directories_are_followed_by_the_same_rule() {
+        let (_directory, mut links) = tree();
+        let base = links.root.parent().unwrap().to_owned();
+        file::create_directories(&base.join("disk")).unwrap();
+        symlink("../disk", links.root.join("logs")).unwrap();
+        check(&links, "logs", "disk", 2);
+        lchown(links.root.join("logs"), Some(65534), None).unwrap_or_else(|_| links.own_user = 65534);
+        symlink("/proc", links.root.join("proc")).unwrap();
+        check(&links, "proc", "it leads to /proc", 2);
     }
 
     #[test]

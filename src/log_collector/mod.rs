@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::file;
-use crate::model::Batch;
+use crate::model::{Batch, StreamLines};
 
 pub mod checkpoint;
 pub mod directory;
@@ -18,8 +18,10 @@ pub mod kubernetes;
 mod links;
 pub mod naming;
 pub mod patterns;
+mod rotation;
 pub mod several;
 mod source;
+mod tracked;
 pub mod watcher;
 mod watches;
 
@@ -51,11 +53,22 @@ pub struct Collected {
     pub batch: Batch,
     /// Bytes of the source that its lines were made of, newlines and the formats of container runtimes included.
     pub source_bytes: u64,
+    /// Lines that have begun and not ended, which are to be shown and not to be stored.
+    pub unended: Option<Unended>,
+}
+
+/// Lines of a source that have begun and not ended, in the place of those before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unended {
+    /// The key of the source's checkpoint.
+    pub source: Vec<u8>,
+    /// What there is of the lines of each stream.
+    pub streams: Vec<StreamLines>,
 }
 
 impl From<Batch> for Collected {
     fn from(batch: Batch) -> Self {
-        Self { batch, source_bytes: 0 }
+        Self { batch, ..Self::default() }
     }
 }
 

@@ -110,7 +110,7 @@ mod tests {
         let roots: Vec<PathBuf> = ["/var/log/containers", "/var/log"].map(PathBuf::from).into();
         let checkpoint = |path: &str| Checkpoint {
             source: path.into(),
-            position: Some(Position::of_directory(path.into(), Timestamp::from_ns(0)).encode()),
+            position: Some(Position::unread(path.into(), Timestamp::from_ns(0)).encode()),
         };
         let checkpoints = ["/var/log/syslog", "/var/log/containers/a.log", "/srv/b.log"].map(checkpoint);
         let names = |roots: &[PathBuf]| -> Vec<Vec<String>> {

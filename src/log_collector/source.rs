@@ -15,30 +15,35 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
 use memchr::memchr_iter;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
-use crate::log_collector::checkpoint::{self, DeliveryPosition, Position, TAIL_BYTES_MAX};
+use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::multiline::Multiline;
 use crate::log_collector::format::{Decoder, LINE_BYTES_MAX};
 use crate::log_collector::naming::Naming;
-use crate::model::{Batch, Checkpoint, Labels, Lines, StreamLines, Timestamp};
+use crate::model::{Batch, Checkpoint, Lines, StreamLines, Timestamp};
 use crate::status::{Gap, SkipReason, SourceStatus, Status};
 
+mod account;
 mod content;
 mod copy;
+mod delivery;
 mod encoding;
 mod exclusion;
 mod gathered;
 mod head;
 mod hole;
+mod unended;
 
-pub(super) use content::Content;
-pub(super) use copy::Former;
+pub(super) use content::{Content, Match};
+pub(super) use copy::{COPY_ORDINAL, Former};
 
+use delivery::Delivery;
 use encoding::Encoding;
 use gathered::{COLUMNS, Columns, Gathered, labels_of};
 use head::Head;
@@ -68,11 +73,11 @@ const BINARY_MAGIC: [&[u8]; 8] = [
 ];
 /// A file is binary where one byte in so many is NUL: more than any text has, fewer than `utmp`'s records do.
 const NUL_SHARE_OF_BINARY: usize = 4;
-/// The end of a stream that has none yet.
-const ENDLESS: u64 = u64::MAX;
 /// A file that is written anew with the very same bytes is noticed up to this size, by the time of the writing. That of a
 /// larger one is not: some network file systems set it once more after a line was appended and read.
 const REWRITTEN_BYTES_MAX: u64 = 64 << 10;
+/// How long after a file's time has changed its length may still be about to.
+pub(super) const APPENDING_TIME_MAX: Duration = Duration::from_millis(200);
 
 /// What all sources of a collector share while they read.
 pub(super) struct Reading<'a> {
@@ -96,8 +101,19 @@ pub(super) struct Outcome {
     pub(super) more: bool,
     /// Whether nothing but a hole comes next, which may be filled without the watcher noticing: through a mapping.
     pub(super) is_preallocated: bool,
+    /// Whether it has to be looked at again soon, to tell whether the file was written anew.
+    pub(super) is_uncertain: bool,
     /// Where it stood, if its file turned out to be truncated or rewritten.
     pub(super) former: Option<Former>,
+}
+
+/// Whether a file was written anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rewritten {
+    No,
+    Yes,
+    /// It may be being appended to.
+    Unknown,
 }
 
 /// Whether a source could go on where a position says.
@@ -145,48 +161,11 @@ pub(super) struct Source {
     taken: u64,
     /// Whether `offset` is inside a line over the limit.
     skipping: bool,
+    /// Whether the line before `offset` was taken although it had not ended.
+    continues: bool,
+    /// When a line was first seen that has not ended.
+    unended_since: Option<Timestamp>,
     deliveries: Vec<Delivery>,
-}
-
-/// One name's stream.
-struct Delivery {
-    /// The name, as seen under the root path.
-    path: PathBuf,
-    /// Entries that end at or before this byte are delivered.
-    delivered: u64,
-    /// Entries that begin at or after this byte are not for this stream; [`ENDLESS`] while the name leads here.
-    end: u64,
-    /// The labels of each of [`COLUMNS`], once it has an entry.
-    labels: [Option<Labels>; COLUMNS.len()],
-}
-
-impl Delivery {
-    fn new(path: PathBuf, delivered: u64) -> Self {
-        Self { path, delivered, end: ENDLESS, labels: Default::default() }
-    }
-
-    /// As a position says: what was read and not delivered came after the stream's end.
-    fn restored(known: &DeliveryPosition, offset: u64) -> Self {
-        let end = if known.delivered < offset { known.delivered } else { ENDLESS };
-        Self { end, ..Self::new(known.path.clone(), known.delivered) }
-    }
-
-    /// Whether it takes nothing any more.
-    fn is_complete(&self) -> bool {
-        self.end <= self.delivered
-    }
-
-    /// Whether an entry that ends at byte `end` is still to be delivered, if it begins before the stream's end.
-    fn lacks(&self, end: u64) -> bool {
-        self.delivered < end.min(self.end)
-    }
-
-    /// Everything before byte `offset` is delivered, if it was to be.
-    fn reach(&mut self, offset: u64) {
-        if !self.is_complete() {
-            self.delivered = self.delivered.max(offset);
-        }
-    }
 }
 
 impl Source {
@@ -218,6 +197,8 @@ impl Source {
             accounted: 0,
             taken: 0,
             skipping: false,
+            continues: false,
+            unended_since: None,
             deliveries: Vec::with_capacity(1),
         }
     }
@@ -231,20 +212,24 @@ impl Source {
     /// did, it goes on at its end. Otherwise it was rewritten and is read from its start, for the same names.
     pub(super) fn resume(&mut self, position: &Position) -> Result<Resumed, file::Error> {
         self.modified_ns = position.modified_ns;
-        let deliveries = position.deliveries.iter();
-        self.deliveries = deliveries.map(|known| Delivery::restored(known, position.offset)).collect();
-        if self.content.holds(position)? {
-            self.seek(position.resume)?;
-            self.skipping = position.skipping && position.resume == position.offset;
-            (self.seen, self.accounted) = (position.offset, position.offset);
-            return Ok(Resumed::Intact);
+        self.deliveries = position.deliveries.iter().map(Delivery::restored).collect();
+        match self.content.try_compare(position)? {
+            Match::Same | Match::Grown => {
+                self.seek(position.resume)?;
+                self.skipping = position.skipping && position.resume == position.offset;
+                self.continues = position.continues && position.resume == position.offset;
+                (self.seen, self.accounted) = (position.offset, position.offset);
+                Ok(Resumed::Intact)
+            }
+            Match::Prefix(head_bytes) if SHORTENED_HEAD_BYTES <= head_bytes => {
+                self.seek_as_read(self.content.size_bytes(position.offset)?)?;
+                Ok(Resumed::Shortened)
+            }
+            Match::Prefix(_) | Match::Other | Match::Unknown => {
+                self.restart();
+                Ok(Resumed::Rewritten)
+            }
         }
-        if self.content.lacks_end_of(position, SHORTENED_HEAD_BYTES)? {
-            self.seek_as_read(self.content.size_bytes(position.offset)?)?;
-            return Ok(Resumed::Shortened);
-        }
-        self.restart();
-        Ok(Resumed::Rewritten)
     }
 
     /// Skips what the file holds, up to the last line that has ended.
@@ -285,46 +270,9 @@ impl Source {
         Ok(mostly_nul || BINARY_MAGIC.iter().any(|magic| start.starts_with(magic)))
     }
 
-    /// Delivers to the stream of `path` as well, from the first byte on or, if that had ended, from there on.
-    pub(super) fn deliver_to(&mut self, path: PathBuf) {
-        let ended = self.deliveries.iter_mut().find(|delivery| delivery.path == path);
-        let delivered = ended.as_ref().map_or(0, |delivery| delivery.delivered);
-        match ended {
-            Some(delivery) => delivery.end = ENDLESS,
-            None => self.deliveries.push(Delivery::new(path, 0)),
-        }
-        if delivered < self.offset {
-            // What is not being joined any more has ended, although no line may have ended it.
-            let joining = self.multiline.as_ref().and_then(Multiline::pending_from);
-            self.cuts.insert(joining.unwrap_or(self.offset));
-            self.rewind();
-        }
-    }
-
-    /// Ends the stream of `path` with what the file holds now, the line included that has not ended.
-    pub(super) fn end_delivery(&mut self, path: &Path, reading: &Reading<'_>) -> Result<Collected, file::Error> {
-        let size = self.content.size_bytes(self.offset)?;
-        let mut gathered = self.gather(0);
-        if size <= self.offset {
-            // What is being joined belongs to the stream, but the line that would end it does not.
-            self.gather_joined(&mut gathered, u64::MAX);
-        } else {
-            self.cuts.insert(size);
-        }
-        let ending = self.deliveries.iter_mut().filter(|delivery| delivery.path == path);
-        ending.for_each(|delivery| delivery.end = size);
-        Ok(self.collected(gathered.columns, reading))
-    }
-
-    /// The names whose streams it delivers to, as seen under the root path; not those whose streams have an end.
-    pub(super) fn delivery_paths(&self) -> impl Iterator<Item = &Path> {
-        let endless = self.deliveries.iter().filter(|delivery| delivery.end == ENDLESS);
-        endless.map(|delivery| delivery.path.as_path())
-    }
-
-    /// How many names it delivers or delivered to.
-    pub(super) fn delivery_count(&self) -> usize {
-        self.deliveries.len()
+    /// How far it was read.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// Where it stands, for the database to keep.
@@ -342,6 +290,8 @@ impl Source {
             skipping: self.skipping,
             compressed: self.content.is_compressed(),
             finished: false,
+            continues: self.continues,
+            cut: false,
             seen: self.seen.max(self.offset),
             modified_ns: self.modified_ns,
             head: self.head.hashes().to_vec(),
@@ -350,7 +300,12 @@ impl Source {
             tail_md5: checkpoint::tail_md5(&self.tail),
             path: self.path.clone(),
             deliveries: deliveries
-                .map(|delivery| DeliveryPosition { path: delivery.path.clone(), delivered: delivery.delivered })
+                .map(|delivery| DeliveryPosition {
+                    path: delivery.path.clone(),
+                    delivered: delivery.delivered,
+                    end: delivery.end,
+                    ordinal: delivery.ordinal,
+                })
                 .collect(),
         }
     }
@@ -390,20 +345,26 @@ impl Source {
         }
     }
 
-    /// Reads the next lines that have ended, at most [`CHUNK_BYTES`] unless a single line is longer.
-    pub(super) fn read(&mut self, buffer: &mut [u8], reading: &Reading<'_>) -> Result<Outcome, file::Error> {
-        let size = self.content.size_bytes(self.offset)?;
-        let was_rewritten = self.was_rewritten(size)?;
-        let Some(text) = self.fetch(buffer, size)?.filter(|_| !was_rewritten) else {
-            // What is there now is another content, of which nothing is seen yet.
-            reading.status.truncations.add(1);
-            let former = Some(self.former(reading.now));
-            let mut gathered = self.gather(0);
-            self.gather_joined(&mut gathered, u64::MAX);
-            self.restart();
-            let collected = Some(self.collected(gathered.columns, reading));
-            return Ok(Outcome { collected, more: true, former, ..Outcome::default() });
+    /// How long the file is.
+    pub(super) fn size_bytes(&self) -> Result<u64, file::Error> {
+        self.content.size_bytes(self.offset)
+    }
+
+    /// Reads the next lines that have ended before byte `up_to`, at most [`CHUNK_BYTES`] unless a single line is longer.
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        up_to: u64,
+        reading: &Reading<'_>,
+    ) -> Result<Outcome, file::Error> {
+        let size = self.content.size_bytes(self.offset)?.min(up_to);
+        let rewritten = self.was_rewritten(size)?;
+        let Some(text) = self.fetch(buffer, size)?.filter(|_| rewritten != Rewritten::Yes) else {
+            return Ok(self.start_over(reading));
         };
+        if rewritten == Rewritten::Unknown {
+            return Ok(Outcome { is_uncertain: true, ..Outcome::default() });
+        }
         self.look_at_size(reading.status)?;
         if text.first() == Some(&0)
             && let Some(outcome) = self.skip_hole(reading)?
@@ -421,11 +382,25 @@ impl Source {
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
             None => {
                 self.state.unended_bytes.set(text.len() as u64);
+                // The beginning of a record says nothing.
+                let is_line = !text.is_empty() && self.encoding != Encoding::DockerLocal;
+                self.unended_since = is_line.then(|| self.unended_since.unwrap_or(reading.now));
                 return Ok(Outcome::default());
             }
         };
         self.note_end();
         Ok(Outcome { collected: Some(collected), more: self.offset < size, ..Outcome::default() })
+    }
+
+    /// Goes back to the first byte of a file that holds something else now, of which nothing is seen yet.
+    pub(super) fn start_over(&mut self, reading: &Reading<'_>) -> Outcome {
+        reading.status.truncations.add(1);
+        let former = Some(self.former(reading.now));
+        let mut gathered = self.gather(0);
+        self.gather_joined(&mut gathered, u64::MAX);
+        self.restart();
+        let collected = Some(self.collected(gathered.columns, reading));
+        Outcome { collected, more: true, former, ..Outcome::default() }
     }
 
     /// Tells the encoding from the first bytes.
@@ -443,13 +418,23 @@ impl Source {
     }
 
     /// Whether the file, which was read to its end, was written to and is as long as before: with the very same bytes,
-    /// unless those before the offset tell that it was not.
-    fn was_rewritten(&mut self, size: u64) -> Result<bool, file::Error> {
-        if !std::mem::take(&mut self.was_written) || size != self.offset || REWRITTEN_BYTES_MAX < size {
-            return Ok(false);
+    /// unless those before the offset tell that it was not. A file that is being appended to has its new time first and its new
+    /// length a moment later.
+    fn was_rewritten(&mut self, size: u64) -> Result<Rewritten, file::Error> {
+        if !std::mem::take(&mut self.was_written) || size != self.offset || size == 0 || REWRITTEN_BYTES_MAX < size {
+            return Ok(Rewritten::No);
         }
         let modified_ns = self.content.metadata()?.modified_ns;
-        Ok(0 < size && self.end_modified_ns.is_some_and(|before| before < modified_ns))
+        if self.end_modified_ns.is_none_or(|before| modified_ns <= before) {
+            return Ok(Rewritten::No);
+        }
+        let modified = u64::try_from(modified_ns).ok().map(Duration::from_nanos);
+        let age = modified.and_then(|since| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + since).ok());
+        if age.is_some_and(|age| age < APPENDING_TIME_MAX) {
+            self.was_written = true;
+            return Ok(Rewritten::Unknown);
+        }
+        Ok(Rewritten::Yes)
     }
 
     /// Whether the file can be opened again once it was closed.
@@ -489,44 +474,6 @@ impl Source {
         self.content.is_compressed()
     }
 
-    /// How long the file is now; what it has grown by is seen from now on.
-    pub(super) fn look_at_size(&mut self, status: &Status) -> Result<u64, file::Error> {
-        // The time first: what is written in between then counts as later. That of a compressed file may say when it was
-        // compressed.
-        let modified_ns = self.content.metadata()?.modified_ns;
-        self.decoder.set_modified(Timestamp::from_ns(modified_ns));
-        if !self.content.is_compressed() {
-            self.modified_ns = modified_ns;
-        }
-        let size = self.content.size_bytes(self.offset)?;
-        self.state.size_bytes.set(size);
-        status.bytes_seen.add(size.saturating_sub(self.seen));
-        self.seen = self.seen.max(size);
-        Ok(size)
-    }
-
-    /// What was seen of the file and is neither read nor skipped.
-    pub(super) fn waiting(&self) -> Range<u64> {
-        self.accounted..self.seen.max(self.accounted)
-    }
-
-    /// Counts what was seen and not read as skipped, which is no loss.
-    pub(super) fn skip_waiting(&mut self, reason: SkipReason, reading: &Reading<'_>) {
-        let bytes = self.waiting();
-        reading.status.add_skipped(reason, bytes.end - bytes.start);
-        self.accounted = self.seen;
-    }
-
-    /// Counts what was seen and not read as lost.
-    pub(super) fn give_up(&mut self, reason: SkipReason, reading: &Reading<'_>) {
-        let bytes = self.waiting();
-        if !bytes.is_empty() {
-            let path = self.state.path.clone();
-            reading.status.add_gap(Gap { path, bytes, reason, found: reading.now });
-        }
-        self.accounted = self.seen;
-    }
-
     /// Whether the file has grown since it was looked at last.
     pub(super) fn has_grown(&self) -> Result<bool, file::Error> {
         let size = self.content.size_bytes(self.offset)?;
@@ -539,6 +486,11 @@ impl Source {
     pub(super) fn has_more(&self) -> bool {
         let is_longer = |size| self.offset < size && !self.is_only_hole(size).unwrap_or(false);
         self.content.size_bytes(self.offset).is_ok_and(is_longer)
+    }
+
+    /// Whether nothing leads to the file any more.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.content.metadata().is_ok_and(|metadata| metadata.link_count == 0)
     }
 
     /// How many bytes of disk a file takes that has no name any more; 0 for one that has.
@@ -569,7 +521,9 @@ impl Source {
         } else if !text.is_empty() {
             self.take_line(text, 0..text.len(), &mut gathered, reading);
         }
+        let continues = !text.is_empty() && !self.skipping;
         self.advance(text, &mut gathered, reading);
+        self.continues |= continues;
         self.gather_joined(&mut gathered, u64::MAX);
         // Parts of a container's line whose end will never come; they lie before what counts as delivered.
         while let Some(decoded) = self.decoder.finish() {
@@ -662,6 +616,11 @@ impl Source {
             return self.account_damage(start..end, reading);
         }
         let text = self.encoding.decode(line, start == 0);
+        let is_end = std::mem::take(&mut self.continues) && text.is_empty();
+        if is_end {
+            // The newline of a line that was taken before it ended.
+            return self.account(&span, 0, reading);
+        }
         if let Some(decoded) = self.decoder.decode(&text, start, reading.now) {
             match &mut self.multiline {
                 None => gathered.push(&self.deliveries, &decoded, end),
@@ -671,26 +630,6 @@ impl Source {
             }
         }
         self.account(&span, self.decoder.cut_bytes(), reading);
-    }
-
-    /// Accounts for the bytes `span` after the offset, unless that was done before: `cut` of them are over the limit.
-    fn account(&mut self, span: &Range<usize>, cut: u64, reading: &Reading<'_>) {
-        if self.accounted < self.offset + span.end as u64 {
-            self.accounted = self.offset + span.end as u64;
-            self.taken += (span.len() as u64).saturating_sub(cut);
-            if 0 < cut {
-                reading.status.add_skipped(SkipReason::LineTooLong, cut);
-            }
-        }
-    }
-
-    /// Accounts for `bytes` of the file, which are no line, unless that was done before.
-    fn account_damage(&mut self, bytes: Range<u64>, reading: &Reading<'_>) {
-        if self.accounted < bytes.end {
-            self.accounted = bytes.end;
-            let path = self.state.path.clone();
-            reading.status.add_gap(Gap { path, bytes, reason: SkipReason::Damaged, found: reading.now });
-        }
     }
 
     /// Moves the offset behind `text`, which starts at it and whose lines are `gathered`.
@@ -704,6 +643,7 @@ impl Source {
         for delivery in &mut self.deliveries {
             delivery.reach(self.offset);
         }
+        self.unended_since = None;
         self.state.read_bytes.set(self.offset);
         self.state.unended_bytes.set(0);
         self.state.last_read_ns.set(reading.now.as_ns().cast_unsigned());
@@ -729,7 +669,7 @@ impl Source {
             }
         }
         let batch = Batch { checkpoint: Some(self.checkpoint(reading.now)), streams };
-        Collected { batch, source_bytes: std::mem::take(&mut self.taken) }
+        Collected { batch, source_bytes: std::mem::take(&mut self.taken), unended: None }
     }
 
     /// Goes back to the first byte; what is delivered stays delivered.
@@ -738,6 +678,8 @@ impl Source {
         self.tail.clear();
         self.head = Head::default();
         self.skipping = false;
+        self.continues = false;
+        self.unended_since = None;
         self.encoding = Encoding::default();
         self.decoder = Decoder::new(self.zone.clone());
         self.multiline = self.multiline.take().map(|_| Multiline::default());

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use log::Level;
 
-use crate::log_collector::directory::SourceId;
+use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::{self, Event, EventKind, Watcher};
 use crate::status::Status;
 

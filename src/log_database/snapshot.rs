@@ -20,8 +20,8 @@ use crate::model::{Batch, Direction, Labels, Lines, Matcher, Selection, StreamLi
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     index: Arc<Index>,
-    /// Batches being committed, and those that came after them.
-    pending: [Arc<Vec<Arc<Batch>>>; 2],
+    /// Batches being committed, those that came after them, and lines that have not ended.
+    pending: [Arc<Vec<Arc<Batch>>>; 3],
 }
 
 /// One stream in a snapshot.
@@ -117,7 +117,7 @@ impl StreamView {
 }
 
 impl Snapshot {
-    pub(super) fn new(index: Arc<Index>, pending: [Arc<Vec<Arc<Batch>>>; 2]) -> Self {
+    pub(super) fn new(index: Arc<Index>, pending: [Arc<Vec<Arc<Batch>>>; 3]) -> Self {
         Self { index, pending }
     }
 

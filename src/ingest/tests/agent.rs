@@ -41,7 +41,7 @@ impl World {
             quiet_before_letting_go: Duration::ZERO,
             deleted_bytes_max: DELETED_BYTES_MAX,
             multiline: false,
-            open_files_max: 1000,
+            open_files_max: self.open_files_max,
         };
         (self.mock, self.status) = (MockWatcher::default(), Arc::default());
         let checkpoints = database.checkpoints();
@@ -84,6 +84,9 @@ impl World {
                 }
                 continue;
             };
+            if collected.unended.is_some() {
+                continue;
+            }
             self.batch_count += 1;
             let mut batch = self.broken(collected.batch);
             self.spacing.as_mut().expect("it is there with the database").space(&mut batch, &database);
@@ -154,6 +157,10 @@ impl World {
     pub(super) fn power_cut(&mut self, mode: usize, seed: u64) {
         self.end_agent();
         self.storage = self.storage.crash(CrashMode::ALL[mode], seed);
+        // What was not synced: nobody could tell a copy of what a log has lost.
+        for copy in std::mem::take(&mut self.copies) {
+            fs::remove_file(copy).unwrap();
+        }
         for log in 0..self.logs.len() {
             self.shorten(log, seed.rotate_left(17 * u32::try_from(log).unwrap()));
         }

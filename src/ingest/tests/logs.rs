@@ -10,9 +10,26 @@ pub(super) enum Scheme {
     Rename,
     /// Copied and truncated.
     Copy,
+    /// Copied to another directory and truncated.
+    CopyAway,
     /// Behind a link, renamed with the time in the name, as the kubelet does.
     Kubelet,
 }
+
+impl Scheme {
+    pub(super) fn is_copy(self) -> bool {
+        matches!(self, Self::Copy | Self::CopyAway)
+    }
+}
+
+/// The logs there are. The last one's name looks as if it had been rotated out of the first.
+pub(super) const LOGS: [(&str, Scheme); 5] = [
+    ("a.log", Scheme::Rename),
+    ("b.log", Scheme::Copy),
+    ("k.log", Scheme::Kubelet),
+    ("c.log", Scheme::CopyAway),
+    ("a-1.log", Scheme::Rename),
+];
 
 /// A file that a log was written to.
 #[derive(Debug, Default)]
@@ -50,6 +67,7 @@ pub(super) struct Log {
     /// Whether the current file lost its end in a power cut, and the agent has not stored that it knows.
     pub(super) is_shortened: bool,
     pub(super) rotations: usize,
+    pub(super) copies: usize,
     pub(super) link_target: usize,
 }
 
@@ -67,6 +85,7 @@ impl Log {
             is_torn: false,
             is_shortened: false,
             rotations: 0,
+            copies: 0,
             link_target: 0,
         }
     }

@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use super::REUSED_INODES;
 use super::logs::{Scheme, Written};
 use super::world::{Check, World};
+use crate::log_collector::directory::COPY_BYTES_MIN;
 use crate::log_collector::directory::tests::{key_of, tick};
 
 impl World {
@@ -127,6 +128,7 @@ impl World {
     pub(super) fn next_name(&mut self, log: usize) -> PathBuf {
         let path = self.path(log);
         let it = &mut self.logs[log];
+        let path = if it.scheme == Scheme::CopyAway { self.base.join("root/old").join(it.name) } else { path };
         it.rotations += 1;
         if it.scheme == Scheme::Kubelet {
             return path.with_added_extension(format!("20261122-{:06}", it.rotations));
@@ -145,14 +147,14 @@ impl World {
     }
 
     pub(super) fn rotate(&mut self, log: usize, look_between: bool, write_between: bool) -> Check {
-        if self.logs[log].scheme == Scheme::Copy && !self.is_known(log, self.logs[log].files.len() - 1) {
+        if self.logs[log].scheme.is_copy() && !self.is_known(log, self.logs[log].files.len() - 1) {
             // Of a file that is truncated before anything durable was read of it there is nothing to compare with, and its
             // copy looks like a log of its own: `worker-1.log` beside `worker.log`.
             return Ok(());
         }
         self.end_last_line(log)?;
         let (path, rotated) = (self.path(log), self.next_name(log));
-        if self.logs[log].scheme != Scheme::Copy {
+        if !self.logs[log].scheme.is_copy() {
             self.rename(&path, &rotated);
             self.logs[log].current().path = rotated;
             if look_between {
@@ -179,6 +181,34 @@ impl World {
         Ok(())
     }
 
+    /// Copies a log of which something durable was read: of another one, the copy looks like a log of its own, and so does one
+    /// that is too short to tell from others.
+    pub(super) fn copy(&mut self, log: usize, is_away: bool) -> Check {
+        let is_short = fs::metadata(self.path(log)).unwrap().len() < COPY_BYTES_MIN;
+        let is_known = self.is_known(log, self.logs[log].files.len() - 1);
+        if self.logs[log].scheme == Scheme::Kubelet || is_short || !is_known {
+            return Ok(());
+        }
+        let it = &mut self.logs[log];
+        it.copies += 1;
+        let directory = self.base.join(if is_away { "root/old" } else { "root" });
+        let copy = directory.join(format!("{}-{}", it.name, 20_270_000 + it.copies));
+        tick(&self.base.join("clock"));
+        fs::copy(self.path(log), &copy).unwrap();
+        self.happened(&copy);
+        self.copies.push(copy);
+        // Whether its original is about to be truncated is known a little later.
+        self.end_disk_full();
+        for _ in 0..2 {
+            self.look(1000)?;
+            if let Some(collector) = &mut self.collector {
+                collector.let_time_pass();
+            }
+        }
+        self.sync();
+        Ok(())
+    }
+
     pub(super) fn truncate(&mut self, log: usize) {
         let last = self.logs[log].files.len() - 1;
         self.lose_content(log, last);
@@ -196,7 +226,7 @@ impl World {
         let plain = |index: &usize| it.files[*index].is_on_disk && !it.files[*index].is_compressed;
         let rotated: Vec<usize> = (0..last).filter(plain).collect();
         // A copy of which nothing durable was read looks like a log of its own, and then like the end of one.
-        let may_be_compressed = |index: &&usize| it.scheme != Scheme::Copy || self.is_known(log, **index);
+        let may_be_compressed = |index: &&usize| !it.scheme.is_copy() || self.is_known(log, **index);
         let Some(&index) = rotated.get(which).filter(may_be_compressed) else { return };
         let from = it.files[index].path.clone();
         if it.scheme == Scheme::Kubelet && from.extension().is_some_and(|extension| extension == "log") {
@@ -224,7 +254,8 @@ impl World {
         let file = &mut self.logs[log].files[index];
         let path = file.path.clone();
         file.is_on_disk = false;
-        let is_held = file.is_held;
+        // A file that is closed for now cannot be read once it is deleted.
+        let is_held = file.is_held && self.collector.as_ref().is_some_and(|collector| collector.has_open(&file.key));
         self.freed_inodes.insert(fs::metadata(&path).unwrap().ino());
         fs::remove_file(&path).unwrap();
         self.happened(&path);

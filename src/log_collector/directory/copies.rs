@@ -4,26 +4,50 @@
 //! original is truncated, the copy takes its place and is read on from where the original was; when it turns out to hold
 //! something else, or nothing is truncated, it is a file like any other.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::file;
-use crate::log_collector::directory::sources::Tracked;
-use crate::log_collector::directory::{Directory, SourceId};
-use crate::log_collector::source::Reading;
+use crate::log_collector::checkpoint::Position;
+use crate::log_collector::directory::Directory;
+use crate::log_collector::directory::families::Due;
+use crate::log_collector::rotation::family::{Member, is_named_rotated};
+use crate::log_collector::rotation::names::{originals, replaced_by};
+use crate::log_collector::source::{COPY_ORDINAL, Match, Source};
+use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
+use crate::model::Timestamp;
 
-/// How long a file that has stopped growing counts as a copy whose original is about to be truncated, and how long a
-/// truncated file waits for its copy to be found.
-pub(super) const COPY_PATIENCE: Duration = Duration::from_secs(5);
-/// What stands between a file's name and what a rotation adds to it.
-const SEPARATORS: [char; 3] = ['.', '-', '_'];
-/// What stands between the digits of what a rotation adds.
-pub(super) const DATE_PUNCTUATION: [char; 6] = ['.', '-', '_', ':', 'T', 'Z'];
+/// The least that two files have to have in common so that one which was rotated while nobody looked counts as a copy.
+pub(crate) const COPY_BYTES_MIN: u64 = 64;
+
+/// A file that may be a copy of another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldBack {
+    /// Of which.
+    pub(super) original: SourceId,
+    /// Whether nothing had been read of that: what the copy holds may never be.
+    was_unread: bool,
+    /// Whether it turned out not to hold what the other one does.
+    is_other: bool,
+}
+
+impl HeldBack {
+    /// Whether it is still unknown what it is.
+    pub(super) fn is_undecided(&self) -> bool {
+        !self.is_other
+    }
+
+    /// Whether it was certainly rotated: it is no copy of what its log holds now, which nothing had been read of by then.
+    pub(super) fn is_rotated(&self) -> bool {
+        self.is_other && self.was_unread
+    }
+}
 
 /// What a file turns out to be.
 enum Verdict {
-    /// The copy of a file that was truncated: it has taken its place.
+    /// A copy of a file that goes on: all it holds is stored.
     Copy,
     /// A file of its own.
     Other,
@@ -35,147 +59,266 @@ impl<W: Watcher> Directory<W> {
     /// Whether a source without streams may be a copy of another, so that it is not to be read for now.
     pub(super) fn may_be_copy(&mut self, id: SourceId) -> bool {
         let Some(tracked) = self.sources.get(&id) else { return false };
-        let original = tracked.known_names().find_map(|name| self.original_of(name));
-        if tracked.source.delivery_paths().next().is_none()
-            && let Some(original) = original
-        {
-            self.copies.insert(id, original);
+        let is_its_own = |name: &PathBuf| {
+            let is_named_rotated = self.logs_of(name).iter().any(|log| is_named_rotated(name, log));
+            // What is empty at the start is no copy of anything.
+            let is_instance = self.starting && tracked.history_end == 0 && !is_named_rotated;
+            is_instance || self.is_known_stream(&self.seen(name))
+        };
+        let is_its_own = tracked.known_names().any(is_its_own);
+        let original = tracked.known_names().find_map(|name| self.original_of(name)).filter(|_| !is_its_own);
+        let is_new = tracked.history_end == 0;
+        let original =
+            original.or_else(|| tracked.names.iter().filter(|_| is_new).find_map(|name| self.replaced_by(name)));
+        let is_free = tracked.source.delivery_paths().next().is_none();
+        let Some(original) = original.filter(|_| is_free) else {
+            self.copies.remove(&id);
+            return false;
+        };
+        if self.hold_back(id, original) {
             self.judge(id);
+            if self.has_cut(original) {
+                self.note_due_of(original);
+            }
         }
         self.copies.contains_key(&id)
     }
 
-    /// The source whose name `name` is made of.
-    pub(super) fn original_of(&self, name: &Path) -> Option<SourceId> {
-        let directory = name.parent()?;
-        let originals = originals(name.file_name()?.to_str()?);
-        originals.iter().find_map(|original| self.names.get(&directory.join(original))?.source)
+    /// Holds a file back that may be a copy; nothing of it is read for now. Returns whether that is news.
+    fn hold_back(&mut self, id: SourceId, original: SourceId) -> bool {
+        if self.copies.get(&id).is_some_and(|held| held.original == original && held.is_undecided()) {
+            return false;
+        }
+        log::debug!("{} may be a copy", self.sources[&id].source.path.display());
+        let was_unread = !self.sources[&original].source.has_begun();
+        self.copies.insert(id, HeldBack { original, was_unread, is_other: false });
+        true
     }
 
-    /// Looks again at all that may be copies of `original`, which was just truncated.
+    /// Counts what was added to a copy as read that its original holds as well: the copy was made anew.
+    pub(super) fn copy_again(&mut self, id: SourceId) {
+        let is_copy = |source: &Source| source.ordinals().next().is_some_and(|(_, ordinal)| ordinal == COPY_ORDINAL);
+        let Some(tracked) = self.sources.get(&id).filter(|it| is_copy(&it.source) && it.source.has_more()) else {
+            return;
+        };
+        let Some(original) = tracked.names.iter().find_map(|name| self.original_of(name)).filter(|it| *it != id) else {
+            return;
+        };
+        if self.open_again(original).is_err() {
+            return;
+        }
+        let Some(mut copy) = self.sources.remove(&id) else { return };
+        let original = &self.sources[&original].source;
+        let is_same =
+            copy.source.is_beginning_of(original).unwrap_or(false) && copy.source.is_read_in(original).unwrap_or(false);
+        if is_same && let Err(error) = copy.source.count_as_copy(&original.position((self.settings.clock)())) {
+            log::debug!("{error}");
+        }
+        self.sources.insert(id, copy);
+        if is_same {
+            self.store_position(id);
+        }
+    }
+
+    /// The source whose name `name` is made of, beside it or in a directory above.
+    pub(super) fn original_of(&self, name: &Path) -> Option<SourceId> {
+        self.logs_of(name).iter().find_map(|original| self.names.get(original)?.source)
+    }
+
+    /// The paths of logs that the file named `name` may have been rotated out of, beside it or in a directory above.
+    pub(super) fn logs_of(&self, name: &Path) -> Vec<PathBuf> {
+        let originals = originals(name.file_name().and_then(|name| name.to_str()).unwrap_or_default());
+        let directories = name.ancestors().skip(1).take_while(|directory| directory.starts_with(&self.root));
+        directories.flat_map(|directory| originals.iter().map(|original| directory.join(original))).collect()
+    }
+
+    /// The source in whose place a file named `name` may be put once it is written.
+    fn replaced_by(&self, name: &Path) -> Option<SourceId> {
+        let directory = name.parent()?;
+        let replaced = replaced_by(name.file_name()?.to_str()?);
+        replaced.iter().find_map(|log| match log.as_str() {
+            // Any of those beside it.
+            "" => self
+                .names
+                .range(directory.to_owned()..)
+                .find(|(log, _)| log.as_path() != name)
+                .and_then(|(_, log)| log.source),
+            log => self.names.get(&directory.join(log))?.source,
+        })
+    }
+
+    /// Holds a file back that nothing is known of and that looks as if it had been rotated out of a log, if it holds what
+    /// another file of the log holds: nothing of it is to be stored again. Returns whether it does.
+    pub(super) fn hold_back_copy(&mut self, id: SourceId, due: &Due) -> bool {
+        let current = Member::current(&due.to).map(|it| it.metadata.identity);
+        let current = current.and_then(|identity| self.sources_by_identity.get(&identity)).copied();
+        if let Some(original) = current.filter(|original| *original != id)
+            // Not knowing is no answer: then it is asked again.
+            && self.has_beginning_of(id, original, self.may_be_in_the_making(id, original)) != Some(false)
+        {
+            self.hold_back(id, original);
+            return true;
+        }
+        self.settle_copy(id, &due.stream)
+    }
+
+    /// Whether a file that came into being beside its log, and now, may be a copy in the making.
+    fn may_be_in_the_making(&self, id: SourceId, original: SourceId) -> bool {
+        let born_ns = |id: SourceId| self.sources[&id].source.identity.born_ns;
+        !self.starting && born_ns(original) != 0 && born_ns(original) <= born_ns(id)
+    }
+
+    /// Whether a file, which is not too short to tell unless it `may_be_short`, holds what another one begins with.
+    /// `None` where they cannot be looked at.
+    fn has_beginning_of(&mut self, id: SourceId, original: SourceId, may_be_short: bool) -> Option<bool> {
+        if let Err(error) = self.open_both(original, id) {
+            log::debug!("{error}");
+            return None;
+        }
+        let (copy, original) = (&self.sources[&id].source, &self.sources[&original].source);
+        let is_long_enough = may_be_short || COPY_BYTES_MIN <= copy.metadata().ok()?.size_bytes;
+        Some(is_long_enough && copy.is_beginning_of(original).ok()?)
+    }
+
+    /// Counts a file as read that holds what an earlier file of a stream holds, which is or was read to its end, or what was cut
+    /// from its log.
+    fn settle_copy(&mut self, id: SourceId, stream: &Path) -> bool {
+        let writers: Vec<SourceId> = self.writers.get(stream).into_iter().flatten().copied().collect();
+        let original = writers
+            .into_iter()
+            .filter(|writer| *writer != id)
+            .find(|it| self.has_beginning_of(id, *it, false) == Some(true));
+        let copy = &self.sources[&id].source;
+        let is_it = |position: &Position| {
+            let is_whole = position.finished || position.cut;
+            COPY_BYTES_MIN <= position.offset && is_whole && copy.compare(position) == Match::Same
+        };
+        let position = match original {
+            Some(original) => Some(self.sources[&original].source.position((self.settings.clock)())),
+            None => self.ledger.of_stream(stream).map(|(_, position)| position).find(|it| is_it(it)).cloned(),
+        };
+        let Some(position) = position else { return false };
+        let Some(tracked) = self.sources.get_mut(&id) else { return false };
+        if let Err(error) = tracked.source.count_as_copy(&position) {
+            log::debug!("{error}");
+            return false;
+        }
+        self.copies.remove(&id);
+        log::debug!("{} holds what another file of {} held", self.sources[&id].source.path.display(), stream.display());
+        self.note_deliveries(id);
+        self.store_position(id);
+        true
+    }
+
+    /// Counts copies of a source as read that is about to be closed: then nothing is left to compare them with.
+    pub(super) fn settle_copies_of(&mut self, original: SourceId) {
+        let held = self.copies.iter().filter(|(_, held)| held.original == original).map(|(copy, _)| *copy);
+        for copy in held.collect::<Vec<_>>() {
+            let stream = self.sources.get(&original).and_then(|it| it.source.delivery_paths().next());
+            let Some(stream) = stream.map(Path::to_owned) else { return };
+            self.settle_copy(copy, &stream);
+        }
+    }
+
+    /// Decides what the files are that may be copies of a source that nothing was read of: whether it was truncated since they
+    /// were made can be told as long as that is so.
     pub(super) fn judge_copies_of(&mut self, original: SourceId) {
-        let copies = self.copies.iter().filter(|(_, of)| **of == original).map(|(copy, _)| *copy);
-        for copy in copies.collect::<Vec<_>>() {
+        let is_unread = self.sources.get(&original).is_some_and(|it| !it.source.has_begun());
+        let held = self.copies.iter().filter(|(_, held)| is_unread && held.original == original).map(|(copy, _)| *copy);
+        for copy in held.collect::<Vec<_>>() {
+            self.judge(copy);
+        }
+    }
+
+    /// Decides what the files are that may be copies of a stream's, the one found first first, as far as that can be told by now.
+    pub(super) fn judge_copies_in(&mut self, stream: &Path) {
+        let is_in = |original: &SourceId| self.writers.get(stream).is_some_and(|writers| writers.contains(original));
+        // What is about to be put in a log's place is no copy.
+        let is_rotated = |id: &SourceId| self.sources[id].known_names().any(|name| !self.logs_of(name).is_empty());
+        let held = self.copies.iter().filter(|(_, held)| held.is_undecided() && is_in(&held.original));
+        let held = held.filter(|(copy, _)| is_rotated(copy));
+        for copy in held.map(|(copy, _)| *copy).collect::<Vec<_>>() {
             self.judge(copy);
         }
     }
 
     /// Decides what a file is that may be a copy, if that can be told by now.
     pub(super) fn judge(&mut self, id: SourceId) {
-        let Some(&original) = self.copies.get(&id) else { return };
-        for source in [original, id] {
-            if let Err(error) = self.open_again(source) {
-                log::debug!("{error}");
-            }
+        let Some(original) = self.copies.get(&id).map(|held| held.original) else { return };
+        if let Err(error) = self.open_both(original, id) {
+            log::debug!("{error}");
         }
         // It is taken out for a moment, to look at both.
+        let was_cut = self.sources.contains_key(&original) && self.has_cut(original);
         let Some(mut copy) = self.sources.remove(&id) else { return };
         let verdict = match self.sources.get(&original) {
-            Some(original) => {
-                let now = (self.settings.clock)();
-                let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now };
-                verdict(&mut copy, original, &reading).unwrap_or_else(|error| {
-                    log::debug!("{error}");
-                    Verdict::Undecided
-                })
-            }
+            Some(original) => verdict(&mut copy, original, was_cut, (self.settings.clock)()).unwrap_or_else(|error| {
+                log::debug!("{error}");
+                Verdict::Undecided
+            }),
             None => Verdict::Other,
         };
         self.sources.insert(id, copy);
         match verdict {
             Verdict::Undecided => {}
             Verdict::Other => {
-                self.copies.remove(&id);
-                self.deliver_to_names(id);
+                log::debug!("{} holds something else than its log", self.sources[&id].source.path.display());
+                if let Some(held) = self.copies.get_mut(&id) {
+                    held.is_other = true;
+                }
+                let names: Vec<PathBuf> = self.sources[&id].known_names().cloned().collect();
+                let logs: Vec<PathBuf> = names.iter().flat_map(|name| self.logs_of(name)).collect();
+                let is_settled = logs.iter().any(|log| self.settle_copy(id, &self.seen(log)));
+                for log in logs.iter().filter(|_| !is_settled) {
+                    let stream = self.seen(log);
+                    let to = self.place_of(&stream);
+                    self.reconcile(&Due { stream, earlier: None, to });
+                }
+                if self.copies.get(&id).is_some_and(|held| held.is_other) {
+                    self.copies.remove(&id);
+                    self.deliver_to_names(id);
+                }
             }
             Verdict::Copy => {
+                log::debug!("{} is a copy of its log, which goes on", self.sources[&id].source.path.display());
                 self.copies.remove(&id);
                 self.note_deliveries(id);
                 self.store_position(id);
-                self.enqueue(id);
-                // What waited of the original waits in the copy now.
-                if let Some(original) = self.sources.get_mut(&original) {
-                    original.former = None;
-                }
-                self.read_first(id, original);
             }
         }
     }
-
-    /// Has a copy read before what its original holds by now.
-    pub(super) fn read_first(&mut self, copy: SourceId, original: SourceId) {
-        let before = self.sources.get_mut(&original).and_then(|tracked| tracked.after.replace(copy));
-        if let Some(tracked) = self.sources.get_mut(&copy) {
-            tracked.after = before;
-        }
-    }
 }
 
-/// The names that a rotated file's name may be made of: `a.log` of `a.log.1`, `a.log-20261122` and `a-20261122.log`.
-pub(super) fn originals(file_name: &str) -> Vec<String> {
-    let extension = file_name.rfind('.').map_or("", |at| &file_name[at..]);
-    let is_added = |text: &str| {
-        text.contains(|char: char| char.is_ascii_digit())
-            && text.chars().all(|char| char.is_ascii_digit() || DATE_PUNCTUATION.contains(&char))
-    };
-    let mut originals = Vec::new();
-    for (at, _) in file_name.rmatch_indices(SEPARATORS) {
-        let (stem, rest) = file_name.split_at(at);
-        if is_added(rest) {
-            originals.push(stem.to_owned());
-        }
-        if rest.strip_suffix(extension).is_some_and(is_added) {
-            originals.push(format!("{stem}{extension}"));
-        }
-    }
-    originals
+/// Whether a file named `name` looks like one that is still written, to be put in the place of a log named `logs`.
+fn is_temporary(name: &Path, logs: &[PathBuf]) -> bool {
+    let replaced = name.file_name().and_then(|name| name.to_str()).map(replaced_by).unwrap_or_default();
+    let is_log = |replaced: &String| logs.iter().any(|log| log.file_name() == Some(OsStr::new(replaced)));
+    replaced.iter().any(|replaced| replaced.is_empty() || is_log(replaced))
 }
 
-fn verdict<D>(copy: &mut Tracked<D>, original: &Tracked<D>, reading: &Reading<'_>) -> Result<Verdict, file::Error> {
-    if let Some((former, since)) = &original.former
-        && since.elapsed() < COPY_PATIENCE
-        && copy.source.resume_copy(former, reading)?
-    {
-        return Ok(Verdict::Copy);
-    }
+fn verdict<D>(
+    copy: &mut Tracked<D>,
+    original: &Tracked<D>,
+    was_cut: bool,
+    now: Timestamp,
+) -> Result<Verdict, file::Error> {
     // In this order: what the two have in common says nothing if the original is truncated meanwhile.
     let is_beginning = copy.source.is_beginning_of(&original.source)?;
-    if !original.source.is_intact()? {
-        // It was truncated: once it is read there will be a former state to compare with.
+    if was_cut || !original.source.is_intact()? {
+        // It was truncated: once that is read, what it was is looked for.
         return Ok(Verdict::Undecided);
-    }
-    if !is_beginning {
-        return Ok(Verdict::Other);
     }
     if copy.source.has_grown()? {
         copy.quiet_since = Instant::now();
     }
-    Ok(if copy.quiet_since.elapsed() < COPY_PATIENCE { Verdict::Undecided } else { Verdict::Other })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(file_name: &str, expected: &[&str]) {
-        assert_eq!(originals(file_name), expected);
+    if !is_beginning {
+        let is_temporary = copy.names.iter().any(|name| is_temporary(name, &original.names));
+        let waits = is_temporary && copy.quiet_since.elapsed() < COPY_PATIENCE;
+        return Ok(if waits { Verdict::Undecided } else { Verdict::Other });
     }
-
-    #[test]
-    fn a_number_or_a_date_is_added_to_a_name_or_in_front_of_its_extension() {
-        check("a.log.1", &["a.log"]);
-        check("a.log-20261122", &["a.log"]);
-        check("a-20261122.log", &["a.log"]);
-        check("a.1.log", &["a.log"]);
-        check("syslog.1", &["syslog"]);
-        check("a.log.2026-11-22T13:04:05Z", &["a.log.2026-11", "a.log.2026", "a.log"]);
+    if copy.quiet_since.elapsed() < COPY_PATIENCE || !copy.source.is_read_in(&original.source)? {
+        return Ok(Verdict::Undecided);
     }
-
-    #[test]
-    fn other_names_are_no_copys() {
-        for name in ["a.log", "a-error.log", "a.log.bak", "a2.log", "1", ""] {
-            check(name, &[]);
-        }
-    }
+    copy.source.count_as_copy(&original.source.position(now))?;
+    Ok(Verdict::Copy)
 }

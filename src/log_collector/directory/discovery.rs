@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::file::{self, Kind};
-use crate::log_collector::directory::copies::originals;
-use crate::log_collector::directory::succession::Succession;
-use crate::log_collector::directory::{Directory, RESCAN_INTERVAL, SourceId};
+use crate::log_collector::directory::families::Due;
+use crate::log_collector::directory::{Directory, RESCAN_INTERVAL};
 use crate::log_collector::links::{End, Resolution};
+use crate::log_collector::rotation::names::{originals, uncompressed};
+use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
 use crate::status::{SourceState, SourceStatus};
 
@@ -32,7 +33,7 @@ const RESOLUTIONS_MAX: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Name {
     /// Each path on the way to the file; a change of any may change where the name leads.
-    hops: Vec<PathBuf>,
+    pub(super) hops: Vec<PathBuf>,
     /// The file it leads to.
     pub(super) source: Option<SourceId>,
     /// Whether it was refused, which is said once.
@@ -42,7 +43,8 @@ pub(super) struct Name {
 impl<W: Watcher> Directory<W> {
     /// Follows a directory of the tree: first its watch, then what is in it, so that nothing is missed between.
     pub(super) fn enter(&mut self, directory: &Path) {
-        let depth = directory.components().count().saturating_sub(self.root.components().count());
+        let root_depth = self.settings.root.components().count();
+        let depth = self.seen(directory).components().count().saturating_sub(root_depth);
         if DEPTH_MAX < depth || self.is_left_out_directory(directory) {
             return;
         }
@@ -139,10 +141,35 @@ impl<W: Watcher> Directory<W> {
         }
         match kind {
             Ok(Kind::Directory) if in_tree => self.enter(path),
-            Ok(Kind::Regular | Kind::Link) if in_tree => self.add_name(path),
+            Ok(Kind::Link) if in_tree && file::metadata(path).is_ok_and(|it| it.kind == Kind::Directory) => {
+                self.insert_name(path);
+            }
+            Ok(Kind::Regular | Kind::Link) if in_tree => {
+                self.note_old_directory(path);
+                self.add_name(path);
+            }
             _ => {}
         }
         self.follow_names_through(path);
+    }
+
+    /// Notes that files are rotated to the directory of `path` from one above, if its name says so.
+    fn note_old_directory(&mut self, path: &Path) {
+        let Some((directory, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
+            return;
+        };
+        let originals = originals(uncompressed(name).0);
+        let is_log = |directory: &Path| {
+            let is_there = |log: &String| file::link_metadata(&directory.join(log)).is_ok();
+            originals.iter().any(|log| self.names.contains_key(&directory.join(log))) || originals.iter().any(is_there)
+        };
+        if originals.is_empty() || is_log(directory) {
+            return;
+        }
+        let above = directory.ancestors().skip(1).take_while(|above| above.starts_with(&self.root));
+        if let Some(above) = above.into_iter().find(|above| is_log(above)).map(Path::to_owned) {
+            self.old_directories.entry(above).or_default().insert(directory.to_owned());
+        }
     }
 
     /// Looks at everything again: each name is among the entries of a directory of the tree, or was.
@@ -160,7 +187,7 @@ impl<W: Watcher> Directory<W> {
         for source in self.nameless.iter().copied().collect::<Vec<_>>() {
             self.enqueue(source);
         }
-        self.forget_all_gone();
+        self.reconcile_finished();
         // Whoever had one open may have written to it since it was let go.
         self.find_renamed();
         self.next_rescan =
@@ -180,14 +207,60 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
+    /// Follows a directory that the link `name` leads to. One in the root is followed under its own path already.
+    fn enter_linked(&mut self, name: &Path, directory: &Path) {
+        self.leave_linked(name, Some(directory));
+        let is_below = |other: &PathBuf| directory.starts_with(other) || other.starts_with(directory);
+        if directory.starts_with(&self.root) || self.linked.keys().any(is_below) {
+            return;
+        }
+        self.linked.insert(directory.to_owned(), name.to_owned());
+        self.enter(directory);
+    }
+
+    /// Leaves the directory that the link `name` has led to, unless it is `directory`.
+    fn leave_linked(&mut self, name: &Path, directory: Option<&Path>) {
+        let is_it = |(linked, of): &(&PathBuf, &PathBuf)| of.as_path() == name && Some(linked.as_path()) != directory;
+        if let Some(linked) = self.linked.iter().find(is_it).map(|(linked, _)| linked.clone()) {
+            self.leave(&linked);
+            for name in self.names.keys().filter(|name| name.starts_with(&linked)).cloned().collect::<Vec<_>>() {
+                self.attach(&name, None, &name);
+                self.set_hops(&name, &[]);
+                self.names.remove(&name);
+            }
+            self.linked.remove(&linked);
+        }
+    }
+
+    /// The path of a name in a directory that a link leads to, as seen under the root the user gave.
+    pub(super) fn seen_through_link(&self, name: &Path) -> Option<PathBuf> {
+        let (linked, link) = self.linked.range(..=name.to_owned()).next_back()?;
+        Some(self.seen(link).join(name.strip_prefix(linked).ok()?))
+    }
+
+    /// The name that is seen as `path` under the root the user gave.
+    pub(super) fn name_of(&self, path: &Path) -> PathBuf {
+        let through =
+            |(linked, link): (&PathBuf, &PathBuf)| Some(linked.join(path.strip_prefix(self.seen(link)).ok()?));
+        let linked = self.linked.iter().find_map(through);
+        linked.unwrap_or_else(|| self.root.join(path.strip_prefix(&self.settings.root).unwrap_or(path)))
+    }
+
     /// Makes a path of the tree a name, if it is to be collected.
     fn add_name(&mut self, path: &Path) {
         self.naming.look(&self.seen(path));
         if self.names.contains_key(path) {
             return;
         }
-        let relative = path.strip_prefix(&self.root).unwrap_or(path);
-        if !self.settings.patterns.accept(relative) || !self.naming.accepts(&self.seen(path)) {
+        let seen = self.seen(path);
+        let relative = seen.strip_prefix(&self.settings.root).unwrap_or(path);
+        if self.settings.patterns.accept(relative) && self.naming.accepts(&seen) {
+            self.insert_name(path);
+        }
+    }
+
+    fn insert_name(&mut self, path: &Path) {
+        if self.names.contains_key(path) {
             return;
         }
         if NAMES_MAX <= self.names.len() {
@@ -230,6 +303,11 @@ impl<W: Watcher> Directory<W> {
                     return self.note_problem(name, &error);
                 }
             },
+            End::Directory(path) => {
+                self.clear_problem(name);
+                self.attach(name, None, to);
+                return self.enter_linked(name, &path);
+            }
             End::Unreadable(error) => return self.note_problem(name, &error),
             End::Refused(reason) => {
                 self.note_refusal(name, &reason);
@@ -238,6 +316,7 @@ impl<W: Watcher> Directory<W> {
             End::Missing => None,
         };
         self.clear_problem(name);
+        self.leave_linked(name, None);
         self.attach(name, target, to);
         // A link that dangles may be mended; a path that is gone is forgotten.
         if missing && resolution.hops.len() == 1 {
@@ -300,7 +379,7 @@ impl<W: Watcher> Directory<W> {
         if before == source {
             return;
         }
-        self.note_succession(name, before, source, to);
+        self.note_change(name, before, source, to);
         if let Some(before) = before {
             self.remove_name_from(before, name);
         }
@@ -309,38 +388,39 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// Notes where files may be found that had a name in between, when it no longer leads to `before`.
-    fn note_succession(&mut self, name: &Path, before: Option<SourceId>, after: Option<SourceId>, to: &Path) {
-        let latest = |stream: &Path| self.deliverers.get(stream)?.last().copied();
+    /// Has the stream of a name looked after which no longer leads to `before`: others may have had the name in between.
+    fn note_change(&mut self, name: &Path, before: Option<SourceId>, after: Option<SourceId>, to: &Path) {
+        if self.starting {
+            return;
+        }
+        let latest = |stream: &Path| self.writers.get(stream)?.last().copied();
         let stream = self.seen(name);
         // A name that led nowhere for a moment goes on with the stream it had.
         let earlier = before.or_else(|| latest(&stream));
-        let delivers = |id: SourceId| self.deliverers.get(&stream).is_some_and(|deliverers| deliverers.contains(&id));
+        let delivers = |id: SourceId| self.writers.get(&stream).is_some_and(|writers| writers.contains(&id));
         let is_news = match (earlier, after) {
             (Some(earlier), None) => delivers(earlier),
-            // At the start all that was rotated is looked for.
-            (None, _) => !self.starting,
+            (None, _) => true,
             (Some(_), Some(_)) => earlier != after,
         };
-        let mut successions = Vec::new();
+        let mut due = Vec::new();
         if is_news {
-            successions.push(Succession { stream, earlier, to: to.to_owned() });
+            due.push(Due { stream, earlier, to: to.to_owned() });
         }
-        if after.is_some() && !self.starting {
-            // What was rotated out of a log that is missing right now.
-            let file_name = name.file_name().and_then(|file_name| file_name.to_str()).unwrap_or_default();
-            let missing = originals(file_name).into_iter().map(|original| name.with_file_name(original));
-            for original in missing.filter(|original| !self.names.contains_key(original)) {
-                let stream = self.seen(&original);
+        if after.is_some() {
+            // What was rotated out of a log, which may be missing right now.
+            for log in self.logs_of(name) {
+                let stream = self.seen(&log);
                 let earlier = latest(&stream);
-                successions.push(Succession { stream, earlier, to: original });
+                let to = self.place_of(&stream);
+                due.push(Due { stream, earlier, to });
             }
         }
-        self.succeeded.extend(successions);
+        self.due.extend(due);
     }
 
     /// Shows in the status, and says once, that a name or a directory cannot be read. A name keeps the file that it had.
-    fn note_problem(&mut self, path: &Path, error: &file::Error) {
+    pub(super) fn note_problem(&mut self, path: &Path, error: &file::Error) {
         if self.problems.contains_key(path) {
             return;
         }
@@ -351,7 +431,7 @@ impl<W: Watcher> Directory<W> {
         self.problems.insert(path.to_owned(), self.status.add_source(Arc::new(state)));
     }
 
-    fn clear_problem(&mut self, path: &Path) {
+    pub(super) fn clear_problem(&mut self, path: &Path) {
         if let Some(problem) = self.problems.remove(path) {
             self.status.remove_source(&problem);
         }

@@ -4,18 +4,17 @@
 //! Their positions stay stored as long as the files are there: nothing else tells a rotated file that was read from one
 //! that nobody has seen.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, Position};
-use crate::log_collector::directory::listings::Files;
-use crate::log_collector::directory::rotated::{Rotated, rotated_out_of};
-use crate::log_collector::directory::{Directory, SourceId};
-use crate::log_collector::source::{Content, Reading};
+use crate::log_collector::directory::Directory;
+use crate::log_collector::directory::families::Due;
+use crate::log_collector::source::{Content, Match};
+use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
 use crate::status::SkipReason;
@@ -31,8 +30,8 @@ impl Position {
     /// its `identity`: where files have no birth times, only what they hold tells who has a reused inode.
     fn is_taken_over_by(&self, identity: Identity, path: &Path) -> bool {
         let is_suspect = identity.born_ns == 0 && self.finished;
-        let holds = || Content::open(path, self.compressed)?.holds(self);
-        is_suspect && !holds().unwrap_or(true)
+        let compare = || Ok::<_, file::Error>(Content::open(path, self.compressed)?.compare(self));
+        is_suspect && matches!(compare(), Ok(Match::Other | Match::Prefix(_)))
     }
 }
 
@@ -47,9 +46,8 @@ impl<W: Watcher> Directory<W> {
             is_quiet && !self.copies.contains_key(id)
         };
         for id in self.nameless.iter().copied().filter(is_due).collect::<Vec<_>>() {
+            let outcome = self.read_final(id);
             let Some(tracked) = self.sources.get_mut(&id) else { continue };
-            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-            let outcome = tracked.source.read_unended(&mut self.buffer, &reading);
             if outcome.as_ref().map_or(true, |outcome| outcome.more) {
                 // Somebody writes to it after all, or reading it as usual says what is wrong.
                 tracked.quiet_since = Instant::now();
@@ -64,107 +62,87 @@ impl<W: Watcher> Directory<W> {
 
     /// Lets go of the sources that are finished, now that what they delivered is on stable storage.
     pub(super) fn let_go_finished(&mut self) {
-        let mut directories = BTreeSet::new();
         for id in std::mem::take(&mut self.finished) {
-            directories.extend(self.let_go(id));
+            self.let_go(id);
         }
-        self.forget_gone(&directories);
     }
 
-    /// Closes a source, unless it was written to after all; returns its directory.
-    fn let_go(&mut self, id: SourceId) -> Option<PathBuf> {
-        if self.sources.get(&id)?.source.has_more() {
+    /// Closes a source, unless it was written to after all.
+    fn let_go(&mut self, id: SourceId) {
+        let Some(tracked) = self.sources.get(&id) else { return };
+        if tracked.source.has_more() {
             self.nameless.insert(id);
-            self.enqueue(id);
-            return None;
+            return self.enqueue(id);
         }
-        let source = self.close_source(id, SkipReason::Truncated)?;
+        let is_deleted = tracked.source.is_deleted();
+        let Some(source) = self.close_source(id, SkipReason::Truncated) else { return };
+        if is_deleted {
+            // It may have been compressed.
+            self.orphans.insert(source.identity, 0..0);
+        }
         let mut position = source.position((self.settings.clock)());
         position.finished = true;
-        let directory = position.path.parent().map(Path::to_owned);
+        // Whether it was rotated is told by its name.
+        let files = position.path.parent().map(|directory| self.listings.files_in(directory).0);
+        if let Some(path) = files.as_ref().and_then(|files| files.get(&source.identity)) {
+            path.clone_into(&mut position.path);
+        }
+        let streams: Vec<PathBuf> = position.deliveries.iter().map(|delivery| delivery.path.clone()).collect();
         self.remember(source.identity, position);
-        directory
+        for stream in streams {
+            let to = self.place_of(&stream);
+            self.reconcile(&Due { stream, earlier: None, to });
+        }
     }
 
     /// Keeps the position of a file that is finished.
-    fn remember(&mut self, identity: Identity, position: Position) {
+    pub(super) fn remember(&mut self, identity: Identity, position: Position) {
         let checkpoint = Checkpoint { source: checkpoint::encode_key(identity), position: Some(position.encode()) };
         self.outbox.push_back(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into());
-        self.restored.insert(identity, position);
+        self.ledger.insert(identity, position);
     }
 
-    /// Has the stored position of a file forgotten, after what is to be stored by then: at each instant something is known
-    /// of each log.
+    /// Has the stored position of a file forgotten, after what is to be stored by then.
     pub(super) fn forget(&mut self, identity: Identity) {
-        self.restored.remove(&identity);
-        self.forgotten.insert(identity);
+        self.ledger.forget(identity);
     }
 
     /// The next position to be forgotten.
     pub(super) fn next_forgotten(&mut self) -> Option<Collected> {
-        let checkpoint = Checkpoint { source: checkpoint::encode_key(self.forgotten.pop_first()?), position: None };
-        Some(Batch { checkpoint: Some(checkpoint), streams: Vec::new() }.into())
+        self.ledger.next_forgotten().map(Collected::from)
     }
 
-    /// Forgets all finished files that are gone: nothing may happen any more in the directory of one that was deleted.
-    pub(super) fn forget_all_gone(&mut self) {
-        let finished = self.restored.values().filter(|position| position.finished);
-        let directories = finished.filter_map(|position| position.path.parent()).map(Path::to_owned).collect();
-        self.forget_gone(&directories);
+    /// Has the streams looked after whose finished files are not where they were: nothing may happen any more in the directory
+    /// of one that was deleted.
+    pub(super) fn reconcile_finished(&mut self) {
+        let mut streams = BTreeSet::new();
+        for (identity, position) in self.ledger.iter().filter(|(_, position)| position.finished) {
+            let Some(directory) = position.path.parent() else { continue };
+            if !self.listings.files_in(directory).0.contains_key(&identity) {
+                streams.extend(position.deliveries.iter().map(|delivery| delivery.path.clone()));
+            }
+        }
+        for stream in streams {
+            self.note_due(&stream);
+        }
     }
 
     /// Forgets the finished file that had the identity of the one at `path`, if that is another.
     pub(super) fn forget_taken_over(&mut self, identity: Identity, path: &Path) {
-        if self.restored.get(&identity).is_some_and(|position| position.is_taken_over_by(identity, path)) {
+        if self.ledger.get(identity).is_some_and(|position| position.is_taken_over_by(identity, path)) {
             self.forget(identity);
         }
     }
 
     /// Forgets the finished files whose inodes others have that are in their directories.
     pub(super) fn forget_all_taken_over(&mut self) {
-        let suspects = self.restored.iter().filter(|(identity, position)| identity.born_ns == 0 && position.finished);
+        let suspects = self.ledger.iter().filter(|(identity, position)| identity.born_ns == 0 && position.finished);
         let directories: BTreeSet<PathBuf> =
             suspects.filter_map(|(_, position)| position.path.parent()).map(Path::to_owned).collect();
         for directory in directories {
             for (identity, path) in self.listings.files_in(&directory).0.iter() {
                 self.forget_taken_over(*identity, path);
             }
-        }
-    }
-
-    /// Forgets the finished files of directories that are certainly gone, unless they are compressed now.
-    pub(super) fn forget_gone(&mut self, directories: &BTreeSet<PathBuf>) {
-        let mut found: HashMap<&Path, Arc<Files>> = HashMap::new();
-        for directory in directories {
-            if let (files, true) = self.listings.files_in(directory) {
-                found.insert(directory, files);
-            }
-        }
-        let is_gone = |(identity, position): &(&Identity, &Position)| {
-            let found = position.path.parent().and_then(|directory| found.get(directory));
-            let is_gone_from =
-                |found: &Arc<Files>| found.get(identity).is_none_or(|path| position.is_taken_over_by(**identity, path));
-            position.finished && found.is_some_and(is_gone_from)
-        };
-        let known_paths = self.known_paths();
-        let with_original = |(identity, position): (&Identity, &Position)| {
-            (*identity, position.clone(), self.rotated_from(position, &known_paths))
-        };
-        let gone: Vec<_> = self.restored.iter().filter(is_gone).map(with_original).collect();
-        for (identity, position, original) in gone {
-            self.find_compressed(&position, &original);
-            self.forget(identity);
-        }
-    }
-
-    /// Remembers the compressed file that holds what was in the file of `position`, which was rotated out of `original`, if
-    /// there is one.
-    fn find_compressed(&mut self, position: &Position, original: &Path) {
-        let rotated = rotated_out_of(original, &mut self.listings);
-        let is_it = |it: &&Rotated| it.is_compressed() && self.is_unknown(it) && it.is_copy_of(position);
-        if let Some(it) = rotated.iter().find(is_it) {
-            let position = Position { compressed: true, path: it.path.clone(), ..position.clone() };
-            self.remember(it.metadata.identity, position);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::log_collector::directory::sources::Tracked;
 use crate::log_collector::directory::{Directory, files};
+use crate::log_collector::tracked::Tracked;
 use crate::log_collector::watcher::Watcher;
 
 /// How often the log says how far it is.

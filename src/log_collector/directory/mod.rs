@@ -9,7 +9,8 @@
 //! only after everything it delivered is on stable storage; where one source takes over a stream from another, the
 //! earlier one is read to its end first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,13 +19,13 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use crate::file::{self, Identity, Kind};
-use crate::log_collector::checkpoint::{self, Position};
-use crate::log_collector::directory::listings::Listings;
-use crate::log_collector::directory::succession::Succession;
 use crate::log_collector::links::Links;
 use crate::log_collector::naming::Naming;
 use crate::log_collector::patterns::Patterns;
-use crate::log_collector::source::read_buffer;
+use crate::log_collector::rotation::ledger::Ledger;
+use crate::log_collector::rotation::listing::Listings;
+use crate::log_collector::source::{APPENDING_TIME_MAX, read_buffer};
+use crate::log_collector::tracked::{SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 use crate::log_collector::watches::{Change, Watches};
 use crate::log_collector::{Collected, Collector, Error};
@@ -33,22 +34,24 @@ use crate::status::{SourceHandle, Status};
 
 mod copies;
 mod discovery;
+mod families;
 mod finished;
 mod import;
-mod listings;
 mod open_files;
-mod restart;
-mod rotated;
 mod sources;
-mod succession;
+mod streams;
 #[cfg(test)]
 pub(crate) mod tests;
 mod turns;
+mod unended;
 
+#[cfg(test)]
+pub(crate) use copies::COPY_BYTES_MIN;
+use copies::HeldBack;
 use discovery::Name;
+use families::Due;
 use import::Import;
-use sources::Tracked;
-use turns::Turns;
+use turns::{KINDS_OF_TURNS, Turns};
 
 /// How often files without a watch are looked at, and whether files without a name have been quiet for long enough.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,6 +67,10 @@ pub const DELETED_BYTES_MAX: u64 = 1 << 30;
 
 /// How long an entry of several lines waits for its next line.
 const JOINING_TIME_MAX: Duration = Duration::from_millis(500);
+/// How long a line has to have been still that has not ended before it is shown.
+const UNENDED_SHOWN_AFTER: Duration = Duration::from_secs(1);
+/// And before it is stored: what comes then is the rest of it.
+const UNENDED_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// What a collector of files needs to know.
 #[derive(Clone, Debug)]
@@ -92,10 +99,6 @@ pub struct Settings {
     pub open_files_max: usize,
 }
 
-/// Names a source while the process runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct SourceId(u64);
-
 /// Collects every file in a directory tree.
 pub struct Directory<W: Watcher> {
     settings: Settings,
@@ -107,6 +110,8 @@ pub struct Directory<W: Watcher> {
     watches: Watches<W>,
     /// Directories of the tree, by canonical path.
     tree: BTreeSet<PathBuf>,
+    /// Directories out of the root that links in the tree lead to, and the links' names.
+    linked: BTreeMap<PathBuf, PathBuf>,
     /// Names by their canonical directory and last component.
     names: BTreeMap<PathBuf, Name>,
     /// Which names lead through a path, sorted; nearly always one.
@@ -122,8 +127,8 @@ pub struct Directory<W: Watcher> {
     /// Boxed, since the map leaves room for as many again.
     sources: BTreeMap<SourceId, Box<Tracked<W::Descriptor>>>,
     sources_by_identity: HashMap<Identity, SourceId>,
-    /// Which sources deliver to the stream of a name, as seen under the root; the latest one last.
-    deliverers: HashMap<PathBuf, Vec<SourceId>>,
+    /// Which sources deliver to the stream of a name, as seen under the root, in the order of its files.
+    writers: HashMap<PathBuf, Vec<SourceId>>,
     next_source: u64,
     /// Sources whose files are open, by when they were used.
     open_files: BTreeMap<u64, SourceId>,
@@ -143,18 +148,28 @@ pub struct Directory<W: Watcher> {
     polled: BTreeSet<SourceId>,
     /// Compressed sources that are being read.
     decompressing: BTreeSet<SourceId>,
-    /// Names that have come to lead elsewhere since they were settled.
-    succeeded: BTreeSet<Succession>,
-    /// Sources whose file was truncated a moment ago, so that a copy may be found.
-    truncated: BTreeSet<SourceId>,
-    /// Sources that may be copies of others, and of which.
-    copies: BTreeMap<SourceId, SourceId>,
+    /// Streams whose files are to be looked after.
+    due: BTreeSet<Due>,
+    /// Streams of which something could not be decided, to be looked after again.
+    waiting: BTreeSet<PathBuf>,
+    /// Files that were found rotated since the last change was settled.
+    begun: HashSet<Identity>,
+    /// Contents that were cut from their files and wait to be found.
+    cuts: HashMap<Identity, Cut>,
+    /// Sources of which it cannot be told yet whether their files were written anew.
+    uncertain: BTreeSet<SourceId>,
+    /// Sources that may be copies of others.
+    copies: BTreeMap<SourceId, HeldBack>,
     /// Sources with an entry that waits for its next line, by since when.
     joining: BTreeSet<(Instant, SourceId)>,
-    /// Positions that are stored of files without a source: those that have not been found yet, and those that are finished.
-    restored: HashMap<Identity, Position>,
-    /// Files whose positions are to be forgotten, once those are stored that come in their place.
-    forgotten: BTreeSet<Identity>,
+    /// Sources with a line or an entry that has begun and not ended.
+    unended: BTreeSet<SourceId>,
+    /// What is known of files without a source.
+    ledger: Ledger,
+    /// Directories that files are rotated to, by the directory of their logs above.
+    old_directories: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// What had been seen of files that are gone, and waits to be found again.
+    orphans: HashMap<Identity, Range<u64>>,
     /// What is beside files that were rotated, for a moment.
     listings: Listings,
     /// Whether the files found now existed before this start.
@@ -165,6 +180,14 @@ pub struct Directory<W: Watcher> {
     last_poll: Instant,
     last_directory_poll: Instant,
     next_rescan: Instant,
+}
+
+/// A content that was cut from its file.
+struct Cut {
+    /// What had been seen of it and not read.
+    waiting: Range<u64>,
+    /// When that was found.
+    since: Instant,
 }
 
 /// How much there is to collect and what is left out, for the log at start.
@@ -196,7 +219,6 @@ impl<W: Watcher> Directory<W> {
         status: Arc<Status>,
     ) -> Result<Self, Error> {
         let root = check_root(&settings.root)?;
-        let restored: HashMap<Identity, Position> = checkpoints.iter().filter_map(decode).collect();
         let mut directory = Self {
             starting: true,
             naming,
@@ -206,6 +228,7 @@ impl<W: Watcher> Directory<W> {
             settings,
             watches: Watches::new(watcher),
             tree: BTreeSet::new(),
+            linked: BTreeMap::new(),
             names: BTreeMap::new(),
             names_by_hop: BTreeMap::new(),
             problems: BTreeMap::new(),
@@ -214,7 +237,7 @@ impl<W: Watcher> Directory<W> {
             is_root_missing: false,
             sources: BTreeMap::new(),
             sources_by_identity: HashMap::new(),
-            deliverers: HashMap::new(),
+            writers: HashMap::new(),
             next_source: 0,
             open_files: BTreeMap::new(),
             uses: 0,
@@ -225,12 +248,17 @@ impl<W: Watcher> Directory<W> {
             finished: BTreeSet::new(),
             polled: BTreeSet::new(),
             decompressing: BTreeSet::new(),
-            succeeded: BTreeSet::new(),
-            truncated: BTreeSet::new(),
+            due: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            begun: HashSet::new(),
+            cuts: HashMap::new(),
+            uncertain: BTreeSet::new(),
             copies: BTreeMap::new(),
             joining: BTreeSet::new(),
-            restored,
-            forgotten: BTreeSet::new(),
+            unended: BTreeSet::new(),
+            ledger: Ledger::new(checkpoints),
+            old_directories: BTreeMap::new(),
+            orphans: HashMap::new(),
             listings: Listings::default(),
             outbox: VecDeque::new(),
             buffer: read_buffer(),
@@ -238,10 +266,10 @@ impl<W: Watcher> Directory<W> {
             last_directory_poll: Instant::now(),
             next_rescan: Instant::now() + RESCAN_INTERVAL,
         };
+        directory.restore_cuts();
         directory.forget_all_taken_over();
-        let known = directory.known_by_path();
         directory.enter(&root);
-        directory.find_rotated(&known);
+        directory.reconcile_all();
         directory.settle();
         if directory.settings.start_from_end && checkpoints.is_empty() {
             directory.skip_history();
@@ -266,7 +294,10 @@ impl<W: Watcher> Directory<W> {
 
     /// The path of a name as seen under the root the user gave.
     fn seen(&self, name: &Path) -> PathBuf {
-        self.settings.root.join(name.strip_prefix(&self.root).unwrap_or(name))
+        match name.strip_prefix(&self.root) {
+            Ok(relative) => self.settings.root.join(relative),
+            Err(_) => self.seen_through_link(name).unwrap_or_else(|| self.settings.root.join(name)),
+        }
     }
 
     /// Looks where changes were reported.
@@ -291,6 +322,9 @@ impl<W: Watcher> Directory<W> {
 
     /// Does what is due by time. The ends of files are taken only if it `is_reading`.
     fn take_turns(&mut self, is_reading: bool) {
+        for source in std::mem::take(&mut self.uncertain) {
+            self.enqueue(source);
+        }
         if self.next_rescan <= Instant::now() {
             self.rescan();
         }
@@ -304,10 +338,12 @@ impl<W: Watcher> Directory<W> {
             for source in self.polled.iter().chain(self.copies.keys()).copied().collect::<Vec<_>>() {
                 self.enqueue(source);
             }
-            self.give_up_formers();
+            self.reconcile_cuts();
+            self.reconcile_waiting();
             self.keep_deleted_within_budget();
             // Here as well, lest a backlog keep rotated files open.
             if is_reading {
+                self.show_unended();
                 self.finish_quiet();
             }
         }
@@ -320,6 +356,9 @@ impl<W: Watcher> Directory<W> {
 
     /// The longest wait after which something may be due.
     pub(super) fn wait_at_most(&self) -> Duration {
+        if !self.uncertain.is_empty() {
+            return APPENDING_TIME_MAX.min(self.settings.quiet_before_letting_go);
+        }
         if !self.joining.is_empty() {
             return JOINING_TIME_MAX.min(self.settings.quiet_before_letting_go);
         }
@@ -337,10 +376,15 @@ impl<W: Watcher> Collector for Directory<W> {
         if let Some(batch) = self.outbox.pop_front().or_else(|| self.next_forgotten()) {
             return Ok(Some(batch));
         }
-        while let Some(id) = self.turns.pop() {
+        let mut fruitless_count = 0;
+        // Each has its turn; what all of them wait for may take a change.
+        while fruitless_count <= KINDS_OF_TURNS * self.turns.len()
+            && let Some(id) = self.turns.pop()
+        {
             if let Some(batch) = self.read(id) {
                 return Ok(Some(batch));
             }
+            fruitless_count += 1;
         }
         self.report_import();
         self.finish_quiet();
@@ -387,14 +431,4 @@ pub fn check_root(root: &Path) -> Result<PathBuf, Error> {
     }
     file::read_directory(&canonical).map_err(|refused| error(refused.source.to_string()))?;
     Ok(canonical)
-}
-
-fn decode(checkpoint: &Checkpoint) -> Option<(Identity, Position)> {
-    let identity = checkpoint::decode_key(&checkpoint.source)?;
-    let position = checkpoint.position.as_ref()?;
-    let Some(position) = Position::decode(position) else {
-        log::warn!("a checkpoint of inode {} cannot be read; the file is read from its start", identity.inode);
-        return None;
-    };
-    Some((identity, position))
 }

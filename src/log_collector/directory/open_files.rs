@@ -5,14 +5,25 @@
 //! remembered of it is dear.
 
 use crate::file;
-use crate::log_collector::directory::rotated::{Rotated, rotated_out_of};
-use crate::log_collector::directory::{Directory, SourceId};
+use crate::log_collector::directory::Directory;
+use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
 
 impl<W: Watcher> Directory<W> {
+    /// Opens the files of two sources again, to compare them: neither is closed for the other.
+    pub(super) fn open_both(&mut self, one: SourceId, other: SourceId) -> Result<(), file::Error> {
+        self.open_beside(one, other)?;
+        self.open_beside(other, one)
+    }
+
     /// Opens the file of a source again if it was closed, wherever it is by now. An error of kind
     /// [`NotFound`](std::io::ErrorKind::NotFound) says that it is gone.
     pub(super) fn open_again(&mut self, id: SourceId) -> Result<(), file::Error> {
+        self.open_beside(id, id)
+    }
+
+    /// As [`Directory::open_again`], without closing `kept`.
+    fn open_beside(&mut self, id: SourceId, kept: SourceId) -> Result<(), file::Error> {
         let Some(tracked) = self.sources.get_mut(&id) else { return Ok(()) };
         if tracked.source.is_closed() {
             let path = tracked.source.path.clone();
@@ -25,36 +36,12 @@ impl<W: Watcher> Directory<W> {
                 opened => opened?,
             }
         }
-        self.note_use(id);
+        self.note_use(id, kept);
         Ok(())
     }
 
-    /// Has a source whose file was closed and is gone go on in the compressed copy of it; returns whether there is one.
-    pub(super) fn open_compressed(&mut self, id: SourceId) -> bool {
-        let now = (self.settings.clock)();
-        let Some(position) = self.sources.get(&id).map(|tracked| tracked.source.position(now)) else { return false };
-        let original = self.rotated_from(&position, &self.known_paths());
-        let rotated = rotated_out_of(&original, &mut self.listings);
-        let is_it = |it: &&Rotated| it.is_compressed() && self.is_unknown(it) && it.is_copy_of(&position);
-        let Some(path) = rotated.iter().find(is_it).map(|it| &it.path) else { return false };
-        let Some(tracked) = self.sources.get_mut(&id) else { return false };
-        let before = tracked.source.identity;
-        if !tracked.source.go_on_in(path, now).unwrap_or(false) {
-            return false;
-        }
-        let identity = tracked.source.identity;
-        self.sources_by_identity.remove(&before);
-        self.sources_by_identity.insert(identity, id);
-        self.forgotten.remove(&identity);
-        self.store_position(id);
-        self.forget(before);
-        self.note_use(id);
-        self.enqueue(id);
-        true
-    }
-
-    /// Remembers that a source was used now, and closes others where too many are open.
-    pub(super) fn note_use(&mut self, id: SourceId) {
+    /// Remembers that a source was used now, and closes others but `kept` where too many are open.
+    pub(super) fn note_use(&mut self, id: SourceId, kept: SourceId) {
         self.forget_use(id);
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         self.uses += 1;
@@ -62,7 +49,7 @@ impl<W: Watcher> Directory<W> {
         self.open_files.insert(self.uses, id);
         while self.settings.open_files_max < self.open_files.len() {
             let may_close = |(_, other): &(&u64, &SourceId)| {
-                **other != id && self.sources.get(other).is_some_and(|it| it.source.may_be_closed())
+                **other != id && **other != kept && self.sources.get(other).is_some_and(|it| it.source.may_be_closed())
             };
             let Some((_, &oldest)) = self.open_files.iter().find(may_close) else { return };
             self.forget_use(oldest);

@@ -1,6 +1,5 @@
-//! Which files are open, whose streams they deliver to, and when they are let go.
+//! Opens, reads and closes files.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,69 +8,18 @@ use std::time::Instant;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
-use crate::log_collector::checkpoint::{self, DELIVERIES_MAX, Position};
-use crate::log_collector::directory::copies::COPY_PATIENCE;
-use crate::log_collector::directory::restart::{self, Turns};
+use crate::log_collector::checkpoint::{self, ENDLESS, Position};
+use crate::log_collector::directory::families::Due;
 use crate::log_collector::directory::turns::Turn;
-use crate::log_collector::directory::{Directory, JOINING_TIME_MAX, SourceId};
-use crate::log_collector::source::{Content, Former, Reading, Resumed, Source};
+use crate::log_collector::directory::{Cut, Directory, JOINING_TIME_MAX};
+use crate::log_collector::source::{Content, Former, Outcome, Reading, Resumed, Source};
+use crate::log_collector::tracked::{SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
-use crate::status::{SkipReason, SourceHandle, SourceState, SourceStatus};
+use crate::status::{SkipReason, SourceState, SourceStatus};
 
 /// How many compressed files are read at a time; each takes a few MiB of memory.
 const COMPRESSED_MAX: usize = 8;
-
-/// A source and what the collector knows of it.
-#[expect(clippy::struct_excessive_bools, reason = "they are independent: any of them may hold with any other")]
-pub(super) struct Tracked<Descriptor> {
-    pub(super) source: Source,
-    /// The names that lead to it now, as canonical paths under the root, in the order they were found.
-    pub(super) names: Vec<PathBuf>,
-    /// While it has no name and no stream: the name that led to it last.
-    last_name: Option<PathBuf>,
-    /// Whether it waits for its turn to be read.
-    pub(super) queued: bool,
-    /// Whether there was more than was read in one go.
-    busy: bool,
-    /// How long it was at the start, until that is read; 0 for a file that came later.
-    pub(super) history_end: u64,
-    /// When the file had been modified when it was found, in nanoseconds since the Unix epoch.
-    modified_ns: i64,
-    /// The source that delivered to its stream before: it is read to its end first.
-    pub(super) after: Option<SourceId>,
-    /// Whether the last read failed.
-    pub(super) failing: bool,
-    /// Whether nothing but a hole comes next: it may be filled without the watcher noticing.
-    is_preallocated: bool,
-    /// When it was used last, among all uses.
-    pub(super) used: u64,
-    /// While it has no name: when it was found so, or last read. While it may be a copy: when it was seen to grow.
-    pub(super) quiet_since: Instant,
-    /// Since when an entry waits for its next line.
-    pub(super) joining_since: Option<Instant>,
-    /// Where it stood when its file was truncated, and when that was found.
-    pub(super) former: Option<(Former, Instant)>,
-    watch: Option<Descriptor>,
-    handle: SourceHandle,
-}
-
-impl<D> Tracked<D> {
-    /// The names that lead to it, or led to it before it was decided which streams it delivers to.
-    pub(super) fn known_names(&self) -> impl Iterator<Item = &PathBuf> {
-        self.names.iter().chain(&self.last_name)
-    }
-
-    fn turn(&self) -> Turn {
-        if self.source.state.read_bytes.get() < self.history_end {
-            Turn::History(self.modified_ns)
-        } else if self.busy {
-            Turn::Busy
-        } else {
-            Turn::Live
-        }
-    }
-}
 
 impl<W: Watcher> Directory<W> {
     /// The source of the file at `path`, opened if it is not yet; `None` where the file is not to be read, or is already
@@ -82,6 +30,15 @@ impl<W: Watcher> Directory<W> {
         identity: Identity,
         name: &Path,
     ) -> Result<Option<SourceId>, file::Error> {
+        let waits = |position: &Position| {
+            let mut streams = position.deliveries.iter().map(|delivery| &delivery.path);
+            let is_unclear = streams.any(|stream| self.waiting.contains(stream)) || self.starting;
+            position.offset == 0 && is_unclear && self.is_rotated(position)
+        };
+        if self.ledger.get(identity).is_some_and(waits) {
+            // It only has a place in the stream, until it can be told what it holds.
+            return Ok(None);
+        }
         self.open_source(path, identity, name, false)
     }
 
@@ -100,7 +57,8 @@ impl<W: Watcher> Directory<W> {
             return Ok(Some(id));
         }
         self.forget_taken_over(identity, path);
-        let stored = self.stored_position(identity);
+        let known = self.ledger.known_as(identity);
+        let stored = known.and_then(|known| Some((known, self.ledger.get(known)?.clone())));
         let decompress = decompress || stored.as_ref().is_some_and(|(_, position)| position.compressed);
         let content = Content::open(path, decompress)?;
         let metadata = content.metadata()?;
@@ -121,7 +79,8 @@ impl<W: Watcher> Directory<W> {
                 self.store_position(id);
                 self.forget(known);
             }
-            self.restored.remove(&known);
+            self.ledger.remove(known);
+            self.orphans.remove(&known);
             match resumed {
                 Resumed::Intact => {}
                 Resumed::Shortened => {
@@ -131,7 +90,10 @@ impl<W: Watcher> Directory<W> {
                 }
                 Resumed::Rewritten => {
                     self.status.truncations.add(1);
-                    self.set_former(id, Former::restored(position));
+                    self.keep_cut(id, Former::restored(position));
+                    self.renew_ordinals(id);
+                    self.store_position(id);
+                    self.note_due_of(id);
                 }
             }
             return Ok(Some(id));
@@ -152,7 +114,7 @@ impl<W: Watcher> Directory<W> {
             source.state.polled.store(true, Ordering::Relaxed);
         }
         self.sources_by_identity.insert(source.identity, id);
-        self.forgotten.remove(&source.identity);
+        self.ledger.keep(source.identity);
         let handle = self.status.add_source(Arc::clone(&source.state));
         let names = Vec::with_capacity(1);
         let quiet_since = Instant::now();
@@ -165,19 +127,18 @@ impl<W: Watcher> Directory<W> {
             busy: false,
             history_end,
             modified_ns,
-            after: None,
             failing: false,
             is_preallocated: false,
             used: 0,
             quiet_since,
             joining_since: None,
-            former: None,
+            unended: None,
             watch,
             handle,
         };
         self.sources.insert(id, Box::new(tracked));
         self.note_deliveries(id);
-        self.note_use(id);
+        self.note_use(id, id);
         self.nameless.insert(id);
         self.enqueue(id);
         id
@@ -214,16 +175,6 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// The stored position of a file, and the identity it is stored under: after a restart of the machine the file's device
-    /// may have another number.
-    fn stored_position(&self, identity: Identity) -> Option<(Identity, Position)> {
-        let same = |known: &&Identity| {
-            known.inode == identity.inode && known.born_ns == identity.born_ns && identity.born_ns != 0
-        };
-        let known = if self.restored.contains_key(&identity) { &identity } else { self.restored.keys().find(same)? };
-        Some((*known, self.restored.get(known)?.clone()))
-    }
-
     /// Has the position of a source stored, although there are no lines to go with it.
     pub(super) fn store_position(&mut self, id: SourceId) {
         let Some(tracked) = self.sources.get(&id) else { return };
@@ -231,22 +182,22 @@ impl<W: Watcher> Directory<W> {
         self.outbox.push_back(Batch { checkpoint, streams: Vec::new() }.into());
     }
 
-    /// Remembers where a source stood before its file was truncated, for the copy to be found.
-    fn set_former(&mut self, id: SourceId, former: Former) {
-        self.give_up_former(id);
-        if let Some(tracked) = self.sources.get_mut(&id) {
-            tracked.former = Some((former, Instant::now()));
-            self.truncated.insert(id);
-        }
+    /// Keeps what a source's file held before it was truncated, until the file is found that holds it now.
+    fn keep_cut(&mut self, id: SourceId, former: Former) {
+        let endless = former.position.deliveries.iter().find(|delivery| delivery.end == ENDLESS);
+        let Some(ordinal) = endless.map(|delivery| delivery.ordinal) else {
+            return self.give_up(&former, SkipReason::Truncated);
+        };
+        let identity = checkpoint::identity_of_cut(self.sources[&id].source.identity, ordinal);
+        self.cuts.insert(identity, Cut { waiting: former.waiting, since: Instant::now() });
+        // Before it is stored that the file starts anew.
+        self.remember(identity, Position { cut: true, ..*former.position });
     }
 
-    /// Ends the search for the copy of what a source was.
-    fn give_up_former(&mut self, id: SourceId) {
-        self.truncated.remove(&id);
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
-        if let Some((former, _)) = tracked.former.take() {
-            self.give_up(&former, SkipReason::Truncated);
-        }
+    /// Whether what the file of a source held is still looked for.
+    pub(super) fn has_cut(&self, id: SourceId) -> bool {
+        let identity = self.sources[&id].source.identity;
+        self.cuts.keys().any(|cut| cut.device == !identity.device && cut.inode == identity.inode)
     }
 
     /// Counts what waited of `former` as lost.
@@ -254,26 +205,30 @@ impl<W: Watcher> Directory<W> {
         former.give_up(reason, &self.status, (self.settings.clock)());
     }
 
-    /// Ends the search for copies that has taken too long.
-    pub(super) fn give_up_formers(&mut self) {
-        let has_waited = |id: &SourceId| {
-            let former = self.sources.get(id).and_then(|tracked| tracked.former.as_ref());
-            former.is_none_or(|(_, since)| COPY_PATIENCE <= since.elapsed())
-        };
-        for id in self.truncated.iter().copied().filter(has_waited).collect::<Vec<_>>() {
-            self.find_compressed_copy_of(id);
-            self.give_up_former(id);
+    /// Has the streams looked after whose files were truncated, to end the search for copies that takes too long.
+    pub(super) fn reconcile_cuts(&mut self) {
+        let positions = self.cuts.keys().filter_map(|cut| self.ledger.get(*cut));
+        let streams = positions.flat_map(|position| &position.deliveries).map(|delivery| delivery.path.clone());
+        for stream in streams.collect::<Vec<_>>() {
+            self.note_due(&stream);
+        }
+    }
+
+    /// Has the streams looked after that a source delivers to.
+    pub(super) fn note_due_of(&mut self, id: SourceId) {
+        let paths = self.sources.get(&id).into_iter().flat_map(|it| it.source.delivery_paths());
+        for stream in paths.map(Path::to_owned).collect::<Vec<_>>() {
+            self.note_due(&stream);
         }
     }
 
     /// Bytes that were seen and are neither handed over nor skipped.
     pub(super) fn bytes_waiting(&self) -> u64 {
         let length = |bytes: std::ops::Range<u64>| bytes.end - bytes.start;
-        let waiting = self.sources.values().map(|tracked| {
-            let former = tracked.former.as_ref().map_or(0, |(former, _)| length(former.waiting.clone()));
-            length(tracked.source.waiting()) + former
-        });
-        waiting.sum::<u64>() + self.outbox.iter().map(|collected| collected.source_bytes).sum::<u64>()
+        let cut = self.cuts.values().map(|cut| cut.waiting.clone());
+        let waiting = self.sources.values().map(|tracked| tracked.source.waiting());
+        let waiting = waiting.chain(cut).map(length).sum::<u64>() + self.orphaned_bytes();
+        waiting + self.outbox.iter().map(|collected| collected.source_bytes).sum::<u64>()
     }
 
     pub(super) fn enqueue(&mut self, id: SourceId) {
@@ -354,153 +309,6 @@ impl<W: Watcher> Directory<W> {
         self.enqueue(id);
     }
 
-    /// Decides which streams touched sources deliver to, now that all changes are known.
-    ///
-    /// A renamed file goes on delivering to the streams it had: its new name takes the place of the one that is gone.
-    /// Only names beyond those are new ones, with a stream of their own.
-    pub(super) fn settle(&mut self) {
-        self.find_all_between();
-        while let Some(&id) = self.touched.first() {
-            self.settle_source(id);
-        }
-    }
-
-    /// As [`Directory::settle`], for one source.
-    pub(super) fn settle_source(&mut self, id: SourceId) {
-        if !self.touched.remove(&id) {
-            return;
-        }
-        if !self.surplus_names(id).is_empty() {
-            // A rename seen half-way looks like a second name: make sure that the others are still there.
-            self.look_at_names_of(id);
-            self.touched.remove(&id);
-            if !self.may_be_copy(id) {
-                self.deliver_to_names(id);
-            }
-        }
-        self.end_other_deliveries(id);
-    }
-
-    /// Ends the deliveries of other sources to the streams of a source's names, as far as they were switched away from
-    /// them.
-    fn end_other_deliveries(&mut self, id: SourceId) {
-        let Some(tracked) = self.sources.get(&id) else { return };
-        // Links first: in the place of a file that was renamed is no link, and the stream of one goes on.
-        let (own, links): (Vec<_>, Vec<_>) = tracked.names.iter().partition(|name| **name == tracked.source.path);
-        for path in links.into_iter().chain(own).map(|name| self.seen(name)).collect::<Vec<_>>() {
-            let others = self.deliverers.get(&path).into_iter().flatten().filter(|other| **other != id);
-            for other in others.copied().collect::<Vec<_>>() {
-                if self.is_switched_away(other, &path) {
-                    // A rename seen half-way looks like that, too.
-                    self.look_at_names_of(other);
-                    if self.is_switched_away(other, &path) {
-                        self.end_delivery(other, &path);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether the name `path`, whose stream a source delivers to, leads elsewhere while the file stays where it is: it
-    /// has a name with a stream of its own, and none that takes the place of the one that is gone.
-    fn is_switched_away(&self, id: SourceId, path: &Path) -> bool {
-        let Some(tracked) = self.sources.get(&id) else { return false };
-        let streams: Vec<&Path> = tracked.source.delivery_paths().collect();
-        let names: Vec<PathBuf> = tracked.names.iter().map(|name| self.seen(name)).collect();
-        let leads_here = names.iter().any(|name| name == path);
-        let has_own_stream = names.iter().any(|name| streams.contains(&name.as_path()));
-        // Nobody writes to a compressed file.
-        !leads_here && has_own_stream && names.len() < streams.len() && !tracked.source.is_compressed()
-    }
-
-    /// Ends the stream of `path` in a source with what its file holds now.
-    fn end_delivery(&mut self, id: SourceId, path: &Path) {
-        let opened = self.open_again(id);
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
-        let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        match opened.and_then(|()| tracked.source.end_delivery(path, &reading)) {
-            Ok(collected) => self.outbox.push_back(collected),
-            Err(error) => return log::warn!("{error}; it goes on as {}", path.display()),
-        }
-        if let Some(deliverers) = self.deliverers.get_mut(path) {
-            deliverers.retain(|deliverer| *deliverer != id);
-        }
-        self.note_joining(id);
-    }
-
-    /// Delivers to a stream for each name that makes more than there are streams.
-    pub(super) fn deliver_to_names(&mut self, id: SourceId) {
-        for name in self.surplus_names(id) {
-            self.deliver_to(id, name);
-        }
-    }
-
-    /// Names that make more than there are streams, as seen under the root; the latest ones. A file that has lost its name
-    /// before it had a stream still gets that of the name.
-    fn surplus_names(&self, id: SourceId) -> Vec<PathBuf> {
-        let Some(tracked) = self.sources.get(&id) else { return Vec::new() };
-        let names: Vec<PathBuf> = tracked.known_names().map(|name| self.seen(name)).collect();
-        let vacant = tracked.source.delivery_paths().filter(|path| !names.iter().any(|name| name == path)).count();
-        let streams: Vec<&Path> = tracked.source.delivery_paths().collect();
-        let room = DELIVERIES_MAX.saturating_sub(tracked.source.delivery_count());
-        names.iter().filter(|name| !streams.contains(&name.as_path())).skip(vacant).take(room).cloned().collect()
-    }
-
-    pub(super) fn deliver_to(&mut self, id: SourceId, name: PathBuf) {
-        self.take_over(id, name.clone());
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
-        tracked.source.deliver_to(name);
-        tracked.last_name = None;
-        // Even before anything is read: it is to be known whose stream it is, should it be rotated first.
-        self.store_position(id);
-        self.enqueue(id);
-    }
-
-    /// Puts sources that were resumed and deliver to one stream in the order in which they took it over: those of `turns`
-    /// as it says, others by age, the one that has the stream's own name last.
-    pub(super) fn order_resumed(&mut self, turns: &Turns) {
-        let mut streams: BTreeMap<PathBuf, Vec<(bool, restart::Turn, SourceId)>> = BTreeMap::new();
-        for (&id, tracked) in &self.sources {
-            let turn = turns.get(&id).copied().unwrap_or((tracked.source.identity.born_ns, 0));
-            for path in tracked.source.delivery_paths() {
-                let is_current = tracked.names.iter().any(|name| self.seen(name) == path);
-                let turn = (is_current, turn, id);
-                streams.entry(path.to_owned()).or_default().push(turn);
-            }
-        }
-        self.deliverers.clear();
-        self.sources.values_mut().for_each(|tracked| tracked.after = None);
-        for (path, mut turns) in streams {
-            turns.sort_unstable();
-            for (_, _, id) in turns {
-                self.take_over(id, path.clone());
-            }
-        }
-    }
-
-    /// Notes that a source delivers to its streams, as others may after it.
-    pub(super) fn note_deliveries(&mut self, id: SourceId) {
-        let paths = self.sources.get(&id).into_iter().flat_map(|tracked| tracked.source.delivery_paths());
-        for path in paths {
-            let deliverers = self.deliverers.entry(path.to_owned()).or_insert_with(|| Vec::with_capacity(1));
-            if !deliverers.contains(&id) {
-                deliverers.insert(0, id);
-            }
-        }
-    }
-
-    /// Makes a source the one that delivers to a stream from now on, once the one before has been read to its end.
-    fn take_over(&mut self, id: SourceId, path: PathBuf) {
-        let deliverers = self.deliverers.entry(path).or_insert_with(|| Vec::with_capacity(1));
-        deliverers.retain(|deliverer| *deliverer != id);
-        let before = deliverers.last().copied();
-        deliverers.push(id);
-        let after = before.filter(|&before| !self.waits_for(before, id));
-        if let Some(tracked) = self.sources.get_mut(&id) {
-            tracked.after = after.or(tracked.after);
-        }
-    }
-
     /// Skips what the files hold that are there at the very first start, which is remembered even if there is none.
     pub(super) fn skip_history(&mut self) {
         for id in self.sources.keys().copied().collect::<Vec<_>>() {
@@ -515,17 +323,11 @@ impl<W: Watcher> Directory<W> {
             }
         }
         if let Ok(metadata) = file::metadata(&self.root) {
-            let position = Position::of_directory(self.root.clone(), (self.settings.clock)());
+            let position = Position::unread(self.root.clone(), (self.settings.clock)());
             let source = checkpoint::encode_key(metadata.identity);
             let checkpoint = Some(Checkpoint { source, position: Some(position.encode()) });
             self.outbox.push_back(Batch { checkpoint, streams: Vec::new() }.into());
         }
-    }
-
-    /// Whether `later` is `earlier`, or is read only once that has been read to its end.
-    fn waits_for(&self, later: SourceId, earlier: SourceId) -> bool {
-        let before = |id: &SourceId| self.sources.get(id).and_then(|tracked| tracked.after);
-        std::iter::successors(Some(later), before).any(|id| id == earlier)
     }
 
     /// Reads the next lines of a source, or puts it behind the one that has to be read before.
@@ -535,8 +337,12 @@ impl<W: Watcher> Directory<W> {
             self.judge(id);
             return None;
         }
-        let before = self.sources.get(&id)?.after.and_then(|before| self.sources.get(&before));
-        if before.is_some_and(|before| before.queued) {
+        self.judge_copies_of(id);
+        if self.waits_for_end_of_line(id) {
+            self.sources.get_mut(&id)?.queued = false;
+            return None;
+        }
+        if self.has_unread_before(id) || self.finds_rotated_before(id) {
             self.turns.push(id, Turn::Busy);
             return None;
         }
@@ -548,18 +354,21 @@ impl<W: Watcher> Directory<W> {
         if opened.is_ok() && self.is_left_out(id) {
             return self.outbox.pop_front();
         }
+        let Some(up_to) = self.readable_bytes(id) else {
+            self.turns.push(id, Turn::Busy);
+            return None;
+        };
+        self.continue_entries(id);
+        self.copy_again(id);
         let tracked = self.sources.get_mut(&id)?;
         tracked.queued = false;
-        tracked.after = None;
         if opened.as_ref().is_err_and(|error| tracked.names.is_empty() && error.kind() == io::ErrorKind::NotFound) {
-            if !self.open_compressed(id) {
-                self.drop_source(id, SkipReason::Deleted);
-            }
+            self.orphan(id);
             return self.outbox.pop_front();
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        let outcome = match opened.and_then(|()| tracked.source.read(&mut self.buffer, &reading)) {
-            Ok(outcome) => outcome,
+        match opened.and_then(|()| tracked.source.read(&mut self.buffer, up_to, &reading)) {
+            Ok(outcome) => self.take(id, outcome),
             Err(error) => {
                 if !std::mem::replace(&mut tracked.failing, true) {
                     log::warn!("{error}; it is tried again");
@@ -569,17 +378,43 @@ impl<W: Watcher> Directory<W> {
                 self.decompressing.remove(&id);
                 return None;
             }
-        };
-        if std::mem::take(&mut tracked.failing) {
+        }
+        self.outbox.pop_front()
+    }
+
+    /// Whether something was rotated out of a log before anything of it was read, as far as that is news: it is read first.
+    fn finds_rotated_before(&mut self, id: SourceId) -> bool {
+        let is_about_to_begin = |it: &Tracked<W::Descriptor>| !it.source.has_begun() && it.source.has_more();
+        if !self.sources.get(&id).is_some_and(|it| is_about_to_begin(it)) {
+            return false;
+        }
+        self.reconcile_streams_of(id);
+        self.has_unread_before(id)
+    }
+
+    /// Starts over with a source whose file was truncated or rewritten, if it was: whatever it may wait for, this is known
+    /// from now on.
+    pub(super) fn notice_truncation(&mut self, id: SourceId) {
+        if let Err(error) = self.open_again(id) {
+            return log::debug!("{error}");
+        }
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        if !tracked.source.is_intact().unwrap_or(true) {
+            let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
+            let outcome = tracked.source.start_over(&reading);
+            self.take(id, outcome);
+        }
+    }
+
+    /// Takes what a read came to.
+    fn take(&mut self, id: SourceId, mut outcome: Outcome) {
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let was_failing = std::mem::take(&mut tracked.failing);
+        if was_failing {
             let state = if tracked.names.is_empty() { SourceState::Rotated } else { SourceState::Active };
             tracked.source.state.set_state(state, None);
-            self.note_polling(id);
         }
-        let tracked = self.sources.get_mut(&id)?;
-        if std::mem::replace(&mut tracked.is_preallocated, outcome.is_preallocated) != outcome.is_preallocated {
-            self.note_polling(id);
-        }
-        let tracked = self.sources.get_mut(&id)?;
+        let was_preallocated = std::mem::replace(&mut tracked.is_preallocated, outcome.is_preallocated);
         if outcome.collected.is_some() {
             tracked.quiet_since = Instant::now();
         }
@@ -587,12 +422,22 @@ impl<W: Watcher> Directory<W> {
         if !outcome.more {
             tracked.history_end = 0;
         }
-        if let Some(former) = outcome.former {
-            self.set_former(id, former);
-            // The position of a copy is stored first: that the file was truncated is found again.
-            self.judge_copies_of(id);
-            self.find_compressed_copy_of(id);
+        if outcome.is_uncertain {
+            self.uncertain.insert(id);
         }
+        if was_failing || was_preallocated != outcome.is_preallocated {
+            self.note_polling(id);
+        }
+        if let Some(former) = outcome.former {
+            log::debug!("{} was truncated or written anew", self.sources[&id].source.path.display());
+            self.keep_cut(id, former);
+            self.renew_ordinals(id);
+            self.reconcile_streams_of(id);
+            if let Some((collected, tracked)) = outcome.collected.as_mut().zip(self.sources.get(&id)) {
+                collected.batch.checkpoint = Some(tracked.source.checkpoint((self.settings.clock)()));
+            }
+        }
+        self.note_unended(id);
         if outcome.more {
             self.enqueue(id);
         } else if self.decompressing.remove(&id)
@@ -602,7 +447,6 @@ impl<W: Watcher> Directory<W> {
         }
         self.note_joining(id);
         self.outbox.extend(outcome.collected);
-        self.outbox.pop_front()
     }
 
     /// Whether it is this compressed source's turn: only so many are read at a time.
@@ -615,7 +459,7 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// Remembers whether a source has an entry that is complete as soon as no further line comes for a while.
-    fn note_joining(&mut self, id: SourceId) {
+    pub(super) fn note_joining(&mut self, id: SourceId) {
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         let since = tracked.source.is_joining().then(Instant::now);
         if let Some(before) = std::mem::replace(&mut tracked.joining_since, since) {
@@ -662,6 +506,20 @@ impl<W: Watcher> Directory<W> {
         self.status.held_deleted_bytes.set(held_bytes);
     }
 
+    /// Closes a source whose file is gone while it was closed; it may be found compressed, or is lost.
+    fn orphan(&mut self, id: SourceId) {
+        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let (waiting, position) = tracked.source.abandon((self.settings.clock)());
+        let streams: Vec<PathBuf> = tracked.source.delivery_paths().map(Path::to_owned).collect();
+        let Some(source) = self.close_source(id, SkipReason::Deleted) else { return };
+        self.orphans.insert(source.identity, waiting);
+        self.ledger.insert(source.identity, position);
+        for stream in streams {
+            let to = self.place_of(&stream);
+            self.reconcile(&Due { stream, earlier: None, to });
+        }
+    }
+
     /// Closes and forgets a source; what was seen of it and not read is lost for `reason`.
     fn drop_source(&mut self, id: SourceId, reason: SkipReason) {
         if let Some(source) = self.close_source(id, reason) {
@@ -672,7 +530,8 @@ impl<W: Watcher> Directory<W> {
     /// Closes a source; what was seen of it and not read is lost for `reason`.
     pub(super) fn close_source(&mut self, id: SourceId, reason: SkipReason) -> Option<Source> {
         self.forget_use(id);
-        self.give_up_former(id);
+        self.settle_copies_of(id);
+        self.enqueue_files_after(id);
         let mut tracked = self.sources.remove(&id)?;
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         if tracked.source.is_joining() {
@@ -689,15 +548,21 @@ impl<W: Watcher> Directory<W> {
         }
         self.polled.remove(&id);
         self.copies.remove(&id);
+        self.unended.remove(&id);
+        if tracked.unended.is_some_and(|(_, is_shown)| is_shown) {
+            self.outbox
+                .push_back(Collected { unended: Some(tracked.source.nothing_unended()), ..Collected::default() });
+        }
         if let Some(since) = tracked.joining_since {
             self.joining.remove(&(since, id));
         }
         self.sources_by_identity.remove(&tracked.source.identity);
         for path in tracked.source.delivery_paths() {
-            let Some(deliverers) = self.deliverers.get_mut(path) else { continue };
-            deliverers.retain(|deliverer| *deliverer != id);
-            if deliverers.is_empty() {
-                self.deliverers.remove(path);
+            let Some(writers) = self.writers.get_mut(path) else { continue };
+            writers.retain(|writer| *writer != id);
+            if writers.is_empty() {
+                self.writers.remove(path);
+                self.ledger.end_stream(path);
             }
         }
         self.status.remove_source(&tracked.handle);

@@ -8,7 +8,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::log_collector::directory::SourceId;
+use crate::log_collector::tracked::{SourceId, Tracked};
+
+/// How many kinds of sources take turns.
+pub(super) const KINDS_OF_TURNS: usize = 3;
 
 /// Sources that wait to be read.
 #[derive(Debug, Default)]
@@ -32,6 +35,19 @@ pub(super) enum Turn {
     History(i64),
 }
 
+impl<D> Tracked<D> {
+    /// Why it is to be read.
+    pub(super) fn turn(&self) -> Turn {
+        if self.source.state.read_bytes.get() < self.history_end {
+            Turn::History(self.modified_ns)
+        } else if self.busy {
+            Turn::Busy
+        } else {
+            Turn::Live
+        }
+    }
+}
+
 impl Turns {
     /// Lets a source wait that does not yet.
     pub(super) fn push(&mut self, source: SourceId, turn: Turn) {
@@ -45,9 +61,9 @@ impl Turns {
     }
 
     pub(super) fn pop(&mut self) -> Option<SourceId> {
-        for _ in 0..3 {
+        for _ in 0..KINDS_OF_TURNS {
             self.count = self.count.wrapping_add(1);
-            let next = match self.count % 3 {
+            let next = match self.count % KINDS_OF_TURNS {
                 0 => self.live.pop_front(),
                 1 => self.busy.pop_front(),
                 _ => self.history.pop_first().map(|(_, source)| source),
@@ -60,7 +76,11 @@ impl Turns {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.live.is_empty() && self.busy.is_empty() && self.history.is_empty()
+        self.len() == 0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.live.len() + self.busy.len() + self.history.len()
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Joiner {
 }
 
 /// The parts of one entry so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Joined {
     channel: Channel,
     /// Of the first part: when the container began the line.
@@ -64,6 +64,21 @@ impl Joiner {
         let begun = self.pending.iter().find(|joined| joined.channel == part.channel);
         let room = LINE_BYTES_MAX - begun.map_or(0, |joined| joined.text.len());
         part.text.len().saturating_sub(room) as u64
+    }
+
+    /// What there is of the entries that are not complete.
+    pub(super) fn unended(&self) -> impl Iterator<Item = Decoded<'_>> {
+        self.pending.iter().map(|Joined { channel, timestamp, text, .. }| Decoded {
+            channel: *channel,
+            timestamp: *timestamp,
+            line: text,
+            is_joined: true,
+        })
+    }
+
+    /// Goes on with the entries that another file has not completed, as if they had begun at the start of this one.
+    pub(super) fn continue_from(&mut self, earlier: &Self) {
+        self.pending = earlier.pending.iter().map(|joined| Joined { offset: 0, ..joined.clone() }).collect();
     }
 
     /// Hands over an entry that is not complete, the oldest first.

@@ -170,6 +170,16 @@ impl Decoder {
         self.joiner.pending_from()
     }
 
+    /// What there is of the entries that are not complete.
+    pub fn unended(&self) -> impl Iterator<Item = Decoded<'_>> {
+        self.joiner.unended()
+    }
+
+    /// Goes on with the entries that `earlier`, at the end of the file that was rotated before, has not completed.
+    pub fn continue_from(&mut self, earlier: &Self) {
+        self.joiner.continue_from(&earlier.joiner);
+    }
+
     /// Takes an entry whose last part will never come, because the file has ended for good. `None` when there is none
     /// left.
     pub fn finish(&mut self) -> Option<Decoded<'_>> {

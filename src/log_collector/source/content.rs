@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
@@ -33,6 +34,24 @@ const AHEAD_BYTES: usize = LINE_BYTES_MAX + 2;
 const KEPT_BYTES: u64 = TAIL_BYTES_MAX as u64;
 /// How much is decompressed in one go.
 const STEP_BYTES: usize = 32 << 10;
+
+/// How long after it was written to a compressed file that ends too early may still be in the making.
+const MAKING_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How the content of a file compares with what was read of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::log_collector) enum Match {
+    /// It begins and ends with what was read.
+    Same,
+    /// It goes on behind what was read.
+    Grown,
+    /// It is shorter than what was read, and so many of its first bytes are known to be those that were read.
+    Prefix(usize),
+    /// It holds something else.
+    Other,
+    /// It cannot be looked at now, or is in the making: ask again.
+    Unknown,
+}
 
 /// An open file whose bytes are lines.
 #[derive(Debug)]
@@ -114,25 +133,37 @@ impl Content {
         Ok(start)
     }
 
-    /// Whether it begins as that of `position` did and has the bytes before its offset.
-    pub(in crate::log_collector) fn holds(&self, position: &Position) -> file::Result<bool> {
-        let byte_count = usize::from(position.tail_bytes);
-        if position.common_head(&self.start()?).is_none() {
-            return Ok(false);
-        }
-        let tail = self.bytes_before(position.offset, byte_count)?;
-        Ok(tail.len() == byte_count && checkpoint::tail_md5(&tail) == position.tail_md5)
+    /// Compares what it holds with what was read up to `position`: the only test of content there is. What cannot be looked
+    /// at is unknown.
+    pub(in crate::log_collector) fn compare(&self, position: &Position) -> Match {
+        self.try_compare(position).unwrap_or(Match::Unknown)
     }
 
-    /// Whether it is shorter than what was read up to `position` and at least its first `head_bytes_min` bytes are known to
-    /// be those that were read: it lacks the end.
-    pub(in crate::log_collector) fn lacks_end_of(
-        &self,
-        position: &Position,
-        head_bytes_min: usize,
-    ) -> file::Result<bool> {
-        let is_shorter = self.size_bytes(position.offset)? < position.offset;
-        Ok(is_shorter && head_bytes_min <= position.common_head(&self.start()?).unwrap_or(0))
+    /// As [`Content::compare`], with the reason why it cannot be looked at.
+    pub(super) fn try_compare(&self, position: &Position) -> file::Result<Match> {
+        let Some(head_bytes) = position.common_head(&self.start()?) else { return Ok(Match::Other) };
+        let size = self.size_bytes(position.offset)?;
+        if size < position.offset {
+            // It may be in the making: somebody is compressing it.
+            return Ok(if self.is_in_the_making() { Match::Unknown } else { Match::Prefix(head_bytes) });
+        }
+        let tail = self.bytes_before(position.offset, usize::from(position.tail_bytes))?;
+        let has_tail =
+            tail.len() == usize::from(position.tail_bytes) && checkpoint::tail_md5(&tail) == position.tail_md5;
+        Ok(match (has_tail, size == position.offset) {
+            (true, true) => Match::Same,
+            (true, false) => Match::Grown,
+            (false, _) => Match::Other,
+        })
+    }
+
+    /// Whether it is a compressed file that ends too early and was written to a moment ago.
+    fn is_in_the_making(&self) -> bool {
+        let Self::Compressed(archive) = self else { return false };
+        let modified = archive.file.metadata().ok().and_then(|metadata| u64::try_from(metadata.modified_ns).ok());
+        let modified = modified.and_then(|ns| SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(ns)));
+        let is_recent = modified.is_some_and(|time| time.elapsed().is_ok_and(|age| age < MAKING_TIME_MAX));
+        self.is_damaged() && is_recent
     }
 
     /// Lets go of what is remembered of a compressed file's content; reading it again begins at its start.

@@ -3,15 +3,23 @@
 //! The copy is another file with the same bytes. What tells that it is one: it begins as the original does, and has the
 //! bytes before the offset that the original was read to.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::file;
-use crate::log_collector::checkpoint::{self, Position, TAIL_BYTES_MAX};
+use crate::file::{self, Metadata};
+use crate::log_collector::checkpoint::{self, ENDLESS, Position, TAIL_BYTES_MAX};
+use crate::log_collector::source::delivery::Delivery;
 use crate::log_collector::source::head::Head;
-use crate::log_collector::source::{Content, Delivery, Reading, Source};
+use crate::log_collector::source::{Match, Reading, Source};
 use crate::model::Timestamp;
 use crate::status::{Gap, SkipReason, Status};
+
+/// How much of the ends of two files is compared line by line, to find out whether one was put in the place of the other.
+const COMPARED_BYTES_MAX: usize = 256 << 10;
+
+/// Stands for the place of a copy among a stream's files: before all, since there is nothing to be read of it.
+pub(in crate::log_collector) const COPY_ORDINAL: u64 = 0;
 
 /// What a source was before its file was truncated.
 #[derive(Clone, Debug)]
@@ -73,6 +81,16 @@ impl Source {
         })
     }
 
+    /// What the file system says of the file.
+    pub(in crate::log_collector) fn metadata(&self) -> Result<Metadata, file::Error> {
+        self.content.metadata()
+    }
+
+    /// Compares what the file holds with what was read of one up to `position`.
+    pub(in crate::log_collector) fn compare(&self, position: &Position) -> Match {
+        self.content.compare(position)
+    }
+
     /// Whether the file still has the bytes that were read last.
     pub(in crate::log_collector) fn is_intact(&self) -> Result<bool, file::Error> {
         let tail = self.content.bytes_before(self.offset, self.tail.len())?;
@@ -90,6 +108,47 @@ impl Source {
         Ok(true)
     }
 
+    /// When the file was last changed in any way, its names included.
+    pub(in crate::log_collector) fn changed_ns(&self) -> Option<i64> {
+        Some(self.content.metadata().ok()?.changed_ns)
+    }
+
+    /// Up to which byte its lines are those of `earlier`, in whose place it was put: a log that was shortened, edited or copied.
+    /// 0 where hardly anything is the same.
+    pub(in crate::log_collector) fn lines_of(&self, earlier: &Self) -> Result<u64, file::Error> {
+        let end_of = |source: &Self| {
+            let size = source.content.metadata()?.size_bytes;
+            Ok::<_, file::Error>((source.content.bytes_before(size, COMPARED_BYTES_MAX)?, size))
+        };
+        let ((known, _), (text, size)) = (end_of(earlier)?, end_of(self)?);
+        let known: HashSet<&[u8]> = known.split_inclusive(|byte| *byte == b'\n').collect();
+        let (mut end, mut known_count, mut last) = (0, 0, (0, 0, 0));
+        for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            end += line.len();
+            if line.ends_with(b"\n") && known.contains(line) {
+                known_count += 1;
+                last = (end, known_count, index + 1);
+            }
+        }
+        let (end, known_count, line_count) = last;
+        let is_the_same_log = line_count <= 2 * known_count;
+        Ok(if is_the_same_log { size - (text.len() - end) as u64 } else { 0 })
+    }
+
+    /// Whether everything it holds has been read in `original`, of which it is the beginning.
+    pub(in crate::log_collector) fn is_read_in(&self, original: &Self) -> Result<bool, file::Error> {
+        let size = self.content.metadata()?.size_bytes;
+        Ok(0 < size && size <= original.offset)
+    }
+
+    /// Counts as read, for the streams of `original`, of which it holds the beginning.
+    pub(in crate::log_collector) fn count_as_copy(&mut self, original: &Position) -> Result<(), file::Error> {
+        let size = self.content.metadata()?.size_bytes;
+        let deliveries = original.deliveries.iter().filter(|delivery| delivery.end == ENDLESS);
+        self.deliveries = deliveries.map(|it| Delivery::new(it.path.clone(), COPY_ORDINAL, size)).collect();
+        self.seek_as_read(size)
+    }
+
     /// Reads on where `former` was, for the same names, if this is a copy of it that was made just before it was
     /// truncated; returns whether it is. What waited of the original waits in the copy; what the copy lacks is lost.
     pub(in crate::log_collector) fn resume_copy(
@@ -99,13 +158,13 @@ impl Source {
     ) -> Result<bool, file::Error> {
         let Former { position, waiting } = former;
         let size = self.content.size_bytes(waiting.end)?;
-        if self.content.holds(position)? {
-            self.resume(position)?;
-        } else if self.content.lacks_end_of(position, 1)? {
+        match self.content.try_compare(position)? {
+            Match::Same | Match::Grown => {
+                self.resume(position)?;
+            }
             // The original went on for a moment after it was copied, and that was read: there is nothing new in the copy.
-            self.resume_at_end(position, size)?;
-        } else {
-            return Ok(false);
+            Match::Prefix(head_bytes) if 0 < head_bytes => self.resume_at_end(position, size)?,
+            _ => return Ok(false),
         }
         self.accounted = self.accounted.max(waiting.start.min(size));
         self.seen = self.seen.max(waiting.end.min(size));
@@ -115,22 +174,10 @@ impl Source {
         Ok(true)
     }
 
-    /// Reads on in the compressed copy at `path` of the file, which is gone, if that is one; returns whether it is.
-    pub(in crate::log_collector) fn go_on_in(&mut self, path: &Path, now: Timestamp) -> Result<bool, file::Error> {
-        let content = Content::open(path, true)?;
-        if !content.holds(&self.position(now))? {
-            return Ok(false);
-        }
-        self.identity = content.metadata()?.identity;
-        path.clone_into(&mut self.path);
-        self.content = content;
-        Ok(true)
-    }
-
     /// Reads on at byte `size`, for the names of `position`.
     fn resume_at_end(&mut self, position: &Position, size: u64) -> Result<(), file::Error> {
         let deliveries = position.deliveries.iter();
-        self.deliveries = deliveries.map(|known| Delivery::new(known.path.clone(), size)).collect();
+        self.deliveries = deliveries.map(|it| Delivery::new(it.path.clone(), it.ordinal, size)).collect();
         self.seek_as_read(size)
     }
 }

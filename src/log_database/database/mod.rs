@@ -27,7 +27,7 @@ use crate::log_database::snapshot::Snapshot;
 use crate::log_database::statistics::{Dropped, Statistics};
 use crate::log_database::storage::Storage;
 use crate::log_database::subscription::{QUEUE_BYTES_MAX, Queue, Received, Subscription};
-use crate::model::{Batch, Checkpoint, Labels};
+use crate::model::{Batch, Checkpoint, Labels, StreamLines};
 use crate::status::Counter;
 
 pub use retention::RetentionLimits;
@@ -112,6 +112,9 @@ struct Counters {
     last_dropped: Mutex<Option<Dropped>>,
 }
 
+/// Of how many sources a line is shown that has begun and not ended.
+const UNENDED_MAX: usize = 10_000;
+
 /// What readers see.
 #[derive(Debug, Default)]
 struct State {
@@ -124,6 +127,8 @@ struct State {
     pending: Arc<Vec<Arc<Batch>>>,
     /// What both cost.
     pending_bytes: usize,
+    /// Lines of each source that have begun and not ended: readers see them, and they are never stored.
+    unended: BTreeMap<Vec<u8>, Arc<Batch>>,
     /// Those who see each batch as it is appended; ones that have left are noticed at the next.
     subscribers: Vec<Weak<Queue>>,
 }
@@ -193,6 +198,9 @@ impl Database {
             return Err(Error::PendingFull { bytes, pending });
         }
         state.pending_bytes += bytes;
+        if let Some(checkpoint) = &batch.checkpoint {
+            state.unended.remove(&checkpoint.source);
+        }
         let batch = Arc::new(batch);
         // What internal streams say is for no subscriber, but may change what others are called.
         let subscribers = if internal::is_all_internal(&batch) {
@@ -208,6 +216,17 @@ impl Database {
         Ok(())
     }
 
+    /// Shows lines of a source that have begun and not ended, in the place of those shown before. They are not stored, and gone
+    /// with the next batch of the source, which has them if they have ended.
+    pub fn show_unended(&self, source: Vec<u8>, streams: Vec<StreamLines>) {
+        let mut state = self.state();
+        if streams.is_empty() {
+            state.unended.remove(&source);
+        } else if state.unended.len() < UNENDED_MAX || state.unended.contains_key(&source) {
+            state.unended.insert(source, Arc::new(Batch { checkpoint: None, streams }));
+        }
+    }
+
     /// Everything appended so far, and everything that is appended from here on: each batch is in one of them. `wake` is
     /// called after each append, by the thread that appends, and so must not wait for anything.
     pub fn subscribe(&self, wake: impl Fn() + Send + Sync + 'static) -> (Snapshot, Subscription) {
@@ -215,14 +234,14 @@ impl Database {
         let mut state = self.state();
         state.subscribers.retain(|subscriber| 0 < subscriber.strong_count());
         state.subscribers.push(Arc::downgrade(&queue));
-        (state.snapshot(), subscription)
+        (state.snapshot_of([]), subscription)
     }
 
     /// What `subscription` to this database has received since the last look, and everything appended up to then: the
     /// snapshot holds what was received, and nothing that comes after it.
     pub fn receive(&self, subscription: &Subscription) -> (Snapshot, Received) {
         let state = self.state();
-        (state.snapshot(), subscription.take())
+        (state.snapshot_of([]), subscription.take())
     }
 
     /// Writes everything that is pending as one record: lines and checkpoints together or not at all.
@@ -361,7 +380,13 @@ impl Database {
 
 impl State {
     fn snapshot(&self) -> Snapshot {
-        Snapshot::new(Arc::clone(&self.index), [Arc::clone(&self.committing), Arc::clone(&self.pending)])
+        self.snapshot_of(self.unended.values().cloned())
+    }
+
+    /// What was appended, and the lines of `unended`.
+    fn snapshot_of(&self, unended: impl IntoIterator<Item = Arc<Batch>>) -> Snapshot {
+        let unended = Arc::new(unended.into_iter().collect());
+        Snapshot::new(Arc::clone(&self.index), [Arc::clone(&self.committing), Arc::clone(&self.pending), unended])
     }
 
     /// Gives all subscribers a batch; those who are still there have to be woken.

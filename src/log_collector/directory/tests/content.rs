@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::Collector;
 use crate::log_collector::format::tests::docker_local as format;
+use crate::log_collector::source::APPENDING_TIME_MAX;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::status::SkipReason;
 
@@ -57,8 +58,13 @@ fn the_same_content_written_anew_is_read_anew<W: Stage>() {
         let file = OpenOptions::new().write(true).open(story.path("a.log")).unwrap();
         super::tick(&story.directory.path().join("clock"));
         file.write_all_at(b"one\n", 0).unwrap();
-        drop(file);
+        let modified = file.metadata().unwrap().modified().unwrap();
         story.happened("a.log");
+        story.collect();
+        // Until then it may be being appended to.
+        while modified.elapsed().is_ok_and(|age| age < APPENDING_TIME_MAX) {
+            std::thread::yield_now();
+        }
         story.collect();
     }
     story.check(&["a.log: one one one"]);

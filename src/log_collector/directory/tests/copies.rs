@@ -13,6 +13,12 @@ on_mock_and_platform! {
     a_copy_made_while_down_is_read_on
     a_copy_of_what_goes_on_is_another_file
     a_file_of_a_similar_name_is_read_at_once
+    copies_that_nothing_is_truncated_for_are_not_stored_again
+    a_copy_in_another_directory_is_not_stored_again
+    a_log_that_is_shortened_goes_on_under_its_name
+    a_log_that_is_edited_goes_on_under_its_name
+    a_log_put_in_place_after_it_was_read_goes_on_under_its_name
+    a_copy_that_cannot_be_read_is_waited_for
     a_copy_that_is_compressed_at_once_is_read_on
     a_copy_of_a_file_that_was_deleted_then_is_read_on
     a_file_that_loses_its_name_before_it_turns_out_to_be_no_copy_is_read
@@ -108,8 +114,6 @@ fn a_copy_of_what_goes_on_is_another_file<W: Stage>() {
     story.copy("a.log", "a.log.1");
     story.append("a.log", "two\n");
     story.check(&["a.log: one two"]);
-    story.collector.as_mut().unwrap().let_time_pass();
-    story.check(&["a.log: one two", "a.log.1: one"]);
     story.append("a.log.1", "three\n");
     story.check(&["a.log: one two", "a.log.1: one three"]);
 }
@@ -117,8 +121,8 @@ fn a_copy_of_what_goes_on_is_another_file<W: Stage>() {
 fn a_file_of_a_similar_name_is_read_at_once<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\n");
-    story.append("a.log.2", "one\nother\n");
     story.start();
+    story.append("a.log.2", "one\nother\n");
     story.check(&["a.log: one", "a.log.2: one other"]);
     story.append("a.log.1", "o");
     story.check(&["a.log: one", "a.log.2: one other"]);
@@ -160,4 +164,133 @@ fn a_file_that_loses_its_name_before_it_turns_out_to_be_no_copy_is_read<W: Stage
     story.append("a.log.1", "two\n");
     story.remove("a.log.1");
     story.check(&["a.log: one", "a.log.1: two"]);
+}
+
+/// logrotate's `copy`.
+fn copies_that_nothing_is_truncated_for_are_not_stored_again<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    for (round, text) in ["two\n", "three\n", "four\n"].iter().enumerate() {
+        if round == 2 {
+            story.start();
+        }
+        // The last one is made anew in the file that is there.
+        if round == 1 {
+            story.rename("a.log.1", "a.log.2");
+        }
+        story.copy("a.log", "a.log.1");
+        story.collect();
+        story.collector.as_mut().unwrap().let_time_pass();
+        story.append("a.log", text);
+        story.collect();
+    }
+    story.check(&["a.log: one two three four"]);
+    // Not even when the log is gone.
+    story.remove("a.log");
+    story.append("a.log", "five\n");
+    for _ in 0..2 {
+        story.check(&["a.log: one two three four five"]);
+        story.start();
+    }
+}
+
+/// logrotate's `olddir`.
+fn a_copy_in_another_directory_is_not_stored_again<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    fs::create_dir(story.path("old")).unwrap();
+    story.happened("old");
+    story.collect();
+    for (round, text) in ["two\n", "three\n"].into_iter().enumerate() {
+        if round == 1 {
+            story.rename("old/a.log.1", "old/a.log.2");
+        }
+        story.append("a.log", text);
+        // Of a log that is copied before anything was read of it there is nothing to compare with.
+        story.collect();
+        story.copy("a.log", "old/a.log.1");
+        story.truncate("a.log");
+        story.collect();
+    }
+    story.append("a.log", "four\n");
+    for _ in 0..2 {
+        story.check(&["a.log: one two three four"]);
+        story.start();
+    }
+}
+
+const LINES: &str = "the first line\nthe second line\nthe third line\nthe fourth line\n";
+const WORDS: &str = "the first line the second line the third line the fourth line";
+
+/// `tail -n 2 a.log > a.log.tmp && mv a.log.tmp a.log`.
+fn a_log_that_is_shortened_goes_on_under_its_name<W: Stage>() {
+    for is_looked_at in [false, true] {
+        let mut story = Story::<W>::new();
+        story.append("a.log", LINES);
+        story.start();
+        story.collect();
+        story.append("a.log.tmp", "the third line\n");
+        if is_looked_at {
+            story.collect();
+        }
+        story.append("a.log.tmp", "the fourth line\n");
+        story.rename("a.log.tmp", "a.log");
+        story.append("a.log", "new\n");
+        story.check(&[&format!("a.log: {WORDS} new")]);
+        story.start();
+        story.append("a.log", "newer\n");
+        story.check(&[&format!("a.log: {WORDS} new newer")]);
+    }
+}
+
+/// `sed -i s/second/2nd/ a.log`.
+fn a_log_that_is_edited_goes_on_under_its_name<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", LINES);
+    story.start();
+    story.collect();
+    story.append("sedX3Tz9Q", LINES.replace("second", "2nd"));
+    story.collect();
+    story.rename("sedX3Tz9Q", "a.log");
+    story.append("a.log", "new\n");
+    story.check(&[&format!("a.log: {WORDS} new")]);
+    // Nothing is the same.
+    story.append("sedX3Tz9R", "another\n");
+    story.rename("sedX3Tz9R", "a.log");
+    story.check(&[&format!("a.log: {WORDS} new another")]);
+}
+
+fn a_log_put_in_place_after_it_was_read_goes_on_under_its_name<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("next", "two\n");
+    story.check(&["a.log: one", "next: two"]);
+    story.rename("next", "a.log");
+    story.append("a.log", "three\n");
+    for _ in 0..2 {
+        story.check(&["a.log: one three", "next: two"]);
+        story.start();
+    }
+}
+
+/// It is being compressed.
+fn a_copy_that_cannot_be_read_is_waited_for<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "two\n");
+    fs::copy(story.path("a.log"), story.path("../aside")).unwrap();
+    // What ends too early may be in the making.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &fs::read(story.path("../aside")).unwrap()).unwrap();
+    let whole = encoder.finish().unwrap();
+    fs::write(story.path("a.log.1.gz"), &whole[..12]).unwrap();
+    story.truncate("a.log");
+    story.append("a.log", "three\n");
+    story.start();
+    story.check(&["a.log: one three"]);
+    story.collector.as_mut().unwrap().let_time_pass();
+    story.check(&["a.log: one three"]);
+    fs::write(story.path("a.log.1.gz"), &whole).unwrap();
+    story.happened("a.log.1.gz");
+    story.collector.as_mut().unwrap().let_time_pass();
+    story.check(&["a.log: one three two"]);
+    assert!(story.gaps().is_empty());
+    story.start();
+    story.check(&["a.log: one three two"]);
 }

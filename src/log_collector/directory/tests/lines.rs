@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::Collector;
-use crate::log_collector::directory::copies::COPY_PATIENCE;
+use crate::log_collector::directory::{UNENDED_SHOWN_AFTER, UNENDED_TIME_MAX};
 use crate::log_collector::format::LINE_BYTES_MAX;
+use crate::log_collector::tracked::COPY_PATIENCE;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::status::SkipReason;
 
@@ -22,6 +23,10 @@ on_mock_and_platform! {
     any_bytes_are_kept
     holes_are_skipped
     a_line_with_a_hole_in_it_ends
+    a_line_that_has_not_ended_is_shown_and_is_whole_once_it_ends
+    a_line_that_has_been_still_for_long_is_stored_and_what_follows_is_its_rest
+    a_line_that_ends_in_the_next_file_is_whole
+    a_line_that_was_rotated_unended_is_stored
 }
 
 fn a_container_line_split_over_a_restart_is_whole<W: Stage>() {
@@ -234,4 +239,85 @@ fn a_line_with_a_hole_in_it_ends<W: Stage>() {
     let lines = &story.lines["a.log"];
     assert!(lines[0].starts_with("begun") && lines[0].contains("begun\0"));
     assert!((lines.len(), lines[0].len(), lines[1].as_str()) == (2, LINE_BYTES_MAX, "two"));
+}
+
+/// Lets lines that have not ended be still for so long, and takes what comes of that.
+fn let_lines_be_still<W: Stage>(story: &mut Story<W>, time: Duration) {
+    story.collect();
+    let collector = story.collector.as_mut().unwrap();
+    for tracked in collector.sources.values_mut() {
+        if let Some((since, _)) = &mut tracked.unended {
+            *since = since.checked_sub(time).unwrap();
+        }
+    }
+    collector.last_poll -= super::super::POLL_INTERVAL;
+    story.collect();
+}
+
+fn shown<W: Stage>(story: &Story<W>) -> Vec<&str> {
+    story.unended.values().flatten().map(String::as_str).collect()
+}
+
+fn a_line_that_has_not_ended_is_shown_and_is_whole_once_it_ends<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntwo, ");
+    story.append("b.log", "2026-11-22T13:04:05.000000001Z stdout P be\n");
+    story.append("c.log", "{\"log\":\"no newline\",\"stream\":\"stderr\",\"time\":\"2026-11-22T13:04:05Z\"}\n");
+    for _ in 0..2 {
+        story.unended.clear();
+        story.start();
+        let_lines_be_still(&mut story, UNENDED_SHOWN_AFTER);
+        let mut texts = shown(&story);
+        texts.sort_unstable();
+        assert_eq!(texts, ["be", "no newline", "two, "]);
+        story.check(&["a.log: one"]);
+    }
+    story.append("a.log", "whole\n");
+    story.append("b.log", "2026-11-22T13:04:05.000000001Z stdout F gun\n");
+    story.check(&["a.log: one two, whole", "b.log stdout: begun"]);
+    assert_eq!(shown(&story), ["no newline"]);
+}
+
+fn a_line_that_has_been_still_for_long_is_stored_and_what_follows_is_its_rest<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\ntwo");
+    story.start();
+    let_lines_be_still(&mut story, UNENDED_TIME_MAX);
+    story.check(&["a.log: one two"]);
+    story.append("a.log", "\nthree");
+    let_lines_be_still(&mut story, UNENDED_TIME_MAX);
+    story.start();
+    story.append("a.log", " and its end\n\nfour\n");
+    story.check(&["a.log: one two three  and its end  four"]);
+}
+
+fn a_line_that_ends_in_the_next_file_is_whole<W: Stage>() {
+    let line = |number: usize, text: &str| format!("2026-11-22T13:04:05.00000000{number}Z stdout {text}\n");
+    for is_down in [false, true] {
+        let mut story = Story::<W>::new();
+        story.append("0.log", line(1, "F one") + &line(2, "P be"));
+        story.start();
+        story.check(&["0.log stdout: one"]);
+        story.rename("0.log", "0.log.20261122-130405");
+        story.append("0.log", line(3, "F gun") + &line(4, "F three"));
+        if is_down {
+            story.start();
+        }
+        story.check(&["0.log stdout: one begun three"]);
+        let_lines_be_still(&mut story, UNENDED_TIME_MAX);
+        story.start();
+        let_lines_be_still(&mut story, UNENDED_TIME_MAX);
+        story.check(&["0.log stdout: one begun three"]);
+    }
+}
+
+fn a_line_that_was_rotated_unended_is_stored<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\nhalf a line");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "next\n");
+    let_lines_be_still(&mut story, UNENDED_SHOWN_AFTER);
+    story.check(&["a.log: one half a line next"]);
 }

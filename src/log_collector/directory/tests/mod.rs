@@ -45,6 +45,11 @@ pub(crate) fn tick(clock: &Path) {
     }
 }
 
+/// Has files refused that `is_unreadable` says cannot be opened, from now on.
+pub(crate) fn refuse_files(is_unreadable: Option<fn(&Path) -> bool>) {
+    file::UNREADABLE.set(is_unreadable);
+}
+
 /// The key under which the position of the file at `path` is kept.
 pub(crate) fn key_of(path: &Path) -> Vec<u8> {
     checkpoint::encode_key(file::link_metadata(path).unwrap().identity)
@@ -87,6 +92,8 @@ struct Story<W: Watcher> {
     /// The lines of each stream, by path under the root.
     lines: BTreeMap<String, Vec<String>>,
     checkpoints: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What is shown of lines that have not ended, by source.
+    unended: BTreeMap<Vec<u8>, Vec<String>>,
 }
 
 impl<W: Watcher> Directory<W> {
@@ -94,10 +101,13 @@ impl<W: Watcher> Directory<W> {
     pub(crate) fn let_time_pass(&mut self) {
         self.last_poll -= super::POLL_INTERVAL;
         for tracked in self.sources.values_mut() {
-            tracked.quiet_since -= super::copies::COPY_PATIENCE;
-            if let Some((_, since)) = &mut tracked.former {
-                *since -= super::copies::COPY_PATIENCE;
+            tracked.quiet_since -= crate::log_collector::tracked::COPY_PATIENCE;
+            if let Some((since, _)) = &mut tracked.unended {
+                *since -= super::UNENDED_SHOWN_AFTER;
             }
+        }
+        for cut in self.cuts.values_mut() {
+            cut.since -= crate::log_collector::tracked::COPY_PATIENCE;
         }
     }
 
@@ -111,7 +121,13 @@ impl<W: Watcher> Directory<W> {
 }
 
 impl<W: Watcher> Directory<W> {
-    /// Whether the file is held open whose position is kept under `key`.
+    /// Whether the file is open now whose position is kept under `key`.
+    pub(crate) fn has_open(&self, key: &[u8]) -> bool {
+        let id = checkpoint::decode_key(key).and_then(|identity| self.sources_by_identity.get(&identity));
+        id.is_some_and(|id| !self.sources[id].source.is_closed())
+    }
+
+    /// Whether the file is held whose position is kept under `key`.
     pub(crate) fn holds(&self, key: &[u8]) -> bool {
         checkpoint::decode_key(key).is_some_and(|identity| self.sources_by_identity.contains_key(&identity))
     }
@@ -163,6 +179,7 @@ impl<W: Stage> Story<W> {
             status: Arc::default(),
             lines: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
+            unended: BTreeMap::new(),
         }
     }
 
@@ -311,6 +328,12 @@ impl<W: Stage> Story<W> {
 
     fn keep(&mut self, collected: Collected) {
         self.status.bytes_stored.add(collected.source_bytes);
+        if let Some(unended) = collected.unended {
+            let texts = unended.streams.iter().flat_map(|stream| stream.lines.iter());
+            let texts: Vec<String> = texts.map(|(_, line)| String::from_utf8_lossy(line).into_owned()).collect();
+            self.unended.insert(unended.source, texts);
+            return;
+        }
         let batch = collected.batch;
         for stream in batch.streams {
             let path = stream.labels.get("path").unwrap();

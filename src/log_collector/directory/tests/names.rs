@@ -33,6 +33,7 @@ on_mock_and_platform! {
     a_dangling_link_is_followed_once_there_is_a_file
     binary_files_archives_and_own_data_are_left_out
     what_is_no_regular_file_is_left_out
+    a_link_to_a_directory_is_followed
 }
 
 fn an_empty_file_gives_nothing<W: Stage>() {
@@ -425,4 +426,40 @@ fn a_root_that_goes_away_is_missed_until_it_is_back<W: Stage>() {
     assert!(!is_missing(&story));
     story.append("a.log", "two\n");
     story.check(&["a.log: one two"]);
+}
+
+fn a_link_to_a_directory_is_followed<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir_all(story.path("../disk/sub")).unwrap();
+    story.append("../disk/a.log", "one\n");
+    story.append("../disk/sub/b.log", "two\n");
+    story.link("../disk", "logs");
+    // Loops, and what is followed already.
+    story.link("../../root", "../disk/loop");
+    story.link("sub", "../disk/again");
+    fs::create_dir(story.path("own")).unwrap();
+    story.append("own/c.log", "three\n");
+    story.link("own", "other");
+    story.start();
+    story.check(&["logs/a.log: one", "logs/sub/b.log: two", "own/c.log: three"]);
+    story.append("../disk/a.log", "1\n");
+    story.rename("../disk/a.log", "../disk/a.log.1");
+    story.append("../disk/a.log", "11\n");
+    story.append("../disk/new.log", "new\n");
+    for _ in 0..2 {
+        story.check(&["logs/a.log: one 1 11", "logs/new.log: new", "logs/sub/b.log: two", "own/c.log: three"]);
+        story.start();
+    }
+    story.collect();
+    fs::create_dir(story.path("../moved")).unwrap();
+    story.relink("../moved", "logs");
+    story.append("../moved/d.log", "four\n");
+    story.append("../disk/a.log", "late\n");
+    story.check(&[
+        "logs/a.log: one 1 11 late",
+        "logs/d.log: four",
+        "logs/new.log: new",
+        "logs/sub/b.log: two",
+        "own/c.log: three",
+    ]);
 }

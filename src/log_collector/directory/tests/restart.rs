@@ -1,12 +1,13 @@
 //! What happened to files while the agent was not running.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::file::WITHOUT_BIRTHS;
 use crate::log_collector::Collector;
-use crate::log_collector::directory::restart::POSITION_KEPT;
+use crate::log_collector::directory::families::POSITION_KEPT;
 use crate::log_collector::patterns::Patterns;
 use crate::log_collector::watcher::mock::MockWatcher;
 use crate::model::Timestamp;
@@ -35,6 +36,11 @@ on_mock_and_platform! {
     a_file_that_is_left_out_for_a_while_is_read_on
     an_old_archive_is_remembered_as_long_as_it_is_there
     a_file_with_the_inode_of_a_finished_one_is_read_in_its_turn
+    a_log_has_its_past_from_the_first_start_on
+    a_log_with_a_number_in_its_name_is_its_own
+    a_directory_that_comes_back_goes_on
+    a_rotation_that_is_put_away_and_compressed_is_found
+    a_file_born_and_rotated_while_down_comes_before_its_successor
 }
 
 fn a_restart_reads_on_where_it_was<W: Stage>() {
@@ -87,10 +93,11 @@ fn a_file_rotated_out_of_the_root_while_down_is_read_to_its_end<W: Stage>() {
 
 fn rotations_while_down_are_read_in_their_order<W: Stage>() {
     let mut story = Story::<W>::new();
-    story.append("a.log.2.gz", "an old one");
+    story.append("a.log", "zero\n");
+    story.compress("a.log", "a.log.2.gz");
     story.append("a.log", "one\n");
     story.start();
-    story.check(&["a.log: one"]);
+    story.check(&["a.log: zero one"]);
     story.append("a.log", "two\n");
     story.rename("a.log.2.gz", "a.log.4.gz");
     story.compress("a.log", "a.log.3.gz");
@@ -100,34 +107,35 @@ fn rotations_while_down_are_read_in_their_order<W: Stage>() {
     story.append("a.log", "five\n");
     for _ in 0..2 {
         story.start();
-        story.check(&["a.log: one two three three four five"]);
+        story.check(&["a.log: zero one two three three four five"]);
     }
     story.append("a.log.1", "late\n");
     story.append("a.log", "six\n");
-    story.check(&["a.log: one two three three four five late six"]);
-    assert_eq!((story.open_file_count(), story.checkpoints.len()), (2, 4));
+    story.check(&["a.log: zero one two three three four five late six"]);
+    assert_eq!((story.open_file_count(), story.checkpoints.len()), (2, 5));
 }
 
 fn rotations_out_of_the_root_while_down_are_read_in_their_order<W: Stage>() {
     let mut story = Story::<W>::new();
-    story.append("../0.log.20261122-130400.gz", "an old one");
+    story.append("../0.log", "zero\n");
+    story.compress("../0.log", "../0.log.20261122-130400.gz");
     story.append("../0.log", "one\n");
     story.link("../0.log", "a.log");
     story.start();
-    story.check(&["a.log: one"]);
+    story.check(&["a.log: zero one"]);
     story.append("../0.log", "two\n");
     story.compress("../0.log", "../0.log.20261122-130405.gz");
     story.append("../0.log.20261122-130406", "three\n");
     story.append("../0.log", "four\n");
     for _ in 0..2 {
         story.start();
-        story.check(&["a.log: one two three four"]);
-        assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 3));
+        story.check(&["a.log: zero one two three four"]);
+        assert_eq!((story.open_file_count(), story.checkpoints.len()), (1, 4));
     }
     story.rename("../0.log", "../0.log.20261122-130407");
     story.append("../0.log", "five\n");
     story.start();
-    story.check(&["a.log: one two three four five"]);
+    story.check(&["a.log: zero one two three four five"]);
 }
 
 fn a_compressed_copy_made_while_down_is_read_on<W: Stage>() {
@@ -400,4 +408,84 @@ fn a_file_with_the_inode_of_a_finished_one_is_read_in_its_turn<W: Stage>() {
         story.check(&["a.log: one two III four"]);
     }
     WITHOUT_BIRTHS.set(false);
+}
+
+fn a_log_has_its_past_from_the_first_start_on<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("old")).unwrap();
+    for (name, text) in [("old/a.log.3.gz", "one\n"), ("a.log.2.gz", "two\n"), ("a.log.1", "three\n")] {
+        story.append("a.log", text);
+        if Path::new(name).extension().is_some_and(|extension| extension == "gz") {
+            story.compress("a.log", name);
+        } else {
+            story.rename("a.log", name);
+        }
+    }
+    story.append("a.log", "four\n");
+    for _ in 0..2 {
+        story.start();
+        story.check(&["a.log: one two three four"]);
+    }
+}
+
+fn a_log_with_a_number_in_its_name_is_its_own<W: Stage>() {
+    let mut story = Story::<W>::after_one("agent.log");
+    story.remove("agent.log");
+    story.append("agent.log", "two\n");
+    story.append("agent-8001.log", "1\n");
+    story.start();
+    story.append("agent-8001.log", "2\n");
+    story.check(&["agent-8001.log: 1 2", "agent.log: one two"]);
+    story.append("agent-8002.log", "x\n");
+    for _ in 0..2 {
+        story.check(&["agent-8001.log: 1 2", "agent-8002.log: x", "agent.log: one two"]);
+        story.start();
+    }
+}
+
+fn a_directory_that_comes_back_goes_on<W: Stage>() {
+    let mut story = Story::<W>::new();
+    fs::create_dir(story.path("app")).unwrap();
+    story.append("app/a.log", "one\n");
+    story.start();
+    story.check(&["app/a.log: one"]);
+    for is_down in [false, true] {
+        story.rename("app", "../parked");
+        story.check(&["app/a.log: one"]);
+        assert_eq!(story.open_file_count(), 0);
+        if is_down {
+            story.start();
+            story.collect();
+        }
+        story.rename("../parked", "app");
+        story.check(&["app/a.log: one"]);
+    }
+    story.append("app/a.log", "two\n");
+    story.check(&["app/a.log: one two"]);
+}
+
+fn a_rotation_that_is_put_away_and_compressed_is_found<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    fs::create_dir(story.path("old")).unwrap();
+    story.append("a.log", "two\n");
+    story.compress("a.log", "old/a.log.1.gz");
+    story.append("a.log", "three\n");
+    for _ in 0..2 {
+        story.start();
+        story.check(&["a.log: one two three"]);
+    }
+}
+
+fn a_file_born_and_rotated_while_down_comes_before_its_successor<W: Stage>() {
+    for batch_count in 0..8 {
+        let mut story = Story::<W>::after_one_behind_a_link();
+        for round in 2..6 {
+            story.append("../0.log", format!("{round}a\n"));
+            story.rename("../0.log", &format!("../0.log.2026112{round}-130405"));
+            story.append("../0.log", format!("{round}b\n"));
+            story.start();
+            story.collect_batches(batch_count);
+        }
+        story.check(&["a.log: one 2a 2b 3a 3b 4a 4b 5a 5b"]);
+    }
 }

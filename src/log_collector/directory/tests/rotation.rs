@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::file::WITHOUT_BIRTHS;
-use crate::log_collector::directory::copies::COPY_PATIENCE;
 use crate::log_collector::source::CHUNK_BYTES;
+use crate::log_collector::tracked::COPY_PATIENCE;
 
 on_mock_and_platform! {
     truncation_starts_over

@@ -1,5 +1,7 @@
-//! What is in directories. Each is listed once for as long as it does not change: of every log that is rotated it is asked
-//! what is beside it, and many may be rotated at a time.
+//! A short-lived cache of directory listings.
+//!
+//! Rotation asks which files lie beside a log; when many logs rotate at once, the directory is read once. A listing is used
+//! again only while the directory's modification time proves that nothing has changed.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -12,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::file::{self, Identity};
 
 /// How often a directory is listed whose files get other names meanwhile.
-const LISTINGS_MAX: usize = 3;
+const LISTINGS_MAX: usize = 8;
 /// How long ago a directory has to have been changed, in nanoseconds, for the next change to show in its time: longer than
 /// the ticks of the clocks that file systems take that from.
 const TICK_NS: i64 = 20_000_000;
@@ -21,11 +23,11 @@ const TICK_NS: i64 = 20_000_000;
 const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Files by identity.
-pub(super) type Files = HashMap<Identity, PathBuf>;
+pub(in crate::log_collector) type Files = HashMap<Identity, PathBuf>;
 
 /// What directories were found to hold.
 #[derive(Debug, Default)]
-pub(super) struct Listings(HashMap<PathBuf, Listing>);
+pub(in crate::log_collector) struct Listings(HashMap<PathBuf, Listing>);
 
 #[derive(Debug)]
 struct Listing {
@@ -63,13 +65,13 @@ impl Listing {
 
 impl Listings {
     /// The files in a directory, and whether those are certainly all.
-    pub(super) fn files_in(&mut self, directory: &Path) -> (Arc<Files>, bool) {
+    pub(in crate::log_collector) fn files_in(&mut self, directory: &Path) -> (Arc<Files>, bool) {
         if let Ok(Listing { files: Some(files), .. }) = self.listing(directory) {
             return (Arc::clone(files), true);
         }
         let identify =
             |path: &Path| Some(file::link_metadata(path).map(|metadata| (metadata.identity, path.to_owned())));
-        let (files, are_all) = self.look_in(directory, OsStr::new(""), identify);
+        let (files, are_all) = self.look_in(directory, OsStr::new(""), identify, |(identity, _)| *identity);
         let files: Arc<Files> = Arc::new(files.into_iter().collect());
         if let Some(listing) = self.0.get_mut(directory) {
             listing.files = are_all.then(|| Arc::clone(&files));
@@ -79,14 +81,16 @@ impl Listings {
 
     /// What `look` finds at the paths in a directory whose last component begins with `prefix`, and whether that is certainly
     /// all; it has an error where a file is not there any more.
-    pub(super) fn look_in<T>(
+    pub(in crate::log_collector) fn look_in<T>(
         &mut self,
         directory: &Path,
         prefix: &OsStr,
         look: impl Fn(&Path) -> Option<file::Result<T>>,
+        identity: impl Fn(&T) -> Identity,
     ) -> (Vec<T>, bool) {
         let mut found = Vec::new();
-        // A file that is renamed or compressed right after its name was listed has a name now that was not.
+        // A file that is renamed or compressed right after its name was listed has a name now that was not, or one that was
+        // looked at before: each name has to mean the same file twice.
         for _ in 0..LISTINGS_MAX {
             let listing = match self.listing(directory) {
                 Ok(listing) => listing,
@@ -94,9 +98,14 @@ impl Listings {
                 Err(error) => return (Vec::new(), error.kind() == ErrorKind::NotFound),
             };
             let looks: Vec<_> = listing.beginning_with(prefix).filter_map(|path| look(path)).collect();
-            let is_stale = looks.iter().any(Result::is_err);
+            let again = listing.beginning_with(prefix).filter_map(|path| look(path));
+            let is_same = |(one, other): (&file::Result<T>, file::Result<T>)| match (one, other) {
+                (Ok(one), Ok(other)) => identity(one) == identity(&other),
+                _ => false,
+            };
+            let is_current = looks.iter().zip(again).all(is_same);
             found = looks.into_iter().flatten().collect();
-            if !is_stale {
+            if is_current {
                 return (found, true);
             }
             self.0.remove(directory);
@@ -122,19 +131,43 @@ mod tests {
         file::link_metadata(path).map(|_| path.to_owned())
     }
 
+    /// Of a file that is there.
+    fn identity(path: &Path) -> Identity {
+        file::link_metadata(path).unwrap().identity
+    }
+
     #[test]
     fn a_file_that_is_renamed_while_its_directory_is_listed_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let [before, after] = ["a.log", "a.log.1"].map(|name| directory.path().join(name));
         file::File::create(&before).unwrap();
         let look = |path: &Path| {
-            if path == before {
+            if path == before && look(path).is_ok() {
                 file::rename(&before, &after).unwrap();
             }
             Some(look(path))
         };
-        let found = Listings::default().look_in(directory.path(), OsStr::new("a"), look);
+        let found = Listings::default().look_in(directory.path(), OsStr::new("a"), look, |path| identity(path));
         assert_eq!(found, (vec![after.clone()], true));
+    }
+
+    #[test]
+    fn a_file_that_takes_a_name_which_was_looked_at_before_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let [ten, nine, eleven] = ["a.10", "a.9", "a.11"].map(|name| directory.path().join(name));
+        let [was_ten, was_nine] = [&ten, &nine].map(|path| file::File::create(path).unwrap());
+        let look = |path: &Path| {
+            if path == nine && file::link_metadata(&eleven).is_err() {
+                file::rename(&ten, &eleven).unwrap();
+                file::rename(&nine, &ten).unwrap();
+                file::File::create(&nine).unwrap();
+            }
+            Some(file::link_metadata(path).map(|metadata| metadata.identity))
+        };
+        let (found, are_all) =
+            Listings::default().look_in(directory.path(), OsStr::new("a"), look, |identity| *identity);
+        assert!(are_all && found.len() == 3);
+        assert!([was_ten, was_nine].iter().all(|file| found.contains(&file.metadata().unwrap().identity)));
     }
 
     /// Waits until the directory would show a change.
@@ -151,7 +184,7 @@ mod tests {
         let mut listings = Listings::default();
         let check = |listings: &mut Listings, prefix: &str, expected: &[PathBuf]| {
             assert_eq!(
-                listings.look_in(directory.path(), OsStr::new(prefix), |path| Some(look(path))),
+                listings.look_in(directory.path(), OsStr::new(prefix), |path| Some(look(path)), |path| identity(path)),
                 (expected.to_vec(), true)
             );
         };
