@@ -68,12 +68,7 @@ impl Joiner {
 
     /// What there is of the entries that are not complete.
     pub(super) fn unended(&self) -> impl Iterator<Item = Decoded<'_>> {
-        self.pending.iter().map(|Joined { channel, timestamp, text, .. }| Decoded {
-            channel: *channel,
-            timestamp: *timestamp,
-            line: text,
-            is_joined: true,
-        })
+        self.pending.iter().map(Joined::decoded)
     }
 
     /// Goes on with the entries that another file has not completed, as if they had begun at the start of this one.
@@ -92,14 +87,17 @@ impl Joiner {
     }
 
     fn complete(&mut self, index: usize) -> Decoded<'_> {
-        let Joined { channel, timestamp, text, .. } = self.complete.insert(self.pending.remove(index));
-        Decoded { is_joined: true, ..Decoded::new(*channel, *timestamp, text) }
+        self.complete.insert(self.pending.remove(index)).decoded()
     }
 }
 
 impl Joined {
     fn begin(channel: Channel, timestamp: Timestamp, offset: u64) -> Self {
         Self { channel, timestamp, offset, text: Vec::new() }
+    }
+
+    fn decoded(&self) -> Decoded<'_> {
+        Decoded { is_joined: true, ..Decoded::new(self.channel, self.timestamp, &self.text) }
     }
 
     fn append(&mut self, text: &[u8]) {
