@@ -122,6 +122,8 @@ fn a_file_of_a_similar_name_is_read_at_once<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\n");
     story.start();
+    // Had nothing been read of the log, it could have been copied and truncated.
+    story.check(&["a.log: one"]);
     story.append("a.log.2", "one\nother\n");
     story.check(&["a.log: one", "a.log.2: one other"]);
     story.append("a.log.1", "o");
