@@ -234,6 +234,7 @@ fn a_log_that_is_shortened_goes_on_under_its_name<W: Stage>() {
             story.collect();
         }
         story.append("a.log.tmp", "the fourth line\n");
+        story.outlive_birth_of("a.log.tmp");
         story.rename("a.log.tmp", "a.log");
         story.append("a.log", "new\n");
         story.check(&[&format!("a.log: {WORDS} new")]);
@@ -251,6 +252,7 @@ fn a_log_that_is_edited_goes_on_under_its_name<W: Stage>() {
     story.collect();
     story.append("sedX3Tz9Q", LINES.replace("second", "2nd"));
     story.collect();
+    story.outlive_birth_of("sedX3Tz9Q");
     story.rename("sedX3Tz9Q", "a.log");
     story.append("a.log", "new\n");
     story.check(&[&format!("a.log: {WORDS} new")]);
