@@ -169,9 +169,11 @@ impl<W: Watcher> Directory<W> {
         !self.is_taken(&current, &due.stream) && self.held_back(&current).is_none()
     }
 
-    /// Whether the only file that is known of a stream is where its name leads, and is read on.
+    /// Whether the only file that is known of a stream is where its name leads, and is read on. One of which nothing was read may
+    /// have been copied and truncated.
     fn is_as_it_was(&self, lineage: &Lineage, to: &Path) -> bool {
-        let ([Known { state: State::Read, .. }], [Origin::Source(id)]) = (&lineage.known[..], &lineage.origins[..])
+        let ([Known { state: State::Read, was_read: true, .. }], [Origin::Source(id)]) =
+            (&lineage.known[..], &lineage.origins[..])
         else {
             return false;
         };

@@ -122,6 +122,8 @@ fn a_file_of_a_similar_name_is_read_at_once<W: Stage>() {
     let mut story = Story::<W>::new();
     story.append("a.log", "one\n");
     story.start();
+    // Had nothing been read of the log, it could have been copied and truncated.
+    story.check(&["a.log: one"]);
     story.append("a.log.2", "one\nother\n");
     story.check(&["a.log: one", "a.log.2: one other"]);
     story.append("a.log.1", "o");
@@ -232,6 +234,7 @@ fn a_log_that_is_shortened_goes_on_under_its_name<W: Stage>() {
             story.collect();
         }
         story.append("a.log.tmp", "the fourth line\n");
+        story.outlive_birth_of("a.log.tmp");
         story.rename("a.log.tmp", "a.log");
         story.append("a.log", "new\n");
         story.check(&[&format!("a.log: {WORDS} new")]);
@@ -249,6 +252,7 @@ fn a_log_that_is_edited_goes_on_under_its_name<W: Stage>() {
     story.collect();
     story.append("sedX3Tz9Q", LINES.replace("second", "2nd"));
     story.collect();
+    story.outlive_birth_of("sedX3Tz9Q");
     story.rename("sedX3Tz9Q", "a.log");
     story.append("a.log", "new\n");
     story.check(&[&format!("a.log: {WORDS} new")]);

@@ -234,6 +234,16 @@ impl<W: Stage> Story<W> {
         self.happened(name);
     }
 
+    /// Waits until what happens next happens later than `name` came into being, by the file system's clock.
+    fn outlive_birth_of(&self, name: &str) {
+        let clock = self.directory.path().join("clock");
+        let born = fs::metadata(self.path(name)).unwrap().created().unwrap();
+        while fs::metadata(&clock).unwrap().modified().unwrap() <= born {
+            tick(&clock);
+        }
+        tick(&clock);
+    }
+
     fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).unwrap();
         self.happened(from);

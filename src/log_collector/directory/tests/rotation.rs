@@ -11,6 +11,10 @@ use crate::log_collector::source::CHUNK_BYTES;
 use crate::log_collector::tracked::COPY_PATIENCE;
 
 on_mock_and_platform! {
+    files_after_one_without_an_end_wait_for_each_other
+    what_was_put_away_while_down_is_read_in_its_order
+    what_was_copied_before_it_was_read_is_the_logs_past
+    copies_made_while_down_come_before_the_log
     truncation_starts_over
     rewriting_in_place_starts_over
     rename_and_create_loses_and_doubles_nothing
@@ -350,4 +354,58 @@ fn a_file_compressed_where_an_older_one_was_is_read_once<W: Stage>() {
     story.append("a.log", "");
     story.compress("a.log.1", "a.log.1.gz");
     story.check(&["a.log: one two"]);
+}
+
+fn files_after_one_without_an_end_wait_for_each_other<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.append("a.log", "two");
+    story.collect();
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "three\n");
+    story.rename("a.log.1", "a.log.2");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "four\n");
+    story.check(&["a.log: one"]);
+    story.collector.as_mut().unwrap().let_time_pass();
+    story.check(&["a.log: one two three four"]);
+}
+
+fn what_was_put_away_while_down_is_read_in_its_order<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    fs::create_dir(story.path("old")).unwrap();
+    for (number, text) in [(3, "two\n"), (2, "three\n"), (1, "four\n")] {
+        story.rename("a.log", &format!("old/a.log.{number}"));
+        story.append("a.log", text);
+    }
+    story.start();
+    story.check(&["a.log: one two three four"]);
+}
+
+fn what_was_copied_before_it_was_read_is_the_logs_past<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "");
+    story.start();
+    story.collect();
+    story.append("a.log", "one\n");
+    story.copy("a.log", "a.log.1");
+    story.truncate("a.log");
+    story.append("a.log", "two\n");
+    story.check(&["a.log: one two"]);
+}
+
+fn copies_made_while_down_come_before_the_log<W: Stage>() {
+    let line = |name: &str| format!("{name} {}\n", "of a line that is long enough to tell a copy by it. ".repeat(2));
+    let mut story = Story::<W>::new();
+    story.append("a.log", line("one"));
+    story.start();
+    story.collect();
+    for (number, next) in [(2, "two"), (1, "three")] {
+        story.copy("a.log", &format!("a.log.{number}"));
+        story.truncate("a.log");
+        story.append("a.log", line(next));
+    }
+    story.start();
+    story.collect();
+    let names: Vec<&str> = story.lines["a.log"].iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!((names, story.lines.len()), (vec!["one", "two", "three"], 1));
 }
