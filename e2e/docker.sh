@@ -61,7 +61,8 @@ make_tool_image() {
     tar -C "$state/tools" -c . | docker import - standin-tools >/dev/null
 }
 
-# This machine's Rust, gcc and the downloaded crates, without anything else of it.
+# This machine's Rust, gcc and the downloaded crates, without anything else of it. It compiles soon rather than well: what is
+# tried here is the image, and an optimized binary takes longer to build than all that is done with it.
 make_build_image() {
     local extra="$state/build" sysroot
     sysroot="$(rustc --print sysroot)"
@@ -76,7 +77,9 @@ make_build_image() {
         if [ -L "$path" ] || [ -f "$path" ]; then echo "${path#/}"; fi
     done >"$state/files"
     tar -c -C / --files-from "$state/files" --exclude "${sysroot#/}/share" "${sysroot#/}" -C "$extra" cargo tmp |
-        docker import --change "ENV PATH=$sysroot/bin:/usr/bin CARGO_HOME=/cargo CARGO_NET_OFFLINE=true" - standin-build >/dev/null
+        docker import --change "ENV PATH=$sysroot/bin:/usr/bin CARGO_HOME=/cargo CARGO_NET_OFFLINE=true \
+            CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16" \
+            - standin-build >/dev/null
 }
 
 # The installed packages that some packages need, themselves included.
@@ -91,9 +94,11 @@ installed_closure() {
 
 check_build() {
     heading "docker build"
-    build() { docker build --quiet --build-arg BUILD_IMAGE=standin-build --build-arg FINAL_IMAGE=scratch "$@"; }
+    # The commit as Compose passes it: another would be another layer, built once more.
+    build() {
+        docker build --quiet --build-arg BUILD_IMAGE=standin-build --build-arg FINAL_IMAGE=scratch --build-arg COMMIT "$@"
+    }
     build --tag monitoring-rs .
-    docker image inspect --format 'the image has {{.Size}} bytes' monitoring-rs
 
     mkdir "$state/changed"
     cp -r Dockerfile .dockerignore Cargo.toml Cargo.lock src "$state/changed"

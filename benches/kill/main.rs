@@ -2,8 +2,9 @@
 //! line has to be there once, byte for byte, in its file's order. `cargo bench --bench kill`, or `make crash`.
 //!
 //! Four containers write 50 MB/s together. Their logs are laid out as on a node (a link in the root directory to
-//! `pods/<pod>/<container>/0.log`) and each is rotated every 200 ms, as the kubelet does at 10 MiB: `0.log` is renamed to `0.log.<time>` and a new one begins, while older ones are compressed to `.gz`. The writers
-//! never wait for the agent, which is started again as soon as it is killed.
+//! `pods/<pod>/<container>/0.log`) and each is rotated every 200 ms, as the kubelet does at 10 MiB: `0.log` is renamed to
+//! `0.log.<time>` and a new one begins, while older ones are compressed to `.gz`. The writers never wait for the agent, which
+//! is started again as soon as it is killed.
 //!
 //! `KILLS` says how often it is killed (default 500), `KILL_SEED` when (default: from the clock; printed). Every
 //! [`KILLS_PER_ROUND`] kills the writers pause, everything is read back over HTTP and compared, and the next round begins
