@@ -6,7 +6,8 @@
 //! `0.log.<time>` and a new one begins, while older ones are compressed to `.gz`. The writers never wait for the agent, which
 //! is started again as soon as it is killed.
 //!
-//! `KILLS` says how often it is killed (default 500), `KILL_SEED` when (default: from the clock; printed). Every
+//! `KILLS` says how often it is killed (default 500), `KILL_SEED` when (default: from the clock; printed). With `KILL_SPLITS=1`
+//! a line in two parts may begin in one file and end in the next: of those a kill may still cost one in a million lines. Every
 //! [`KILLS_PER_ROUND`] kills the writers pause, everything is read back over HTTP and compared, and the next round begins
 //! with an empty node, so that not all of what was written has to be kept. For the same reason nothing that was rotated is
 //! deleted during a round: what the kubelet deletes before it was read is lost to any reader, and shows nothing here.
@@ -49,6 +50,7 @@ fn main() {
     let kills = setting("KILLS", KILLS_DEFAULT);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is set");
     let seed = setting("KILL_SEED", u64::from(now.subsec_nanos()));
+    let splits = setting("KILL_SPLITS", 0) != 0;
     println!("kill -9, {kills} times; KILL_SEED={seed}");
     let mut random = Random(seed);
     let start = Instant::now();
@@ -60,7 +62,7 @@ fn main() {
         let mut lives_ms: Vec<u64> =
             (0..count).map(|_| LIFE_MS.start + random.next() % (LIFE_MS.end - LIFE_MS.start)).collect();
         lives_ms[0] = FIRST_LIFE_MS;
-        let outcome = round(place.path(), &lives_ms);
+        let outcome = round(place.path(), &lives_ms, splits);
         killed += count;
         println!("{killed} kills, {:.0} s: {outcome:?}", start.elapsed().as_secs_f64());
         if outcome.lost + outcome.doubled + outcome.wrong != 0 {
@@ -73,12 +75,12 @@ fn main() {
 }
 
 /// Kills one agent after the other, each after so many milliseconds, and lets the last one finish.
-fn round(place: &Path, lives_ms: &[u64]) -> Outcome {
+fn round(place: &Path, lives_ms: &[u64], splits: bool) -> Outcome {
     let node = Node::new(place);
     let data = place.join("data");
     let is_over = AtomicBool::new(false);
     let containers = std::thread::scope(|scope| {
-        let writing = scope.spawn(|| node.run(&is_over));
+        let writing = scope.spawn(|| node.run(&is_over, splits));
         for life_ms in lives_ms {
             let agent = Agent::start(&node.root(), &data);
             std::thread::sleep(Duration::from_millis(*life_ms));

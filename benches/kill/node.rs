@@ -84,8 +84,9 @@ impl Node {
         self.place.join("containers")
     }
 
-    /// Logs and rotates until it is over; every line that was begun is then complete.
-    pub(crate) fn run(&self, is_over: &AtomicBool) -> Vec<Container> {
+    /// Logs and rotates until it is over; every line that was begun is then complete. With `splits` some begin in one file and
+    /// end in the next.
+    pub(crate) fn run(&self, is_over: &AtomicBool, splits: bool) -> Vec<Container> {
         let mut containers: Vec<Container> = (0..CONTAINERS).map(|number| Container::new(self, number)).collect();
         let (compressor, paths) = mpsc::channel::<PathBuf>();
         let compressing = std::thread::spawn(move || paths.iter().for_each(|path| compress(&path)));
@@ -102,7 +103,7 @@ impl Node {
             }
             if rotation_due <= now {
                 rotation_due = now + ROTATION_INTERVAL;
-                for older in containers.iter_mut().filter_map(Container::rotate) {
+                for older in containers.iter_mut().filter_map(|container| container.rotate(splits)) {
                     compressor.send(older).expect("it compresses until the end");
                 }
             }
@@ -148,10 +149,11 @@ impl Container {
         self.rest.drain(..now);
     }
 
-    /// Renames the log and begins a new one; returns the one before, which is to be compressed now. A line that is written in
-    /// two parts may end in another file than it began in.
-    fn rotate(&mut self) -> Option<PathBuf> {
-        let end = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |newline| newline + 1);
+    /// Renames the log and begins a new one; returns the one before, which is to be compressed now. With `splits` a line that
+    /// is written in two parts may end in another file than it began in.
+    fn rotate(&mut self, splits: bool) -> Option<PathBuf> {
+        let newline = self.rest.iter().position(|byte| *byte == b'\n').filter(|_| splits);
+        let end = newline.map_or(self.rest.len(), |newline| newline + 1);
         self.file.write_all(&self.rest[..end]).expect("there is room");
         self.rest.drain(..end);
         let path = self.directory.join("0.log");
