@@ -113,7 +113,8 @@ test('the next error is found beyond the lines that are loaded, also around a li
       await sees(page, /number 5990$/);
       await page.keyboard.press('c');
       await reads(page, /Back to/);
-      await sees(page, /number 5989$/);
+      // The lines around it, and not those that were there before.
+      await page.locator('.context-lines [role=row][aria-current=true]').first().waitFor();
       await page.keyboard.press('E');
       await sees(page, /number 100$/);
       assert.match(page.url(), /[?&]around=/);
