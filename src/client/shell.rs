@@ -55,10 +55,18 @@ pub(super) fn completions(options: &CompletionsOptions) -> Result<()> {
     let mut script = Vec::new();
     Arguments::clap().gen_completions_to(NAME, shell, &mut script);
     let mut script = String::from_utf8_lossy(&script).into_owned();
-    if matches!(shell, Shell::Bash) {
+    match shell {
         // clap has a program's subcommands under its name with `__` for a dash, and looks for them under its name with one.
-        script = script.replace("cmd=\"monitoring-rs\"", "cmd=\"monitoring__rs\"");
-        script = script.replace("    monitoring-rs)\n            opts=", "    monitoring__rs)\n            opts=");
+        Shell::Bash => {
+            script = script.replace("cmd=\"monitoring-rs\"", "cmd=\"monitoring__rs\"");
+            script = script.replace("    monitoring-rs)\n            opts=", "    monitoring__rs)\n            opts=");
+        }
+        // It completes at once, as if the script were always loaded by a completion and never by `source`.
+        Shell::Zsh => {
+            let call = "\n_monitoring-rs \"$@\"";
+            script = script.replace(call, "\n[[ $funcstack[1] != _monitoring-rs ]] || _monitoring-rs \"$@\"");
+        }
+        _ => {}
     }
     Ok(terminal::print(&(script + names))?)
 }
