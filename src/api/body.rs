@@ -239,7 +239,7 @@ impl Text {
 }
 
 impl Write for Text {
-    /// Fails with a [`Refusal`](crate::model::budget::Refusal) where the budget has nothing for another piece.
+    /// Fails with a [`Refusal`] where the budget has nothing for another piece.
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if self.pieces.back().is_none_or(|last| last.len() == PIECE_BYTES) {
             self.budget.take(PIECE_BYTES).map_err(std::io::Error::other)?;
