@@ -30,9 +30,9 @@ use crate::model::budget::{Budget, Refusal};
 pub(super) const PIECE_BYTES: usize = 64 << 10;
 /// Shorter bodies are not compressed: they fit one packet as they are.
 const GZIP_BYTES_MIN: usize = 1 << 10;
-/// What an answer takes while it is sent, in bytes: a piece that is being made, one that is sent, and hyper's copy of it.
+/// Memory of an answer while it is sent, in bytes: a piece that is being made, one that is sent, and hyper's copy of it.
 const SENDING_BYTES: usize = 3 * PIECE_BYTES;
-/// What compressing takes, in bytes: 316 KiB of tables and a buffer.
+/// Memory of compressing an answer, in bytes: 316 KiB of tables and a buffer.
 const GZIP_BYTES: usize = 384 << 10;
 /// Most pieces that are made at a time.
 const PIECES_AT_ONCE_MAX: usize = 4;
@@ -154,7 +154,7 @@ impl Unfinished {
     }
 }
 
-/// What an answer takes while it is sent, until it is dropped.
+/// Memory that an answer has while it is sent, given back when this is dropped.
 struct Sending {
     is_compressed: bool,
     _taken: Budget,

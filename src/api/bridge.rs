@@ -32,7 +32,7 @@ const PUSH_BYTES_MAX: usize = 8 << 20;
 /// Most bodies over [`BODY_BYTES_MAX`] at a time, from their first byte to their answer; others wait.
 const LARGE_BODIES_MAX: usize = 4;
 
-/// What browsers say of the page that a request comes from.
+/// The header in which browsers tell whose page a request comes from.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 static LARGE_BODIES: Semaphore = Semaphore::new(LARGE_BODIES_MAX);

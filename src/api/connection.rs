@@ -19,14 +19,14 @@ use smol_hyper::rt::SmolTimer;
 
 use crate::api::framing::Framing;
 
-/// How long what a refused client still sends is thrown away.
+/// Longest time for which the input of a refused client is thrown away.
 const LINGER_TIME_MAX: Duration = Duration::from_secs(5);
-/// Most of it, in bytes.
+/// Most of such input that is thrown away, in bytes.
 const LINGER_BYTES_MAX: usize = 64 << 20;
-/// So much of it is thrown away at a time, in bytes.
+/// Size of a read of it, in bytes.
 const LINGER_ROOM_BYTES: usize = 16 << 10;
 
-/// What phases are timed by.
+/// The beginning of the clock of phases.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// What a connection is doing; shared by the socket, which sees bytes, and the service, which sees requests.

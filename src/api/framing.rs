@@ -7,9 +7,9 @@
 
 use std::mem;
 
-/// What no head may have.
+/// A byte that no head may have.
 const REFUSED: u8 = 0;
-/// So much of a header line is looked at, in bytes: the name of a length, and the length.
+/// Longest beginning of a header line that is kept, in bytes: the name of a length, and the length.
 const LINE_BYTES_MAX: usize = 64;
 
 /// Follows what a client sends.

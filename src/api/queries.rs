@@ -110,7 +110,7 @@ impl Queries {
         Self { limits, turns, tails, pool, tail_pool, sending, open: Open::default(), status }
     }
 
-    /// What all answers take while they are sent.
+    /// The budget of all answers while they are sent.
     pub(super) fn sending(&self) -> &Arc<Budget> {
         &self.sending
     }
