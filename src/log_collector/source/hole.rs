@@ -1,6 +1,7 @@
 //! Holes: parts of a file that nobody wrote. They are skipped at once, however long they are.
 //!
-//! The most common one is at the start: a program that does not append goes on at its old offset after copytruncate.
+//! The most common one is at the start: a program that does not append goes on at its old offset after copytruncate. Others are
+//! blocks of NUL bytes, which a power cut leaves of what was not written yet, and programs that have room made in advance.
 
 use crate::file;
 use crate::log_collector::source::{Outcome, Reading, Source};
@@ -8,6 +9,8 @@ use crate::status::SkipReason;
 
 /// Data begins with a block, whose first bytes may still be nobody's; blocks are hardly ever larger.
 const BLOCK_BYTES: usize = 4096;
+/// So many NUL bytes at the beginning of a line are none of it, in a hole or not.
+const NULS_MIN: u64 = 64;
 
 impl Source {
     /// Skips the hole that the offset is in; `None` where it is in none.
@@ -18,7 +21,7 @@ impl Source {
             // It may be filled from its start on, so it is not behind us yet.
             return Ok(Some(Outcome { is_preallocated: true, ..Outcome::default() }));
         };
-        if data == start {
+        if data == start && start - self.offset < NULS_MIN {
             return Ok(None);
         }
         let end = data + self.nul_count(data)?;
