@@ -182,6 +182,11 @@ e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image
 	$(call step,LogQL cases,e2e/logql.sh)
 	$(call step,End to end with Docker,e2e/docker.sh)
 
+.PHONY: soak
+soak: ## Use the agent for 90 minutes as everybody at once does, and count every line (needs root); SOAK_SECONDS=60 is a short one
+	cargo build --locked --release
+	$(call step,Soak,e2e/soak.py target/release/monitoring-rs)
+
 .PHONY: bench-collector
 bench-collector: ## Measure backlog speed, latency and idle costs beside rsyslog, `wc -l` and `zstd -1`
 	cargo bench --locked --bench collector
