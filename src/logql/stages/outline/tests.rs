@@ -21,7 +21,8 @@ fn outline(text: &str) -> Vec<Piece<'_>> {
             pieces.push(Piece::Text { bytes: literal.as_bytes().into(), column: None });
         }
         let column = pieces.iter().filter(|piece| matches!(piece, Piece::Run(_))).count();
-        let run = |bytes, shortest, longest, silence| Run { column, bytes, shortest, longest, silence };
+        let run =
+            |bytes, shortest, longest, silence| Run { column, bytes, shortest, longest, silence, is_escaped: false };
         let run = match mark {
             None => continue,
             Some('#') => run(ByteSet::DIGITS, 1, 4, Silence::None),
