@@ -203,6 +203,11 @@ bench-hostile: ## Measure how lines come in, and memory, while 64 clients ask fo
 bench-database: ## Measure size, searches and opening of the database beside zstd and ripgrep (needs rg)
 	cargo bench --locked --bench database
 
+.PHONY: bench-names
+bench-names: ## Measure what names of pods and containers cost: first lines, memory, requests, queries
+	cargo build --locked --release
+	MONITORING_RS=$(CURDIR)/target/release/monitoring-rs cargo test --locked --test it names::figures -- --ignored --nocapture --test-threads 1
+
 .PHONY: bench-client
 bench-client: ## Measure exports, the last lines and following in a terminal beside `cat` and `tail -F`
 	cargo bench --locked --bench client

@@ -37,9 +37,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("status", &["model"]),
     ("file", &[]),
+    ("protobuf", &[]),
     ("config", &["model"]),
     ("inventory", &["model"]),
-    ("log_collector", &["file", "inventory", "model", "status"]),
+    ("log_collector", &["file", "inventory", "model", "protobuf", "status"]),
     ("log_collector::watcher", &[]),
     // It asserts what callers promise of paths, and has to look at them for that.
     ("log_collector::watcher::mock", &["file", "log_collector::watcher"]),
@@ -49,7 +50,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("pods", &["file", "inventory", "model", "status"]),
     ("logql", &["model"]),
     ("query", &["inventory", "log_database", "logql", "model"]),
-    ("api", &["inventory", "log_database", "logql", "model", "query", "status"]),
+    ("api", &["inventory", "log_database", "logql", "model", "protobuf", "query", "status"]),
     ("client", &["config", "file"]),
 ];
 

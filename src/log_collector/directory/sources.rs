@@ -503,7 +503,7 @@ impl<W: Watcher> Directory<W> {
             self.finished.remove(&id);
             self.drop_source(id, SkipReason::OverBudget);
         }
-        self.status.held_deleted_bytes.set(held_bytes);
+        self.held_deleted_bytes.set(&self.status.held_deleted_bytes, held_bytes);
     }
 
     /// Closes a source whose file is gone while it was closed; it may be found compressed, or is lost.

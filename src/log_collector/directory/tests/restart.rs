@@ -34,6 +34,7 @@ on_mock_and_platform! {
     files_rotated_behind_a_switched_link_are_read_in_their_order
     a_copy_of_a_file_that_a_power_cut_shortened_is_not_read_again
     a_file_that_is_left_out_for_a_while_is_read_on
+    what_a_link_leads_to_is_left_out_with_it_and_not_missed
     an_old_archive_is_remembered_as_long_as_it_is_there
     a_file_with_the_inode_of_a_finished_one_is_read_in_its_turn
     a_log_has_its_past_from_the_first_start_on
@@ -372,6 +373,23 @@ fn a_file_that_is_left_out_for_a_while_is_read_on<W: Stage>() {
     story.append("a.log", "two\n");
     story.start();
     story.check(&["a.log: one two"]);
+}
+
+fn what_a_link_leads_to_is_left_out_with_it_and_not_missed<W: Stage>() {
+    let mut story = Story::<W>::after_one_behind_a_link();
+    let patterns = Patterns::new(&[], &["a.log".to_owned()]).unwrap();
+    let patterns = std::mem::replace(&mut story.settings.patterns, patterns);
+    story.append("../0.log", "two\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.rename("../0.log", "../0.log.20261122-130405");
+    story.append("../0.log", "three\n");
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one"]);
+    story.settings.patterns = patterns;
+    story.start();
+    story.check(&["a.log: one two three"]);
+    assert_eq!(story.status.gaps(), []);
 }
 
 fn an_old_archive_is_remembered_as_long_as_it_is_there<W: Stage>() {
