@@ -358,7 +358,7 @@ impl<W: Watcher> Directory<W> {
             self.turns.push(id, Turn::Busy);
             return None;
         };
-        self.continue_entries(id);
+        self.take_parts(id);
         self.copy_again(id);
         let tracked = self.sources.get_mut(&id)?;
         tracked.queued = false;

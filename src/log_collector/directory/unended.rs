@@ -1,14 +1,14 @@
 //! Lines that have begun and not ended: shown once they have been still for a moment, stored when they end, when their file
 //! is closed, or when they have been still for long.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::file;
 use crate::log_collector::Collected;
 use crate::log_collector::directory::{Directory, UNENDED_SHOWN_AFTER, UNENDED_TIME_MAX};
-use crate::log_collector::source::{Outcome, Reading};
-use crate::log_collector::tracked::{SourceId, Tracked};
+use crate::log_collector::source::{Outcome, Reading, Source};
+use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
 
 impl<W: Watcher> Directory<W> {
@@ -41,10 +41,6 @@ impl<W: Watcher> Directory<W> {
                 continue;
             };
             let is_superseded = self.next_file(id).is_some();
-            if is_superseded && !tracked.source.has_unended_line() && self.is_continued_elsewhere(id) {
-                self.leave_parts(id);
-                continue;
-            }
             let may_go_on = !is_superseded || tracked.source.has_parts();
             if (if may_go_on { UNENDED_TIME_MAX } else { UNENDED_SHOWN_AFTER }) <= since.elapsed() {
                 self.end_unended(id);
@@ -86,13 +82,10 @@ impl<W: Watcher> Directory<W> {
         self.note_unended(id);
     }
 
-    /// Reads what is left of a file, an entry included that has not ended, unless the next file goes on with that.
+    /// Reads what is left of a file, an entry included that has not ended, unless the next file takes that over.
     pub(super) fn read_final(&mut self, id: SourceId) -> Result<Outcome, file::Error> {
-        let is_continued = self.is_continued_elsewhere(id);
+        self.hand_parts_on(id);
         let Some(tracked) = self.sources.get_mut(&id) else { return Ok(Outcome::default()) };
-        if is_continued {
-            tracked.source.drop_parts();
-        }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         let outcome = tracked.source.read_unended(&mut self.buffer, &reading);
         self.enqueue_files_after(id);
@@ -113,46 +106,46 @@ impl<W: Watcher> Directory<W> {
         self.has_before(id, |it| it.unended.is_some() && it.source.has_unended_line() && !it.failing)
     }
 
-    /// Whether the next file has taken over the entries that a source has not completed.
-    fn is_continued_elsewhere(&self, id: SourceId) -> bool {
-        let (Some(tracked), Some(next)) = (self.sources.get(&id), self.next_file(id)) else { return false };
-        let next = &self.sources[&next].source;
-        tracked.source.has_parts() && next.has_begun() && self.is_rotated_out_of(tracked, &next.path)
+    /// Has the file that comes after `before` in its stream take over the entries that this one has not completed, if it takes
+    /// its place and nothing was read of it. It has them stored before this one leaves them: at each instant one of the two has
+    /// them.
+    pub(super) fn hand_parts_on(&mut self, before: SourceId) {
+        let Some(after) = self.next_file(before).filter(|after| self.may_take_parts(before, *after)) else { return };
+        let parts = self.sources[&before].source.parts();
+        let next = self.sources.get_mut(&after).expect("it was just found");
+        // Otherwise the process ended in between.
+        if !next.source.has_partials() {
+            next.source.begin_with(parts);
+            self.store_position(after);
+            self.note_unended(after);
+        }
+        self.sources.get_mut(&before).expect("it was just found").source.drop_parts();
+        self.store_position(before);
+        self.note_unended(before);
     }
 
-    /// Leaves the entries that a source has not completed to the next file, which has taken them over.
-    fn leave_parts(&mut self, id: SourceId) {
-        let Some(next) = self.next_file(id).and_then(|next| self.sources.get(&next)) else { return };
-        if next.source.has_parts() {
-            // As long as they are not complete, they are found here after a restart.
-            return;
-        }
-        if let Some(tracked) = self.sources.get_mut(&id) {
-            tracked.source.drop_parts();
-        }
-        self.store_position(id);
-        self.note_unended(id);
+    /// Whether a file is to go on with the entries that the one before it has not completed.
+    fn may_take_parts(&self, before: SourceId, after: SourceId) -> bool {
+        let (before, after) = (&self.sources[&before].source, &self.sources[&after].source);
+        let has_all_streams = || before.delivery_paths().all(|path| after.delivery_paths().any(|it| it == path));
+        before.has_parts() && !after.has_begun() && has_all_streams() && self.place_of_source(before) == self.place_of_source(after)
     }
 
-    /// Has a file that is about to be read from its start go on with the entries that the one before has not completed, if that
-    /// was rotated out of its place.
-    pub(super) fn continue_entries(&mut self, id: SourceId) {
-        let Some(tracked) = self.sources.get(&id).filter(|tracked| !tracked.source.has_begun()) else { return };
-        let Some(stream) = tracked.source.delivery_paths().next() else { return };
-        let writers = self.writers.get(stream).into_iter().flatten();
-        let Some(before) = writers.take_while(|writer| **writer != id).last().copied() else { return };
-        let earlier = &self.sources[&before];
-        if !earlier.source.has_parts() || !self.is_rotated_out_of(earlier, &tracked.source.path) {
-            return;
-        }
-        let Some(mut tracked) = self.sources.remove(&id) else { return };
-        tracked.source.continue_from(&self.sources[&before].source);
-        self.sources.insert(id, tracked);
+    /// Where a file was before it was rotated.
+    fn place_of_source(&self, source: &Source) -> PathBuf {
+        self.place_before_rotation(&source.position((self.settings.clock)()))
     }
 
-    /// Whether a file had the path `place` before it was rotated.
-    fn is_rotated_out_of(&self, tracked: &Tracked<W::Descriptor>, place: &Path) -> bool {
-        let position = tracked.source.position((self.settings.clock)());
-        position.path != place && self.place_before_rotation(&position) == place
+    /// The file that comes before a source's own in its stream.
+    fn previous_file(&self, id: SourceId) -> Option<SourceId> {
+        let stream = self.sources.get(&id)?.source.delivery_paths().next()?;
+        self.writers.get(stream)?.iter().take_while(|writer| **writer != id).last().copied()
+    }
+
+    /// Has a file that is about to be read from its start take over what the one before has not completed.
+    pub(super) fn take_parts(&mut self, id: SourceId) {
+        if let Some(before) = self.previous_file(id) {
+            self.hand_parts_on(before);
+        }
     }
 }

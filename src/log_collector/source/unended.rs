@@ -3,7 +3,7 @@
 use crate::file;
 use crate::log_collector::Unended;
 use crate::log_collector::checkpoint;
-use crate::log_collector::format::{Decoded, Decoder, LINE_BYTES_MAX};
+use crate::log_collector::format::{Decoded, Decoder, LINE_BYTES_MAX, Partial};
 use crate::log_collector::source::{COLUMNS, Gathered, Reading, Source, labels_of};
 use crate::model::StreamLines;
 
@@ -60,20 +60,29 @@ impl Source {
         self.decoder.pending_from().is_some()
     }
 
-    /// Leaves the entries that are not complete to the next file.
+    /// Leaves the entries that are not complete to the next file, which has them stored first.
     pub(in crate::log_collector) fn drop_parts(&mut self) {
-        while self.decoder.finish().is_some() {}
+        self.partials.clear();
+        self.decoder.begin_with(&[]);
     }
 
     fn gather_unended(&self, gathered: &mut Gathered, decoded: &Decoded<'_>) {
         gathered.push(&self.deliveries, decoded, u64::MAX);
     }
 
-    /// Goes on with what `earlier`, the file that was rotated before, has not completed: a container's line may begin in one
-    /// file and end in the next.
-    pub(in crate::log_collector) fn continue_from(&mut self, earlier: &Self) {
-        if self.offset == 0 {
-            self.decoder.continue_from(&earlier.decoder);
-        }
+    /// Whether it begins with entries that the file before has not completed.
+    pub(in crate::log_collector) fn has_partials(&self) -> bool {
+        !self.partials.is_empty()
+    }
+
+    /// The entries that are not complete.
+    pub(in crate::log_collector) fn parts(&self) -> Vec<Partial> {
+        self.decoder.partials()
+    }
+
+    /// Begins with the entries that the file before has not completed; nothing was read of this one.
+    pub(in crate::log_collector) fn begin_with(&mut self, partials: Vec<Partial>) {
+        self.decoder.begin_with(&partials);
+        self.partials = partials;
     }
 }
