@@ -122,6 +122,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Looks after the files of a stream.
     pub(super) fn reconcile(&mut self, due: &Due) {
+        self.orphan_gone(&due.stream);
         self.judge_copies_in(&due.stream);
         let lineage = self.lineage(&due.stream, &due.to);
         if lineage.known.is_empty() && !self.is_new_log(due) || self.is_as_it_was(&lineage, &due.to) {

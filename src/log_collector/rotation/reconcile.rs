@@ -226,7 +226,7 @@ impl Reconciler<'_> {
             match compare(member) {
                 Match::Same | Match::Grown => return Ok(Some(member)),
                 Match::Prefix(head_bytes)
-                    if head_bytes_min <= head_bytes && !matches!(known.state, State::Done { .. } | State::Read) =>
+                    if head_bytes_min <= head_bytes && known.state != State::Read && self.may_be_shortened(known, member) =>
                 {
                     shortened = shortened.or(Some(member));
                 }
@@ -235,6 +235,21 @@ impl Reconciler<'_> {
             }
         }
         if is_unknown { Err(Unknown) } else { Ok(shortened) }
+    }
+
+    /// Whether a member that begins as a known file did and is shorter may be that one, shortened by a power cut. What was read to
+    /// its end may as well have been deleted, its age having come, and the member be a later file with the same beginning: then
+    /// it does not lie between the files that were read before and after, or it was written to later.
+    fn may_be_shortened(&self, known: &Known, member: usize) -> bool {
+        if !matches!(known.state, State::Done { .. }) {
+            return true;
+        }
+        let candidate = &self.family[member];
+        let is_in_place = self.owners.iter().enumerate().all(|(other, owner)| {
+            owner.is_none_or(|owner| (other < member) == (self.known[owner].ordinal < known.ordinal))
+        });
+        let is_as_old = candidate.modified_ns / NS_PER_SECOND == known.modified_ns / NS_PER_SECOND;
+        is_in_place && (is_as_old || candidate.form == Form::Compressed)
     }
 
     /// Rule 3: what is younger than the newest known file was rotated while nobody looked.

@@ -166,6 +166,13 @@ impl Source {
             Match::Prefix(head_bytes) if 0 < head_bytes => self.resume_at_end(position, size)?,
             _ => return Ok(false),
         }
+        if self.content.is_compressed() {
+            // How long it is shows at its end: what it lacks is lost when it is closed.
+            let seen = position.seen.max(waiting.end);
+            (self.accounted, self.seen) = (self.accounted.max(waiting.start), self.seen.max(seen));
+            reading.status.bytes_seen.add(seen - waiting.end);
+            return Ok(true);
+        }
         self.accounted = self.accounted.max(waiting.start.min(size));
         self.seen = self.seen.max(waiting.end.min(size));
         let held = size.max(waiting.start);
