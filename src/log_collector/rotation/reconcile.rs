@@ -100,7 +100,8 @@ pub(in crate::log_collector) fn reconcile(
     reconciler.recognise_identities(compare);
     let mut missing = Vec::new();
     let mut order: Vec<usize> = (0..known.len()).collect();
-    order.sort_by_key(|index| known[*index].ordinal);
+    // What only has a place may turn out to hold what another one held: that is looked for first.
+    order.sort_by_key(|index| (reconciler.is_unread(*index), known[*index].ordinal));
     for index in order {
         reconciler.find(index, is_complete, compare, &mut missing);
     }

@@ -41,6 +41,7 @@ on_mock_and_platform! {
     a_directory_that_comes_back_goes_on
     a_rotation_that_is_put_away_and_compressed_is_found
     a_file_born_and_rotated_while_down_comes_before_its_successor
+    a_finished_file_that_a_power_cut_shortened_is_not_read_again
 }
 
 fn a_restart_reads_on_where_it_was<W: Stage>() {
@@ -487,5 +488,26 @@ fn a_file_born_and_rotated_while_down_comes_before_its_successor<W: Stage>() {
             story.collect_batches(batch_count);
         }
         story.check(&["a.log: one 2a 2b 3a 3b 4a 4b 5a 5b"]);
+    }
+}
+
+/// Whether it was compressed since then or not.
+fn a_finished_file_that_a_power_cut_shortened_is_not_read_again<W: Stage>() {
+    for is_compressed in [false, true] {
+        let mut story = Story::<W>::after_one("a.log");
+        story.append("a.log", "two, which is long\nthree, which is not synced\n");
+        story.rename("a.log", "a.log.1");
+        story.append("a.log", "four\n");
+        let lines = "a.log: one two, which is long three, which is not synced four";
+        story.check(&[lines]);
+        story.check(&[lines]);
+        story.shorten("a.log.1", 30);
+        if is_compressed {
+            story.compress("a.log.1", "a.log.1.gz");
+        }
+        for _ in 0..2 {
+            story.start();
+            story.check(&[lines]);
+        }
     }
 }
