@@ -384,7 +384,8 @@ impl<W: Watcher> Collector for Directory<W> {
             if let Some(batch) = self.read(id) {
                 return Ok(Some(batch));
             }
-            fruitless_count += 1;
+            let waits = self.sources.get(&id).is_some_and(|tracked| tracked.queued);
+            fruitless_count = if waits { fruitless_count + 1 } else { 0 };
         }
         self.report_import();
         self.finish_quiet();

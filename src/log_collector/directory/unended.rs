@@ -128,7 +128,10 @@ impl<W: Watcher> Directory<W> {
     fn may_take_parts(&self, before: SourceId, after: SourceId) -> bool {
         let (before, after) = (&self.sources[&before].source, &self.sources[&after].source);
         let has_all_streams = || before.delivery_paths().all(|path| after.delivery_paths().any(|it| it == path));
-        before.has_parts() && !after.has_begun() && has_all_streams() && self.place_of_source(before) == self.place_of_source(after)
+        before.has_parts()
+            && !after.has_begun()
+            && has_all_streams()
+            && self.place_of_source(before) == self.place_of_source(after)
     }
 
     /// Where a file was before it was rotated.

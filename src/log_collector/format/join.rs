@@ -79,7 +79,8 @@ impl Joiner {
 
     /// Begins with entries that another file has not completed, as if they had begun at the start of this one.
     pub(super) fn begin_with(&mut self, partials: &[Partial]) {
-        let joined = |it: &Partial| Joined { channel: it.channel, timestamp: it.timestamp, offset: 0, text: it.text.clone() };
+        let joined =
+            |it: &Partial| Joined { channel: it.channel, timestamp: it.timestamp, offset: 0, text: it.text.clone() };
         self.pending = partials.iter().map(joined).collect();
     }
 

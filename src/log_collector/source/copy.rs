@@ -18,8 +18,9 @@ use crate::status::{Gap, SkipReason, Status};
 /// How much of the ends of two files is compared line by line, to find out whether one was put in the place of the other.
 const COMPARED_BYTES_MAX: usize = 256 << 10;
 
-/// Stands for the place of a copy among a stream's files: before all, since there is nothing to be read of it.
-pub(in crate::log_collector) const COPY_ORDINAL: u64 = 0;
+/// Stands for the place of a copy among a stream's files: before all, since there is nothing to be read of it. 0 is that of files
+/// whose place was not noted.
+pub(in crate::log_collector) const COPY_ORDINAL: u64 = 1;
 
 /// What a source was before its file was truncated.
 #[derive(Clone, Debug)]

@@ -317,7 +317,8 @@ fn a_line_that_ends_in_the_next_file_is_whole<W: Stage>() {
 /// Whatever the place of the files is by then, and whatever was stored when the process ended.
 fn a_line_that_ends_in_a_later_file_is_whole_after_a_kill<W: Stage>() {
     let line = |number: usize, text: &str| format!("2026-11-22T13:04:05.00000000{number}Z stdout {text}\n");
-    for (is_linked, is_compressed, is_rotated_twice) in (0..8).map(|bits| (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0)) {
+    for (is_linked, is_compressed, is_rotated_twice) in (0..8).map(|bits| (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0))
+    {
         for batch_count in 0..9 {
             let mut story = Story::<W>::new();
             let log = if is_linked { "../0.log" } else { "0.log" };
@@ -342,7 +343,8 @@ fn a_line_that_ends_in_a_later_file_is_whole_after_a_kill<W: Stage>() {
             }
             story.start();
             story.collect();
-            let expected = if is_rotated_twice { "0.log stdout: one begun three four" } else { "0.log stdout: one begun three" };
+            let expected =
+                if is_rotated_twice { "0.log stdout: one begun three four" } else { "0.log stdout: one begun three" };
             let case = format!("{is_linked} {is_compressed} {is_rotated_twice} {batch_count}");
             assert_eq!(format!("0.log stdout: {}", story.lines["0.log stdout"].join(" ")), expected, "{case}");
         }
