@@ -390,9 +390,7 @@ impl Source {
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
             None => {
                 self.state.unended_bytes.set(text.len() as u64);
-                // The beginning of a record says nothing.
-                let is_line = !text.is_empty() && self.encoding != Encoding::DockerLocal;
-                self.unended_since = is_line.then(|| self.unended_since.unwrap_or(reading.now));
+                self.unended_since = (!text.is_empty()).then(|| self.unended_since.unwrap_or(reading.now));
                 return Ok(Outcome::default());
             }
         };

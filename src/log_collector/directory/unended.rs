@@ -42,7 +42,8 @@ impl<W: Watcher> Directory<W> {
             };
             let is_superseded = self.next_file(id).is_some();
             let may_go_on = !is_superseded || tracked.source.has_parts();
-            if (if may_go_on { UNENDED_TIME_MAX } else { UNENDED_SHOWN_AFTER }) <= since.elapsed() {
+            let may_end = is_superseded || !tracked.source.is_in_record();
+            if may_end && (if may_go_on { UNENDED_TIME_MAX } else { UNENDED_SHOWN_AFTER }) <= since.elapsed() {
                 self.end_unended(id);
             } else if UNENDED_SHOWN_AFTER <= since.elapsed() && !is_shown {
                 self.show(id);

@@ -4,7 +4,7 @@ use crate::file;
 use crate::log_collector::Unended;
 use crate::log_collector::checkpoint;
 use crate::log_collector::format::{Decoded, Decoder, LINE_BYTES_MAX, Partial};
-use crate::log_collector::source::{COLUMNS, Gathered, Reading, Source, labels_of};
+use crate::log_collector::source::{COLUMNS, Encoding, Gathered, Reading, Source, labels_of};
 use crate::model::StreamLines;
 
 impl Source {
@@ -19,7 +19,7 @@ impl Source {
         for decoded in self.decoder.unended() {
             self.gather_unended(&mut gathered, &decoded);
         }
-        if let Some(since) = self.unended_since.filter(|_| !self.skipping) {
+        if let Some(since) = self.unended_since.filter(|_| !self.skipping && !self.is_in_record()) {
             let size = self.content.size_bytes(self.offset)?;
             let byte_count = usize::try_from(size.saturating_sub(self.offset)).unwrap_or(usize::MAX);
             let mut text = vec![0; byte_count.min(LINE_BYTES_MAX)];
@@ -53,6 +53,11 @@ impl Source {
     /// Whether a line of the file has begun and not ended.
     pub(in crate::log_collector) fn has_unended_line(&self) -> bool {
         self.unended_since.is_some()
+    }
+
+    /// Whether that is a record of Docker's, whose beginning says nothing.
+    pub(in crate::log_collector) fn is_in_record(&self) -> bool {
+        self.has_unended_line() && self.encoding == Encoding::DockerLocal
     }
 
     /// Whether an entry has begun whose last part may stand in the next file.
