@@ -36,7 +36,7 @@ impl<W: Watcher> Directory<W> {
             // A rename seen half-way looks like a second name: make sure that the others are still there.
             self.look_at_names_of(id);
             self.touched.remove(&id);
-            if !self.may_be_copy(id) {
+            if !self.may_be_copy(id) && !self.settle_as_copy(id) {
                 self.deliver_to_names(id);
             }
         }
@@ -214,6 +214,11 @@ impl<W: Watcher> Directory<W> {
             self.sources.get_mut(&id).expect("it was just found").source.set_ordinal(&path, ordinal);
         }
         self.note_deliveries(id);
+    }
+
+    /// Whether a file that comes before a source's own in one of its streams has to be read first.
+    pub(super) fn has_to_wait(&mut self, id: SourceId) -> bool {
+        self.waits_for_end_of_line(id) || self.has_unread_before(id) || self.readable_bytes(id).is_none()
     }
 
     /// Whether a file that comes before a source's own in one of its streams has not been read to its end.

@@ -25,6 +25,7 @@ on_mock_and_platform! {
     a_file_that_loses_its_name_before_it_turns_out_to_be_no_copy_is_read
     a_copy_that_could_not_be_read_does_not_hold_up_its_log
     of_two_copies_the_one_that_the_log_was_truncated_after_is_read_on
+    a_copy_found_while_its_log_is_missing_is_not_stored_again
 }
 
 fn a_copy_is_read_on_once_its_original_is_truncated<W: Stage>() {
@@ -346,4 +347,17 @@ fn of_two_copies_the_one_that_the_log_was_truncated_after_is_read_on<W: Stage>()
         story.collector.as_mut().unwrap().let_time_pass();
     }
     story.check(&[&format!("a.log: one {long} half a line")]);
+}
+
+fn a_copy_found_while_its_log_is_missing_is_not_stored_again<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let long = "long enough to tell a copy by ".repeat(4);
+    story.append("a.log", format!("{long}\nhalf "));
+    story.start();
+    story.check(&[&format!("a.log: {long}")]);
+    story.copy("a.log", "a.log-20270001");
+    story.append("a.log", "a line\n");
+    story.rename("a.log", "a.log.1");
+    story.start();
+    story.check(&[&format!("a.log: {long} half a line")]);
 }
