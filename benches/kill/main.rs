@@ -1,13 +1,15 @@
 //! `kill -9` of the real agent at random instants while a node's containers log and the kubelet rotates: at the end every
-//! line has to be there once, byte for byte, in its file's order. `cargo bench --bench kill`, or `make crash`.
+//! line has to be there once, byte for byte, in its file's order, and none may have been reported as lost.
+//! `cargo bench --bench kill`, or `make crash`.
 //!
 //! Four containers write 50 MB/s together. Their logs are laid out as on a node (a link in the root directory to
 //! `pods/<pod>/<container>/0.log`) and each is rotated every 200 ms, as the kubelet does at 10 MiB: `0.log` is renamed to
 //! `0.log.<time>` and a new one begins, while older ones are compressed to `.gz`. The writers never wait for the agent, which
 //! is started again as soon as it is killed.
 //!
-//! `KILLS` says how often it is killed (default 500), `KILL_SEED` when (default: from the clock; printed). With `KILL_SPLITS=1`
-//! a line in two parts may begin in one file and end in the next: of those a kill may still cost one in a million lines. Every
+//! Each file ends in the first part of a line whose second part is in the next; with `KILL_SPLITS=0` it does not.
+//!
+//! `KILLS` says how often it is killed (default 500), `KILL_SEED` when (default: from the clock; printed). Every
 //! [`KILLS_PER_ROUND`] kills the writers pause, everything is read back over HTTP and compared, and the next round begins
 //! with an empty node, so that not all of what was written has to be kept. For the same reason nothing that was rotated is
 //! deleted during a round: what the kubelet deletes before it was read is lost to any reader, and shows nothing here.
@@ -52,7 +54,7 @@ fn main() {
     let kills = setting("KILLS", KILLS_DEFAULT);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is set");
     let seed = setting("KILL_SEED", u64::from(now.subsec_nanos()));
-    let splits = setting("KILL_SPLITS", 0) != 0;
+    let splits = setting("KILL_SPLITS", 1) != 0;
     println!("kill -9, {kills} times; KILL_SEED={seed}");
     let mut random = Random(seed);
     let start = Instant::now();

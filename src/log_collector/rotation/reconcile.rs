@@ -200,12 +200,16 @@ impl Reconciler<'_> {
         !self.known[index].has_content && matches!(self.known[index].state, State::Missing { .. })
     }
 
-    /// Whether another file goes on with a content already: its position was stored first.
+    /// Whether another file goes on with a content already, or it was cut from the file: what is known of that was stored first.
     fn is_continued(&self, index: usize) -> bool {
-        let ordinal = self.known[index].ordinal;
-        let is_it = |(other, known): (usize, &Known)| {
-            other != index && known.ordinal == ordinal && matches!(known.state, State::Read | State::Done { .. })
+        let Known { ordinal, state, .. } = self.known[index];
+        let goes_on = |other: State| match other {
+            State::Read | State::Done { .. } => true,
+            State::Cut { .. } => matches!(state, State::Missing { .. }),
+            State::Missing { .. } => false,
         };
+        let is_it =
+            |(other, known): (usize, &Known)| other != index && known.ordinal == ordinal && goes_on(known.state);
         ordinal != 0 && self.known.iter().enumerate().any(is_it)
     }
 
@@ -443,6 +447,11 @@ mod tests {
         let of_both = [known(3, 1, 2, CUT), known(3, 8, 2, State::Read), known(4, 1, 9, State::Read)];
         let family = [member(8, 2, Claim::Free), member(1, 9, Claim::Current)];
         check(&of_both, &family, &[], &[Step::Forget { known: 0 }]);
+        // The file it was cut from may be gone before it was stored that this has another content.
+        let of_both = [known(3, 1, 2, CUT), known(3, 1, 2, GONE)];
+        let family = [member(8, 2, Claim::Free), member(9, 9, Claim::Current)];
+        let both = [Match::Same; 2].into_iter().enumerate().map(|(of, same)| (of, 0, same)).collect::<Vec<_>>();
+        check(&of_both, &family, &both, &[Step::Continue { known: 0, member: 0 }, Step::Forget { known: 1 }]);
     }
 
     #[test]
