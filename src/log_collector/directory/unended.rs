@@ -1,5 +1,8 @@
 //! Lines that have begun and not ended: shown once they have been still for a moment, stored when they end, when their file
 //! is closed, or when they have been still for long.
+//!
+//! A container's entry may begin in one file and end in the next. Its parts are read again from where they begin as long as the
+//! next file is empty; then they move to that one's position, which is stored before they leave the other's.
 
 use std::path::PathBuf;
 use std::time::Instant;
