@@ -17,7 +17,8 @@
 //! compressed, and offsets are those of what is in it. Bit 2: it was read to its end and let go. Bit 3: the line before
 //! `offset` had not ended when it was stored. Bit 4: the content was cut from its file, which was truncated or written anew,
 //! and the file that holds it now has not been found; in the key of such a position `device` is inverted and `born_ns` is the
-//! ordinal in the first of its streams. Bit 5: there are partials.
+//! ordinal in the first of its streams. Bit 5: there are partials. Bit 6: there
+//! were when it was read from its start.
 //!
 //! `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that does not have them there is not the file that
 //! was read.
@@ -26,8 +27,7 @@
 //! become shorter, and which file is a copy.
 //!
 //! A partial is an entry of a container that began in the file before, without its last part, as it is at the start of this file
-//! (channel 0: unknown, 1: standard output, 2: standard error). It is kept here until it is complete, and has left the position of
-//! the file before by then.
+//! (channel 0: unknown, 1: standard output, 2: standard error). It is kept here until it is complete.
 //!
 //! A delivery says for each stream up to where it has the file's entries, at which byte it ends (`u64::MAX`: nowhere), and
 //! which of the stream's files this one is: they are read in the order of their ordinals.
@@ -61,6 +61,7 @@ const FLAG_FINISHED: u8 = 4;
 const FLAG_CONTINUES: u8 = 8;
 const FLAG_CUT: u8 = 16;
 const FLAG_PARTIALS: u8 = 32;
+const FLAG_TAKEN_PARTS: u8 = 64;
 const KEY_BYTES: usize = 3 * size_of::<u64>();
 
 /// How far one source has been read.
@@ -81,6 +82,8 @@ pub struct Position {
     pub continues: bool,
     /// Whether the content was cut from its file, and is to be found in another.
     pub cut: bool,
+    /// Whether it began with entries that the file before has not completed, complete by now or not.
+    pub has_taken_parts: bool,
     /// How long the file was seen to be, at least `offset`.
     pub seen: u64,
     /// When the file had been written to, by the file system's clock, in nanoseconds since the Unix epoch.
@@ -166,6 +169,7 @@ impl Position {
             finished: false,
             continues: false,
             cut: false,
+            has_taken_parts: false,
             seen: 0,
             modified_ns: saved.as_ns(),
             head: Vec::new(),
@@ -194,6 +198,7 @@ impl Position {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let of_file = flag(self.compressed, FLAG_COMPRESSED) | flag(self.finished, FLAG_FINISHED);
         let of_file = of_file | flag(self.cut, FLAG_CUT) | flag(!self.partials.is_empty(), FLAG_PARTIALS);
+        let of_file = of_file | flag(self.has_taken_parts, FLAG_TAKEN_PARTS);
         bytes.push(flag(self.skipping, FLAG_SKIPPING) | flag(self.continues, FLAG_CONTINUES) | of_file);
         bytes.extend_from_slice(&self.offset.to_le_bytes());
         bytes.extend_from_slice(&self.resume.to_le_bytes());
@@ -274,6 +279,7 @@ impl Position {
             finished: flags & FLAG_FINISHED != 0,
             continues: flags & FLAG_CONTINUES != 0,
             cut: flags & FLAG_CUT != 0,
+            has_taken_parts: flags & FLAG_TAKEN_PARTS != 0,
             seen,
             modified_ns,
             head,
@@ -354,6 +360,7 @@ mod tests {
             finished: true,
             continues: true,
             cut: true,
+            has_taken_parts: true,
             seen: 4800,
             modified_ns: -7,
             head: vec![1, 2, 3, 4, 5, u64::MAX],
@@ -409,6 +416,7 @@ mod tests {
             finished: false,
             continues: false,
             cut: false,
+            has_taken_parts: false,
             seen: 4711,
             modified_ns: -5,
             head: vec![],

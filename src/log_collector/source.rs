@@ -138,6 +138,8 @@ pub(super) struct Source {
     decoder: Decoder,
     /// Entries that the file before has not completed, as long as any of them is not: how decoding begins at the first byte.
     partials: Vec<Partial>,
+    /// Whether it began with such ones, complete by now or not.
+    has_taken_parts: bool,
     zone: TimeZone,
     /// Joins lines that belong together, where that is asked for.
     multiline: Option<Multiline>,
@@ -187,6 +189,7 @@ impl Source {
             encoding: Encoding::default(),
             decoder: Decoder::new(zone.clone()),
             partials: Vec::new(),
+            has_taken_parts: false,
             zone,
             multiline: None,
             cuts: BTreeSet::new(),
@@ -216,6 +219,7 @@ impl Source {
     pub(super) fn resume(&mut self, position: &Position) -> Result<Resumed, file::Error> {
         self.modified_ns = position.modified_ns;
         self.partials.clone_from(&position.partials);
+        self.has_taken_parts = position.has_taken_parts;
         self.deliveries = position.deliveries.iter().map(Delivery::restored).collect();
         match self.content.try_compare(position)? {
             Match::Same | Match::Grown => {
@@ -314,6 +318,7 @@ impl Source {
                     ordinal: delivery.ordinal,
                 })
                 .collect(),
+            has_taken_parts: self.has_taken_parts,
             partials: self.partials.clone(),
         }
     }
@@ -699,6 +704,7 @@ impl Source {
     /// Goes back to the first byte of what is a new file in all but name.
     fn restart(&mut self) {
         self.partials.clear();
+        self.has_taken_parts = false;
         self.rewind();
         self.cuts.clear();
         (self.seen, self.accounted) = (0, 0);

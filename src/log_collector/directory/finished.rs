@@ -46,7 +46,7 @@ impl<W: Watcher> Directory<W> {
             is_quiet && !self.copies.contains_key(id)
         };
         for id in self.nameless.iter().copied().filter(is_due).collect::<Vec<_>>() {
-            if self.has_to_wait(id) {
+            if self.has_to_wait(id) || self.may_leave_parts(id) {
                 continue;
             }
             let outcome = self.open_again(id).and_then(|()| self.read_final(id));

@@ -369,7 +369,13 @@ impl<W: Watcher> Directory<W> {
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         match opened.and_then(|()| tracked.source.read(&mut self.buffer, up_to, &reading)) {
-            Ok(outcome) => self.take(id, outcome),
+            Ok(outcome) => {
+                self.take(id, outcome);
+                self.leave_parts(id);
+                if let Some(before) = self.previous_file(id) {
+                    self.leave_parts(before);
+                }
+            }
             Err(error) => {
                 if !std::mem::replace(&mut tracked.failing, true) {
                     log::warn!("{error}; it is tried again");

@@ -1,8 +1,9 @@
 //! Lines that have begun and not ended: shown once they have been still for a moment, stored when they end, when their file
 //! is closed, or when they have been still for long.
 //!
-//! A container's entry may begin in one file and end in the next. Its parts are read again from where they begin as long as the
-//! next file is empty; then they move to that one's position, which is stored before they leave the other's.
+//! A container's entry may begin in one file and end in the next, which takes its parts over when it is read from its start. They
+//! leave the position of the first file after that of the second is stored, with the entry or, as long as that is not complete,
+//! with its parts: at each instant one of the two has them.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -86,9 +87,9 @@ impl<W: Watcher> Directory<W> {
         self.note_unended(id);
     }
 
-    /// Reads what is left of a file, an entry included that has not ended, unless the next file takes that over.
+    /// Reads what is left of a file, an entry included that has not ended, unless the next file has taken that over.
     pub(super) fn read_final(&mut self, id: SourceId) -> Result<Outcome, file::Error> {
-        self.hand_parts_on(id);
+        self.leave_parts(id);
         let Some(tracked) = self.sources.get_mut(&id) else { return Ok(Outcome::default()) };
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         let outcome = tracked.source.read_unended(&mut self.buffer, &reading);
@@ -110,24 +111,6 @@ impl<W: Watcher> Directory<W> {
         self.has_before(id, |it| it.unended.is_some() && it.source.has_unended_line() && !it.failing)
     }
 
-    /// Has the file that comes after `before` in its stream take over the entries that this one has not completed, if it takes
-    /// its place and nothing was read of it. It has them stored before this one leaves them: at each instant one of the two has
-    /// them.
-    pub(super) fn hand_parts_on(&mut self, before: SourceId) {
-        let Some(after) = self.next_file(before).filter(|after| self.may_take_parts(before, *after)) else { return };
-        let parts = self.sources[&before].source.parts();
-        let next = self.sources.get_mut(&after).expect("it was just found");
-        // Otherwise the process ended in between.
-        if !next.source.has_partials() {
-            next.source.begin_with(parts);
-            self.store_position(after);
-            self.note_unended(after);
-        }
-        self.sources.get_mut(&before).expect("it was just found").source.drop_parts();
-        self.store_position(before);
-        self.note_unended(before);
-    }
-
     /// Whether a file is to go on with the entries that the one before it has not completed.
     fn may_take_parts(&self, before: SourceId, after: SourceId) -> bool {
         let (before, after) = (&self.sources[&before].source, &self.sources[&after].source);
@@ -144,15 +127,39 @@ impl<W: Watcher> Directory<W> {
     }
 
     /// The file that comes before a source's own in its stream.
-    fn previous_file(&self, id: SourceId) -> Option<SourceId> {
+    pub(super) fn previous_file(&self, id: SourceId) -> Option<SourceId> {
         let stream = self.sources.get(&id)?.source.delivery_paths().next()?;
         self.writers.get(stream)?.iter().take_while(|writer| **writer != id).last().copied()
     }
 
-    /// Has a file that is about to be read from its start take over what the one before has not completed.
+    /// Has a file that is about to be read from its start begin with what the one before has not completed.
     pub(super) fn take_parts(&mut self, id: SourceId) {
-        if let Some(before) = self.previous_file(id) {
-            self.hand_parts_on(before);
+        let Some(before) = self.previous_file(id).filter(|before| self.may_take_parts(*before, id)) else { return };
+        let parts = self.sources[&before].source.parts();
+        if let Some(tracked) = self.sources.get_mut(&id) {
+            tracked.source.begin_with(parts);
         }
+    }
+
+    /// Has the entries left that a file has not completed and that the next one has taken over, now that what was read of that is
+    /// handed over: until then they are found here again, whatever becomes of the other file.
+    pub(super) fn leave_parts(&mut self, before: SourceId) {
+        let Some(tracked) = self.sources.get(&before).filter(|tracked| tracked.source.has_parts()) else { return };
+        let is_taken =
+            |next: SourceId| self.sources[&next].source.has_begun() && self.sources[&next].source.has_taken_parts();
+        if tracked.queued || !self.next_file(before).is_some_and(is_taken) {
+            return;
+        }
+        if let Some(tracked) = self.sources.get_mut(&before) {
+            tracked.source.drop_parts();
+        }
+        self.store_position(before);
+        self.note_unended(before);
+    }
+
+    /// Whether the next file may still take over the entries that a file has not completed.
+    pub(super) fn may_leave_parts(&self, id: SourceId) -> bool {
+        self.sources.get(&id).is_some_and(|it| it.source.has_parts())
+            && self.next_file(id).is_some_and(|next| self.may_take_parts(id, next))
     }
 }

@@ -65,7 +65,7 @@ impl Source {
         self.decoder.pending_from().is_some()
     }
 
-    /// Leaves the entries that are not complete to the next file, which has them stored first.
+    /// Leaves the entries that are not complete to the next file.
     pub(in crate::log_collector) fn drop_parts(&mut self) {
         self.partials.clear();
         self.decoder.begin_with(&[]);
@@ -75,9 +75,9 @@ impl Source {
         gathered.push(&self.deliveries, decoded, u64::MAX);
     }
 
-    /// Whether it begins with entries that the file before has not completed.
-    pub(in crate::log_collector) fn has_partials(&self) -> bool {
-        !self.partials.is_empty()
+    /// Whether it began with entries that the file before has not completed.
+    pub(in crate::log_collector) fn has_taken_parts(&self) -> bool {
+        self.has_taken_parts
     }
 
     /// The entries that are not complete.
@@ -88,6 +88,6 @@ impl Source {
     /// Begins with the entries that the file before has not completed; nothing was read of this one.
     pub(in crate::log_collector) fn begin_with(&mut self, partials: Vec<Partial>) {
         self.decoder.begin_with(&partials);
-        self.partials = partials;
+        (self.partials, self.has_taken_parts) = (partials, true);
     }
 }
