@@ -419,12 +419,11 @@ impl<W: Watcher> Directory<W> {
             Step::Reserve { member } => {
                 let (member, ordinal) = (&members[member], ordinals.next());
                 let is_it = |metadata: file::Metadata| metadata.identity == member.metadata.identity;
+                // Otherwise it was renamed or compressed since it was listed.
                 if file::link_metadata(&member.path).is_ok_and(is_it) {
                     self.remember_unread(member, due, ordinal);
-                } else {
-                    // It was renamed or compressed since it was listed.
-                    self.waiting.insert(due.stream.clone());
                 }
+                self.waiting.insert(due.stream.clone());
             }
             Step::Begin { member, ordinal } => self.begin(&members[member], due, ordinal.or_else(|| ordinals.next())),
             Step::Miss { member } => {

@@ -239,6 +239,10 @@ impl Reconciler<'_> {
         }
         for member in members {
             match compare(member) {
+                // Several copies may be made before the content is cut: the last one goes on, once it can be looked at.
+                Match::Same | Match::Grown if is_unknown && matches!(known.state, State::Cut { .. }) => {
+                    self.undecided[member] = true;
+                }
                 Match::Same => return Ok(Some(member)),
                 Match::Grown if !known.is_copy() => return Ok(Some(member)),
                 Match::Prefix(head_bytes)
@@ -511,6 +515,18 @@ mod tests {
         let steps = [Step::Continue { known: 1, member: 0 }, Step::Forget { known: 0 }];
         check(&of_both, &family, &matches, &steps);
         check(&of_both[..1], &family, &[(0, 0, Match::Same)], &[Step::Continue { known: 0, member: 0 }]);
+    }
+
+    #[test]
+    fn of_several_copies_the_last_one_is_waited_for() {
+        let family = [member(4, 5, Claim::Free), member(5, 6, Claim::Free), member(1, 7, Claim::Current)];
+        let matches = [(0, 0, Match::Same), (0, 1, Match::Unknown)];
+        check(
+            &[known(1, 1, 4, CUT)],
+            &family,
+            &matches,
+            &[Step::Wait, Step::Reserve { member: 0 }, Step::Reserve { member: 1 }],
+        );
     }
 
     #[test]
