@@ -17,8 +17,8 @@
 //! compressed, and offsets are those of what is in it. Bit 2: it was read to its end and let go. Bit 3: the line before
 //! `offset` had not ended when it was stored. Bit 4: the content was cut from its file, which was truncated or written anew,
 //! and the file that holds it now has not been found; in the key of such a position `device` is inverted and `born_ns` is the
-//! ordinal in the first of its streams. Bit 5: there are partials. Bit 6: there
-//! were when it was read from its start.
+//! ordinal in the first of its streams. Bit 5: there is a count of partials,
+//! which were there when the file was read from its start.
 //!
 //! `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that does not have them there is not the file that
 //! was read.
@@ -61,7 +61,6 @@ const FLAG_FINISHED: u8 = 4;
 const FLAG_CONTINUES: u8 = 8;
 const FLAG_CUT: u8 = 16;
 const FLAG_PARTIALS: u8 = 32;
-const FLAG_TAKEN_PARTS: u8 = 64;
 const KEY_BYTES: usize = 3 * size_of::<u64>();
 
 /// How far one source has been read.
@@ -82,8 +81,6 @@ pub struct Position {
     pub continues: bool,
     /// Whether the content was cut from its file, and is to be found in another.
     pub cut: bool,
-    /// Whether it began with entries that the file before has not completed, complete by now or not.
-    pub has_taken_parts: bool,
     /// How long the file was seen to be, at least `offset`.
     pub seen: u64,
     /// When the file had been written to, by the file system's clock, in nanoseconds since the Unix epoch.
@@ -100,8 +97,9 @@ pub struct Position {
     pub path: PathBuf,
     /// The names whose streams the entries go to.
     pub deliveries: Vec<DeliveryPosition>,
-    /// Entries that began in the file before, as they are at the start of this one.
-    pub partials: Vec<Partial>,
+    /// Entries that began in the file before, as they are at the start of this one, if it was read on with such; none once they
+    /// are complete.
+    pub partials: Option<Vec<Partial>>,
 }
 
 /// How far one name's stream is complete.
@@ -169,7 +167,6 @@ impl Position {
             finished: false,
             continues: false,
             cut: false,
-            has_taken_parts: false,
             seen: 0,
             modified_ns: saved.as_ns(),
             head: Vec::new(),
@@ -178,7 +175,7 @@ impl Position {
             tail_md5: tail_md5(&[]),
             path,
             deliveries: Vec::new(),
-            partials: Vec::new(),
+            partials: None,
         }
     }
 
@@ -197,8 +194,7 @@ impl Position {
         bytes.push(VERSION);
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let of_file = flag(self.compressed, FLAG_COMPRESSED) | flag(self.finished, FLAG_FINISHED);
-        let of_file = of_file | flag(self.cut, FLAG_CUT) | flag(!self.partials.is_empty(), FLAG_PARTIALS);
-        let of_file = of_file | flag(self.has_taken_parts, FLAG_TAKEN_PARTS);
+        let of_file = of_file | flag(self.cut, FLAG_CUT) | flag(self.partials.is_some(), FLAG_PARTIALS);
         bytes.push(flag(self.skipping, FLAG_SKIPPING) | flag(self.continues, FLAG_CONTINUES) | of_file);
         bytes.extend_from_slice(&self.offset.to_le_bytes());
         bytes.extend_from_slice(&self.resume.to_le_bytes());
@@ -219,10 +215,10 @@ impl Position {
         let head = &self.head[..self.head.len().min(HEAD_BYTES.len())];
         bytes.push(u8::try_from(head.len()).expect("bounded by HEAD_BYTES"));
         bytes.extend(head.iter().flat_map(|hash| hash.to_le_bytes()));
-        if !self.partials.is_empty() {
-            bytes.push(u8::try_from(self.partials.len()).expect("one for each channel"));
+        if let Some(partials) = &self.partials {
+            bytes.push(u8::try_from(partials.len()).expect("one for each channel"));
         }
-        for partial in &self.partials {
+        for partial in self.partials.iter().flatten() {
             bytes.push(partial.channel as u8);
             bytes.extend_from_slice(&partial.timestamp.as_ns().to_le_bytes());
             let byte_count = u32::try_from(partial.text.len()).expect("bounded by LINE_BYTES_MAX");
@@ -265,8 +261,11 @@ impl Position {
                 head.push(reader.u64()?);
             }
         }
-        let partial_count = if flags & FLAG_PARTIALS == 0 { 0 } else { reader.u8()? };
-        let partials = (0..partial_count).map(|_| reader.partial()).collect::<Option<_>>()?;
+        let partials = if flags & FLAG_PARTIALS == 0 {
+            None
+        } else {
+            Some((0..reader.u8()?).map(|_| reader.partial()).collect::<Option<_>>()?)
+        };
         let sound = reader.0.is_empty()
             && resume <= offset
             && usize::from(tail_bytes) <= TAIL_BYTES_MAX
@@ -279,7 +278,6 @@ impl Position {
             finished: flags & FLAG_FINISHED != 0,
             continues: flags & FLAG_CONTINUES != 0,
             cut: flags & FLAG_CUT != 0,
-            has_taken_parts: flags & FLAG_TAKEN_PARTS != 0,
             seen,
             modified_ns,
             head,
@@ -360,7 +358,6 @@ mod tests {
             finished: true,
             continues: true,
             cut: true,
-            has_taken_parts: true,
             seen: 4800,
             modified_ns: -7,
             head: vec![1, 2, 3, 4, 5, u64::MAX],
@@ -377,11 +374,11 @@ mod tests {
                     ordinal: 0,
                 },
             ],
-            partials: vec![Partial {
+            partials: Some(vec![Partial {
                 channel: Channel::Stderr,
                 timestamp: Timestamp::from_ns(-9),
                 text: b"half a line".to_vec(),
-            }],
+            }]),
         }
     }
 
@@ -397,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_position_of_version_2_is_read() {
-        let mut bytes = Position { partials: Vec::new(), ..position() }.encode();
+        let mut bytes = Position { partials: None, ..position() }.encode();
         bytes[0] = VERSION_WITHOUT_ORDINALS;
         for delivery in [b"/logs/a.log", b"/logs/\xff.log"] {
             let path = bytes.windows(delivery.len()).position(|bytes| bytes == delivery).unwrap();
@@ -405,7 +402,7 @@ mod tests {
         }
         let mut expected = position();
         expected.deliveries[0].ordinal = 0;
-        expected.partials.clear();
+        expected.partials = None;
         assert_eq!(Position::decode(&bytes), Some(expected));
     }
 
@@ -416,7 +413,6 @@ mod tests {
             finished: false,
             continues: false,
             cut: false,
-            has_taken_parts: false,
             seen: 4711,
             modified_ns: -5,
             head: vec![],
@@ -425,7 +421,7 @@ mod tests {
                 DeliveryPosition { ordinal: 0, ..position().deliveries[0].clone() },
                 position().deliveries[1].clone(),
             ],
-            partials: Vec::new(),
+            partials: None,
             ..position()
         };
         assert_eq!(Position::decode(VERSION_1), Some(expected));

@@ -136,10 +136,9 @@ pub(super) struct Source {
     content: Content,
     encoding: Encoding,
     decoder: Decoder,
-    /// Entries that the file before has not completed, as long as any of them is not: how decoding begins at the first byte.
-    partials: Vec<Partial>,
-    /// Whether it began with such ones, complete by now or not.
-    has_taken_parts: bool,
+    /// How decoding begins at the first byte: with entries that the file before has not completed, if it was read on with such;
+    /// none once all are complete.
+    partials: Option<Vec<Partial>>,
     zone: TimeZone,
     /// Joins lines that belong together, where that is asked for.
     multiline: Option<Multiline>,
@@ -188,8 +187,7 @@ impl Source {
             content,
             encoding: Encoding::default(),
             decoder: Decoder::new(zone.clone()),
-            partials: Vec::new(),
-            has_taken_parts: false,
+            partials: None,
             zone,
             multiline: None,
             cuts: BTreeSet::new(),
@@ -219,7 +217,6 @@ impl Source {
     pub(super) fn resume(&mut self, position: &Position) -> Result<Resumed, file::Error> {
         self.modified_ns = position.modified_ns;
         self.partials.clone_from(&position.partials);
-        self.has_taken_parts = position.has_taken_parts;
         self.deliveries = position.deliveries.iter().map(Delivery::restored).collect();
         match self.content.try_compare(position)? {
             Match::Same | Match::Grown => {
@@ -318,7 +315,6 @@ impl Source {
                     ordinal: delivery.ordinal,
                 })
                 .collect(),
-            has_taken_parts: self.has_taken_parts,
             partials: self.partials.clone(),
         }
     }
@@ -540,7 +536,7 @@ impl Source {
         while let Some(decoded) = self.decoder.finish() {
             gathered.push(&self.deliveries, &decoded, u64::MAX);
         }
-        self.partials.clear();
+        self.forget_partials();
         let nothing = text.is_empty() && gathered.columns.iter().flatten().all(Lines::is_empty);
         if self.content.is_damaged() {
             let (path, bytes) = (self.state.path.clone(), self.offset..self.offset);
@@ -656,7 +652,7 @@ impl Source {
             delivery.reach(self.offset);
         }
         if self.decoder.pending_from() != Some(0) {
-            self.partials.clear();
+            self.forget_partials();
         }
         self.unended_since = None;
         self.state.read_bytes.set(self.offset);
@@ -697,14 +693,13 @@ impl Source {
         self.unended_since = None;
         self.encoding = Encoding::default();
         self.decoder = Decoder::new(self.zone.clone());
-        self.decoder.begin_with(&self.partials);
+        self.decoder.begin_with(self.partials.as_deref().unwrap_or_default());
         self.multiline = self.multiline.take().map(|_| Multiline::default());
     }
 
     /// Goes back to the first byte of what is a new file in all but name.
     fn restart(&mut self) {
-        self.partials.clear();
-        self.has_taken_parts = false;
+        self.partials = None;
         self.rewind();
         self.cuts.clear();
         (self.seen, self.accounted) = (0, 0);

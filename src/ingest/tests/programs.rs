@@ -182,7 +182,7 @@ impl World {
     }
 
     /// Copies a log of which something durable was read: of another one, the copy looks like a log of its own, and so does one
-    /// that is too short to tell from others. What happens next does not wait until the copy is known to be one.
+    /// that is too short to tell from others.
     pub(super) fn copy(&mut self, log: usize, is_away: bool) -> Check {
         let is_short = fs::metadata(self.path(log)).unwrap().len() < COPY_BYTES_MIN;
         let is_known = self.is_known(log, self.logs[log].files.len() - 1);
@@ -197,6 +197,15 @@ impl World {
         fs::copy(self.path(log), &copy).unwrap();
         self.happened(&copy);
         self.copies.push(copy);
+        // Whether its original is about to be truncated is known a little later.
+        self.end_disk_full();
+        for _ in 0..2 {
+            self.look(1000)?;
+            if let Some(collector) = &mut self.collector {
+                collector.let_time_pass();
+            }
+        }
+        self.sync();
         Ok(())
     }
 

@@ -67,8 +67,15 @@ impl Source {
 
     /// Leaves the entries that are not complete to the next file.
     pub(in crate::log_collector) fn drop_parts(&mut self) {
-        self.partials.clear();
+        self.forget_partials();
         self.decoder.begin_with(&[]);
+    }
+
+    /// Notes that what it began with is complete.
+    pub(super) fn forget_partials(&mut self) {
+        if let Some(partials) = &mut self.partials {
+            *partials = Vec::new();
+        }
     }
 
     fn gather_unended(&self, gathered: &mut Gathered, decoded: &Decoded<'_>) {
@@ -77,7 +84,7 @@ impl Source {
 
     /// Whether it began with entries that the file before has not completed.
     pub(in crate::log_collector) fn has_taken_parts(&self) -> bool {
-        self.has_taken_parts
+        self.partials.is_some()
     }
 
     /// The entries that are not complete.
@@ -88,6 +95,6 @@ impl Source {
     /// Begins with the entries that the file before has not completed; nothing was read of this one.
     pub(in crate::log_collector) fn begin_with(&mut self, partials: Vec<Partial>) {
         self.decoder.begin_with(&partials);
-        (self.partials, self.has_taken_parts) = (partials, true);
+        self.partials = Some(partials);
     }
 }
