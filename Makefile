@@ -20,7 +20,7 @@ export BENCH_SECONDS ?= 10
 # How many states of the medium are tried, how many actions against the model of the collector, and how often the agent is
 # killed; CRASH_SEED, MODEL_SEED and KILL_SEED repeat a run. `make check-test` tries a few of the first two.
 crash-simulated: export CRASH_STATES ?= 5000
-check-model: export MODEL_ACTIONS ?= 2000
+check-model: export MODEL_ACTIONS ?= 100000
 crash-killed: export KILLS ?= 200
 # What is benched in small, or killed, need not be as fast as a release, and is built in half the time.
 check-bench crash-killed: export CARGO_PROFILE_BENCH_LTO ?= off
@@ -152,10 +152,9 @@ crash-simulated:
 	$(call step,Simulated crashes,cargo test --locked --lib log_database::tests::states -- --nocapture)
 
 # Not optimized: what `cargo test` built is here already, and takes less time to run than an optimized one to build.
-# From 27 and 29, and with more actions from 1, power cuts still have lines doubled, lost or astray; not from others up to 54.
-MODEL_SEEDS ?= $(filter-out 27 29,$(shell seq 5 34))
+MODEL_SEEDS ?= 1
 .PHONY: check-model
-check-model: ## Try rotations, crashes and power cuts against a model of the collector, 2,000 from each of MODEL_SEEDS
+check-model: ## Try rotations, crashes and power cuts against a model of the collector, 100,000 from each of MODEL_SEEDS
 	$(call step,Model of the collector,for seed in $(MODEL_SEEDS); do MODEL_SEED=$$seed cargo test --locked --lib ingest::tests::every -- --nocapture; done)
 
 .PHONY: crash-killed

@@ -125,6 +125,7 @@ impl<W: Watcher> Directory<W> {
         if self.is_no_longer_wanted(&due.stream) {
             return;
         }
+        self.orphan_gone(&due.stream);
         self.judge_copies_in(&due.stream);
         let lineage = self.lineage(&due.stream, &due.to);
         if lineage.known.is_empty() && !self.is_new_log(due) || self.is_as_it_was(&lineage, &due.to) {
@@ -428,12 +429,11 @@ impl<W: Watcher> Directory<W> {
             Step::Reserve { member } => {
                 let (member, ordinal) = (&members[member], ordinals.next());
                 let is_it = |metadata: file::Metadata| metadata.identity == member.metadata.identity;
+                // Otherwise it was renamed or compressed since it was listed.
                 if file::link_metadata(&member.path).is_ok_and(is_it) {
                     self.remember_unread(member, due, ordinal);
-                } else {
-                    // It was renamed or compressed since it was listed.
-                    self.waiting.insert(due.stream.clone());
                 }
+                self.waiting.insert(due.stream.clone());
             }
             Step::Begin { member, ordinal } => self.begin(&members[member], due, ordinal.or_else(|| ordinals.next())),
             Step::Miss { member } => {

@@ -379,15 +379,12 @@ impl<W: Watcher> Collector for Directory<W> {
         if let Some(batch) = self.outbox.pop_front().or_else(|| self.next_forgotten()) {
             return Ok(Some(batch));
         }
-        let mut fruitless_count = 0;
         // Each has its turn; what all of them wait for may take a change.
-        while fruitless_count <= KINDS_OF_TURNS * self.turns.len()
-            && let Some(id) = self.turns.pop()
-        {
+        for _ in 0..=KINDS_OF_TURNS * self.turns.len() {
+            let Some(id) = self.turns.pop() else { break };
             if let Some(batch) = self.read(id) {
                 return Ok(Some(batch));
             }
-            fruitless_count += 1;
         }
         self.report_import();
         self.finish_quiet();

@@ -21,6 +21,7 @@ on_mock_and_platform! {
     a_closed_file_is_opened_when_it_loses_its_name
     renamed_files_are_closed_where_too_many_are_open
     a_batch_is_bounded_however_many_names_a_file_has
+    a_closed_file_that_was_copied_and_deleted_is_read_on_in_its_copy
 }
 
 fn deleted_files_over_the_budget_are_let_go<W: Stage>() {
@@ -241,4 +242,26 @@ fn a_batch_is_bounded_however_many_names_a_file_has<W: Stage>() {
         line_count += lines;
     }
     assert_eq!(line_count, 2 * CHUNK_BYTES * DELIVERIES_MAX);
+}
+
+/// While another one has its name already.
+fn a_closed_file_that_was_copied_and_deleted_is_read_on_in_its_copy<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.open_files_max = 1;
+    for name in ["a.log", "b.log"] {
+        story.append(name, "one\n");
+    }
+    story.start();
+    story.check(&["a.log: one", "b.log: one"]);
+    story.append("b.log", "two\n");
+    story.check(&["a.log: one", "b.log: one two"]);
+    fs::create_dir(story.path("old")).unwrap();
+    story.append("a.log", "two\n");
+    story.copy("a.log", "old/a.log.1");
+    story.truncate("a.log");
+    story.remove("a.log");
+    story.append("a.log", "");
+    story.happened("old");
+    story.happened("old/a.log.1");
+    story.check(&["a.log: one two", "b.log: one two"]);
 }

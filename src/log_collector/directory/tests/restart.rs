@@ -42,6 +42,7 @@ on_mock_and_platform! {
     a_directory_that_comes_back_goes_on
     a_rotation_that_is_put_away_and_compressed_is_found
     a_file_born_and_rotated_while_down_comes_before_its_successor
+    a_finished_file_that_a_power_cut_shortened_is_not_read_again
 }
 
 fn a_restart_reads_on_where_it_was<W: Stage>() {
@@ -505,5 +506,26 @@ fn a_file_born_and_rotated_while_down_comes_before_its_successor<W: Stage>() {
             story.collect_batches(batch_count);
         }
         story.check(&["a.log: one 2a 2b 3a 3b 4a 4b 5a 5b"]);
+    }
+}
+
+/// Whether it was compressed since then or not.
+fn a_finished_file_that_a_power_cut_shortened_is_not_read_again<W: Stage>() {
+    for is_compressed in [false, true] {
+        let mut story = Story::<W>::after_one_behind_a_link();
+        story.append("../0.log", "two, which is long\nthree, which is not synced\n");
+        story.rename("../0.log", "../0.log.20261122-130405");
+        story.append("../0.log", "");
+        let lines = "a.log: one two, which is long three, which is not synced";
+        story.check(&[lines]);
+        assert_eq!(story.open_file_count(), 1, "the rotated file is read to its end and closed");
+        story.shorten("../0.log.20261122-130405", 30);
+        if is_compressed {
+            story.compress("../0.log.20261122-130405", "../0.log.20261122-130405.gz");
+        }
+        for _ in 0..2 {
+            story.start();
+            story.check(&[lines]);
+        }
     }
 }
