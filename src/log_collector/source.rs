@@ -446,22 +446,22 @@ impl Source {
 
     /// Whether the file can be opened again once it was closed.
     pub(super) fn may_be_closed(&self) -> bool {
-        !self.content.is_compressed() && self.content.metadata().is_ok_and(|metadata| 0 < metadata.link_count)
+        self.content.may_be_closed() && self.content.metadata().is_ok_and(|metadata| 0 < metadata.link_count)
     }
 
     /// Closes the file for now.
     pub(super) fn close(&mut self) {
-        self.content = Content::Closed(self.path.clone());
+        self.content.close(&self.path);
     }
 
     /// Whether the file is closed for now.
     pub(super) fn is_closed(&self) -> bool {
-        matches!(self.content, Content::Closed(_))
+        matches!(self.content, Content::Closed { .. })
     }
 
     /// Opens the file again, which is at `path` now; where another is there, it is not found.
     pub(super) fn open_at(&mut self, path: &Path) -> Result<(), file::Error> {
-        let content = Content::open(path, false)?;
+        let content = Content::open(path, self.content.is_compressed())?;
         if content.metadata()?.identity != self.identity {
             let source = std::io::ErrorKind::NotFound.into();
             return Err(file::Error { action: "open", path: path.to_owned(), source });

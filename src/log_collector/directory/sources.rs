@@ -100,6 +100,8 @@ impl<W: Watcher> Directory<W> {
         if !self.settings.patterns.are_explicit() && source.looks_binary()? {
             return Ok(None);
         }
+        // Many archives may wait for their turn.
+        source.release();
         Ok(Some(self.track(source, metadata.modified_ns)))
     }
 
