@@ -16,7 +16,7 @@ use crate::file::{self, Identity};
 use crate::log_collector::shares::{Share, Shares};
 use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::{self, Event, EventKind, Limit, Watcher};
-use crate::status::Status;
+use crate::status::{Part, Status};
 
 /// Most watches; what would have a further one is polled.
 const WATCHES_MAX: usize = 200_000;
@@ -32,6 +32,8 @@ pub(super) struct Watches<W: Watcher> {
     /// Whether it was said that there may be no more watches.
     limit_said: bool,
     events: Vec<Event<W::Descriptor>>,
+    /// How many there are, in the gauge of all collectors.
+    count: Part,
 }
 
 struct Directory<Descriptor> {
@@ -84,6 +86,7 @@ impl<W: Watcher> Watches<W> {
             unwatched,
             limit_said: false,
             events: Vec::new(),
+            count: Part::default(),
         }
     }
 
@@ -212,7 +215,7 @@ impl<W: Watcher> Watches<W> {
         }
         let changes = events.drain(..).filter_map(|event| self.change(event)).collect();
         self.events = events;
-        status.watches.set(self.watched.len() as u64);
+        self.count.set(&status.watches, self.watched.len() as u64);
         Ok(changes)
     }
 

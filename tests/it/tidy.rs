@@ -39,9 +39,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("status", &["model"]),
     ("file", &[]),
     ("own_log", &[]),
+    ("protobuf", &[]),
     ("config", &["model"]),
     ("inventory", &["model"]),
-    ("log_collector", &["file", "inventory", "model", "status"]),
+    ("log_collector", &["file", "inventory", "model", "protobuf", "status"]),
     ("log_collector::watcher", &[]),
     // It asserts what callers promise of paths, and has to look at them for that.
     ("log_collector::watcher::mock", &["file", "log_collector::watcher"]),
@@ -51,7 +52,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("pods", &["file", "inventory", "model", "status"]),
     ("logql", &["model"]),
     ("query", &["inventory", "log_database", "logql", "model"]),
-    ("api", &["inventory", "log_database", "logql", "model", "query", "status"]),
+    ("api", &["inventory", "log_database", "logql", "model", "protobuf", "query", "status"]),
     ("client", &["config", "file", "own_log"]),
 ];
 

@@ -4,6 +4,7 @@
 //! blocks of NUL bytes, which a power cut leaves of what was not written yet, and programs that have room made in advance.
 
 use crate::file;
+use crate::log_collector::format::Decoder;
 use crate::log_collector::source::{Outcome, Reading, Source};
 use crate::status::SkipReason;
 
@@ -29,7 +30,10 @@ impl Source {
         self.gather_joined(&mut gathered, u64::MAX);
         let skipping = self.skipping;
         let before = self.offset;
+        // An entry whose parts are on both sides goes on.
+        let decoder = std::mem::replace(&mut self.decoder, Decoder::new(self.zone.clone()));
         self.seek(end)?;
+        self.decoder = decoder;
         self.skipping = skipping;
         self.account_hole(before, reading);
         for delivery in &mut self.deliveries {
