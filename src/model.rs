@@ -72,9 +72,9 @@ impl TimeRange {
 
 /// Sorted `name=value` pairs that say where an entry comes from; they identify a stream.
 ///
-/// Cloning shares the pairs, which are one allocation: there may be a million streams. Names match `[a-zA-Z_][a-zA-Z0-9_]*` and are unique; an empty value means the label is
-/// absent, so none is stored. [`fmt::Display`] gives the canonical text `{a="x", b="y"}`, which is the same for equal
-/// labels and different for different ones.
+/// Cloning shares the pairs, which are one allocation: there may be a million streams. Names match `[a-zA-Z_][a-zA-Z0-9_]*` and
+/// are unique; an empty value means the label is absent, so none is stored. [`fmt::Display`] gives the canonical text
+/// `{a="x", b="y"}`, which is the same for equal labels and different for different ones.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Labels(
     /// How many pairs there are; then of each the length of its name and of its value in bytes, and both texts. A number is two

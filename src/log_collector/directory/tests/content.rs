@@ -37,8 +37,10 @@ fn a_file_found_empty_may_turn_out_binary<W: Stage>() {
     story.append("archive.tmp", b"more\n");
     story.check(&[]);
     assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 0));
+    assert_eq!(story.status.sources().len(), 2, "both are named as left out");
     story.start();
     story.check(&[]);
+    assert_eq!(story.status.sources().len(), 2);
 }
 
 fn a_binary_file_that_is_rewritten_as_text_is_read<W: Stage>() {
