@@ -459,7 +459,7 @@ mod tests {
     fn who_may_read_is_told_by_owner_and_bits() {
         let directory = tempfile::tempdir().unwrap();
         let metadata = metadata(directory.path()).unwrap();
-        let may = |mode, owner, user| Metadata { mode, owner, ..metadata }.may_be_read_by(user);
+        let may = |mode, owner, user| Metadata { owner, mode, ..metadata }.may_be_read_by(user);
         assert!(may(0o700, 7, 7) && may(0o700, 7, 0) && may(0o705, 7, 8));
         assert!(!may(0o770, 7, 8) && !may(0o704, 7, 8));
         assert!(Metadata { kind: Kind::Regular, mode: 0o604, ..metadata }.may_be_read_by(8));

@@ -277,14 +277,15 @@ mod tests {
     #[test]
     fn parts_are_the_same_however_many_there_are() {
         let mut parts = Parts::default();
-        for count in 0..3 * PARTS_PER_CHUNK as u64 {
-            assert_eq!(parts.len() as u64, count);
-            assert!(parts.iter().map(|part| part.offset).eq(0..count));
-            assert!((0..=count).all(|at| parts.get(at as usize).map(|part| part.offset) == (at < count).then_some(at)));
+        for count in 0..3 * PARTS_PER_CHUNK {
+            let offsets = |parts: &Parts| parts.iter().map(|part| part.offset).collect::<Vec<_>>();
+            let expected: Vec<u64> = (0..count as u64).collect();
+            assert_eq!((parts.len(), offsets(&parts)), (count, expected.clone()));
+            assert!((0..=count).all(|at| parts.get(at).map(|part| part.offset) == expected.get(at).copied()));
             let mut fewer = parts.clone();
-            fewer.truncate_at(count / 2);
-            assert!(fewer.iter().map(|part| part.offset).eq(0..count / 2));
-            parts.extend(std::iter::once(part(count)));
+            fewer.truncate_at(count as u64 / 2);
+            assert_eq!(offsets(&fewer), expected[..count / 2]);
+            parts.extend(std::iter::once(part(count as u64)));
         }
     }
 }

@@ -188,10 +188,10 @@ pub struct Directory<W: Watcher> {
     buffer: Box<[u8]>,
     last_poll: Instant,
     last_directory_poll: Instant,
-    directory_poll_interval: Duration,
+    poll_interval: Duration,
     next_rescan: Instant,
-    /// Whether the watcher has lost events since everything was looked at, and when that may be again because of it.
-    lost_events: bool,
+    /// Since when the watcher has lost events that nobody has looked for, and when that may be done.
+    lost_since: Option<Instant>,
     next_lost_rescan: Instant,
     /// While everything is looked at again.
     rescan: Option<Rescan>,
@@ -282,9 +282,9 @@ impl<W: Watcher> Directory<W> {
             buffer: read_buffer(),
             last_poll: Instant::now(),
             last_directory_poll: Instant::now(),
-            directory_poll_interval: DIRECTORY_POLL_INTERVAL,
+            poll_interval: DIRECTORY_POLL_INTERVAL,
             next_rescan: Instant::now() + RESCAN_INTERVAL,
-            lost_events: false,
+            lost_since: None,
             next_lost_rescan: Instant::now(),
             rescan: None,
         };
@@ -333,7 +333,7 @@ impl<W: Watcher> Directory<W> {
                 Change::SourceMoved(source) => self.look_at_names_of(source),
                 Change::Everything => {
                     self.status.watcher_overflows.add(1);
-                    self.lost_events = true;
+                    self.lost_since.get_or_insert_with(Instant::now);
                 }
             }
         }

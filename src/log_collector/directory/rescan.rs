@@ -78,12 +78,12 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn look_again_by_turns(&mut self) {
         let now = Instant::now();
         if self.rescan.is_none() {
-            if self.lost_events && self.next_lost_rescan <= now {
-                self.lost_events = false;
+            if self.lost_since.is_some() && self.next_lost_rescan <= now {
+                self.lost_since = None;
                 self.begin_rescan(Scope::Lost);
             } else if self.next_rescan <= now {
                 self.begin_rescan(Scope::All);
-            } else if self.directory_poll_interval <= self.last_directory_poll.elapsed() {
+            } else if self.poll_interval <= self.last_directory_poll.elapsed() {
                 self.last_directory_poll = now;
                 if !self.tree.contains(&self.root) {
                     self.enter_root();
@@ -157,8 +157,7 @@ impl<W: Watcher> Directory<W> {
     fn end_rescan(&mut self, rescan: &Rescan) {
         let now = Instant::now();
         if rescan.scope == Scope::Unwatched {
-            self.directory_poll_interval =
-                (rescan.spent * POLL_PAUSE).clamp(DIRECTORY_POLL_INTERVAL, RESCAN_INTERVAL_MAX);
+            self.poll_interval = (rescan.spent * POLL_PAUSE).clamp(DIRECTORY_POLL_INTERVAL, RESCAN_INTERVAL_MAX);
             return;
         }
         for source in self.nameless.iter().copied().collect::<Vec<_>>() {
