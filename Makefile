@@ -173,10 +173,6 @@ faults: ## Let real file systems fail under the agent: full, broken, read-only, 
 attack: ## Attack a real agent as a client, as another user and through its data; ATTACK_SCALE=10 for longer (needs root)
 	$(call step,Attacks,cargo build --locked --release && e2e/attack/attack.py target/release/monitoring-rs)
 
-.PHONY: soak
-soak: ## Run an agent under load for SOAK_SECONDS=3600 with restarts and a full disk; every line is counted (needs root)
-	$(call step,Soak,cargo build --locked --release && e2e/attack/soak.py target/release/monitoring-rs)
-
 .PHONY: check-fuzz
 check-fuzz:
 	$(call step,Fuzz in short,FUZZ_SECONDS=6 fuzz/run.sh)
@@ -191,8 +187,7 @@ e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image
 
 .PHONY: soak
 soak: ## Use the agent for 90 minutes as everybody at once does, and count every line (needs root); SOAK_SECONDS=60 is a short one
-	cargo build --locked --release
-	$(call step,Soak,e2e/soak.py target/release/monitoring-rs)
+	$(call step,Soak,cargo build --locked --release && e2e/soak.py target/release/monitoring-rs)
 
 .PHONY: bench-collector
 bench-collector: ## Measure backlog speed, latency and idle costs beside rsyslog, `wc -l` and `zstd -1`

@@ -1,4 +1,4 @@
-"""Drives one agent for the attacks and the soak: starts it on a port of its own, asks it, measures it, ends it."""
+"""Drives one agent for the attacks: starts it on a port of its own, asks it, measures it, ends it."""
 import json
 import os
 import re
