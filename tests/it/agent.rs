@@ -173,7 +173,7 @@ fn it_says_in_a_few_lines_what_it_does() {
         "MiB free",
         "1 file of",
         "times without a zone are of ",
-        "10 files or directories cannot be read",
+        "10 files or directories are not read",
         "10 links are not followed",
         &place.logs().display().to_string(),
         "serving http://127.0.0.1:",
