@@ -129,7 +129,7 @@ test('where the overview is skipped, no lines are shown before that would be gon
       assert.equal(await rows(page).count(), 0);
       streams.release();
       await sees(page, 'order');
-      assert.match(page.url(), /ui\/logs$/);
+      await until('the address says so', () => /ui\/logs$/.test(page.url()));
     });
   });
 });
@@ -145,7 +145,7 @@ test('the overview is not skipped under the hands of who has begun to type', asy
       await page.getByRole('link', { name: /checkout/ }).first().waitFor();
       await page.keyboard.press('Enter');
       await sees(page, 'timeout');
-      assert.match(page.url(), /ui\/logs\?q=.*timeout/);
+      await until('the address says so', () => /ui\/logs\?q=.*timeout/.test(page.url()));
     });
   });
 });

@@ -74,7 +74,7 @@ test('a value becomes a column, and the address holds it', async () => {
     await openLine(page, 'order failed');
     await action(page, 'Column for order').click();
     await page.getByRole('button', { name: 'Remove column order' }).waitFor();
-    assert.match(page.url(), /cols=order/);
+    await until('the address says so', () => /cols=order/.test(page.url()));
   });
 });
 

@@ -108,7 +108,7 @@ test('the next error is found beyond the lines that are loaded, also around a li
       await page.keyboard.press('E');
       await page.keyboard.press('E');
       await sees(page, /number 100$/);
-      assert.match(page.url(), /[?&]at=/);
+      await until('the address says so', () => /[?&]at=/.test(page.url()));
       await page.keyboard.press('e');
       await sees(page, /number 5990$/);
       await page.keyboard.press('c');
@@ -117,7 +117,7 @@ test('the next error is found beyond the lines that are loaded, also around a li
       await page.locator('.context-lines [role=row][aria-current=true]').first().waitFor();
       await page.keyboard.press('E');
       await sees(page, /number 100$/);
-      assert.match(page.url(), /[?&]around=/);
+      await until('the address says so', () => /[?&]around=/.test(page.url()));
     });
   });
 });
