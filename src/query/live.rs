@@ -143,8 +143,9 @@ impl Live {
 
     /// Takes what the database has; `false` where that is nothing.
     fn receive(&mut self) -> bool {
-        let late = self.look_at_names();
         let (snapshot, received) = self.database.receive(&self.subscription);
+        // Names are told before what wakes the tail for them: by now they are known, and later nothing may wake it.
+        let late = self.look_at_names();
         for (stream, missed) in received.missed.streams {
             if self.followed(&stream).shown.is_some() {
                 self.missed_count += missed.line_count;

@@ -257,6 +257,7 @@ fn a_pod_that_comes_back_under_its_name_has_labels_of_its_own_and_one_that_is_go
 fn a_pod_that_is_gone_at_once_keeps_its_labels_whenever_they_are_told() {
     let node = Node::new();
     let agent = node.start(&[]);
+    wait_for_texts(&agent, "/metrics", &["monitoring_kubernetes_api_up 1"]);
     let (before, after) = (pod("job-1", "b", &json!({"team": "a"})), pod("job-2", "a", &json!({"team": "b"})));
     node.cluster.tell("ADDED", before.clone());
     node.run("job-1", "b", "1a");

@@ -159,9 +159,6 @@ impl Feed {
     pub(super) fn advance(&mut self, now: Instant) -> Result<(), Error> {
         self.budget.give_back(std::mem::take(&mut self.received_bytes));
         let mut last = None;
-        if self.looked_at == 0 {
-            self.look_at_late();
-        }
         loop {
             if self.received.is_empty() {
                 self.receive();
@@ -223,7 +220,9 @@ impl Feed {
         if self.streams.have_news() {
             let (streams, matchers) = (&mut self.streams, self.query.fetch().streams().0);
             let late = self.late.take(|stored| matches!(streams.verdict(stored, matchers), Verdict::Followed(_)));
-            self.received.extend(late.map(Arc::new));
+            if let Some(late) = late {
+                self.received.push_front(Arc::new(late));
+            }
         }
     }
 
@@ -234,6 +233,8 @@ impl Feed {
             self.miss_stream(&stored, missed.last);
         }
         self.received = received.batches.into();
+        // Names are told before what wakes the tail for them: by now they are known, and later nothing may wake it.
+        self.look_at_late();
     }
 
     /// Takes the memory for batches that wait for the client to take what is ahead of them. Where it is too much, the
