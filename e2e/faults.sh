@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lets real file systems fail under the real agent: full, broken, shut down by the kernel, read-only, in use. Reading has to
-# stop and queries to go on while it lasts, and afterwards every line has to be there once, in order. Needs root.
+# Lets real file systems fail under the real agent: full, broken, shut down by the kernel, read-only, in use; and the clock.
+# Reading has to stop and queries to go on while it lasts, and afterwards every line has to be there once, in order. Needs root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source e2e/library.sh
@@ -12,6 +12,7 @@ require root
 require curl curl
 require jq jq
 require strace strace
+require faketime faketime
 require mkfs.ext4 e2fsprogs
 cargo build --locked --release --quiet
 state="$(mktemp -d)"
@@ -135,7 +136,60 @@ start
 wait_for 20 "everything is stored" is_complete || fail "lines are missing or doubled: $(held | wc -l) of $written"
 echo "ok: all $written lines are there once"
 
-heading "two agents on one directory"
+begin "a log that cannot be read for a while"
+start
+other="$state/logs/other.log"
+write 1000
+wait_for 20 "the first lines are stored" is_complete || fail "$(cat "$state/agent.log")"
+strace --quiet=all -f -p "$agent_pid" -o /dev/null -P "$log" -e trace=read,pread64,readv,preadv \
+    -e inject=read,pread64,readv,preadv:error=EIO &
+strace_pid=$!
+is_unreadable() {
+    write 10
+    curl --silent "$agent_url/status" | jq --exit-status --arg path "$log" '.sources[] | select(.path == $path and .state == "unreadable")'
+}
+wait_for 20 "it is named" is_unreadable || fail "a log that cannot be read goes unnoticed"
+seq 1000 >"$other"
+other_is_complete() { lines "$agent_url" "$other" | cmp --quiet - "$other"; }
+wait_for "$RECOVERY" "another log is read" other_is_complete || fail "another log waits for it"
+is_complete && fail "the fault did not take effect"
+withdraw
+# It is tried again after a second at first, and after at most a minute.
+wait_for 65 "everything is stored" is_complete || fail "lines are missing or doubled: $(held | wc -l) of $written"
+equal "losses reported" "$(curl --silent "$agent_url/status" | jq --compact-output .gaps)" "[]"
+echo "ok: all $written lines are there once, and another log did not wait"
+rm "$other"
+
+begin "a clock that jumps by hours"
+faketime_library="$(dpkg --listfiles libfaketime | grep '/libfaketimeMT.so.1$')"
+echo +0 >"$state/offset"
+cat >"$state/agent" <<EOF
+#!/bin/sh
+exec env LD_PRELOAD="$faketime_library" FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_NO_CACHE=1 \\
+    FAKETIME_TIMESTAMP_FILE="$state/offset" target/release/monitoring-rs "\$@"
+EOF
+chmod +x "$state/agent"
+start_agent "$state/agent" "$state/agent.log" --root-path "$state/logs" --data-directory "$state/data/db" --retention-age 1000d
+# Lines without times have that of their reading, by which they are sorted.
+has_all_once() { held | sort | cmp --quiet - <(sort "$log"); }
+for offset in +0 +5h -7h +300d -300d +0; do
+    echo "$offset" >"$state/offset"
+    write 200
+    wait_for "$RECOVERY" "lines of a clock at $offset" has_all_once || fail "lines are missing or doubled at $offset"
+    is_calm || fail "it is in trouble at $offset: $(curl --silent "$agent_url/status")"
+    newest="$(curl --silent --get "$agent_url/loki/api/v1/query_range" --data-urlencode 'query={path=~".+"}' --data-urlencode limit=1 |
+        jq --raw-output '.data.result[0].values[0][1]')"
+    equal "the newest line of the last hour at $offset" "$newest" "$(tail -n 1 "$log")"
+done
+kill -KILL "$agent_pid"
+wait "$agent_pid" 2>/dev/null || true
+agent_pid=
+start
+wait_for 20 "everything is there after a start" has_all_once || fail "lines are missing or doubled after a start"
+echo "ok: all $written lines are there once"
+
+begin "two agents on one directory"
+start
 for _ in $(seq 20); do
     if output="$(timeout 1 target/release/monitoring-rs --log-collector Directory --listen 127.0.0.1:0 --root-path "$state/logs" --data-directory "$state/data/db" 2>&1)"; then
         fail "the second starts"

@@ -7,7 +7,6 @@ order in an answer is the order of collecting.
 """
 import concurrent.futures
 import gzip
-import json
 import logging
 import logging.handlers
 import os
@@ -21,64 +20,17 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
+
+from agent import PATIENCE_SECONDS, Agent
 
 ROTATIONS = int(os.environ.get('ROTATIONS', 50))
 KILLS = int(os.environ.get('KILLS', 8))
 SEED = int(os.environ.get('ROTATORS_SEED', time.time_ns() % 1_000_000))
 # Scenarios side by side: most of their time is waiting.
 AT_ONCE = 4
-PATIENCE_SECONDS = 60
 # Dates in names differ by the second, and so do Python's timed rotations.
 DATED_SECONDS = 1.05
 ROTATION_SECONDS = 0.12
-
-
-class Agent:
-    """The binary over one directory, on one port for as long as it lives."""
-
-    def __init__(self, binary, root, data):
-        self.command = [binary, '--log-collector', 'Directory', '--root-path', root, '--data-directory', data, '--listen', '127.0.0.1:0']
-        self.log = tempfile.NamedTemporaryFile('w+', suffix='.log')
-        self.start()
-
-    def start(self):
-        at = os.path.getsize(self.log.name)
-        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end:
-            with open(self.log.name, errors='replace') as log:
-                log.seek(at)
-                found = re.search(r'127\.0\.0\.1:([1-9]\d+)', log.read())
-            if found:
-                self.base = f'http://127.0.0.1:{found.group(1)}'
-                return
-            time.sleep(0.01)
-        raise RuntimeError('the agent did not start: ' + open(self.log.name).read()[-500:])
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(PATIENCE_SECONDS)
-
-    def lines(self, path):
-        try:
-            with urllib.request.urlopen(f'{self.base}/logs/path/{urllib.parse.quote(path)}', timeout=PATIENCE_SECONDS) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError:
-            return []
-
-    def get(self, path):
-        with urllib.request.urlopen(self.base + path, timeout=PATIENCE_SECONDS) as answer:
-            return json.load(answer)
-
-    def streams(self):
-        return [series['path'] for series in self.get('/loki/api/v1/series?start=0&end=9000000000000000000')['data']]
 
 
 class Lab:

@@ -1,6 +1,7 @@
 //! monitoring-rs collects, stores and searches the logs of one machine; see `ARCHITECTURE.md` for the map.
 
 pub mod model;
+pub mod protobuf;
 pub mod status;
 
 pub mod config;

@@ -3,8 +3,9 @@
 //! The collector and the pump write it, the API reads it; neither has to know the other. Everything is cheap to update:
 //! atomics on the reading path, one lock where sources come and go.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,9 +38,32 @@ impl Gauge {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    /// Adds `amount`.
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Makes it at least `value`.
+    pub fn raise(&self, value: u64) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+
     /// The number now.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The part that one of several collectors has in a gauge, which is the sum of all.
+#[derive(Debug, Default)]
+pub struct Part(u64);
+
+impl Part {
+    /// Makes the part `value`, and the sum accordingly.
+    pub fn set(&mut self, sum: &Gauge, value: u64) {
+        // What wraps around comes back: the sum holds what was added before.
+        sum.add(value.wrapping_sub(self.0));
+        self.0 = value;
     }
 }
 
@@ -271,8 +295,8 @@ pub struct Import {
     pub files: Gauge,
     /// Files of them that are read.
     pub files_read: Gauge,
-    /// How fast it is, or was, in bytes per second.
-    pub bytes_per_second: Gauge,
+    /// How long it has taken so far, or took, in milliseconds.
+    pub elapsed_ms: Gauge,
 }
 
 impl Import {
@@ -283,10 +307,16 @@ impl Import {
         if total == 0 { 1.0 } else { self.read_bytes.get() as f64 / total as f64 }
     }
 
+    /// How fast it is, or was.
+    pub fn bytes_per_second(&self) -> u64 {
+        let read_bytes = u128::from(self.read_bytes.get());
+        u64::try_from(read_bytes * 1000 / u128::from(self.elapsed_ms.get().max(1))).unwrap_or(u64::MAX)
+    }
+
     /// About how long the rest takes, in seconds; `None` where nothing is read yet.
     pub fn seconds_left(&self) -> Option<u64> {
         let left = self.total_bytes.get().saturating_sub(self.read_bytes.get());
-        if left == 0 { Some(0) } else { left.checked_div(self.bytes_per_second.get()) }
+        if left == 0 { Some(0) } else { left.checked_div(self.bytes_per_second()) }
     }
 }
 
@@ -403,8 +433,8 @@ pub struct Status {
     problem: Mutex<Option<String>>,
     /// Why what is stored is not looked after, where that is so.
     housekeeping_problem: Mutex<Option<String>>,
-    /// Whether the directory to collect from is not there.
-    pub root_missing: AtomicBool,
+    /// The directories to collect from that are not there.
+    missing_roots: Mutex<BTreeSet<PathBuf>>,
     sources: Mutex<BTreeMap<u64, Arc<SourceStatus>>>,
     next_source: Counter,
 }
@@ -465,6 +495,21 @@ impl Status {
         self.bytes_unaccounted.set(unaccounted);
     }
 
+    /// Notes that a directory to collect from is not there, or that it is again.
+    pub fn set_root_missing(&self, root: &Path, is_missing: bool) {
+        let mut roots = lock(&self.missing_roots);
+        if is_missing {
+            roots.insert(root.to_owned());
+        } else {
+            roots.remove(root);
+        }
+    }
+
+    /// The directories to collect from that are not there.
+    pub fn missing_roots(&self) -> BTreeSet<PathBuf> {
+        lock(&self.missing_roots).clone()
+    }
+
     /// Makes a source visible until [`Status::remove_source`].
     pub fn add_source(&self, source: Arc<SourceStatus>) -> SourceHandle {
         let mut sources = lock(&self.sources);
@@ -511,4 +556,32 @@ impl Status {
 /// Locks plain data that no panic can leave half-written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gauge_of_several_is_the_sum_of_their_parts() {
+        let (gauge, mut first, mut second) = (Gauge::default(), Part::default(), Part::default());
+        first.set(&gauge, 3);
+        second.set(&gauge, 4);
+        assert_eq!(gauge.get(), 7);
+        first.set(&gauge, 1);
+        assert_eq!(gauge.get(), 5);
+        second.set(&gauge, 0);
+        assert_eq!(gauge.get(), 1);
+    }
+
+    #[test]
+    fn reading_is_as_fast_as_what_is_read_in_the_longest_time() {
+        let import = Import::default();
+        import.total_bytes.add(3000);
+        assert_eq!((import.bytes_per_second(), import.seconds_left()), (0, None));
+        import.read_bytes.add(1000);
+        import.elapsed_ms.raise(500);
+        import.elapsed_ms.raise(100);
+        assert_eq!((import.bytes_per_second(), import.seconds_left()), (2000, Some(1)));
+    }
 }

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// How long the agent may take to say where it listens, and to answer.
@@ -14,6 +15,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Agent {
     child: Child,
     messages: mpsc::Receiver<String>,
+    /// How often it said that bytes are lost.
+    losses: Arc<AtomicU64>,
 }
 
 impl Agent {
@@ -25,6 +28,8 @@ impl Agent {
         let mut child = command.spawn().expect("the binary was built");
         let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
         let (sender, messages) = mpsc::channel();
+        let losses = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&losses);
         // Goes on reading when nobody listens any more, lest the agent wait for it.
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
@@ -34,17 +39,24 @@ impl Agent {
                 {
                     std::io::stderr().write_all(format!("{line}\n").as_bytes()).expect("it can be written");
                 }
+                counted.fetch_add(u64::from(line.contains(" are lost: ")), Ordering::Relaxed);
                 // Nobody may listen any more.
                 let _ = sender.send(line);
             }
         });
-        Self { child, messages }
+        Self { child, messages, losses }
     }
 
-    /// Ends the process at this instant.
-    pub(crate) fn kill(mut self) {
+    /// Ends the process at this instant; returns how often it said until then that bytes are lost.
+    pub(crate) fn kill(mut self) -> u64 {
         let status = self.child.try_wait().expect("it is our child");
         assert!(status.is_none(), "the agent ended by itself: {status:?}, {:?}", self.messages.try_iter().last());
+        self.losses()
+    }
+
+    /// How often it has said that bytes are lost.
+    pub(crate) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Relaxed)
     }
 
     /// Waits until the agent serves.

@@ -132,16 +132,8 @@ impl Container {
     /// Writes lines of about `share` bytes, all but the last few bytes of them.
     fn write(&mut self, share: u64, cut_bytes_max: u64) {
         let end = self.rest.len() + usize::try_from(share).expect("a few MB");
-        let mut text = String::new();
         while self.rest.len() < end {
-            text.clear();
-            write_text(self.number, self.line_count, &mut text);
-            let half = if self.line_count % LINES_PER_PARTIAL == 7 { text.len() / 2 } else { 0 };
-            if half != 0 {
-                writeln!(self.rest, "{TIME} stdout P {}", &text[..half]).expect("memory takes anything");
-            }
-            writeln!(self.rest, "{TIME} stdout F {}", &text[half..]).expect("memory takes anything");
-            self.line_count += 1;
+            self.append_line(self.line_count % LINES_PER_PARTIAL == 7);
         }
         let cut = usize::try_from((self.line_count * 7919) % (cut_bytes_max + 1)).expect("short").min(self.rest.len());
         let now = self.rest.len() - cut;
@@ -149,11 +141,27 @@ impl Container {
         self.rest.drain(..now);
     }
 
-    /// Renames the log and begins a new one; returns the one before, which is to be compressed now. With `splits` a line that
-    /// is written in two parts may end in another file than it began in.
+    /// Adds the next line to what is to be written, in two parts or whole.
+    fn append_line(&mut self, is_split: bool) {
+        let mut text = String::new();
+        write_text(self.number, self.line_count, &mut text);
+        let half = if is_split { text.len() / 2 } else { 0 };
+        if is_split {
+            writeln!(self.rest, "{TIME} stdout P {}", &text[..half]).expect("memory takes anything");
+        }
+        writeln!(self.rest, "{TIME} stdout F {}", &text[half..]).expect("memory takes anything");
+        self.line_count += 1;
+    }
+
+    /// Renames the log and begins a new one; returns the one before, which is to be compressed now. With `splits` each ends in
+    /// the first part of a line whose second part is in the next.
     fn rotate(&mut self, splits: bool) -> Option<PathBuf> {
-        let newline = self.rest.iter().position(|byte| *byte == b'\n').filter(|_| splits);
-        let end = newline.map_or(self.rest.len(), |newline| newline + 1);
+        if splits {
+            self.append_line(true);
+        }
+        // The last line but one is the first part of the last line.
+        let newline = memchr::memrchr(b'\n', self.rest.get(..self.rest.len().saturating_sub(1)).unwrap_or_default());
+        let end = newline.filter(|_| splits).map_or(self.rest.len(), |newline| newline + 1);
         self.file.write_all(&self.rest[..end]).expect("there is room");
         self.rest.drain(..end);
         let path = self.directory.join("0.log");

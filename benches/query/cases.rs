@@ -63,7 +63,7 @@ pub(crate) fn on_each(corpus: &Corpus, times: Times) -> Vec<Case> {
     let reversed: Vec<&str> = several.rsplit(' ').collect();
     let reversed = reversed.join(" ");
     println!("rare: {rare}, 1 %: {common}, several words: {several}, step: {step}");
-    let count_lines = |arguments: &str| format!("rg -Ic {arguments} . | awk '{{ sum += $1 }} END {{ print sum }}'");
+    let count_lines = |arguments: &str| format!("rg -Ic {arguments} . | awk '{{ sum += $1 }} END {{ print sum + 0 }}'");
     vec![
         case("absent word", contains("zq-no-such-needle"), &rg("zq-no-such-needle"), Checks::Lines),
         case("absent hexadecimal id", contains("deadbeef00c0ffee"), &rg("deadbeef00c0ffee"), Checks::Lines),
@@ -159,7 +159,7 @@ pub(crate) fn of_mixed(logs: &Path, corpus: &Corpus, asked: Times) -> Vec<Case> 
         case(
             "count by minute of everything",
             minutes(all, &format!("sum(count_over_time({ALL}[1m]))")),
-            "rg -Ic '' . | awk '{ sum += $1 } END { print sum }'",
+            "rg -Ic '' . | awk '{ sum += $1 } END { print sum + 0 }'",
             Checks::Total,
         ),
         case("rate, windows that overlap, by stream", minutes(all, &format!("rate({ALL}[5m])")), "", Checks::Total),
@@ -167,13 +167,13 @@ pub(crate) fn of_mixed(logs: &Path, corpus: &Corpus, asked: Times) -> Vec<Case> 
         case(
             "count by minute of a filter",
             minutes(all, &format!(r#"sum(count_over_time({ALL} |= "error" [1m]))"#)),
-            "rg -IcF error . | awk '{ sum += $1 } END { print sum }'",
+            "rg -IcF error . | awk '{ sum += $1 } END { print sum + 0 }'",
             Checks::Total,
         ),
         case(
             "count by minute of an expression",
             minutes(all, &format!(r#"sum(count_over_time({ALL} |~ "(?i)timeout|refused" [1m]))"#)),
-            "rg -Ic '(?i)timeout|refused' . | awk '{ sum += $1 } END { print sum }'",
+            "rg -Ic '(?i)timeout|refused' . | awk '{ sum += $1 } END { print sum + 0 }'",
             Checks::Total,
         ),
         case(

@@ -1,7 +1,6 @@
 //! What the agent says of itself: `/`, `/status`, and the probes.
 
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
 
 use tide::{Request, Response, StatusCode};
 
@@ -84,11 +83,9 @@ pub(super) async fn live(_: Request<State>) -> tide::Result {
 }
 
 /// What is wrong; `None` while all is well.
-fn problem(State { status, about, .. }: &State) -> Option<String> {
-    let root_missing = || {
-        let is_missing = status.root_missing.load(Ordering::Relaxed);
-        is_missing.then(|| format!("{} is no directory any more", about.root_path))
-    };
+fn problem(State { status, .. }: &State) -> Option<String> {
+    let root_missing =
+        || status.missing_roots().first().map(|root| format!("{} is no directory any more", root.display()));
     status.problem().or_else(root_missing)
 }
 

@@ -3,8 +3,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -213,13 +213,13 @@ fn a_root_that_is_missing_and_what_is_unreadable_are_told() {
     let source = Arc::new(SourceStatus::new("/var/log/a.log".to_owned()));
     source.set_state(SourceState::Unreadable, Some("permission denied".to_owned()));
     state.status.add_source(source);
-    state.status.root_missing.store(true, Ordering::Relaxed);
+    state.status.set_root_missing(Path::new("/var/log"), true);
     let (status, body) = get(&state, "readyz?verbose");
     assert_eq!(status, 503);
     assert!(body.starts_with("not ready: /var/log is no directory any more\n"), "{body}");
     assert!(body.contains("\nsources: 1, 1 unreadable, with 0 bytes"), "{body}");
     assert!(get(&state, "status").1.contains(r#""problem":"/var/log is no directory any more""#));
-    state.status.root_missing.store(false, Ordering::Relaxed);
+    state.status.set_root_missing(Path::new("/var/log"), false);
     assert_eq!(get(&state, "readyz").0, 200);
 }
 

@@ -172,7 +172,7 @@ impl From<&crate::status::Import> for Import {
             read_bytes: import.read_bytes.get(),
             files: import.files.get(),
             files_read: import.files_read.get(),
-            bytes_per_second: import.bytes_per_second.get(),
+            bytes_per_second: import.bytes_per_second(),
             seconds_left: import.seconds_left(),
         }
     }

@@ -6,22 +6,28 @@
 //! key      := device: u64 | inode: u64 | born_ns: i64                                        24
 //! position := version: u8 = 3 | flags: u8 | offset: u64 | resume: u64 | saved_ns: i64 |
 //!             tail_bytes: u8 | tail_md5: u8[16] | path | delivery_count: u16 | delivery* |
-//!             seen: u64 | modified_ns: i64 | head_count: u8 | head: u64[head_count]
+//!             seen: u64 | modified_ns: i64 | head_count: u8 | head: u64[head_count] |
+//!             (partial_count: u8 | partial*)?
 //! delivery := delivered: u64 | end: u64 | ordinal: u64 | path
 //! path     := byte_count: u16 | u8[byte_count]
+//! partial  := channel: u8 | timestamp_ns: i64 | byte_count: u32 | u8[byte_count]
 //! ```
 //!
 //! `flags` bit 0: the reader is inside a line over the limit, whose rest is to be skipped. Bit 1: the file is
 //! compressed, and offsets are those of what is in it. Bit 2: it was read to its end and let go. Bit 3: the line before
 //! `offset` had not ended when it was stored. Bit 4: the content was cut from its file, which was truncated or written anew,
 //! and the file that holds it now has not been found; in the key of such a position `device` is inverted and `born_ns` is the
-//! ordinal in the first of its streams.
+//! ordinal in the first of its streams. Bit 5: there is a count of partials,
+//! which were there when the file was read from its start.
 //!
 //! `tail_md5` is the MD5 of the `tail_bytes` bytes before `offset`: a file that does not have them there is not the file that
 //! was read.
 //! `seen` is how long the file was, and `modified_ns` when it had been written to. `head` is the beginning of the MD5
 //! of the file's first 1, 4, 16, … bytes ([`HEAD_BYTES`]), as far as `offset` goes: it tells what a file was that has
 //! become shorter, and which file is a copy.
+//!
+//! A partial is an entry of a container that began in the file before, without its last part, as it is at the start of this file
+//! (channel 0: unknown, 1: standard output, 2: standard error). It is kept here until it is complete.
 //!
 //! A delivery says for each stream up to where it has the file's entries, at which byte it ends (`u64::MAX`: nowhere), and
 //! which of the stream's files this one is: they are read in the order of their ordinals.
@@ -35,6 +41,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::file::Identity;
+use crate::log_collector::format::{Channel, Partial};
 use crate::model::Timestamp;
 
 /// How many bytes before the offset are remembered, to notice that a file was rewritten.
@@ -53,6 +60,7 @@ const FLAG_COMPRESSED: u8 = 2;
 const FLAG_FINISHED: u8 = 4;
 const FLAG_CONTINUES: u8 = 8;
 const FLAG_CUT: u8 = 16;
+const FLAG_PARTIALS: u8 = 32;
 const KEY_BYTES: usize = 3 * size_of::<u64>();
 
 /// How far one source has been read.
@@ -89,6 +97,9 @@ pub struct Position {
     pub path: PathBuf,
     /// The names whose streams the entries go to.
     pub deliveries: Vec<DeliveryPosition>,
+    /// Entries that began in the file before, as they are at the start of this one, if it was read on with such; none once they
+    /// are complete.
+    pub partials: Option<Vec<Partial>>,
 }
 
 /// How far one name's stream is complete.
@@ -164,6 +175,7 @@ impl Position {
             tail_md5: tail_md5(&[]),
             path,
             deliveries: Vec::new(),
+            partials: None,
         }
     }
 
@@ -182,7 +194,7 @@ impl Position {
         bytes.push(VERSION);
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let of_file = flag(self.compressed, FLAG_COMPRESSED) | flag(self.finished, FLAG_FINISHED);
-        let of_file = of_file | flag(self.cut, FLAG_CUT);
+        let of_file = of_file | flag(self.cut, FLAG_CUT) | flag(self.partials.is_some(), FLAG_PARTIALS);
         bytes.push(flag(self.skipping, FLAG_SKIPPING) | flag(self.continues, FLAG_CONTINUES) | of_file);
         bytes.extend_from_slice(&self.offset.to_le_bytes());
         bytes.extend_from_slice(&self.resume.to_le_bytes());
@@ -203,6 +215,16 @@ impl Position {
         let head = &self.head[..self.head.len().min(HEAD_BYTES.len())];
         bytes.push(u8::try_from(head.len()).expect("bounded by HEAD_BYTES"));
         bytes.extend(head.iter().flat_map(|hash| hash.to_le_bytes()));
+        if let Some(partials) = &self.partials {
+            bytes.push(u8::try_from(partials.len()).expect("one for each channel"));
+        }
+        for partial in self.partials.iter().flatten() {
+            bytes.push(partial.channel as u8);
+            bytes.extend_from_slice(&partial.timestamp.as_ns().to_le_bytes());
+            let byte_count = u32::try_from(partial.text.len()).expect("bounded by LINE_BYTES_MAX");
+            bytes.extend_from_slice(&byte_count.to_le_bytes());
+            bytes.extend_from_slice(&partial.text);
+        }
         bytes
     }
 
@@ -239,6 +261,11 @@ impl Position {
                 head.push(reader.u64()?);
             }
         }
+        let partials = if flags & FLAG_PARTIALS == 0 {
+            None
+        } else {
+            Some((0..reader.u8()?).map(|_| reader.partial()).collect::<Option<_>>()?)
+        };
         let sound = reader.0.is_empty()
             && resume <= offset
             && usize::from(tail_bytes) <= TAIL_BYTES_MAX
@@ -259,6 +286,7 @@ impl Position {
             tail_md5,
             path,
             deliveries,
+            partials,
         })
     }
 }
@@ -295,8 +323,19 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    fn partial(&mut self) -> Option<Partial> {
+        let channel = Channel::from_number(self.u8()?)?;
+        let timestamp = Timestamp::from_ns(self.u64()?.cast_signed());
+        let byte_count = usize::try_from(self.u32()?).ok()?;
+        Some(Partial { channel, timestamp, text: self.bytes(byte_count)?.to_vec() })
     }
 
     fn path(&mut self) -> Option<PathBuf> {
@@ -335,6 +374,11 @@ mod tests {
                     ordinal: 0,
                 },
             ],
+            partials: Some(vec![Partial {
+                channel: Channel::Stderr,
+                timestamp: Timestamp::from_ns(-9),
+                text: b"half a line".to_vec(),
+            }]),
         }
     }
 
@@ -350,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_position_of_version_2_is_read() {
-        let mut bytes = position().encode();
+        let mut bytes = Position { partials: None, ..position() }.encode();
         bytes[0] = VERSION_WITHOUT_ORDINALS;
         for delivery in [b"/logs/a.log", b"/logs/\xff.log"] {
             let path = bytes.windows(delivery.len()).position(|bytes| bytes == delivery).unwrap();
@@ -358,6 +402,7 @@ mod tests {
         }
         let mut expected = position();
         expected.deliveries[0].ordinal = 0;
+        expected.partials = None;
         assert_eq!(Position::decode(&bytes), Some(expected));
     }
 
@@ -376,6 +421,7 @@ mod tests {
                 DeliveryPosition { ordinal: 0, ..position().deliveries[0].clone() },
                 position().deliveries[1].clone(),
             ],
+            partials: None,
             ..position()
         };
         assert_eq!(Position::decode(VERSION_1), Some(expected));

@@ -24,7 +24,7 @@ use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position, TAIL_BYTES_MAX};
 use crate::log_collector::format::multiline::Multiline;
-use crate::log_collector::format::{Decoder, LINE_BYTES_MAX};
+use crate::log_collector::format::{Decoder, LINE_BYTES_MAX, Partial};
 use crate::log_collector::naming::Naming;
 use crate::model::{Batch, Checkpoint, Lines, StreamLines, Timestamp};
 use crate::status::{Gap, SkipReason, SourceStatus, Status};
@@ -136,6 +136,9 @@ pub(super) struct Source {
     content: Content,
     encoding: Encoding,
     decoder: Decoder,
+    /// How decoding begins at the first byte: with entries that the file before has not completed, if it was read on with such;
+    /// none once all are complete.
+    partials: Option<Vec<Partial>>,
     zone: TimeZone,
     /// Joins lines that belong together, where that is asked for.
     multiline: Option<Multiline>,
@@ -184,6 +187,7 @@ impl Source {
             content,
             encoding: Encoding::default(),
             decoder: Decoder::new(zone.clone()),
+            partials: None,
             zone,
             multiline: None,
             cuts: BTreeSet::new(),
@@ -212,6 +216,7 @@ impl Source {
     /// did, it goes on at its end. Otherwise it was rewritten and is read from its start, for the same names.
     pub(super) fn resume(&mut self, position: &Position) -> Result<Resumed, file::Error> {
         self.modified_ns = position.modified_ns;
+        self.partials.clone_from(&position.partials);
         self.deliveries = position.deliveries.iter().map(Delivery::restored).collect();
         match self.content.try_compare(position)? {
             Match::Same | Match::Grown => {
@@ -222,7 +227,10 @@ impl Source {
                 Ok(Resumed::Intact)
             }
             Match::Prefix(head_bytes) if SHORTENED_HEAD_BYTES <= head_bytes => {
-                self.seek_as_read(self.content.size_bytes(position.offset)?)?;
+                let size = self.content.size_bytes(position.offset)?;
+                self.seek_as_read(size)?;
+                // What began before the end and is not complete is read again.
+                self.seek(position.resume.min(size))?;
                 Ok(Resumed::Shortened)
             }
             Match::Prefix(_) | Match::Other | Match::Unknown => {
@@ -307,6 +315,7 @@ impl Source {
                     ordinal: delivery.ordinal,
                 })
                 .collect(),
+            partials: self.partials.clone(),
         }
     }
 
@@ -382,9 +391,7 @@ impl Source {
             None if LINE_BYTES_MAX < text.len() => self.take_beginning(&text[..LINE_BYTES_MAX], reading),
             None => {
                 self.state.unended_bytes.set(text.len() as u64);
-                // The beginning of a record says nothing.
-                let is_line = !text.is_empty() && self.encoding != Encoding::DockerLocal;
-                self.unended_since = is_line.then(|| self.unended_since.unwrap_or(reading.now));
+                self.unended_since = (!text.is_empty()).then(|| self.unended_since.unwrap_or(reading.now));
                 return Ok(Outcome::default());
             }
         };
@@ -439,22 +446,22 @@ impl Source {
 
     /// Whether the file can be opened again once it was closed.
     pub(super) fn may_be_closed(&self) -> bool {
-        !self.content.is_compressed() && self.content.metadata().is_ok_and(|metadata| 0 < metadata.link_count)
+        self.content.may_be_closed() && self.content.metadata().is_ok_and(|metadata| 0 < metadata.link_count)
     }
 
     /// Closes the file for now.
     pub(super) fn close(&mut self) {
-        self.content = Content::Closed(self.path.clone());
+        self.content.close(&self.path);
     }
 
     /// Whether the file is closed for now.
     pub(super) fn is_closed(&self) -> bool {
-        matches!(self.content, Content::Closed(_))
+        matches!(self.content, Content::Closed { .. })
     }
 
     /// Opens the file again, which is at `path` now; where another is there, it is not found.
     pub(super) fn open_at(&mut self, path: &Path) -> Result<(), file::Error> {
-        let content = Content::open(path, false)?;
+        let content = Content::open(path, self.content.is_compressed())?;
         if content.metadata()?.identity != self.identity {
             let source = std::io::ErrorKind::NotFound.into();
             return Err(file::Error { action: "open", path: path.to_owned(), source });
@@ -529,6 +536,7 @@ impl Source {
         while let Some(decoded) = self.decoder.finish() {
             gathered.push(&self.deliveries, &decoded, u64::MAX);
         }
+        self.forget_partials();
         let nothing = text.is_empty() && gathered.columns.iter().flatten().all(Lines::is_empty);
         if self.content.is_damaged() {
             let (path, bytes) = (self.state.path.clone(), self.offset..self.offset);
@@ -643,6 +651,9 @@ impl Source {
         for delivery in &mut self.deliveries {
             delivery.reach(self.offset);
         }
+        if self.decoder.pending_from() != Some(0) {
+            self.forget_partials();
+        }
         self.unended_since = None;
         self.state.read_bytes.set(self.offset);
         self.state.unended_bytes.set(0);
@@ -682,11 +693,13 @@ impl Source {
         self.unended_since = None;
         self.encoding = Encoding::default();
         self.decoder = Decoder::new(self.zone.clone());
+        self.decoder.begin_with(self.partials.as_deref().unwrap_or_default());
         self.multiline = self.multiline.take().map(|_| Multiline::default());
     }
 
     /// Goes back to the first byte of what is a new file in all but name.
     fn restart(&mut self) {
+        self.partials = None;
         self.rewind();
         self.cuts.clear();
         (self.seen, self.accounted) = (0, 0);

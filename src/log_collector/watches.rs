@@ -14,7 +14,7 @@ use log::Level;
 
 use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::{self, Event, EventKind, Watcher};
-use crate::status::Status;
+use crate::status::{Part, Status};
 
 /// A platform's watcher, by paths and sources instead of descriptors.
 pub(super) struct Watches<W: Watcher> {
@@ -26,6 +26,8 @@ pub(super) struct Watches<W: Watcher> {
     /// Whether it was said that there may be no more watches.
     limit_said: bool,
     events: Vec<Event<W::Descriptor>>,
+    /// How many there are, in the gauge of all collectors.
+    count: Part,
 }
 
 struct Directory<Descriptor> {
@@ -73,6 +75,7 @@ impl<W: Watcher> Watches<W> {
             unwatched,
             limit_said: false,
             events: Vec::new(),
+            count: Part::default(),
         }
     }
 
@@ -180,7 +183,7 @@ impl<W: Watcher> Watches<W> {
         }
         let changes = events.drain(..).filter_map(|event| self.change(event)).collect();
         self.events = events;
-        status.watches.set(self.watched.len() as u64);
+        self.count.set(&status.watches, self.watched.len() as u64);
         Ok(changes)
     }
 

@@ -105,16 +105,16 @@ impl Folder for Worker {
         &mut self,
         part: &Overview<'_>,
         columns: &BlockColumns<'_, '_>,
-        rows: &[u32],
-    ) -> Result<Result<bool, Error>, block::Error> {
-        let Some(reads) = &self.reads else { return Ok(Ok(false)) };
-        match columns::add_up(&mut self.range, reads, (part.labels, columns, rows), &self.budget) {
+        rows: Vec<u32>,
+    ) -> Result<Result<Vec<u32>, Error>, block::Error> {
+        let Some(reads) = &self.reads else { return Ok(Ok(rows)) };
+        match columns::add_up(&mut self.range, reads, (part.labels, columns, &rows), &self.budget) {
             Ok(looked) => {
                 // Of lines that are not put together the mean is known.
                 let (lines, (bytes, line_count)) = (rows.len() as u64, columns.extent());
                 self.seen.add_many(lines, bytes as u64 * lines / u64::from(line_count.max(1)));
                 self.seen.one_by_one += looked.lines as u64;
-                Ok(Ok(true))
+                Ok(Ok(Vec::new()))
             }
             Err(Problem::Block(error)) => Err(error),
             Err(Problem::Query(error)) => Ok(Err(error)),

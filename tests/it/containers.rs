@@ -17,21 +17,21 @@ use crate::support::{PATIENCE, encoded};
 const SECRET: &str = "hunter2";
 
 /// An engine's directory and one of data, for one agent after the other.
-struct Engine(TempDir);
+pub(crate) struct Engine(TempDir);
 
 impl Engine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let engine = Self(tempfile::tempdir().unwrap());
         fs::create_dir(engine.root()).unwrap();
         engine
     }
 
-    fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.0.path().join("containers")
     }
 
     /// Makes or changes a container, as Docker does: by renaming a file over another.
-    fn describe(&self, id: &str, name: &str, project: &str) {
+    pub(crate) fn describe(&self, id: &str, name: &str, project: &str) {
         let directory = self.root().join(id);
         fs::create_dir_all(&directory).unwrap();
         let text = format!(
@@ -43,7 +43,7 @@ impl Engine {
         fs::write(directory.join("hostconfig.json"), r#"{"LogConfig":{"Type":"json-file"}}"#).unwrap();
     }
 
-    fn log(&self, id: &str, second: usize, line: &str) {
+    pub(crate) fn log(&self, id: &str, second: usize, line: &str) {
         let path = self.root().join(id).join(format!("{id}-json.log"));
         let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
         let time = format!("2026-11-22T13:04:{second:02}.5Z");
@@ -51,8 +51,13 @@ impl Engine {
     }
 
     /// Appends records as the driver `local` does to one of its files.
-    #[expect(clippy::big_endian_bytes, reason = "the driver writes lengths so")]
     fn log_locally(&self, path: &str, texts: &[&str]) {
+        self.append_locally(path, texts, b"");
+    }
+
+    /// As [`Engine::log_locally`], with fields after the text of each.
+    #[expect(clippy::big_endian_bytes, reason = "the driver writes lengths so")]
+    fn append_locally(&self, path: &str, texts: &[&str], fields: &[u8]) {
         let path = self.root().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
@@ -60,14 +65,19 @@ impl Engine {
             let length = u8::try_from(text.len()).unwrap();
             // 2026-11-30T20:56:03.16004695Z
             let time = b"\x10\xe6\xfa\xfc\xe0\xdc\xc3\xbb\xf6\x18";
-            let message = [b"\x0a\x06stdout", &time[..], &[0x1a, length], text.as_bytes()].concat();
+            let message = [b"\x0a\x06stdout", &time[..], &[0x1a, length], text.as_bytes(), fields].concat();
             let length = u32::try_from(message.len()).unwrap().to_be_bytes();
             file.write_all(&[&length[..], &message, &length].concat()).unwrap();
         }
     }
 
     fn start(&self, arguments: &[&str]) -> Agent {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+        self.start_program(env!("CARGO_BIN_EXE_monitoring-rs"), arguments)
+    }
+
+    /// As [`Engine::start`], with an agent that was built otherwise.
+    pub(crate) fn start_program(&self, program: &str, arguments: &[&str]) -> Agent {
+        let mut command = Command::new(program);
         command.env_clear().args(arguments).arg("--root-path").arg(self.root());
         command.args(["--listen", "127.0.0.1:0"]).arg("--data-directory").arg(self.0.path().join("data"));
         Agent::start(command)
@@ -185,6 +195,21 @@ fn several_collectors_fill_one_database() {
     engine.log(&id, 3, "three");
     wait_for(&agent, "/logs/container/web", |_, body| body == "[\"one\",\n\"two\",\n\"three\"]\n");
     wait_for(&agent, &syslog, |_, body| body == "[\"booted\"]\n");
+    // What is said of all is the sum of what each has.
+    assert!(agent.end(Signal::TERM).0.success());
+    let size = || fs::metadata(engine.root().join(&id).join(format!("{id}-json.log"))).unwrap().len();
+    let before = size();
+    engine.log(&id, 4, "four");
+    fs::write(host.join("cron.log"), "ran\n").unwrap();
+    let agent = engine.start(&arguments);
+    let bytes = size() - before + 4;
+    wait_for_texts(&agent, "/status", &[&format!("\"total_bytes\":{bytes},\"read_bytes\":{bytes},\"files\":2,")]);
+    let watches = wait_for(&agent, "/metrics", |_, body| body.contains("monitoring_inotify_watches "));
+    let watches = watches.lines().find_map(|line| line.strip_prefix("monitoring_inotify_watches ")).unwrap();
+    // Two roots, the container's directory, and four files.
+    assert_eq!(watches, "7");
+    fs::rename(&host, host.with_extension("away")).unwrap();
+    wait_for(&agent, "/readyz", |status, body| status == 503 && body.contains("/host is no directory any more"));
 }
 
 #[test]
@@ -221,6 +246,37 @@ fn records_of_the_driver_local_are_there_once_through_kills_and_rotation() {
     let times = "start=2026-11-30T20:00:00Z&end=2026-11-30T22:00:00Z";
     let target = format!("/loki/api/v1/query_range?query={{container=\"web\"}}&{times}");
     wait_for_texts(&agent, &target, &["\"stream\":\"stdout\"", "1796072163160046950"]);
+}
+
+#[test]
+fn the_last_words_of_a_container_are_there_and_stay_when_it_is_removed() {
+    let (engine, first, second) = (Engine::new(), id("1"), id("2"));
+    engine.describe(&first, "json", "shop");
+    engine.log(&first, 1, "one");
+    let path = engine.root().join(&first).join(format!("{first}-json.log"));
+    let part = |text: &str| format!(r#"{{"log":"{text}","stream":"stderr","time":"2026-11-22T13:04:05Z"}}"#) + "\n";
+    fs::write(&path, fs::read_to_string(&path).unwrap() + &part("last ") + &part("words")).unwrap();
+    engine.describe(&second, "local", "shop");
+    let local = format!("{second}/local-logs/container.log");
+    engine.log_locally(&local, &["one"]);
+    // Parts of an entry, of which none is the last.
+    engine.append_locally(&local, &["last ", "words"], b"\x20\x01\x2a\x05\x12\x01x\x18\x01");
+    let agent = engine.start(&["--log-collector", "Docker"]);
+    let check = |agent: &Agent| {
+        for container in ["json", "local"] {
+            let target = format!("/logs/container/{container}");
+            wait_for(agent, &target, |_, body| body == "[\"one\",\n\"last words\"]\n");
+        }
+    };
+    check(&agent);
+    for id in [&first, &second] {
+        fs::remove_dir_all(engine.root().join(id)).unwrap();
+    }
+    // They are stored once their files are let go.
+    wait_for(&agent, "/status", |_, body| body.contains("\"sources\":[]"));
+    check(&agent);
+    assert!(agent.end(Signal::TERM).0.success());
+    check(&engine.start(&["--log-collector", "Docker"]));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! `KUBELET_STEPS` and `KUBELET_SEED` choose a longer story or another one: `make kubelet`.
 #![expect(clippy::disallowed_methods, reason = "these tests are the kubelet that writes its files")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -71,8 +71,6 @@ struct Kubelet {
     clock: usize,
     containers: BTreeMap<String, Container>,
     written: BTreeMap<String, Vec<String>>,
-    /// Those whose files the agent has seen: what was rotated before that is not read.
-    known: BTreeSet<String>,
     agent: Option<Agent>,
 }
 
@@ -84,7 +82,7 @@ impl Kubelet {
         }
         let random = Random(0x9e37_79b9_7f4a_7c15 ^ seed);
         let (containers, written) = (BTreeMap::new(), BTreeMap::new());
-        Self { base, runtime, random, clock: 0, containers, written, known: BTreeSet::new(), agent: None }
+        Self { base, runtime, random, clock: 0, containers, written, agent: None }
     }
 
     fn start_agent(&mut self) {
@@ -112,7 +110,6 @@ impl Kubelet {
             let is_there = |_: u16, body: &str| serde_json::from_str::<Value>(body).is_ok_and(|body| body == expected);
             wait_for(self.agent.as_ref().unwrap(), &format!("/logs/container_id/{id}"), is_there);
         }
-        self.known = self.written.keys().cloned().collect();
     }
 
     /// Kills the agent when it has committed what it knows of all files: of two commits after each other, the second begins
@@ -184,22 +181,28 @@ impl Kubelet {
         let channel = ["stdout", "stderr"][self.random.below(2)];
         let text = format!("line {clock} of {channel} {}", "filler ".repeat(self.random.below(9)));
         let middle = if is_in_parts { text.len() / 2 } else { 0 };
-        let time = format!("2026-11-22T{:02}:{:02}:{:02}.000000001", clock / 3600, clock / 60 % 60, clock % 60);
-        let part = |text: &str, is_last: bool| match self.runtime {
-            Runtime::Docker => {
-                let log = if is_last { format!("{text}\n") } else { text.to_owned() };
-                format!("{}\n", json!({"log": log, "stream": channel, "time": format!("{time}Z")}))
-            }
-            Runtime::Containerd => format!("{time}Z {channel} {} {text}\n", if is_last { 'F' } else { 'P' }),
-            Runtime::Crio => format!("{time}+00:00 {channel} {} {text}\n", if is_last { 'F' } else { 'P' }),
-        };
-        let mut bytes = if is_in_parts { part(&text[..middle], false) } else { String::new() };
-        bytes += &part(&text[middle..], true);
+        let mut bytes = if is_in_parts { self.part(channel, &text[..middle], false) } else { String::new() };
+        bytes += &self.part(channel, &text[middle..], true);
         let end = if is_torn { self.random.below(bytes.len()) } else { bytes.len() };
         let container = self.containers.get_mut(id).unwrap();
         container.output.write_all(&bytes.as_bytes()[..end]).unwrap();
         container.rest = bytes.as_bytes()[end..].to_vec();
         self.written.entry(id.to_owned()).or_default().push(text);
+    }
+
+    /// What a line, or a part of one, is in the runtime's format, at the time of the clock.
+    fn part(&self, channel: &str, text: &str, is_last: bool) -> String {
+        let (hour, minute, second) = (self.clock / 3600, self.clock / 60 % 60, self.clock % 60);
+        let time = format!("2026-11-22T{hour:02}:{minute:02}:{second:02}.000000001");
+        let tag = if is_last { 'F' } else { 'P' };
+        match self.runtime {
+            Runtime::Docker => {
+                let log = if is_last { format!("{text}\n") } else { text.to_owned() };
+                format!("{}\n", json!({"log": log, "stream": channel, "time": format!("{time}Z")}))
+            }
+            Runtime::Containerd => format!("{time}Z {channel} {tag} {text}\n"),
+            Runtime::Crio => format!("{time}+00:00 {channel} {tag} {text}\n"),
+        }
     }
 
     fn write_rest(&mut self, id: &str) {
@@ -211,12 +214,6 @@ impl Kubelet {
     /// Rotates as the kubelet does, or as Docker does itself; what is rotated away for good has been read.
     fn rotate(&mut self, id: &str) {
         self.clock += 1;
-        if !self.known.contains(id) {
-            if self.agent.is_none() {
-                return;
-            }
-            self.settle();
-        }
         let stamp = format!("20261122-{:06}", self.clock);
         let path = self.output(id);
         if ROTATED_MAX <= self.containers[id].rotated.len() {
@@ -287,6 +284,22 @@ impl Kubelet {
         self.start(&pod, latest + 1);
     }
 
+    /// Lets a container die in the middle of a line: that is there as it is, and stays when the pod is deleted.
+    fn die(&mut self, id: &str) {
+        self.write_rest(id);
+        self.clock += 1;
+        let text = format!("last words {}", self.clock);
+        let part = self.part("stderr", &text, false);
+        let container = self.containers.get_mut(id).unwrap();
+        container.output.write_all(part.as_bytes()).unwrap();
+        let pod = container.pod.clone();
+        self.written.entry(id.to_owned()).or_default().push(text);
+        self.delete_pod(&pod);
+        // It is stored when its file is let go, which nobody else has any more.
+        wait_for(self.agent.as_ref().unwrap(), "/status", |status, body| status == 200 && !body.contains(id));
+        self.settle();
+    }
+
     /// Deletes a container as the kubelet does: its logs, then the link.
     fn delete(&mut self, id: &str) {
         let (path, log) = (self.output(id), self.log(&self.containers[id].pod, self.containers[id].number));
@@ -318,6 +331,7 @@ impl Kubelet {
             14 | 15 => self.restart(&id),
             16 if self.agent.is_some() => self.delete_pod(&self.containers[&id].pod.clone()),
             17 if self.agent.is_some() => self.kill(&id),
+            18 if self.agent.is_some() => self.die(&id),
             _ if self.agent.is_none() => self.start_agent(),
             _ => self.write(&id),
         }

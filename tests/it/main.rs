@@ -11,6 +11,7 @@ mod kubelet;
 mod lines;
 mod logql_cases;
 mod loki;
+mod names;
 mod page;
 mod pipeline_cases;
 mod pods;

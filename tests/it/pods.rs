@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_tungstenite::tungstenite::{self, WebSocket};
 use rustix::process::Signal;
@@ -21,7 +21,7 @@ use crate::support::{PATIENCE, encoded};
 
 /// What an API server has, and what became of it: for each watch the events from its version on.
 #[derive(Default)]
-struct Cluster {
+pub(crate) struct Cluster {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -32,8 +32,17 @@ struct State {
     events: Vec<Value>,
     /// The status that everything is answered with; 200 where all is well.
     refusal: u16,
-    requests: usize,
+    requests: Requests,
+    /// How many times faster than they were asked for watches end; never where it is 0.
+    haste: u32,
     is_over: bool,
+}
+
+/// What the API server was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Requests {
+    pub(crate) lists: usize,
+    pub(crate) watches: usize,
 }
 
 impl Cluster {
@@ -60,14 +69,16 @@ impl Cluster {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") && 0 < stream.read_line(&mut head).ok()? {}
         let stream = stream.get_mut();
+        let is_watch = head.contains("watch=1");
         let mut state = self.state.lock().unwrap();
-        state.requests += 1;
+        let requests = &mut state.requests;
+        *(if is_watch { &mut requests.watches } else { &mut requests.lists }) += 1;
         if state.refusal != 0 {
             let body = json!({"message": "pods is forbidden"}).to_string();
             let text = format!("HTTP/1.1 {} No\r\nContent-Length: {}\r\n\r\n{body}", state.refusal, body.len());
             return stream.write_all(text.as_bytes()).ok();
         }
-        if !head.contains("watch=1") {
+        if !is_watch {
             let version = state.events.len().to_string();
             let body = json!({"metadata": {"resourceVersion": version}, "items": state.pods}).to_string();
             let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -76,7 +87,13 @@ impl Cluster {
         let (_, version) = head.split_once("&resourceVersion=")?;
         let mut sent: usize = version.split_once(' ')?.0.parse().ok()?;
         stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").ok()?;
+        let start = Instant::now();
+        let (_, seconds) = head.split_once("timeoutSeconds=")?;
+        let seconds = seconds.split(|it: char| !it.is_ascii_digit()).next()?.parse().ok()?;
         while !state.is_over {
+            if Duration::from_secs(seconds) <= start.elapsed() * state.haste {
+                return stream.write_all(b"0\r\n\r\n").ok();
+            }
             while let Some(event) = state.events.get(sent) {
                 let text = format!("{event}\n");
                 stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).ok()?;
@@ -87,7 +104,7 @@ impl Cluster {
         Some(())
     }
 
-    fn tell(&self, kind: &str, pod: Value) {
+    pub(crate) fn tell(&self, kind: &str, pod: Value) {
         let mut state = self.state.lock().unwrap();
         let uid = |pod: &Value| pod["metadata"]["uid"].clone();
         state.pods.retain(|known| uid(known) != uid(&pod));
@@ -104,12 +121,21 @@ impl Cluster {
     fn refuse(&self, status: u16) {
         self.state.lock().unwrap().refusal = status;
     }
+
+    pub(crate) fn requests(&self) -> Requests {
+        self.state.lock().unwrap().requests
+    }
+
+    /// Has watches end so many times faster than they were asked for.
+    pub(crate) fn hasten(&self, times: u32) {
+        self.state.lock().unwrap().haste = times;
+    }
 }
 
 /// A node with its files, and its cluster.
-struct Node {
+pub(crate) struct Node {
     directory: TempDir,
-    cluster: Arc<Cluster>,
+    pub(crate) cluster: Arc<Cluster>,
     url: String,
 }
 
@@ -123,7 +149,7 @@ impl Drop for Node {
 }
 
 impl Node {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (directory, cluster) = (tempfile::tempdir().unwrap(), Arc::<Cluster>::default());
         for name in ["containers", "pods"] {
             fs::create_dir(directory.path().join(name)).unwrap();
@@ -133,9 +159,14 @@ impl Node {
         Self { directory, cluster, url }
     }
 
-    fn start(&self, arguments: &[&str]) -> Agent {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Agent {
+        self.start_program(env!("CARGO_BIN_EXE_monitoring-rs"), arguments)
+    }
+
+    /// As [`Node::start`], with an agent that was built otherwise.
+    pub(crate) fn start_program(&self, program: &str, arguments: &[&str]) -> Agent {
         let path = |name: &str| self.directory.path().join(name);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_monitoring-rs"));
+        let mut command = Command::new(program);
         command.env_clear().args(["--log-collector", "Kubernetes", "--listen", "127.0.0.1:0", "--node-name", "n1"]);
         command.arg("--root-path").arg(path("containers")).arg("--data-directory").arg(path("data"));
         command.arg("--kubernetes-token-file").arg(path("token")).env("KUBERNETES_API", &self.url).args(arguments);
@@ -147,32 +178,32 @@ impl Node {
     }
 
     /// Starts a container as a kubelet does: its first lines are older than its link.
-    fn run(&self, pod: &str, uid: &str, id: &str) {
+    pub(crate) fn run(&self, pod: &str, uid: &str, id: &str) {
         let log = self.log(pod, uid);
         fs::create_dir_all(log.parent().unwrap()).unwrap();
         self.write(pod, uid, 1, &format!("first of {uid}"));
         symlink(&log, self.directory.path().join(format!("containers/{pod}_shop_c-{id}.log"))).unwrap();
     }
 
-    fn write(&self, pod: &str, uid: &str, second: usize, line: &str) {
+    pub(crate) fn write(&self, pod: &str, uid: &str, second: usize, line: &str) {
         let mut log = OpenOptions::new().append(true).create(true).open(self.log(pod, uid)).unwrap();
         writeln!(log, "2026-11-22T13:04:{second:02}.000000001Z stdout F {line}").unwrap();
     }
 
     /// Deletes a pod as a kubelet does: its log, the link, the directory.
-    fn delete(&self, pod: &str, uid: &str, id: &str) {
+    pub(crate) fn delete(&self, pod: &str, uid: &str, id: &str) {
         fs::remove_file(self.log(pod, uid)).unwrap();
         fs::remove_file(self.directory.path().join(format!("containers/{pod}_shop_c-{id}.log"))).unwrap();
         fs::remove_dir_all(self.log(pod, uid).ancestors().nth(2).unwrap()).unwrap();
     }
 }
 
-fn pod(name: &str, uid: &str, labels: &Value) -> Value {
+pub(crate) fn pod(name: &str, uid: &str, labels: &Value) -> Value {
     json!({"metadata": {"name": name, "namespace": "shop", "uid": uid, "labels": labels}})
 }
 
 #[track_caller]
-fn check_lines(agent: &Agent, target: &str, expected: &[&str]) {
+pub(crate) fn check_lines(agent: &Agent, target: &str, expected: &[&str]) {
     let expected = json!(expected);
     wait_for(agent, target, |_, body| serde_json::from_str::<Value>(body).is_ok_and(|body| body == expected));
 }
@@ -223,6 +254,54 @@ fn a_pod_that_comes_back_under_its_name_has_labels_of_its_own_and_one_that_is_go
 }
 
 #[test]
+fn a_pod_that_is_gone_at_once_keeps_its_labels_whenever_they_are_told() {
+    let node = Node::new();
+    let agent = node.start(&[]);
+    let (before, after) = (pod("job-1", "b", &json!({"team": "a"})), pod("job-2", "a", &json!({"team": "b"})));
+    node.cluster.tell("ADDED", before.clone());
+    node.run("job-1", "b", "1a");
+    check_lines(&agent, "/logs/pod/job-1", &["first of b"]);
+    node.delete("job-1", "b", "1a");
+    node.cluster.tell("DELETED", before);
+    node.run("job-2", "a", "1b");
+    check_lines(&agent, "/logs/pod/job-2", &["first of a"]);
+    node.delete("job-2", "a", "1b");
+    node.cluster.tell("ADDED", after.clone());
+    node.cluster.tell("DELETED", after);
+    let check = |agent: &Agent| {
+        check_lines(agent, "/logs/team/a", &["first of b"]);
+        check_lines(agent, "/logs/team/b", &["first of a"]);
+    };
+    check(&agent);
+    assert!(agent.end(Signal::TERM).0.success());
+    check(&node.start(&[]));
+}
+
+#[test]
+fn what_a_kill_takes_of_records_comes_again_or_is_missing_and_never_another_pods() {
+    let node = Node::new();
+    node.run("db-0", "u1", "1a");
+    node.run("web-0", "w", "1b");
+    let agent = node.start(&[]);
+    check_lines(&agent, "/logs/pod/db-0", &["first of u1"]);
+    node.cluster.tell("ADDED", pod("db-0", "u1", &json!({"role": "primary"})));
+    node.cluster.tell("ADDED", pod("web-0", "w", &json!({"role": "front"})));
+    check_lines(&agent, "/logs/role/front", &["first of w"]);
+    agent.end(Signal::KILL);
+    // One is gone when it comes back, and its name is another's.
+    node.delete("db-0", "u1", "1a");
+    node.cluster.tell("DELETED", pod("db-0", "u1", &json!({"role": "primary"})));
+    node.cluster.tell("ADDED", pod("db-0", "u2", &json!({"role": "replica"})));
+    node.run("db-0", "u2", "2a");
+    let agent = node.start(&[]);
+    check_lines(&agent, "/logs/role/front", &["first of w"]);
+    check_lines(&agent, "/logs/role/replica", &["first of u2"]);
+    let primary = agent.get("/logs/role/primary");
+    let primary = String::from_utf8(primary.body).unwrap();
+    assert!(!primary.contains("of u2") && !primary.contains("of w"), "{primary}");
+}
+
+#[test]
 fn a_static_pod_is_known_by_its_mirror() {
     let node = Node::new();
     let mut mirror = pod("etcd-n1", "of the mirror", &json!({"tier": "control-plane"}));
@@ -248,12 +327,12 @@ fn without_the_api_no_line_is_late_and_nobody_is_asked() {
     node.cluster.refuse(0);
     check_lines(&agent, "/logs/app/web", &["first of u"]);
     assert!(agent.end(Signal::TERM).0.success());
-    let requests = node.cluster.state.lock().unwrap().requests;
+    let requests = node.cluster.requests();
     let agent = node.start(&["--kubernetes-api", "off"]);
     node.write("web-0", "u", 2, "second of u");
     check_lines(&agent, "/logs/app/web", &["first of u", "second of u"]);
     assert!(!wait_for(&agent, "/status", |status, _| status == 200).contains("\"kubernetes\""));
-    assert_eq!(node.cluster.state.lock().unwrap().requests, requests);
+    assert_eq!(node.cluster.requests(), requests);
 }
 
 #[test]

@@ -37,12 +37,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("status", &["model"]),
     ("file", &[]),
+    ("protobuf", &[]),
     ("config", &["model"]),
     ("inventory", &["model"]),
+<<<<<<< HEAD
     ("journald", &[]),
     // Files that tests write.
     ("journald::tests", &["file"]),
     ("log_collector", &["file", "inventory", "journald", "model", "status"]),
+=======
+    ("log_collector", &["file", "inventory", "model", "protobuf", "status"]),
+>>>>>>> main
     ("log_collector::watcher", &[]),
     // It asserts what callers promise of paths, and has to look at them for that.
     ("log_collector::watcher::mock", &["file", "log_collector::watcher"]),
@@ -52,7 +57,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("pods", &["file", "inventory", "model", "status"]),
     ("logql", &["model"]),
     ("query", &["inventory", "log_database", "logql", "model"]),
-    ("api", &["inventory", "log_database", "logql", "model", "query", "status"]),
+    ("api", &["inventory", "log_database", "logql", "model", "protobuf", "query", "status"]),
     ("client", &["config", "file"]),
 ];
 

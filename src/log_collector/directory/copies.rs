@@ -180,6 +180,18 @@ impl<W: Watcher> Directory<W> {
         Some(is_long_enough && copy.is_beginning_of(original).ok()?)
     }
 
+    /// As [`Directory::settle_copy`], for a file that is about to become a log of its own and whose name says that it was rotated out
+    /// of another one, which may be missing right now.
+    pub(super) fn settle_as_copy(&mut self, id: SourceId) -> bool {
+        let tracked = &self.sources[&id];
+        let is_its_own = |name: &PathBuf| self.is_known_stream(&self.seen(name));
+        if tracked.source.delivery_paths().next().is_some() || tracked.known_names().any(is_its_own) {
+            return false;
+        }
+        let logs: Vec<PathBuf> = tracked.known_names().flat_map(|name| self.logs_of(name)).collect();
+        logs.iter().any(|log| self.settle_copy(id, &self.seen(log)))
+    }
+
     /// Counts a file as read that holds what an earlier file of a stream holds, which is or was read to its end, or what was cut
     /// from its log.
     fn settle_copy(&mut self, id: SourceId, stream: &Path) -> bool {
@@ -268,7 +280,7 @@ impl<W: Watcher> Directory<W> {
                 }
                 let names: Vec<PathBuf> = self.sources[&id].known_names().cloned().collect();
                 let logs: Vec<PathBuf> = names.iter().flat_map(|name| self.logs_of(name)).collect();
-                let is_settled = logs.iter().any(|log| self.settle_copy(id, &self.seen(log)));
+                let is_settled = self.settle_as_copy(id);
                 for log in logs.iter().filter(|_| !is_settled) {
                     let stream = self.seen(log);
                     let to = self.place_of(&stream);

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -80,10 +79,7 @@ impl<W: Watcher> Directory<W> {
     fn enter_root(&mut self) {
         let is_there = file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory);
         let was_missing = std::mem::replace(&mut self.is_root_missing, !is_there);
-        if was_missing == is_there {
-            // Others look after roots of their own.
-            self.status.root_missing.store(!is_there, Ordering::Relaxed);
-        }
+        self.status.set_root_missing(&self.settings.root, !is_there);
         if is_there {
             if was_missing {
                 log::info!("{} is there again", self.settings.root.display());
@@ -252,11 +248,15 @@ impl<W: Watcher> Directory<W> {
         if self.names.contains_key(path) {
             return;
         }
-        let seen = self.seen(path);
-        let relative = seen.strip_prefix(&self.settings.root).unwrap_or(path);
-        if self.settings.patterns.accept(relative) && self.naming.accepts(&seen) {
+        if self.is_wanted(&self.seen(path)) {
             self.insert_name(path);
         }
+    }
+
+    /// Whether the file under this name, as seen under the root, is to be collected.
+    pub(super) fn is_wanted(&self, seen: &Path) -> bool {
+        let relative = seen.strip_prefix(&self.settings.root).unwrap_or(seen);
+        self.settings.patterns.accept(relative) && self.naming.accepts(seen)
     }
 
     fn insert_name(&mut self, path: &Path) {

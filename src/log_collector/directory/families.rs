@@ -122,6 +122,10 @@ impl<W: Watcher> Directory<W> {
 
     /// Looks after the files of a stream.
     pub(super) fn reconcile(&mut self, due: &Due) {
+        if self.is_no_longer_wanted(&due.stream) {
+            return;
+        }
+        self.orphan_gone(&due.stream);
         self.judge_copies_in(&due.stream);
         let lineage = self.lineage(&due.stream, &due.to);
         if lineage.known.is_empty() && !self.is_new_log(due) || self.is_as_it_was(&lineage, &due.to) {
@@ -150,6 +154,13 @@ impl<W: Watcher> Directory<W> {
             log_step(step, due, &lineage, &members);
             self.apply(step, due, &lineage, &members, &mut ordinals);
         }
+    }
+
+    /// Whether a stream is left out whose files were read before. It may be asked for again: what was read of it stays known,
+    /// and nothing of it is missed.
+    fn is_no_longer_wanted(&self, stream: &Path) -> bool {
+        let is_only_known = !self.writers.contains_key(stream) && self.ledger.of_stream(stream).next().is_some();
+        is_only_known && !self.is_wanted(stream)
     }
 
     /// Whether the file that a name leads to is a log of which nothing is known, and may have a past; not a file of another log.
@@ -418,12 +429,11 @@ impl<W: Watcher> Directory<W> {
             Step::Reserve { member } => {
                 let (member, ordinal) = (&members[member], ordinals.next());
                 let is_it = |metadata: file::Metadata| metadata.identity == member.metadata.identity;
+                // Otherwise it was renamed or compressed since it was listed.
                 if file::link_metadata(&member.path).is_ok_and(is_it) {
                     self.remember_unread(member, due, ordinal);
-                } else {
-                    // It was renamed or compressed since it was listed.
-                    self.waiting.insert(due.stream.clone());
                 }
+                self.waiting.insert(due.stream.clone());
             }
             Step::Begin { member, ordinal } => self.begin(&members[member], due, ordinal.or_else(|| ordinals.next())),
             Step::Miss { member } => {
@@ -600,8 +610,9 @@ impl<W: Watcher> Directory<W> {
             if position.is_finished_at(found) {
                 continue;
             }
-            if file::metadata(&delivery.path).is_ok_and(|metadata| metadata.identity == identity) {
-                // Its name leads to it, only it is not asked for any more.
+            let leads_to_it = |metadata: file::Metadata| metadata.identity == identity;
+            if self.is_no_longer_wanted(&delivery.path) || file::metadata(&delivery.path).is_ok_and(leads_to_it) {
+                // Whatever its name leads to, it is not asked for any more.
                 continue;
             }
             match self.source_at(found, identity, &delivery.path) {

@@ -46,7 +46,10 @@ impl<W: Watcher> Directory<W> {
             is_quiet && !self.copies.contains_key(id)
         };
         for id in self.nameless.iter().copied().filter(is_due).collect::<Vec<_>>() {
-            let outcome = self.read_final(id);
+            if self.has_to_wait(id) || self.may_leave_parts(id) {
+                continue;
+            }
+            let outcome = self.open_again(id).and_then(|()| self.read_final(id));
             let Some(tracked) = self.sources.get_mut(&id) else { continue };
             if outcome.as_ref().map_or(true, |outcome| outcome.more) {
                 // Somebody writes to it after all, or reading it as usual says what is wrong.

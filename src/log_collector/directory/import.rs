@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::log_collector::directory::{Directory, files};
 use crate::log_collector::tracked::Tracked;
 use crate::log_collector::watcher::Watcher;
+use crate::status::Part;
 
 /// How often the log says how far it is.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
@@ -16,6 +17,9 @@ pub(super) struct Import {
     reported: Instant,
     total_bytes: u64,
     file_count: u64,
+    /// What is read of them, in the gauges of all collectors.
+    read_bytes: Part,
+    files_read: Part,
 }
 
 impl<D> Tracked<D> {
@@ -31,9 +35,12 @@ impl<W: Watcher> Directory<W> {
         let left = || self.sources.values().map(|tracked| tracked.history_left());
         let (total_bytes, file_count) = (left().sum(), left().filter(|bytes| 0 < *bytes).count() as u64);
         let now = Instant::now();
-        self.import = (0 < total_bytes).then_some(Import { started: now, reported: now, total_bytes, file_count });
-        self.status.import.total_bytes.set(total_bytes);
-        self.status.import.files.set(file_count);
+        let (read_bytes, files_read) = (Part::default(), Part::default());
+        let import = Import { started: now, reported: now, total_bytes, file_count, read_bytes, files_read };
+        self.import = (0 < total_bytes).then_some(import);
+        // Each collector comes here once.
+        self.status.import.total_bytes.add(total_bytes);
+        self.status.import.files.add(file_count);
     }
 
     /// Says how far it is: always in the status, now and then in the log.
@@ -47,9 +54,9 @@ impl<W: Watcher> Directory<W> {
         let bytes_per_second = u128::from(read_bytes) * 1000 / elapsed.as_millis().max(1);
         let bytes_per_second = u64::try_from(bytes_per_second).unwrap_or(u64::MAX);
         let status = &self.status.import;
-        status.read_bytes.set(read_bytes);
-        status.files_read.set(files_read);
-        status.bytes_per_second.set(bytes_per_second);
+        import.read_bytes.set(&status.read_bytes, read_bytes);
+        import.files_read.set(&status.files_read, files_read);
+        status.elapsed_ms.raise(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         let (files, mib_per_second) = (files(import.file_count), bytes_per_second >> 20);
         if bytes_left == 0 {
             let (total_mib, seconds) = (import.total_bytes >> 20, elapsed.as_secs_f64());

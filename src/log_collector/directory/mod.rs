@@ -30,7 +30,7 @@ use crate::log_collector::watcher::Watcher;
 use crate::log_collector::watches::{Change, Watches};
 use crate::log_collector::{Collected, Collector, Error};
 use crate::model::{Checkpoint, Timestamp};
-use crate::status::{SourceHandle, Status};
+use crate::status::{Part, SourceHandle, Status};
 
 mod copies;
 mod discovery;
@@ -164,6 +164,8 @@ pub struct Directory<W: Watcher> {
     joining: BTreeSet<(Instant, SourceId)>,
     /// Sources with a line or an entry that has begun and not ended.
     unended: BTreeSet<SourceId>,
+    /// Of deleted files, in the gauge of all collectors.
+    held_deleted_bytes: Part,
     /// What is known of files without a source.
     ledger: Ledger,
     /// Directories that files are rotated to, by the directory of their logs above.
@@ -256,6 +258,7 @@ impl<W: Watcher> Directory<W> {
             copies: BTreeMap::new(),
             joining: BTreeSet::new(),
             unended: BTreeSet::new(),
+            held_deleted_bytes: Part::default(),
             ledger: Ledger::new(checkpoints),
             old_directories: BTreeMap::new(),
             orphans: HashMap::new(),
@@ -376,15 +379,12 @@ impl<W: Watcher> Collector for Directory<W> {
         if let Some(batch) = self.outbox.pop_front().or_else(|| self.next_forgotten()) {
             return Ok(Some(batch));
         }
-        let mut fruitless_count = 0;
         // Each has its turn; what all of them wait for may take a change.
-        while fruitless_count <= KINDS_OF_TURNS * self.turns.len()
-            && let Some(id) = self.turns.pop()
-        {
+        for _ in 0..=KINDS_OF_TURNS * self.turns.len() {
+            let Some(id) = self.turns.pop() else { break };
             if let Some(batch) = self.read(id) {
                 return Ok(Some(batch));
             }
-            fruitless_count += 1;
         }
         self.report_import();
         self.finish_quiet();

@@ -1,8 +1,8 @@
 //! More files than may be open: those that were read longest ago are closed, and opened again when there is something to
 //! read.
 //!
-//! A file that is deleted stays open, because nothing leads to it any more; a compressed one does, because what is
-//! remembered of it is dear.
+//! A file that is deleted stays open, because nothing leads to it any more; a compressed one does once reading it has begun,
+//! because what is remembered of it is dear.
 
 use crate::file;
 use crate::log_collector::directory::Directory;

@@ -1,7 +1,7 @@
 //! Opens, reads and closes files.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -9,7 +9,6 @@ use std::time::Instant;
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
 use crate::log_collector::checkpoint::{self, ENDLESS, Position};
-use crate::log_collector::directory::families::Due;
 use crate::log_collector::directory::turns::Turn;
 use crate::log_collector::directory::{Cut, Directory, JOINING_TIME_MAX};
 use crate::log_collector::source::{Content, Former, Outcome, Reading, Resumed, Source};
@@ -101,6 +100,8 @@ impl<W: Watcher> Directory<W> {
         if !self.settings.patterns.are_explicit() && source.looks_binary()? {
             return Ok(None);
         }
+        // Many archives may wait for their turn.
+        source.release();
         Ok(Some(self.track(source, metadata.modified_ns)))
     }
 
@@ -358,17 +359,25 @@ impl<W: Watcher> Directory<W> {
             self.turns.push(id, Turn::Busy);
             return None;
         };
-        self.continue_entries(id);
+        self.take_parts(id);
         self.copy_again(id);
         let tracked = self.sources.get_mut(&id)?;
         tracked.queued = false;
         if opened.as_ref().is_err_and(|error| tracked.names.is_empty() && error.kind() == io::ErrorKind::NotFound) {
             self.orphan(id);
+            // Before what comes after it is read.
+            self.settle();
             return self.outbox.pop_front();
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         match opened.and_then(|()| tracked.source.read(&mut self.buffer, up_to, &reading)) {
-            Ok(outcome) => self.take(id, outcome),
+            Ok(outcome) => {
+                self.take(id, outcome);
+                self.leave_parts(id);
+                if let Some(before) = self.previous_file(id) {
+                    self.leave_parts(before);
+                }
+            }
             Err(error) => {
                 if !std::mem::replace(&mut tracked.failing, true) {
                     log::warn!("{error}; it is tried again");
@@ -503,20 +512,27 @@ impl<W: Watcher> Directory<W> {
             self.finished.remove(&id);
             self.drop_source(id, SkipReason::OverBudget);
         }
-        self.status.held_deleted_bytes.set(held_bytes);
+        self.held_deleted_bytes.set(&self.status.held_deleted_bytes, held_bytes);
     }
 
-    /// Closes a source whose file is gone while it was closed; it may be found compressed, or is lost.
+    /// Closes a source whose file is gone while it was closed; it may be found copied or compressed, or is lost.
     fn orphan(&mut self, id: SourceId) {
+        self.note_due_of(id);
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         let (waiting, position) = tracked.source.abandon((self.settings.clock)());
-        let streams: Vec<PathBuf> = tracked.source.delivery_paths().map(Path::to_owned).collect();
         let Some(source) = self.close_source(id, SkipReason::Deleted) else { return };
         self.orphans.insert(source.identity, waiting);
         self.ledger.insert(source.identity, position);
-        for stream in streams {
-            let to = self.place_of(&stream);
-            self.reconcile(&Due { stream, earlier: None, to });
+    }
+
+    /// Closes the sources of a stream for good whose files are gone while they were closed: they are missing.
+    pub(super) fn orphan_gone(&mut self, stream: &Path) {
+        let is_closed = |id: &SourceId| self.sources[id].names.is_empty() && self.sources[id].source.is_closed();
+        let closed = self.writers.get(stream).into_iter().flatten().copied().filter(is_closed);
+        for id in closed.collect::<Vec<_>>() {
+            if self.open_again(id).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                self.orphan(id);
+            }
         }
     }
 

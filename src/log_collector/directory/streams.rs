@@ -36,7 +36,7 @@ impl<W: Watcher> Directory<W> {
             // A rename seen half-way looks like a second name: make sure that the others are still there.
             self.look_at_names_of(id);
             self.touched.remove(&id);
-            if !self.may_be_copy(id) {
+            if !self.may_be_copy(id) && !self.settle_as_copy(id) {
                 self.deliver_to_names(id);
             }
         }
@@ -216,6 +216,11 @@ impl<W: Watcher> Directory<W> {
         self.note_deliveries(id);
     }
 
+    /// Whether a file that comes before a source's own in one of its streams has to be read first.
+    pub(super) fn has_to_wait(&mut self, id: SourceId) -> bool {
+        self.waits_for_end_of_line(id) || self.has_unread_before(id) || self.readable_bytes(id).is_none()
+    }
+
     /// Whether a file that comes before a source's own in one of its streams has not been read to its end.
     pub(super) fn has_unread_before(&self, id: SourceId) -> bool {
         self.has_before(id, |it| it.queued)
@@ -232,12 +237,7 @@ impl<W: Watcher> Directory<W> {
             let is_written = !it.failing && !it.source.is_compressed() && !it.source.has_unended_line();
             is_written && it.source.has_more()
         };
-        let paths = self.sources[&id].source.delivery_paths();
-        let before = |path| self.writers.get(path).into_iter().flatten().take_while(|writer| **writer != id);
-        let unread = paths
-            .flat_map(before)
-            .filter(|writer| holds_more(&self.sources[writer]) && !self.comes_before(id, **writer));
-        let unread: Vec<SourceId> = unread.copied().collect();
+        let unread: Vec<SourceId> = self.files_before(id).filter(|writer| holds_more(&self.sources[writer])).collect();
         for before in &unread {
             self.enqueue(*before);
         }
@@ -246,9 +246,16 @@ impl<W: Watcher> Directory<W> {
 
     /// Whether any file that comes before a source's own in one of its streams is such a one.
     pub(super) fn has_before(&self, id: SourceId, is_such: impl Fn(&Tracked<W::Descriptor>) -> bool) -> bool {
+        self.files_before(id).any(|writer| is_such(&self.sources[&writer]))
+    }
+
+    /// The files that are read before a source's own, for they come before it in one of its streams. One that may be a copy of it
+    /// does not: what it is shows once this one is read.
+    fn files_before(&self, id: SourceId) -> impl Iterator<Item = SourceId> {
         let paths = self.sources.get(&id).into_iter().flat_map(|tracked| tracked.source.delivery_paths());
-        let before = |path| self.writers.get(path).into_iter().flatten().take_while(|writer| **writer != id);
-        paths.flat_map(before).any(|writer| is_such(&self.sources[writer]) && !self.comes_before(id, *writer))
+        let before = move |path| self.writers.get(path).into_iter().flatten().take_while(move |writer| **writer != id);
+        let is_copy = move |writer| self.copies.get(writer).is_some_and(|held| held.original == id);
+        paths.flat_map(before).filter(move |writer| !is_copy(writer) && !self.comes_before(id, **writer)).copied()
     }
 
     /// Has the files looked at again that come after a source's own in its streams, which may have waited for it.

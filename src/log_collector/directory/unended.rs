@@ -1,14 +1,18 @@
 //! Lines that have begun and not ended: shown once they have been still for a moment, stored when they end, when their file
 //! is closed, or when they have been still for long.
+//!
+//! A container's entry may begin in one file and end in the next, which takes its parts over when it is read from its start. They
+//! leave the position of the first file after that of the second is stored, with the entry or, as long as that is not complete,
+//! with its parts: at each instant one of the two has them.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::file;
 use crate::log_collector::Collected;
 use crate::log_collector::directory::{Directory, UNENDED_SHOWN_AFTER, UNENDED_TIME_MAX};
-use crate::log_collector::source::{Outcome, Reading};
-use crate::log_collector::tracked::{SourceId, Tracked};
+use crate::log_collector::source::{Outcome, Reading, Source};
+use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
 
 impl<W: Watcher> Directory<W> {
@@ -41,12 +45,9 @@ impl<W: Watcher> Directory<W> {
                 continue;
             };
             let is_superseded = self.next_file(id).is_some();
-            if is_superseded && !tracked.source.has_unended_line() && self.is_continued_elsewhere(id) {
-                self.leave_parts(id);
-                continue;
-            }
             let may_go_on = !is_superseded || tracked.source.has_parts();
-            if (if may_go_on { UNENDED_TIME_MAX } else { UNENDED_SHOWN_AFTER }) <= since.elapsed() {
+            let may_end = is_superseded || !tracked.source.is_in_record();
+            if may_end && (if may_go_on { UNENDED_TIME_MAX } else { UNENDED_SHOWN_AFTER }) <= since.elapsed() {
                 self.end_unended(id);
             } else if UNENDED_SHOWN_AFTER <= since.elapsed() && !is_shown {
                 self.show(id);
@@ -86,13 +87,10 @@ impl<W: Watcher> Directory<W> {
         self.note_unended(id);
     }
 
-    /// Reads what is left of a file, an entry included that has not ended, unless the next file goes on with that.
+    /// Reads what is left of a file, an entry included that has not ended, unless the next file has taken that over.
     pub(super) fn read_final(&mut self, id: SourceId) -> Result<Outcome, file::Error> {
-        let is_continued = self.is_continued_elsewhere(id);
+        self.leave_parts(id);
         let Some(tracked) = self.sources.get_mut(&id) else { return Ok(Outcome::default()) };
-        if is_continued {
-            tracked.source.drop_parts();
-        }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         let outcome = tracked.source.read_unended(&mut self.buffer, &reading);
         self.enqueue_files_after(id);
@@ -113,46 +111,55 @@ impl<W: Watcher> Directory<W> {
         self.has_before(id, |it| it.unended.is_some() && it.source.has_unended_line() && !it.failing)
     }
 
-    /// Whether the next file has taken over the entries that a source has not completed.
-    fn is_continued_elsewhere(&self, id: SourceId) -> bool {
-        let (Some(tracked), Some(next)) = (self.sources.get(&id), self.next_file(id)) else { return false };
-        let next = &self.sources[&next].source;
-        tracked.source.has_parts() && next.has_begun() && self.is_rotated_out_of(tracked, &next.path)
+    /// Whether a file is to go on with the entries that the one before it has not completed.
+    fn may_take_parts(&self, before: SourceId, after: SourceId) -> bool {
+        let (before, after) = (&self.sources[&before].source, &self.sources[&after].source);
+        let has_all_streams = || before.delivery_paths().all(|path| after.delivery_paths().any(|it| it == path));
+        before.has_parts()
+            && !after.has_begun()
+            && has_all_streams()
+            && self.place_of_source(before) == self.place_of_source(after)
     }
 
-    /// Leaves the entries that a source has not completed to the next file, which has taken them over.
-    fn leave_parts(&mut self, id: SourceId) {
-        let Some(next) = self.next_file(id).and_then(|next| self.sources.get(&next)) else { return };
-        if next.source.has_parts() {
-            // As long as they are not complete, they are found here after a restart.
+    /// Where a file was before it was rotated.
+    fn place_of_source(&self, source: &Source) -> PathBuf {
+        self.place_before_rotation(&source.position((self.settings.clock)()))
+    }
+
+    /// The file that comes before a source's own in its stream.
+    pub(super) fn previous_file(&self, id: SourceId) -> Option<SourceId> {
+        let stream = self.sources.get(&id)?.source.delivery_paths().next()?;
+        self.writers.get(stream)?.iter().take_while(|writer| **writer != id).last().copied()
+    }
+
+    /// Has a file that is about to be read from its start begin with what the one before has not completed.
+    pub(super) fn take_parts(&mut self, id: SourceId) {
+        let Some(before) = self.previous_file(id).filter(|before| self.may_take_parts(*before, id)) else { return };
+        let parts = self.sources[&before].source.parts();
+        if let Some(tracked) = self.sources.get_mut(&id) {
+            tracked.source.begin_with(parts);
+        }
+    }
+
+    /// Has the entries left that a file has not completed and that the next one has taken over, now that what was read of that is
+    /// handed over: until then they are found here again, whatever becomes of the other file.
+    pub(super) fn leave_parts(&mut self, before: SourceId) {
+        let Some(tracked) = self.sources.get(&before).filter(|tracked| tracked.source.has_parts()) else { return };
+        let is_taken =
+            |next: SourceId| self.sources[&next].source.has_begun() && self.sources[&next].source.has_taken_parts();
+        if tracked.queued || !self.next_file(before).is_some_and(is_taken) {
             return;
         }
-        if let Some(tracked) = self.sources.get_mut(&id) {
+        if let Some(tracked) = self.sources.get_mut(&before) {
             tracked.source.drop_parts();
         }
-        self.store_position(id);
-        self.note_unended(id);
+        self.store_position(before);
+        self.note_unended(before);
     }
 
-    /// Has a file that is about to be read from its start go on with the entries that the one before has not completed, if that
-    /// was rotated out of its place.
-    pub(super) fn continue_entries(&mut self, id: SourceId) {
-        let Some(tracked) = self.sources.get(&id).filter(|tracked| !tracked.source.has_begun()) else { return };
-        let Some(stream) = tracked.source.delivery_paths().next() else { return };
-        let writers = self.writers.get(stream).into_iter().flatten();
-        let Some(before) = writers.take_while(|writer| **writer != id).last().copied() else { return };
-        let earlier = &self.sources[&before];
-        if !earlier.source.has_parts() || !self.is_rotated_out_of(earlier, &tracked.source.path) {
-            return;
-        }
-        let Some(mut tracked) = self.sources.remove(&id) else { return };
-        tracked.source.continue_from(&self.sources[&before].source);
-        self.sources.insert(id, tracked);
-    }
-
-    /// Whether a file had the path `place` before it was rotated.
-    fn is_rotated_out_of(&self, tracked: &Tracked<W::Descriptor>, place: &Path) -> bool {
-        let position = tracked.source.position((self.settings.clock)());
-        position.path != place && self.place_before_rotation(&position) == place
+    /// Whether the next file may still take over the entries that a file has not completed.
+    pub(super) fn may_leave_parts(&self, id: SourceId) -> bool {
+        self.sources.get(&id).is_some_and(|it| it.source.has_parts())
+            && self.next_file(id).is_some_and(|next| self.may_take_parts(id, next))
     }
 }

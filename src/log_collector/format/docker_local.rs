@@ -16,6 +16,7 @@ use memchr::memmem;
 use super::join::Part;
 use super::{Channel, LINE_BYTES_MAX};
 use crate::model::Timestamp;
+use crate::protobuf::{Fields, Value};
 
 /// Bytes of a length.
 const LENGTH_BYTES: usize = size_of::<u32>();
@@ -113,10 +114,10 @@ pub(super) fn parse(record: &[u8]) -> Option<Part<'_>> {
     if record.first() != Some(&0) || !is_record(record) {
         return None;
     }
-    let mut fields = Fields(record.get(LENGTH_BYTES..record.len() - LENGTH_BYTES)?);
+    let message = record.get(LENGTH_BYTES..record.len() - LENGTH_BYTES)?;
     let (mut channel, mut timestamp, mut text, mut is_last) = (None, None, &[][..], true);
-    while let Some((number, value)) = fields.next()? {
-        match (number, value) {
+    for field in Fields::of(message) {
+        match field.ok()? {
             (1, Value::Bytes(name)) => channel = Channel::from_name(name),
             (2, Value::Varint(ns)) => timestamp = Some(Timestamp::from_ns(ns.cast_signed())),
             (3, Value::Bytes(line)) => text = line,
@@ -131,63 +132,10 @@ pub(super) fn parse(record: &[u8]) -> Option<Part<'_>> {
 
 fn is_last_part(part: &[u8]) -> Option<bool> {
     let mut is_last = false;
-    let mut fields = Fields(part);
-    while let Some((number, value)) = fields.next()? {
-        if let (1, Value::Varint(value)) = (number, value) {
+    for field in Fields::of(part) {
+        if let (1, Value::Varint(value)) = field.ok()? {
             is_last = value != 0;
         }
     }
     Some(is_last)
-}
-
-/// The fields of a protobuf message that have not been read.
-struct Fields<'a>(&'a [u8]);
-
-/// What a field holds.
-#[derive(Clone, Copy, Debug)]
-enum Value<'a> {
-    Varint(u64),
-    Bytes(&'a [u8]),
-    /// A number of fixed length, of which records have none.
-    Fixed,
-}
-
-impl<'a> Fields<'a> {
-    /// The next field's number and value, `Some(None)` behind the last one; `None` where the message is malformed.
-    #[expect(clippy::option_option, reason = "the inner one ends the fields, the outer one is for the question mark")]
-    fn next(&mut self) -> Option<Option<(u64, Value<'a>)>> {
-        if self.0.is_empty() {
-            return Some(None);
-        }
-        let key = self.varint()?;
-        let value = match key & 7 {
-            0 => Value::Varint(self.varint()?),
-            1 => self.take(8).map(|_| Value::Fixed)?,
-            2 => {
-                let length = usize::try_from(self.varint()?).ok()?;
-                Value::Bytes(self.take(length)?)
-            }
-            5 => self.take(4).map(|_| Value::Fixed)?,
-            _ => return None,
-        };
-        Some(Some((key >> 3, value)))
-    }
-
-    fn take(&mut self, byte_count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(byte_count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..u64::BITS).step_by(7) {
-            let [byte] = self.take(1)? else { return None };
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
 }

@@ -3,7 +3,7 @@
 //! Runtimes split what a container writes into lines of some KiB. The parts of one channel follow each other in order;
 //! parts of the other channel may stand between them.
 
-use super::{Channel, Decoded, LINE_BYTES_MAX};
+use super::{Channel, Decoded, LINE_BYTES_MAX, Partial};
 use crate::model::Timestamp;
 
 /// One line of a container log: an entry or a part of one.
@@ -28,7 +28,7 @@ pub(super) struct Joiner {
 }
 
 /// The parts of one entry so far.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Joined {
     channel: Channel,
     /// Of the first part: when the container began the line.
@@ -71,9 +71,17 @@ impl Joiner {
         self.pending.iter().map(Joined::decoded)
     }
 
-    /// Goes on with the entries that another file has not completed, as if they had begun at the start of this one.
-    pub(super) fn continue_from(&mut self, earlier: &Self) {
-        self.pending = earlier.pending.iter().map(|joined| Joined { offset: 0, ..joined.clone() }).collect();
+    /// The entries that are not complete, to be carried into another file.
+    pub(super) fn partials(&self) -> Vec<Partial> {
+        let partial = |it: &Joined| Partial { channel: it.channel, timestamp: it.timestamp, text: it.text.clone() };
+        self.pending.iter().map(partial).collect()
+    }
+
+    /// Begins with entries that another file has not completed, as if they had begun at the start of this one.
+    pub(super) fn begin_with(&mut self, partials: &[Partial]) {
+        let joined =
+            |it: &Partial| Joined { channel: it.channel, timestamp: it.timestamp, offset: 0, text: it.text.clone() };
+        self.pending = partials.iter().map(joined).collect();
     }
 
     /// Hands over an entry that is not complete, the oldest first.

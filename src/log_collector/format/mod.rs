@@ -57,6 +57,11 @@ impl Channel {
             _ => None,
         }
     }
+
+    /// The channel that has the number `number` as `u8`.
+    pub fn from_number(number: u8) -> Option<Self> {
+        [Self::None, Self::Stdout, Self::Stderr].into_iter().find(|channel| *channel as u8 == number)
+    }
 }
 
 /// An entry: what a line, or the last of several partial ones, decodes to.
@@ -80,6 +85,17 @@ impl<'a> Decoded<'a> {
         let line = &text[..text.len().min(LINE_BYTES_MAX)];
         Self { channel, timestamp, line, attributes: &[], is_joined: false }
     }
+}
+
+/// An entry whose last part is in a later file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// The output of a container that it was written to.
+    pub channel: Channel,
+    /// Of the first part.
+    pub timestamp: Timestamp,
+    /// What the parts so far say, at most [`LINE_BYTES_MAX`] bytes.
+    pub text: Vec<u8>,
 }
 
 /// The state of one file: how its times look, and the partial lines that wait for their last part.
@@ -175,9 +191,14 @@ impl Decoder {
         self.joiner.unended()
     }
 
-    /// Goes on with the entries that `earlier`, at the end of the file that was rotated before, has not completed.
-    pub fn continue_from(&mut self, earlier: &Self) {
-        self.joiner.continue_from(&earlier.joiner);
+    /// The entries that are not complete, to be carried into the next file.
+    pub fn partials(&self) -> Vec<Partial> {
+        self.joiner.partials()
+    }
+
+    /// Begins with the entries that the file before has not completed.
+    pub fn begin_with(&mut self, partials: &[Partial]) {
+        self.joiner.begin_with(partials);
     }
 
     /// Takes an entry whose last part will never come, because the file has ended for good. `None` when there is none

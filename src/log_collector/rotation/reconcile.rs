@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::file::Identity;
 use crate::log_collector::rotation::names::Form;
-use crate::log_collector::source::{Match, SHORTENED_HEAD_BYTES};
+use crate::log_collector::source::{COPY_ORDINAL, Match, SHORTENED_HEAD_BYTES};
 
 /// How long after its log was created a rotated file may be written to by a program that has it open.
 const LATE_WRITES_NS: i64 = 300_000_000_000;
@@ -27,6 +27,13 @@ pub(in crate::log_collector) struct Known {
     /// Whether anything is known of its content, so that it can be told from others.
     pub(in crate::log_collector) has_content: bool,
     pub(in crate::log_collector) state: State,
+}
+
+impl Known {
+    /// Whether it is a copy of another file: there is nothing to be read of it.
+    fn is_copy(&self) -> bool {
+        self.ordinal == COPY_ORDINAL
+    }
 }
 
 /// What is known of a file.
@@ -100,7 +107,8 @@ pub(in crate::log_collector) fn reconcile(
     reconciler.recognise_identities(compare);
     let mut missing = Vec::new();
     let mut order: Vec<usize> = (0..known.len()).collect();
-    order.sort_by_key(|index| known[*index].ordinal);
+    // What only has a place, or is a copy, may hold what another one held: that is looked for first.
+    order.sort_by_key(|index| (reconciler.is_unread(*index) || known[*index].is_copy(), known[*index].ordinal));
     for index in order {
         reconciler.find(index, is_complete, compare, &mut missing);
     }
@@ -168,6 +176,9 @@ impl Reconciler<'_> {
             Ok(None) if !is_complete => self.steps.push(Step::Wait),
             Ok(None) => {
                 let step = match known.state {
+                    State::Done { .. } | State::Missing { .. } if known.is_copy() => {
+                        Some(Step::Forget { known: index })
+                    }
                     State::Done { may_return } => (!may_return).then_some(Step::Forget { known: index }),
                     State::Missing { is_gone } => is_gone.then_some(Step::Lose { known: index }),
                     State::Cut { is_expired } => {
@@ -175,7 +186,7 @@ impl Reconciler<'_> {
                     }
                     State::Read => None,
                 };
-                if matches!(known.state, State::Missing { .. }) {
+                if matches!(known.state, State::Missing { .. }) && !known.is_copy() {
                     missing.push(index);
                 }
                 self.steps.extend(step);
@@ -189,12 +200,16 @@ impl Reconciler<'_> {
         !self.known[index].has_content && matches!(self.known[index].state, State::Missing { .. })
     }
 
-    /// Whether another file goes on with a content already: its position was stored first.
+    /// Whether another file goes on with a content already, or it was cut from the file: what is known of that was stored first.
     fn is_continued(&self, index: usize) -> bool {
-        let ordinal = self.known[index].ordinal;
-        let is_it = |(other, known): (usize, &Known)| {
-            other != index && known.ordinal == ordinal && matches!(known.state, State::Read | State::Done { .. })
+        let Known { ordinal, state, .. } = self.known[index];
+        let goes_on = |other: State| match other {
+            State::Read | State::Done { .. } => true,
+            State::Cut { .. } => matches!(state, State::Missing { .. }),
+            State::Missing { .. } => false,
         };
+        let is_it =
+            |(other, known): (usize, &Known)| other != index && known.ordinal == ordinal && goes_on(known.state);
         ordinal != 0 && self.known.iter().enumerate().any(is_it)
     }
 
@@ -224,17 +239,40 @@ impl Reconciler<'_> {
         }
         for member in members {
             match compare(member) {
-                Match::Same | Match::Grown => return Ok(Some(member)),
+                // Several copies may be made before the content is cut: the last one goes on, once it can be looked at.
+                Match::Same | Match::Grown if is_unknown && matches!(known.state, State::Cut { .. }) => {
+                    self.undecided[member] = true;
+                }
+                Match::Same => return Ok(Some(member)),
+                Match::Grown if !known.is_copy() => return Ok(Some(member)),
                 Match::Prefix(head_bytes)
-                    if head_bytes_min <= head_bytes && !matches!(known.state, State::Done { .. } | State::Read) =>
+                    if !known.is_copy()
+                        && head_bytes_min <= head_bytes
+                        && known.state != State::Read
+                        && self.may_be_shortened(known, member) =>
                 {
                     shortened = shortened.or(Some(member));
                 }
                 Match::Unknown => (is_unknown, self.undecided[member]) = (true, true),
-                Match::Prefix(_) | Match::Other => {}
+                Match::Grown | Match::Prefix(_) | Match::Other => {}
             }
         }
         if is_unknown { Err(Unknown) } else { Ok(shortened) }
+    }
+
+    /// Whether a member that begins as a known file did and is shorter may be that one, shortened by a power cut. What was read to
+    /// its end may as well have been deleted, its age having come, and the member be a later file with the same beginning: then
+    /// it does not lie between the files that were read before and after, or it was written to later.
+    fn may_be_shortened(&self, known: &Known, member: usize) -> bool {
+        if !matches!(known.state, State::Done { .. }) {
+            return true;
+        }
+        let candidate = &self.family[member];
+        let is_in_place = self.owners.iter().enumerate().all(|(other, owner)| {
+            owner.is_none_or(|owner| (other < member) == (self.known[owner].ordinal < known.ordinal))
+        });
+        let is_as_old = candidate.modified_ns / NS_PER_SECOND == known.modified_ns / NS_PER_SECOND;
+        is_in_place && (is_as_old || candidate.form == Form::Compressed)
     }
 
     /// Rule 3: what is younger than the newest known file was rotated while nobody looked.
@@ -321,6 +359,7 @@ mod tests {
     /// `name: birth written [state]` of known files, in their order; births and times are small numbers.
     fn known(ordinal: u64, born_ns: i64, modified_ns: i64, state: State) -> Known {
         let identity = Identity { device: 1, inode: born_ns.unsigned_abs(), born_ns };
+        let ordinal = ordinal << 32;
         Known { identity, ordinal, modified_ns, is_compressed: false, was_read: true, has_content: true, state }
     }
 
@@ -412,6 +451,11 @@ mod tests {
         let of_both = [known(3, 1, 2, CUT), known(3, 8, 2, State::Read), known(4, 1, 9, State::Read)];
         let family = [member(8, 2, Claim::Free), member(1, 9, Claim::Current)];
         check(&of_both, &family, &[], &[Step::Forget { known: 0 }]);
+        // The file it was cut from may be gone before it was stored that this has another content.
+        let of_both = [known(3, 1, 2, CUT), known(3, 1, 2, GONE)];
+        let family = [member(8, 2, Claim::Free), member(9, 9, Claim::Current)];
+        let both = [Match::Same; 2].into_iter().enumerate().map(|(of, same)| (of, 0, same)).collect::<Vec<_>>();
+        check(&of_both, &family, &both, &[Step::Continue { known: 0, member: 0 }, Step::Forget { known: 1 }]);
     }
 
     #[test]
@@ -460,6 +504,40 @@ mod tests {
         check(&[], &family, &[], &[]);
         let family = [member(2, 4 + LATE_WRITES_NS, Claim::Free), member(3, 4, Claim::Current)];
         check(&[], &family, &[], &[]);
+    }
+
+    #[test]
+    fn a_copy_that_is_gone_is_no_other_file_unless_that_holds_just_the_same() {
+        let family = [member(4, 5, Claim::Free), member(6, 7, Claim::Current)];
+        let copy = Known { ordinal: COPY_ORDINAL, ..known(0, 1, 2, GONE) };
+        let of_both = [copy, known(2, 6, 4, CUT)];
+        let matches = [(0, 0, Match::Grown), (1, 0, Match::Grown)];
+        let steps = [Step::Continue { known: 1, member: 0 }, Step::Forget { known: 0 }];
+        check(&of_both, &family, &matches, &steps);
+        check(&of_both[..1], &family, &[(0, 0, Match::Same)], &[Step::Continue { known: 0, member: 0 }]);
+    }
+
+    #[test]
+    fn of_several_copies_the_last_one_is_waited_for() {
+        let family = [member(4, 5, Claim::Free), member(5, 6, Claim::Free), member(1, 7, Claim::Current)];
+        let matches = [(0, 0, Match::Same), (0, 1, Match::Unknown)];
+        check(
+            &[known(1, 1, 4, CUT)],
+            &family,
+            &matches,
+            &[Step::Wait, Step::Reserve { member: 0 }, Step::Reserve { member: 1 }],
+        );
+    }
+
+    #[test]
+    fn what_was_read_to_its_end_may_be_shortened_where_it_lay() {
+        let shortened = [(0, 0, Match::Prefix(64))];
+        let family = [compressed(9, 3), member(6, 7, Claim::Current)];
+        let of_both = [known(1, 1, 2, DONE), known(2, 6, 7, State::Read)];
+        check(&of_both, &family, &shortened, &[Step::Continue { known: 0, member: 0 }]);
+        // One behind the next file is a later one with the same beginning.
+        let later = [member(6, 7, Claim::Free), compressed(9, 8), member(8, 9, Claim::Current)];
+        check(&of_both, &later, &[(0, 1, Match::Prefix(64))], &[Step::Forget { known: 0 }, begin(1)]);
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(in crate::log_collector) enum Content {
     /// What is in a compressed one.
     Compressed(Box<Archive>),
     /// Not at the moment: as many files are open as may be.
-    Closed(PathBuf),
+    Closed { path: PathBuf, is_compressed: bool },
 }
 
 impl Content {
@@ -77,7 +77,21 @@ impl Content {
 
     /// Whether offsets are those of what is in a compressed file.
     pub(in crate::log_collector) fn is_compressed(&self) -> bool {
-        matches!(self, Self::Compressed(_))
+        matches!(self, Self::Compressed(_) | Self::Closed { is_compressed: true, .. })
+    }
+
+    /// Whether nothing is lost that is dear to find out again where it is closed for now.
+    pub(super) fn may_be_closed(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Compressed(archive) => archive.window.borrow().is_cheap(),
+            Self::Closed { .. } => false,
+        }
+    }
+
+    /// Closes the file at `path` for now.
+    pub(super) fn close(&mut self, path: &Path) {
+        *self = Self::Closed { path: path.to_owned(), is_compressed: self.is_compressed() };
     }
 
     /// What the file system says of the file.
@@ -85,7 +99,7 @@ impl Content {
         match self {
             Self::Plain(file) => file.metadata(),
             Self::Compressed(archive) => archive.file.metadata(),
-            Self::Closed(path) => Err(closed(path)),
+            Self::Closed { path, .. } => Err(closed(path)),
         }
     }
 
@@ -94,7 +108,7 @@ impl Content {
         match self {
             Self::Plain(file) => Ok(file.metadata()?.size_bytes),
             Self::Compressed(archive) => archive.size_bytes(offset),
-            Self::Closed(path) => Err(closed(path)),
+            Self::Closed { path, .. } => Err(closed(path)),
         }
     }
 
@@ -103,7 +117,7 @@ impl Content {
         match self {
             Self::Plain(file) => file.read_at(buffer, offset),
             Self::Compressed(archive) => archive.read_at(buffer, offset),
-            Self::Closed(path) => Err(closed(path)),
+            Self::Closed { path, .. } => Err(closed(path)),
         }
     }
 
@@ -112,7 +126,7 @@ impl Content {
         match self {
             Self::Plain(file) => file.next_data(offset),
             Self::Compressed(_) => Ok(Some(offset)),
-            Self::Closed(path) => Err(closed(path)),
+            Self::Closed { path, .. } => Err(closed(path)),
         }
     }
 
@@ -261,9 +275,12 @@ impl Archive {
         let mut window = self.window.borrow_mut();
         if !window.is_at_end {
             *window = Window::at_start();
+            return;
         }
+        // Where the end is stays known.
         window.from += window.bytes.len() as u64;
         window.bytes = Vec::new();
+        window.decoder = None;
     }
 
     fn size_bytes(&self, offset: u64) -> file::Result<u64> {
@@ -340,6 +357,11 @@ impl fmt::Debug for Window {
 impl Window {
     fn at_start() -> Self {
         Self { decoder: None, from: 0, bytes: Vec::new(), is_at_end: false, is_damaged: false }
+    }
+
+    /// Whether what is known takes one step to find out again: nothing, or the end of a short content.
+    fn is_cheap(&self) -> bool {
+        self.decoder.is_none() && self.bytes.is_empty() && self.from <= STEP_BYTES as u64 && !self.is_damaged
     }
 
     /// Lets go of bytes before `offset`, once there are enough of them to be worth it.

@@ -18,8 +18,9 @@ use crate::status::{Gap, SkipReason, Status};
 /// How much of the ends of two files is compared line by line, to find out whether one was put in the place of the other.
 const COMPARED_BYTES_MAX: usize = 256 << 10;
 
-/// Stands for the place of a copy among a stream's files: before all, since there is nothing to be read of it.
-pub(in crate::log_collector) const COPY_ORDINAL: u64 = 0;
+/// Stands for the place of a copy among a stream's files: before all, since there is nothing to be read of it. 0 is that of files
+/// whose place was not noted.
+pub(in crate::log_collector) const COPY_ORDINAL: u64 = 1;
 
 /// What a source was before its file was truncated.
 #[derive(Clone, Debug)]
@@ -165,6 +166,13 @@ impl Source {
             // The original went on for a moment after it was copied, and that was read: there is nothing new in the copy.
             Match::Prefix(head_bytes) if 0 < head_bytes => self.resume_at_end(position, size)?,
             _ => return Ok(false),
+        }
+        if self.content.is_compressed() {
+            // How long it is shows at its end: what it lacks is lost when it is closed.
+            let seen = position.seen.max(waiting.end);
+            (self.accounted, self.seen) = (self.accounted.max(waiting.start), self.seen.max(seen));
+            reading.status.bytes_seen.add(seen - waiting.end);
+            return Ok(true);
         }
         self.accounted = self.accounted.max(waiting.start.min(size));
         self.seen = self.seen.max(waiting.end.min(size));

@@ -3,6 +3,7 @@
 //! The most common one is at the start: a program that does not append goes on at its old offset after copytruncate.
 
 use crate::file;
+use crate::log_collector::format::Decoder;
 use crate::log_collector::source::{Outcome, Reading, Source};
 use crate::status::SkipReason;
 
@@ -26,7 +27,10 @@ impl Source {
         self.gather_joined(&mut gathered, u64::MAX);
         let skipping = self.skipping;
         let before = self.offset;
+        // An entry whose parts are on both sides goes on.
+        let decoder = std::mem::replace(&mut self.decoder, Decoder::new(self.zone.clone()));
         self.seek(end)?;
+        self.decoder = decoder;
         self.skipping = skipping;
         self.account_hole(before, reading);
         for delivery in &mut self.deliveries {

@@ -3,8 +3,8 @@
 use crate::file;
 use crate::log_collector::Unended;
 use crate::log_collector::checkpoint;
-use crate::log_collector::format::{Decoded, Decoder, LINE_BYTES_MAX};
-use crate::log_collector::source::{COLUMNS, Gathered, Reading, Source, labels_of};
+use crate::log_collector::format::{Decoded, Decoder, LINE_BYTES_MAX, Partial};
+use crate::log_collector::source::{COLUMNS, Encoding, Gathered, Reading, Source, labels_of};
 use crate::model::StreamLines;
 
 impl Source {
@@ -19,7 +19,7 @@ impl Source {
         for decoded in self.decoder.unended() {
             self.gather_unended(&mut gathered, &decoded);
         }
-        if let Some(since) = self.unended_since.filter(|_| !self.skipping) {
+        if let Some(since) = self.unended_since.filter(|_| !self.skipping && !self.is_in_record()) {
             let size = self.content.size_bytes(self.offset)?;
             let byte_count = usize::try_from(size.saturating_sub(self.offset)).unwrap_or(usize::MAX);
             let mut text = vec![0; byte_count.min(LINE_BYTES_MAX)];
@@ -55,6 +55,11 @@ impl Source {
         self.unended_since.is_some()
     }
 
+    /// Whether that is a record of Docker's, whose beginning says nothing.
+    pub(in crate::log_collector) fn is_in_record(&self) -> bool {
+        self.has_unended_line() && self.encoding == Encoding::DockerLocal
+    }
+
     /// Whether an entry has begun whose last part may stand in the next file.
     pub(in crate::log_collector) fn has_parts(&self) -> bool {
         self.decoder.pending_from().is_some()
@@ -62,18 +67,34 @@ impl Source {
 
     /// Leaves the entries that are not complete to the next file.
     pub(in crate::log_collector) fn drop_parts(&mut self) {
-        while self.decoder.finish().is_some() {}
+        self.forget_partials();
+        self.decoder.begin_with(&[]);
+    }
+
+    /// Notes that what it began with is complete.
+    pub(super) fn forget_partials(&mut self) {
+        if let Some(partials) = &mut self.partials {
+            *partials = Vec::new();
+        }
     }
 
     fn gather_unended(&self, gathered: &mut Gathered, decoded: &Decoded<'_>) {
         gathered.push(&self.deliveries, decoded, u64::MAX);
     }
 
-    /// Goes on with what `earlier`, the file that was rotated before, has not completed: a container's line may begin in one
-    /// file and end in the next.
-    pub(in crate::log_collector) fn continue_from(&mut self, earlier: &Self) {
-        if self.offset == 0 {
-            self.decoder.continue_from(&earlier.decoder);
-        }
+    /// Whether it began with entries that the file before has not completed.
+    pub(in crate::log_collector) fn has_taken_parts(&self) -> bool {
+        self.partials.is_some()
+    }
+
+    /// The entries that are not complete.
+    pub(in crate::log_collector) fn parts(&self) -> Vec<Partial> {
+        self.decoder.partials()
+    }
+
+    /// Begins with the entries that the file before has not completed; nothing was read of this one.
+    pub(in crate::log_collector) fn begin_with(&mut self, partials: Vec<Partial>) {
+        self.decoder.begin_with(&partials);
+        self.partials = Some(partials);
     }
 }

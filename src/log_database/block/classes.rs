@@ -14,6 +14,10 @@ const UPPER_SHIFT: u8 = LOWER_SHIFT + 26;
 const UPPER: u64 = ((1 << 26) - 1) << UPPER_SHIFT;
 const OTHER_ASCII: u64 = 1 << 59;
 const BEYOND_ASCII: u64 = 1 << 60;
+/// What ends a string of JSON or a value of logfmt, and what nests: of a column without them more is known at once.
+const QUOTE: u64 = 1 << 61;
+const EQUALS: u64 = 1 << 62;
+const BRACKET: u64 = 1 << 63;
 
 /// The class of each byte, as a set of one.
 const CLASS_OF: [u64; 256] = {
@@ -31,6 +35,9 @@ const CLASS_OF: [u64; 256] = {
             b'/' => 1 << 56,
             b':' => 1 << 57,
             b' ' => 1 << 58,
+            b'"' | b'\\' => QUOTE,
+            b'=' => EQUALS,
+            b'{' | b'}' | b'[' | b']' => BRACKET,
             0x80.. => BEYOND_ASCII,
             _ => OTHER_ASCII,
         };
@@ -52,7 +59,7 @@ const VERSION_1: [&[u8]; 13] = [
     b"/",
     b":",
     b" ",
-    b"\n",
+    b"\n\"={",
     b"\x80",
 ];
 
@@ -66,6 +73,11 @@ impl Classes {
 
     pub(super) fn from_bits(bits: u64) -> Self {
         Self(bits)
+    }
+
+    /// What versions 2 and 3 wrote, in which quotes, equals signs and brackets were of the class of others.
+    pub(super) fn from_version_3(bits: u64) -> Self {
+        Self(if bits & OTHER_ASCII == 0 { bits } else { bits | QUOTE | EQUALS | BRACKET })
     }
 
     /// What version 1 wrote.
@@ -100,5 +112,23 @@ impl Classes {
     pub(super) fn lower_cased(self) -> Self {
         let upper = self.0 & UPPER;
         Self(self.0 & !upper | upper >> (UPPER_SHIFT - LOWER_SHIFT))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_of_older_versions_cover_what_they_stood_for() {
+        let older = [Classes::from_version_3(OTHER_ASCII | DIGIT), Classes::from_version_1(1 << 11 | 1)];
+        for byte in b"\"\\={}[]#\n(7" {
+            let own = Classes::of(&[*byte]);
+            assert!(older.iter().all(|classes| classes.cover(own)), "{}", byte.escape_ascii());
+            assert!(own.bytes().contains(*byte));
+        }
+        for classes in [Classes::from_version_3(DIGIT), Classes::from_version_1(1), Classes::of(b"#(7")] {
+            assert!(!classes.cover(Classes::of(b"\"")), "they hold no quote");
+        }
     }
 }

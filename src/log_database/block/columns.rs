@@ -17,6 +17,7 @@ use super::rows::Rows;
 use super::sections::Source;
 use super::structure::{Column, Template, Templates};
 use super::tokenize::{SLOT, is_alphanumeric};
+use crate::model::Timestamp;
 
 /// The lines of a block by template and column.
 #[derive(Debug)]
@@ -90,6 +91,11 @@ impl<'b, S: Source> Columns<'b, S> {
         self.block.timestamps_ns()
     }
 
+    /// The bytes of text of all lines from `first` to `last`; `None` where it takes a look at lines to know that.
+    pub fn bytes_between(&self, first: Timestamp, last: Timestamp) -> Result<Option<u64>, Error> {
+        self.block.bytes_between(first, last)
+    }
+
     /// Which template each line has.
     pub fn template_ids(&self) -> Result<&'b [u32], Error> {
         self.root.ids(&self.block.sections)
@@ -158,6 +164,20 @@ impl<'b, S: Source> TemplateColumns<'b, S> {
         faces(self.block, self.columns[column].0, is_exact)
     }
 
+    /// Whether each value of a column, in a string of JSON, leaves that open: before every quote is a backslash that escapes it,
+    /// and no escape is cut off. `false` for columns whose values are not at hand.
+    pub fn is_escaped(&self, column: usize) -> Result<bool, Error> {
+        let is_escaped = |strings: &Strings| Ok(is_escaped(strings.text(&self.block.sections)?));
+        match self.columns[column].0 {
+            Column::Text(strings) | Column::Dictionary { values: strings, .. } => is_escaped(strings),
+            Column::Words(words) => {
+                let vocabularies = words.vocabularies.iter().filter(|vocabulary| 0 < vocabulary.count);
+                Ok(vocabularies.map(is_escaped).collect::<Result<Vec<bool>, Error>>()?.into_iter().all(|is| is))
+            }
+            Column::Decimal { .. } | Column::Clock { .. } | Column::Hex { .. } | Column::Templates(_) => Ok(false),
+        }
+    }
+
     /// Whether the values of a column are made of the times of the lines, too.
     pub fn is_clock(&self, column: usize) -> bool {
         matches!(self.columns[column].0, Column::Clock { .. })
@@ -197,6 +217,18 @@ impl<'b, S: Source> TemplateColumns<'b, S> {
         self.columns.iter().try_for_each(|(column, _)| add_lengths(self.block, column, &mut lengths))?;
         Ok(lengths)
     }
+}
+
+/// Whether texts with a newline after each leave a string of JSON open, one by one.
+fn is_escaped(texts: &[u8]) -> bool {
+    let mut rest = texts;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        match rest[at..] {
+            [b'\\', escaped, ..] if escaped != b'\n' => rest = &rest[at + 2..],
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// Lines are shorter than this counts; those of a forged block that are not are as long as it counts.
@@ -348,4 +380,19 @@ fn word_lengths<S: Source>(block: &Block<S>, words: &Words) -> Result<Vec<usize>
         lengths.extend((0..ends.len()).map(|index| range(ends, index).len()));
     }
     Ok(lengths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_leave_strings_open_where_all_quotes_are_escaped() {
+        for texts in ["", "a\n", "\\\"a\\\"\nb\n", "\\\\\n\\n\n", "\\u00e9\n"] {
+            assert!(is_escaped(texts.as_bytes()), "{texts:?}");
+        }
+        for texts in ["\"\n", "a\\\n", "a\\", "\\\\\"\n", "a\\\nb\n", "b\na\"b\n"] {
+            assert!(!is_escaped(texts.as_bytes()), "{texts:?}");
+        }
+    }
 }

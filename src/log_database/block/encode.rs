@@ -8,6 +8,7 @@ use super::places::{self, EncodedGroup};
 use super::read::Summary;
 use super::sections::{VERSION, write_frame};
 use super::structure::{Kind, Section};
+use super::sums;
 use super::times;
 use super::values::Values;
 use super::wire::{put_bytes, put_length, put_varint};
@@ -73,11 +74,14 @@ impl Encoder {
 
         let mut times = Vec::new();
         times::put(&timestamps_ns, &mut times);
-        let block = self.write(&summary, &times, &choose::lines(&lines, &timestamps_ns))?;
+        let mut sums = Vec::new();
+        sums::put(parts, &mut sums);
+        let write = |encoder: &mut Self, lines: &Templates| encoder.write(&summary, (&times, &sums), lines);
+        let block = write(self, &choose::lines(&lines, &timestamps_ns))?;
         if !self.is_smaller_as_text(&lines, byte_count, block.len())? {
             return Ok(block);
         }
-        let plain = self.write(&summary, &times, &choose::whole_lines(&lines))?;
+        let plain = write(self, &choose::whole_lines(&lines))?;
         Ok(if plain.len() < block.len() { plain } else { block })
     }
 
@@ -97,9 +101,10 @@ impl Encoder {
         Ok(sample_bytes as u64 * text_bytes as u64 <= block_bytes as u64 * sample.len() as u64)
     }
 
-    fn write(&mut self, summary: &[u8], times: &[u8], lines: &Templates) -> Result<Vec<u8>, Error> {
+    fn write(&mut self, summary: &[u8], (times, sums): (&[u8], &[u8]), lines: &Templates) -> Result<Vec<u8>, Error> {
         let mut writer = Writer::new();
         writer.section(Section::Timestamps).extend_from_slice(times);
+        writer.section(Section::Sums).extend_from_slice(sums);
         writer.templates(lines);
         write_frame(&mut self.compressor, VERSION, summary, &writer.sections)
     }

@@ -16,10 +16,10 @@
 //! them; `structure`, `times` and `parts` read them back, `places` and `hex` do both for their columns; `lines` puts lines together,
 //! `align`, `words` and `search` find needles, `plan` and `query` turn filters into needles; `automaton` and `walk` match expressions
 //! that have none; `terms` lists what a filter over
-//! blocks knows of one; `columns` is a block for those who want no lines, and `face`
-//! what is known of a column at once.
+//! blocks knows of one; `columns` is a block for those who want no lines, `face` what is known of a column at once, and `sums`
+//! what is known of bytes without any.
 //!
-//! # Format, version 3
+//! # Format, version 4
 //!
 //! Integers are little-endian; `varint` is LEB128, at most ten bytes; `signed` is a zigzag varint; `bytes` is a varint
 //! length and so many bytes. A block ends where its last section ends.
@@ -32,13 +32,14 @@
 //! ```
 //!
 //! `crc` of the header is CRC-32/IEEE over magic, version, `table_len` and `table`; `crc` of an entry is over the section as
-//! it is stored. A section whose `stored_len` is `len` is stored as it is, any other is one zstd frame. Sections 0 to 5 are
+//! it is stored. A section whose `stored_len` is `len` is stored as it is, any other is one zstd frame. Sections 0 to 6 are
 //! always there, the others hold one part of a column each:
 //!
 //! ```text
 //! 0 structure  := templates                      of the lines
 //! 1 timestamps := unit: varint | layout planes | (gap: varint | more: signed)*       see `times.rs`
 //! 2 values, 3 ids, 4 numbers, 5 text             small parts of columns, in the order of the structure
+//! 6 sums       := (unit: varint | first: signed | (gap: varint | bytes: varint)*)?   see `sums.rs`
 //!
 //! templates := count: varint | ids(count) | template*
 //! template  := row_count: varint | slot_count: varint | literal: bytes | (column literal: bytes)*
@@ -70,6 +71,8 @@
 //! - Timestamps are numbers of `unit` nanoseconds since the Unix epoch, and a rest: 0 where the number is not that of the line
 //!   before, else one more than the rest of that line; and `more` than that in the lines that are listed, each `gap` lines after
 //!   the line behind the one before. With a unit of 1 none are listed and there is no rest.
+//! - Sums are the bytes of text in each stretch of `unit` nanoseconds that has lines: the first is number `first`, and each is
+//!   `gap` after the one behind the one before. Stretch `n` has the instants after `n * unit` up to `(n + 1) * unit`.
 //! - A decimal is `prefix`, the number in at least `width` digits with a point before the last `fraction`, `suffix`; at most
 //!   `longest` bytes without affixes.
 //! - A clock is `before`, `hh:mm:ss`, `point` and fraction of so many digits, `after`. Its number is how far it is ahead of
@@ -84,9 +87,9 @@
 //! - Values are cut at most once more.
 //! - Lines that gain nothing from all this are one template of one text column: plain zstd text.
 //!
-//! Versions 1 and 2 are read as well. Their timestamps are `layout planes`, in nanoseconds. Version 1 has a column `1 longest: varint | limit: varint | word_count: varint | strings(limit)
-//! ids(word_count, limit) numbers`, words with an id for each and how many each row has, in place of 6, none of 7, and fewer
-//! classes.
+//! Versions 1 to 3 are read as well. They have no sums. The timestamps of the first two are `layout planes`, in nanoseconds.
+//! Version 1 has a column `1 longest: varint | limit: varint | word_count: varint | strings(limit) ids(word_count, limit)
+//! numbers`, words with an id for each and how many each row has, in place of 6, and none of 7. All three have fewer classes.
 
 mod align;
 mod automaton;
@@ -113,6 +116,7 @@ mod rows;
 mod search;
 mod sections;
 mod structure;
+mod sums;
 mod terms;
 mod times;
 mod tokenize;

@@ -6,6 +6,7 @@ use super::lines::LineReader;
 use super::parts::get_or_try_init;
 use super::sections::{Sections, Source};
 use super::structure::{self, Section, Templates};
+use super::sums::{self, Sums};
 use super::times;
 use super::wire::{Reader, put_length, put_signed, put_varint};
 use super::{Error, LINES_MAX};
@@ -18,6 +19,7 @@ pub struct Block<S> {
     summary: Summary,
     timestamps_ns: OnceCell<Vec<i64>>,
     root: OnceCell<Templates>,
+    sums: OnceCell<Option<Sums>>,
 }
 
 /// What the header says of the lines.
@@ -52,7 +54,7 @@ impl<S: Source> Block<S> {
     /// Reads the header of the block in `source`.
     pub fn open(source: S) -> Result<Self, Error> {
         let (sections, summary) = Sections::open(source, Summary::read)?;
-        Ok(Self { sections, summary, timestamps_ns: OnceCell::new(), root: OnceCell::new() })
+        Ok(Self { sections, summary, timestamps_ns: OnceCell::new(), root: OnceCell::new(), sums: OnceCell::new() })
     }
 
     /// How many lines there are.
@@ -81,6 +83,21 @@ impl<S: Source> Block<S> {
         Ok(timestamps)
     }
 
+    /// The bytes of text of all lines from `first` to `last`; `None` where that takes a look at lines.
+    pub(super) fn bytes_between(&self, first: Timestamp, last: Timestamp) -> Result<Option<u64>, Error> {
+        Ok(self.sums()?.and_then(|sums| sums.between(first, last)))
+    }
+
+    fn sums(&self) -> Result<Option<&Sums>, Error> {
+        let sums = get_or_try_init(&self.sums, || {
+            if self.sections.version() < 4 {
+                return Ok(None);
+            }
+            sums::read(self.sections.get(Section::Sums as usize)?, self.summary.byte_count)
+        })?;
+        Ok(sums.as_ref())
+    }
+
     /// The lines, one at a time.
     pub fn lines(&self) -> Result<LineReader<'_, S>, Error> {
         LineReader::new(self)
@@ -92,6 +109,7 @@ impl<S: Source> Block<S> {
     ///
     /// [`Error::Corrupt`] where anything in the block makes no sense, [`Error::Read`] where it cannot be read.
     pub fn decode(&self) -> Result<Lines, Error> {
+        self.sums()?;
         let mut lines = Lines::with_capacity(self.summary.line_count as usize, self.summary.byte_count);
         let mut reader = self.lines()?;
         let mut line = Vec::new();

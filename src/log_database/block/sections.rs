@@ -11,7 +11,7 @@ use super::{DECODED_BYTES_MAX, Error, SECTIONS_MAX};
 
 const MAGIC: [u8; 3] = *b"mrb";
 /// The newest version that is read, and the one that is written.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 /// The oldest version that is read.
 const VERSION_MIN: u8 = 1;
 /// Magic and version, length of the rest of the header, CRC-32 of both and of the rest of the header.

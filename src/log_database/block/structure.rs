@@ -24,11 +24,13 @@ pub(super) enum Section {
     Ids,
     Numbers,
     Text,
+    /// Since version 4; of older blocks, it is a column's.
+    Sums,
 }
 
 impl Section {
     /// How many there are.
-    pub(super) const SHARED: usize = Self::Text as usize + 1;
+    pub(super) const SHARED: usize = Self::Sums as usize + 1;
 }
 
 /// The encodings of a column; their numbers are part of the format.
@@ -291,8 +293,11 @@ impl<S: Source> Parser<'_, S> {
         let length = self.reader.length(u32::MAX as usize)?;
         let longest = self.reader.length(length)?;
         let bits = self.reader.varint()?;
-        let classes =
-            if self.sections.version() == 1 { Classes::from_version_1(bits) } else { Classes::from_bits(bits) };
+        let classes = match self.sections.version() {
+            1 => Classes::from_version_1(bits),
+            2 | 3 => Classes::from_version_3(bits),
+            _ => Classes::from_bits(bits),
+        };
         // Each is followed by a newline.
         if length < count as usize {
             return Err(self.reader.corrupt());

@@ -303,10 +303,11 @@ fn golden_lines() -> Lines {
     lines
 }
 
-/// What the first builds with versions 1, 2 and 3 of the format wrote for [`golden_lines`].
+/// What the first builds with versions 1 to 4 of the format wrote for [`golden_lines`].
 const GOLDEN_1: &[u8] = include_bytes!("golden/v1.block");
 const GOLDEN_2: &[u8] = include_bytes!("golden/v2.block");
-const GOLDEN: &[u8] = include_bytes!("golden/v3.block");
+const GOLDEN_3: &[u8] = include_bytes!("golden/v3.block");
+const GOLDEN: &[u8] = include_bytes!("golden/v4.block");
 
 #[track_caller]
 fn check_golden(block: &[u8]) {
@@ -332,6 +333,11 @@ fn a_block_of_version_2_is_read() {
 
 #[test]
 fn a_block_of_version_3_is_read() {
+    check_golden(GOLDEN_3);
+}
+
+#[test]
+fn a_block_of_version_4_is_read() {
     check_golden(GOLDEN);
     let block = Block::open(GOLDEN).unwrap();
     let columns = format!("{:?}", block.root().unwrap());
@@ -348,8 +354,8 @@ fn equal_lines_make_equal_blocks() {
 #[test]
 fn a_newer_version_is_refused_as_such() {
     let mut block = GOLDEN.to_vec();
-    block[3] = 4;
-    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 4 })));
+    block[3] = 5;
+    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 5 })));
 }
 
 #[test]
@@ -375,13 +381,13 @@ fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>, &mut Summary)) -> 
     write_frame(&mut zstd::bulk::Compressor::new(1).unwrap(), sections.version(), &header, &contents).unwrap()
 }
 
-/// Whether a block of one short line opens whose only column is forged; 1024 zeros are in section 6.
+/// Whether a block of one short line opens whose only column is forged; 1024 zeros are in section 7.
 fn opens(column: &[u8]) -> bool {
     // One template, whose ids take no bytes of section 3; it has the one line, no text before its one column, and none after.
     let structure = [&[1, 3, 1, 1, 0], column, &[0]].concat();
     let block = forge(&encode(&lines_of(&[b"x"])), |sections, _| {
         sections[0] = structure;
-        sections.resize(6, Vec::new());
+        sections.resize(7, Vec::new());
         sections.push(vec![0; 1024]);
     });
     Block::open(&block[..]).unwrap().root().is_ok()
@@ -389,15 +395,15 @@ fn opens(column: &[u8]) -> bool {
 
 #[test]
 fn a_value_has_no_more_digits_than_a_line_may_have_bytes() {
-    // Lower case, and one run: no text before so many digits, in section 6.
-    let hex = |digits: &[u8]| [&[7, 0, 1, 0], digits, &[6]].concat();
+    // Lower case, and one run: no text before so many digits, in section 7.
+    let hex = |digits: &[u8]| [&[7, 0, 1, 0], digits, &[7]].concat();
     assert!(opens(&hex(&[4])));
     assert!(!opens(&hex(&[0x80, 0x10])), "2048 digits, which take the section's 1024 bytes");
 }
 
 #[test]
 fn strings_are_no_more_than_the_bytes_that_hold_them() {
-    let strings = |count: &[u8], bytes: u8| [count, &[bytes, bytes, 0, 6, 0]].concat();
+    let strings = |count: &[u8], bytes: u8| [count, &[bytes, bytes, 0, 7, 0]].concat();
     let prose = |count: &[u8], bytes: u8| {
         let vocabularies = [strings(count, bytes), strings(&[0], 0), strings(&[0], 0)].concat();
         // No words, of which all could be frequent: no ids, counts by text, counts or groups.
@@ -568,10 +574,10 @@ proptest! {
     #[test]
     fn forged_sections_never_panic(
         seed: u64,
-        golden in 0..5_usize,
+        golden in 0..6_usize,
         changes in prop::collection::vec((any::<Index>(), any::<Index>(), any::<u8>(), 0..3_u8), 1..4),
     ) {
-        let block = [GOLDEN, GOLDEN_1, GOLDEN_2].get(golden).map_or_else(|| encode(&log(seed, 300)), |golden| golden.to_vec());
+        let block = [GOLDEN, GOLDEN_1, GOLDEN_2, GOLDEN_3].get(golden).map_or_else(|| encode(&log(seed, 300)), |golden| golden.to_vec());
         let block = forge(&block, |sections, _| {
             for (section, at, byte, kind) in changes {
                 let section = section.get_mut(sections);
@@ -586,6 +592,7 @@ proptest! {
         if let Ok(block) = Block::open(&block[..]) {
             let _ = block.decode();
             let _ = block.terms(1 << 10);
+            let _ = block.bytes_between(Timestamp::from_ns(1), Timestamp::from_ns(1_800_000_000_000_000_000));
             for needle in ["error", "7", " ", "1\" 10.0.0.1", "user, and", " the disk"] {
                 let _ = block.select(&Query::new(&[LineFilter::Contains(needle.into())]), TimeRange::ALL);
             }

@@ -40,8 +40,8 @@ pub trait Folder: Send {
     /// Whether it has to see the entries of the next part, which it may take as a whole or do without.
     fn begin(&mut self, part: &Overview<'_>) -> Result<bool, Self::Error>;
 
-    /// Takes those entries of that part that are at `rows` of a block, in this order, from its columns; `false` where it
-    /// wants to be [pushed](Folder::push) them instead. Of streams without metadata.
+    /// Takes those entries of that part that are at `rows` of a block, in this order, from its columns, and says which of
+    /// them it wants to be [pushed](Folder::push) instead, in this order as well. Of streams without metadata.
     ///
     /// # Errors
     ///
@@ -50,10 +50,10 @@ pub trait Folder: Send {
         &mut self,
         part: &Overview<'_>,
         columns: &BlockColumns<'_, '_>,
-        rows: &[u32],
-    ) -> Result<Result<bool, Self::Error>, block::Error> {
-        let _ = (part, columns, rows);
-        Ok(Ok(false))
+        rows: Vec<u32>,
+    ) -> Result<Result<Vec<u32>, Self::Error>, block::Error> {
+        let _ = (part, columns);
+        Ok(Ok(rows))
     }
 
     /// Takes an entry of that part; they come in the selection's direction. Breaks if it needs no further one of them.
@@ -328,11 +328,11 @@ impl Fold {
             rows.reverse();
         }
         if !question.has_metadata() {
-            match worker.take_columns(overview, &Columns::new(&block)?, &rows)? {
-                Ok(true) => return Ok(Ok(())),
-                Ok(false) => {}
+            rows = match worker.take_columns(overview, &Columns::new(&block)?, rows)? {
+                Ok(rows) if rows.is_empty() => return Ok(Ok(())),
+                Ok(rows) => rows,
                 Err(error) => return Ok(Err(error)),
-            }
+            };
         }
         let timestamps_ns = block.timestamps_ns()?;
         let mut reader = block.lines()?;

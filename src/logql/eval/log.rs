@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::logql::Error;
 use crate::logql::ast::{LogExpr, Stage};
 use crate::logql::eval::series::SeriesLabels;
-use crate::logql::pipeline::{Category, Clock, Entry, Needed, Processed};
+use crate::logql::pipeline::{Category, Clock, Entry, Needed, NeededLabels, Processed};
 use crate::logql::plan::Fetch;
 use crate::logql::stages::Pipeline;
+use crate::logql::stages::outline::Reads;
 use crate::model::budget::Budget;
 use crate::model::{Direction, TimeRange, Timestamp};
 
@@ -37,6 +38,8 @@ pub struct LogOptions {
 pub struct LogQuery {
     fetch: Fetch,
     pipeline: Pipeline,
+    /// As far as it drops lines, with no label that nobody asks for.
+    sieve: Option<Pipeline>,
     options: LogOptions,
     /// How many lines there have been.
     line_count: usize,
@@ -90,9 +93,13 @@ impl LogQuery {
         let is_every_line_taken = !stages.iter().any(drops_lines) && options.interval_ns == 0;
         fetch.set_order(options.direction, is_every_line_taken.then_some(options.limit));
         let pipeline = Pipeline::new(&stages, &Needed::EVERYTHING, clock)?;
+        let nothing = Needed { labels: NeededLabels::Only(Vec::new()), level: false };
+        let last_that_drops = stages.iter().rposition(drops_lines);
+        let sieve = last_that_drops.map(|last| Pipeline::new(&stages[..=last], &nothing, clock)).transpose()?;
         Ok(Self {
             fetch,
             pipeline,
+            sieve,
             options,
             line_count: 0,
             byte_count: 0,
@@ -107,6 +114,9 @@ impl LogQuery {
     #[must_use]
     pub fn within(mut self, budget: Arc<Budget>) -> Self {
         self.pipeline.set_budget(&budget);
+        if let Some(sieve) = &mut self.sieve {
+            sieve.set_budget(&budget);
+        }
         self.budget = budget;
         self
     }
@@ -148,6 +158,12 @@ impl LogQuery {
     /// take the place of [`LogQuery::push`].
     pub fn is_any_order(&self) -> bool {
         self.fetch.limit().is_none() && self.options.interval_ns == 0
+    }
+
+    /// What tells which lines are dropped, where less than the lines may tell.
+    pub fn sieve(&self) -> Option<Sieve> {
+        let pipeline = self.sieve.clone()?;
+        Some(Sieve { reads: Reads::of(&pipeline)?, pipeline })
     }
 
     /// Somebody else who looks for lines of the answer.
@@ -251,6 +267,15 @@ impl Found {
     }
 }
 
+/// Tells which lines are dropped.
+#[derive(Debug)]
+pub struct Sieve {
+    /// What decides of entries without metadata whether they are.
+    pub reads: Reads,
+    /// Drops them.
+    pub pipeline: Pipeline,
+}
+
 /// Looks for lines of an answer, in one part of what the query selects after the other.
 #[derive(Debug)]
 pub struct LogWorker {
@@ -300,6 +325,11 @@ impl LogWorker {
             self.line_count += 1;
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// How many lines of the part were found so far.
+    pub fn found_count(&self) -> usize {
+        self.line_count
     }
 
     /// Ends the part: hands over the lines that were found.

@@ -21,7 +21,7 @@ mod window;
 mod worker;
 
 pub use lines::{LineQuery, Shown};
-pub use log::{Line, LogOptions, LogQuery, LogWorker, Stream};
+pub use log::{Line, LogOptions, LogQuery, LogWorker, Sieve, Stream};
 pub use meter::Measure;
 pub use metric::{Evaluation, MetricAnswer, MetricQuery, Series, TooManySeries};
 pub use range::RangeQuery;

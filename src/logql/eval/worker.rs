@@ -110,11 +110,11 @@ impl RangeWorker {
         Ok(self.meter.measure(entry)?.map(|(series, value)| Measured { series, value }))
     }
 
-    /// The last instant from `timestamp` on up to which it makes no difference when entries are from, if their order does
-    /// not.
-    pub fn alike_up_to(&mut self, timestamp: Timestamp) -> Timestamp {
+    /// The first and the last instant around `timestamp` between which it makes no difference when entries are from, if their
+    /// order does not.
+    pub fn alike_around(&mut self, timestamp: Timestamp) -> (Timestamp, Timestamp) {
         self.go_to(timestamp.as_ns());
-        Timestamp::from_ns(self.span.1)
+        (Timestamp::from_ns(self.span.0), Timestamp::from_ns(self.span.1))
     }
 
     /// Makes `slot` that of an instant.

@@ -29,14 +29,19 @@ impl<'b> Codes<'b> {
 
     /// Another code for each other one of `values`.
     pub(super) fn of<T: Eq + Hash>(values: impl Iterator<Item = T>) -> Self {
+        Self::at_most(u32::MAX, values).expect("a block has fewer lines")
+    }
+
+    /// Another code for each other one of `values`; `None` where these are more than `limit`.
+    pub(super) fn at_most<T: Eq + Hash>(limit: u32, values: impl Iterator<Item = T>) -> Option<Self> {
         let mut known: HashMap<T, u32, RandomState> = HashMap::default();
-        let codes: Vec<u32> = values
-            .map(|value| {
-                let next = to_u32(known.len());
-                *known.entry(value).or_insert(next)
-            })
-            .collect();
-        Self::new(codes, to_u32(known.len()).max(1))
+        let codes = values.map(|value| {
+            let next = to_u32(known.len());
+            let code = *known.entry(value).or_insert(next);
+            (code < limit).then_some(code)
+        });
+        let codes: Vec<u32> = codes.collect::<Option<_>>()?;
+        Some(Self::new(codes, to_u32(known.len()).max(1)))
     }
 
     /// How many codes there may be.
@@ -88,5 +93,7 @@ mod tests {
         let many: Vec<u32> = (0..300).collect();
         let many = Codes::new(many.clone(), 300).and(Codes::new(many, 300));
         assert_eq!((many.limit(), many.get(299)), (300, 299), "beyond the product's limit");
+        assert_eq!(Codes::at_most(3, texts.iter()).map(|codes| codes.limit()), Some(3));
+        assert!(Codes::at_most(2, texts.iter()).is_none());
     }
 }

@@ -1,7 +1,8 @@
-//! Adds up the entries of a block from its columns, without putting a line together more often than lines fare differently.
+//! Adds up the entries of a block from its columns, or sifts them, without putting a line together where columns tell.
 //!
-//! Of each template, `logql` says which of its columns decide what becomes of a line; one line of each kind goes through the
-//! pipeline, and the others fare like it. Where columns do not tell, each line goes through the pipeline, as everywhere else.
+//! Of each template, `logql` says which of its columns decide what becomes of a line. For all lines that have the same there, one
+//! goes through the pipeline that has anything in the other columns, which are not read. Where columns do not tell, each line
+//! goes through the pipeline, as everywhere else.
 
 mod codes;
 mod template;
@@ -12,13 +13,13 @@ use std::sync::Arc;
 
 use crate::log_database::block::{self, Columns, LineReader, Source};
 use crate::logql;
-use crate::logql::eval::{Measure, RangeWorker};
+use crate::logql::eval::{Measure, Measured, RangeWorker};
 use crate::logql::pipeline::Entry;
 use crate::logql::stages::outline::Reads;
 use crate::model::budget::{Budget, Refusal, Share};
 use crate::model::{Labels, Timestamp};
 use crate::query::Error;
-use template::{Answer, Fate, Template};
+use template::{Fate, Template};
 
 /// Why the entries of a block are not all added up.
 #[derive(Debug)]
@@ -47,86 +48,222 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// Adds the entries of the stream `labels` at `rows` of a block, in this order.
+/// Adds the entries of the stream `labels` at `rows` of a block, which are in the order of time.
 pub(super) fn add_up<S: Source>(
     worker: &mut RangeWorker,
     reads: &Reads,
     (labels, columns, rows): (&Labels, &Columns<'_, S>, &[u32]),
     budget: &Arc<Budget>,
 ) -> Result<Looked, Problem> {
-    let timestamps_ns = columns.timestamps_ns()?;
     let what = worker.what();
-    if reads.is_nothing() && what == Measure::One {
-        return count(worker, labels, timestamps_ns, rows);
+    if reads.is_nothing() && what != Measure::Value {
+        return add_alike(worker, (labels, columns, rows), budget);
     }
+    let timestamps_ns = columns.timestamps_ns()?;
     let ids = columns.template_ids()?;
     let mut ranks = Ranks::new(columns, rows)?;
-    let mut templates: Vec<Option<Template<'_, S>>> = (0..columns.template_count()).map(|_| None).collect();
+    let mut templates: Vec<Option<Template<'_, S, Measured>>> = (0..columns.template_count()).map(|_| None).collect();
+    // Of templates whose lines all fare alike it is enough to count them.
+    let mut tallies: Vec<Option<Tally>> = vec![None; columns.template_count()];
     let mut lines = Lines { columns, reader: None, line: Vec::new() };
     let mut looked = Looked::default();
     let mut share = Share::of(Arc::clone(budget));
-    for row in rows {
-        let (id, timestamp) = (ids[*row as usize] as usize, Timestamp::from_ns(timestamps_ns[*row as usize]));
-        let rank = ranks.next(*row, id);
-        let template = match &mut templates[id] {
-            Some(template) => template,
-            place => place.insert(Template::new(columns.template(id)?)),
-        };
-        let (fate, number) = match template.answer(rank, reads, labels, &mut share)? {
-            Answer::Fate(fate, number) => (fate, number),
-            Answer::Line => {
+    let mut stretches = Stretches { timestamps_ns, rest: rows };
+    while let Some(stretch) = stretches.next(worker) {
+        budget.check()?;
+        for row in stretch.rows {
+            let id = ids[*row as usize] as usize;
+            if let Some(tally) = &mut tallies[id] {
+                tally.count += 1;
+                continue;
+            }
+            let timestamp = Timestamp::from_ns(timestamps_ns[*row as usize]);
+            let rank = ranks.next(*row, id);
+            let template = match &mut templates[id] {
+                Some(template) => template,
+                place => place.insert(Template::new(columns.template(id)?)),
+            };
+            let Some(mut known) = template.answer(rank, reads, labels, &mut share)? else {
                 budget.check()?;
                 looked.lines += 1;
                 let line = lines.get(*row)?;
                 worker.push(&Entry { timestamp, labels, metadata: &[], line })?;
                 continue;
-            }
-        };
-        let mut measured = match fate {
-            Fate::Counted(measured) => *measured,
-            Fate::Dropped => continue,
-            Fate::Open => {
+            };
+            if known.fate == Fate::Open {
                 budget.check()?;
                 looked.lines += 1;
-                let line = lines.get(*row)?;
+                let line = template.stand_in(&known, rank)?;
                 let measured = worker.measure(&Entry { timestamp, labels, metadata: &[], line })?;
-                *fate = measured.map_or(Fate::Dropped, Fate::Counted);
-                let Some(measured) = measured else { continue };
+                known.fate = measured.map_or(Fate::Dropped, Fate::Kept);
+                template.settle(&known);
                 // Of an unwrapped label it was told that its value is the number of a column: the line is to agree.
-                if number.is_some_and(|number| number.to_bits() != measured.value.to_bits()) {
+                let number = known.number.zip(measured);
+                if number.is_some_and(|(number, measured)| number.to_bits() != measured.value.to_bits()) {
                     template.give_up();
+                    known.number = None;
                 }
-                worker.add_measured(timestamp, measured)?;
+            }
+            if what == Measure::One && template.is_uniform() {
+                tallies[id] = Some(Tally { fate: known.fate, count: 1 });
                 continue;
             }
-        };
-        if what == Measure::LineBytes {
-            measured.value = f64::from(template.length(rank, &mut share)?);
-        } else if let Some(number) = number {
-            measured.value = number;
+            let Fate::Kept(mut measured) = known.fate else { continue };
+            if what == Measure::LineBytes {
+                measured.value = f64::from(template.length(rank, &mut share)?);
+            } else if let Some(number) = known.number {
+                measured.value = number;
+            }
+            worker.add_measured(timestamp, measured)?;
         }
-        worker.add_measured(timestamp, measured)?;
+        for tally in tallies.iter_mut().flatten() {
+            let count = std::mem::take(&mut tally.count);
+            if let (Fate::Kept(mut measured), 1..) = (tally.fate, count) {
+                measured.value *= f64::from(count);
+                worker.add_measured(stretch.start, measured)?;
+            }
+        }
     }
     looked.answered = rows.len() - looked.lines;
     Ok(looked)
 }
 
-/// Counts entries that fare alike whatever their lines are, in the order of time.
-fn count(worker: &mut RangeWorker, labels: &Labels, timestamps_ns: &[i64], rows: &[u32]) -> Result<Looked, Problem> {
-    let time_of = |row: u32| timestamps_ns[row as usize];
-    let mut rest = rows;
-    while let Some(first) = rest.first() {
-        let timestamp = Timestamp::from_ns(time_of(*first));
-        let last_ns = worker.alike_up_to(timestamp).as_ns();
-        let count = rest.partition_point(|row| time_of(*row) <= last_ns).max(1);
-        let entry = Entry { timestamp, labels, metadata: &[], line: b"" };
-        if let Some(mut measured) = worker.measure(&entry)? {
-            measured.value *= f64::from(u32::try_from(count).expect("a block has fewer lines"));
-            worker.add_measured(timestamp, measured)?;
+/// Those of `rows` of a block of the stream `labels` that a pipeline may not drop, in their order: what it reads of lines is
+/// `reads`, and `keeps` says whether it keeps a line.
+pub(super) fn sift<S: Source>(
+    mut keeps: impl FnMut(&[u8]) -> bool,
+    reads: &Reads,
+    (labels, columns, mut rows): (&Labels, &Columns<'_, S>, Vec<u32>),
+    budget: &Arc<Budget>,
+) -> Result<Vec<u32>, Problem> {
+    let ids = columns.template_ids()?;
+    let mut ranks = Ranks::new(columns, &rows)?;
+    let mut templates: Vec<Option<Template<'_, S, ()>>> = (0..columns.template_count()).map(|_| None).collect();
+    let mut share = Share::of(Arc::clone(budget));
+    let mut kept = 0;
+    for at in 0..rows.len() {
+        let row = rows[at];
+        let id = ids[row as usize] as usize;
+        let rank = ranks.next(row, id);
+        let template = match &mut templates[id] {
+            Some(template) => template,
+            place => place.insert(Template::new(columns.template(id)?)),
+        };
+        let mut known = template.answer(rank, reads, labels, &mut share)?;
+        if let Some(known) = &mut known
+            && known.fate == Fate::Open
+        {
+            budget.check()?;
+            known.fate = if keeps(template.stand_in(known, rank)?) { Fate::Kept(()) } else { Fate::Dropped };
+            template.settle(known);
         }
-        rest = &rest[count..];
+        rows[kept] = row;
+        kept += usize::from(known.is_none_or(|known| known.fate != Fate::Dropped));
+    }
+    rows.truncate(kept);
+    Ok(rows)
+}
+
+/// Adds entries of which nothing but their lengths is read.
+fn add_alike<S: Source>(
+    worker: &mut RangeWorker,
+    (labels, columns, rows): (&Labels, &Columns<'_, S>, &[u32]),
+    budget: &Arc<Budget>,
+) -> Result<Looked, Problem> {
+    let (_, line_count) = columns.extent();
+    let mut lengths: Option<Lengths<'_, '_, S>> = None;
+    let mut stretches = Stretches { timestamps_ns: columns.timestamps_ns()?, rest: rows };
+    while let Some(stretch) = stretches.next(worker) {
+        budget.check()?;
+        let entry = Entry { timestamp: stretch.start, labels, metadata: &[], line: b"" };
+        let Some(mut measured) = worker.measure(&entry)? else { continue };
+        measured.value = if worker.what() == Measure::LineBytes {
+            let are_all = rows.len() == line_count as usize;
+            let known = if are_all { columns.bytes_between(stretch.bounds.0, stretch.bounds.1)? } else { None };
+            match (known.and_then(|bytes| u32::try_from(bytes).ok()), &mut lengths) {
+                (Some(bytes), _) => bytes.into(),
+                (None, Some(lengths)) => lengths.sum(stretch.rows)?,
+                (None, place) => place.insert(Lengths::new(columns, budget)?).sum(stretch.rows)?,
+            }
+        } else {
+            u32::try_from(stretch.rows.len()).expect("a block has fewer lines").into()
+        };
+        worker.add_measured(stretch.start, measured)?;
     }
     Ok(Looked { lines: 0, answered: rows.len() })
+}
+
+/// The lines of a template that all fare alike.
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    fate: Fate<Measured>,
+    /// How many are not added yet.
+    count: u32,
+}
+
+/// Rows in the order of time, cut where it begins to make a difference when entries are from.
+struct Stretches<'r> {
+    timestamps_ns: &'r [i64],
+    rest: &'r [u32],
+}
+
+struct Stretch<'r> {
+    rows: &'r [u32],
+    /// The time of the first of them.
+    start: Timestamp,
+    /// Between which instants it makes no difference.
+    bounds: (Timestamp, Timestamp),
+}
+
+impl<'r> Stretches<'r> {
+    fn next(&mut self, worker: &mut RangeWorker) -> Option<Stretch<'r>> {
+        let time_of = |row: u32| Timestamp::from_ns(self.timestamps_ns[row as usize]);
+        let start = time_of(*self.rest.first()?);
+        let bounds = worker.alike_around(start);
+        let (rows, rest) = self.rest.split_at(self.rest.partition_point(|row| time_of(*row) <= bounds.1).max(1));
+        self.rest = rest;
+        Some(Stretch { rows, start, bounds })
+    }
+}
+
+/// How many bytes lines have.
+struct Lengths<'c, 'b, S> {
+    columns: &'c Columns<'b, S>,
+    ids: &'b [u32],
+    ranks: &'b [u32],
+    /// By template and rank, of those templates that were asked for.
+    by_template: Vec<Option<Vec<u32>>>,
+    share: Share,
+}
+
+impl<'c, 'b, S: Source> Lengths<'c, 'b, S> {
+    fn new(columns: &'c Columns<'b, S>, budget: &Arc<Budget>) -> Result<Self, block::Error> {
+        Ok(Self {
+            columns,
+            ids: columns.template_ids()?,
+            ranks: columns.ranks()?,
+            by_template: vec![None; columns.template_count()],
+            share: Share::of(Arc::clone(budget)),
+        })
+    }
+
+    /// The bytes of all lines at `rows`.
+    fn sum(&mut self, rows: &[u32]) -> Result<f64, Problem> {
+        let mut sum = 0.0;
+        for row in rows {
+            let id = self.ids[*row as usize] as usize;
+            let lengths = match &mut self.by_template[id] {
+                Some(lengths) => lengths,
+                place => {
+                    let columns = self.columns.template(id)?;
+                    self.share.take(columns.count() as usize * size_of::<u32>())?;
+                    place.insert(columns.lengths()?)
+                }
+            };
+            sum += f64::from(lengths[self.ranks[*row as usize] as usize]);
+        }
+        Ok(sum)
+    }
 }
 
 /// How many entries were looked at line by line, and how many columns answered for.

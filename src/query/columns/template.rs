@@ -1,20 +1,22 @@
 //! The lines of one template of a block in a query: which of them fare alike.
 
+use std::borrow::Cow;
+
 use super::Problem;
 use super::codes::Codes;
 use crate::log_database::block::{self, Face, Rows, Source, TemplateColumns};
-use crate::logql::eval::Measured;
 use crate::logql::stages::outline::{Piece, Reading, Reads, Run, Silence, Unknown};
-use crate::model::Labels;
 use crate::model::budget::Share;
+use crate::model::{ByteSet, Labels};
 
 /// Most ways in which the values of columns make lines of other structures of those of one template.
 const STRUCTURES_MAX: u32 = 256;
-/// Up to this number of lines it is not asked whether values repeat.
-const LINES_MIN: usize = 64;
 /// An outline is followed once for so many lines of a template, which take about as long; and a few times in any case.
 const LINES_PER_LOOK: u32 = 4;
 const LOOKS_MIN: u32 = 8;
+
+/// What ends a string of JSON, and what keeps it from ending.
+const QUOTES: ByteSet = ByteSet::of(b"\"\\");
 
 /// How much is known of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +32,7 @@ enum Knowledge {
 }
 
 /// The lines of a template.
-pub(super) struct Template<'b, S> {
+pub(super) struct Template<'b, S, T> {
     columns: TemplateColumns<'b, S>,
     /// By column.
     knowledge: Vec<Knowledge>,
@@ -41,52 +43,70 @@ pub(super) struct Template<'b, S> {
     /// The code of what is known of each line's values.
     structures: Codes<'b>,
     /// By that code.
-    by_structure: Vec<Structure<'b>>,
+    by_structure: Vec<Structure<'b, T>>,
     /// By column, whether its values have no codes.
     is_without_codes: Vec<bool>,
+    /// By column, whether the quotes of its values are escaped, once that was asked for.
+    is_escaped: Vec<Option<bool>>,
     /// No columns answer for these lines.
     is_by_line: bool,
     lengths: Option<Vec<u32>>,
     /// How often its outline may be followed.
     looks_left: u32,
+    /// The line that stands for others.
+    line: Vec<u8>,
 }
 
 /// What is known of the lines of one structure.
-enum Structure<'b> {
+enum Structure<'b, T> {
     Open,
     /// Columns do not answer for them.
     ByLine,
-    Alike(Alike<'b>),
+    Alike(Alike<'b, T>),
 }
 
 /// Lines of one structure, and what becomes of them.
-pub(super) struct Alike<'b> {
+pub(super) struct Alike<'b, T> {
     /// The code of what a line's fate depends on.
     codes: Codes<'b>,
     /// By that code.
-    fates: Vec<Fate>,
+    fates: Vec<Fate<T>>,
     /// What each line counts.
     numbers: Option<block::Decimals<'b>>,
+    /// What a line is made of that stands for others.
+    stand_in: Vec<Standing<'b>>,
+}
+
+/// A piece of a line that stands for others.
+enum Standing<'b> {
+    /// What all of them have there, or what nothing depends on.
+    Text(Cow<'b, [u8]>),
+    /// The value of a column.
+    Value(usize),
 }
 
 /// What becomes of lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Fate {
+pub(super) enum Fate<T> {
     /// That of the next one says.
     Open,
     Dropped,
-    Counted(Measured),
+    /// They are made something of.
+    Kept(T),
 }
 
-/// What is known of one line.
-pub(super) enum Answer<'a> {
-    /// Nothing: it has to be looked at.
-    Line,
-    /// What becomes of it, to be changed if it is open; and what it counts, where lines that are alike differ in that.
-    Fate(&'a mut Fate, Option<f64>),
+/// What is known of a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<T> {
+    /// What becomes of it.
+    pub(super) fate: Fate<T>,
+    /// What it counts, where lines that fare alike differ in that.
+    pub(super) number: Option<f64>,
+    structure: usize,
+    code: usize,
 }
 
-impl<'b, S: Source> Template<'b, S> {
+impl<'b, S: Source, T: Copy> Template<'b, S, T> {
     pub(super) fn new(columns: TemplateColumns<'b, S>) -> Self {
         let knowledge = vec![Knowledge::Structure; columns.column_count()];
         let mut template = Self {
@@ -94,32 +114,30 @@ impl<'b, S: Source> Template<'b, S> {
             columns,
             loud: vec![None; knowledge.len()],
             is_without_codes: vec![false; knowledge.len()],
+            is_escaped: vec![None; knowledge.len()],
             knowledge,
             left_out: None,
             structures: Codes::ALIKE,
             by_structure: Vec::new(),
             is_by_line: false,
             lengths: None,
+            line: Vec::new(),
         };
         template.forget();
         template
     }
 
-    /// Makes every line be looked at.
-    pub(super) fn give_up(&mut self) {
-        self.is_by_line = true;
-    }
-
-    /// What is known of the line at `rank`, which is one of the stream `labels`. Takes of `share` what it keeps by line.
+    /// What is known of the line at `rank`, which is one of the stream `labels`; `None` where it has to be looked at. Takes
+    /// of `share` what it keeps by line.
     pub(super) fn answer(
         &mut self,
         rank: u32,
         reads: &Reads,
         labels: &Labels,
         share: &mut Share,
-    ) -> Result<Answer<'_>, Problem> {
+    ) -> Result<Option<Known<T>>, Problem> {
         if self.is_by_line || self.left_out.as_ref().is_some_and(|rows| rows.contains(rank)) {
-            return Ok(Answer::Line);
+            return Ok(None);
         }
         let mut structure = self.structures.get(rank) as usize;
         if matches!(self.by_structure[structure], Structure::Open) {
@@ -127,13 +145,49 @@ impl<'b, S: Source> Template<'b, S> {
             structure = self.structures.get(rank) as usize;
             self.by_structure[structure] = found.map_or(Structure::ByLine, Structure::Alike);
             if self.left_out.as_ref().is_some_and(|rows| rows.contains(rank)) {
-                return Ok(Answer::Line);
+                return Ok(None);
             }
         }
-        let Structure::Alike(alike) = &mut self.by_structure[structure] else { return Ok(Answer::Line) };
+        let Structure::Alike(alike) = &self.by_structure[structure] else { return Ok(None) };
         let code = alike.codes.get(rank) as usize;
         let number = alike.numbers.map(|numbers| number(&numbers, rank));
-        Ok(Answer::Fate(&mut alike.fates[code], number))
+        Ok(Some(Known { fate: alike.fates[code], number, structure, code }))
+    }
+
+    /// A line that fares as the one at `rank` does, of which so much is known: where nothing depends on what a column has,
+    /// it has something else there, so that the column is not read.
+    pub(super) fn stand_in(&mut self, known: &Known<T>, rank: u32) -> Result<&[u8], Problem> {
+        self.line.clear();
+        if let Structure::Alike(alike) = &self.by_structure[known.structure] {
+            for piece in &alike.stand_in {
+                match piece {
+                    Standing::Text(text) => self.line.extend_from_slice(text),
+                    // No column that has codes needs the time.
+                    Standing::Value(column) => self.columns.append_value(*column, rank, 0, &mut self.line)?,
+                }
+            }
+        }
+        Ok(&self.line)
+    }
+
+    /// Keeps the fate of a line for all that fare like it.
+    pub(super) fn settle(&mut self, known: &Known<T>) {
+        if let Structure::Alike(alike) = &mut self.by_structure[known.structure] {
+            alike.fates[known.code] = known.fate;
+        }
+    }
+
+    /// Makes every line be looked at.
+    pub(super) fn give_up(&mut self) {
+        self.is_by_line = true;
+    }
+
+    /// Whether all of its lines fare alike.
+    pub(super) fn is_uniform(&self) -> bool {
+        match &self.by_structure[..] {
+            [Structure::Alike(alike)] => !self.is_by_line && self.left_out.is_none() && alike.fates.len() == 1,
+            _ => false,
+        }
     }
 
     /// How many bytes the line at `rank` has. Takes of `share` what it keeps by line.
@@ -159,15 +213,20 @@ impl<'b, S: Source> Template<'b, S> {
         reads: &Reads,
         labels: &Labels,
         share: &mut Share,
-    ) -> Result<Option<Alike<'b>>, Problem> {
+    ) -> Result<Option<Alike<'b, T>>, Problem> {
         if reads.is_nothing() {
-            return Ok(Some(Alike { codes: Codes::ALIKE, fates: vec![Fate::Open], numbers: None }));
+            return Ok(Some(Alike {
+                codes: Codes::ALIKE,
+                fates: vec![Fate::Open],
+                numbers: None,
+                stand_in: Vec::new(),
+            }));
         }
         while let Some(looks_left) = self.looks_left.checked_sub(1) {
             self.looks_left = looks_left;
             let outline = self.outline(rank)?;
             match reads.read(&outline, labels) {
-                Ok(reading) => return self.alike(&reading, share),
+                Ok(reading) => return self.alike(outline, &reading, share),
                 Err(Unknown::Column(column)) if self.learn(column, share)? => {}
                 Err(Unknown::Column(_) | Unknown::Line) => return Ok(None),
             }
@@ -202,7 +261,8 @@ impl<'b, S: Source> Template<'b, S> {
                     return Ok(false);
                 }
                 share.take(self.codes_bytes())?;
-                let Some(codes) = self.codes(column)? else {
+                // Values that are too many alone are too many with others.
+                let Some(codes) = self.codes(column, STRUCTURES_MAX, share)? else {
                     self.is_without_codes[column] = true;
                     return Ok(false);
                 };
@@ -234,7 +294,7 @@ impl<'b, S: Source> Template<'b, S> {
     }
 
     /// What is known of the lines that have the structure of the one at `rank`.
-    fn outline(&self, rank: u32) -> Result<Vec<Piece<'b>>, Problem> {
+    fn outline(&mut self, rank: u32) -> Result<Vec<Piece<'b>>, Problem> {
         let mut outline = Vec::new();
         for piece in self.columns.pieces() {
             let column = match piece {
@@ -254,10 +314,19 @@ impl<'b, S: Source> Template<'b, S> {
             }
             let silence = if let Knowledge::Silence(silence) = knowledge { silence } else { Silence::None };
             let faces = self.columns.faces(column, knowledge != Knowledge::Structure)?;
+            let is_escaped = match (&faces[..], knowledge, &mut self.is_escaped[column]) {
+                (_, Knowledge::Structure, _) => false,
+                (_, _, Some(is_escaped)) => *is_escaped,
+                // It is known of values as a whole.
+                ([Face::Bytes { of, .. }], _, none) if !of.is_disjoint(&QUOTES) => {
+                    *none.insert(self.columns.is_escaped(column)?)
+                }
+                _ => false,
+            };
             outline.extend(faces.into_iter().map(|face| match face {
                 Face::Literal(bytes) => Piece::Text { bytes, column: Some(column) },
                 Face::Bytes { of, shortest, longest } => {
-                    Piece::Run(Run { column, bytes: of, shortest, longest, silence })
+                    Piece::Run(Run { column, bytes: of, shortest, longest, silence, is_escaped })
                 }
             }));
         }
@@ -265,19 +334,24 @@ impl<'b, S: Source> Template<'b, S> {
     }
 
     /// The lines that a reading says to fare alike.
-    fn alike(&self, reading: &Reading, share: &mut Share) -> Result<Option<Alike<'b>>, Problem> {
+    fn alike(
+        &self,
+        outline: Vec<Piece<'b>>,
+        reading: &Reading,
+        share: &mut Share,
+    ) -> Result<Option<Alike<'b, T>>, Problem> {
         share.take(self.codes_bytes())?;
         let mut codes = Codes::ALIKE;
         let mut counted = None;
         for column in &reading.values {
-            let Some(of_column) = self.codes(*column)? else { return Ok(None) };
+            let Some(of_column) = self.codes(*column, u32::MAX, share)? else { return Ok(None) };
             codes = codes.and(of_column);
         }
         for (column, comparisons) in reading.numbers.iter().filter(|(column, _)| !reading.values.contains(column)) {
             let numbers = match self.columns.codes(*column)? {
                 Some(block::Codes::Numbers(numbers)) if numbers.is_bare => numbers,
                 _ => {
-                    let Some(of_column) = self.codes(*column)? else { return Ok(None) };
+                    let Some(of_column) = self.codes(*column, u32::MAX, share)? else { return Ok(None) };
                     codes = codes.and(of_column);
                     continue;
                 }
@@ -291,28 +365,55 @@ impl<'b, S: Source> Template<'b, S> {
             }
         }
         let fates = vec![Fate::Open; codes.limit() as usize];
-        Ok(Some(Alike { codes, fates, numbers: counted }))
+        share.take(size_of_val(fates.as_slice()))?;
+        let is_read = |column: usize| reading.values.contains(&column) || reading.numbers.contains_key(&column);
+        let mut stand_in = Vec::new();
+        let mut last = None;
+        for piece in outline {
+            let column = match &piece {
+                Piece::Text { column, .. } => *column,
+                Piece::Run(run) => Some(run.column),
+            };
+            match (piece, column.filter(|column| is_read(*column))) {
+                (_, Some(column)) if last == Some(column) => {}
+                (_, Some(column)) => stand_in.push(Standing::Value(column)),
+                (Piece::Text { bytes, .. }, None) => stand_in.push(Standing::Text(bytes)),
+                (Piece::Run(run), None) => stand_in.push(Standing::Text(run.example().into())),
+            }
+            last = column;
+        }
+        Ok(Some(Alike { codes, fates, numbers: counted, stand_in }))
     }
 
-    /// The codes of a column's values; `None` where few of them repeat.
-    fn codes(&self, column: usize) -> Result<Option<Codes<'b>>, Problem> {
+    /// The codes of a column's values; `None` where these are more than `most`, or made of the times of lines.
+    fn codes(&self, column: usize, most: u32, share: &mut Share) -> Result<Option<Codes<'b>>, Problem> {
         match self.columns.codes(column)? {
-            Some(block::Codes::Ids { ids, limit }) => Ok(Some(Codes::new(ids, limit.max(1)))),
-            Some(block::Codes::Numbers(numbers)) => Ok(Some(Codes::of(numbers.numbers.iter()))),
+            Some(block::Codes::Ids { ids, limit }) => Ok((limit <= most).then(|| Codes::new(ids, limit.max(1)))),
+            Some(block::Codes::Numbers(numbers)) => Ok(Codes::at_most(most, numbers.numbers.iter())),
             None if self.columns.is_clock(column) => Ok(None),
             None => {
-                let values = (0..self.columns.count()).map(|rank| {
-                    let mut value = Vec::new();
-                    self.columns.append_value(column, rank, 0, &mut value)?;
-                    Ok(value)
-                });
-                let codes = Codes::of(values.collect::<Result<Vec<Vec<u8>>, Problem>>()?.iter());
-                let count = self.columns.count() as usize;
-                let is_repeating = count < LINES_MIN || codes.limit() as usize <= count / 2;
-                Ok(Some(codes).filter(|_| is_repeating))
+                // All values one after the other, and where each ends.
+                let (mut values, mut ends) = (Vec::new(), vec![0]);
+                for rank in 0..self.columns.count() {
+                    self.columns.append_value(column, rank, 0, &mut values)?;
+                    ends.push(values.len());
+                    // Most columns that have too many values have them from the start.
+                    if rank == most.saturating_mul(2) && Codes::at_most(most, slices(&values, &ends)).is_none() {
+                        return Ok(None);
+                    }
+                }
+                share.take(values.len() + size_of_val(ends.as_slice()))?;
+                let codes = Codes::at_most(most, slices(&values, &ends));
+                share.give_back(values.len() + size_of_val(ends.as_slice()));
+                Ok(codes)
             }
         }
     }
+}
+
+/// The texts between neighbouring `ends`.
+fn slices<'v>(values: &'v [u8], ends: &'v [usize]) -> impl Iterator<Item = &'v [u8]> {
+    ends.windows(2).map(|ends| &values[ends[0]..ends[1]])
 }
 
 /// Every number below this is one that `f64` has.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use proptest::prelude::*;
 
-use super::{Looked, Problem, add_up};
+use super::{Looked, Problem, add_up, sift};
 use crate::log_database::block::{Block, Columns, Encoder};
 use crate::logql::ast::Expr;
-use crate::logql::eval::{Evaluation, MetricQuery, TooManySeries};
+use crate::logql::eval::{Evaluation, LogOptions, LogQuery, LogWorker, MetricQuery, Sieve, TooManySeries};
 use crate::logql::pipeline::{Clock, Entry};
-use crate::model::{Labels, Lines, Timestamp};
+use crate::model::{Direction, Labels, Lines, TimeRange, Timestamp};
 
 /// Queries of every stage that columns may answer for, and of some that they do not.
 const QUERIES: &[&str] = &[
@@ -28,6 +28,8 @@ const QUERIES: &[&str] = &[
     "quantile_over_time(0.5, {a=`b`} | json | unwrap n | __error__=`` [10s]) by (level)",
     "sum by (n) (max_over_time({a=`b`} | json | unwrap status | __error__=`` [10s]))",
     "sum by (msg) (count_over_time({a=`b`} | json | drop __error__, __error_details__ [10s]))",
+    "sum by (level, y) (count_over_time({a=`b`} | json level, y=`nested.n` | drop __error__, __error_details__ [10s]))",
+    "sum by (user) (sum_over_time({a=`b`} | json user=`[\"user\"]`, n=`n` | unwrap n | __error__=`` [10s]))",
     "sum by (level) (count_over_time({a=`b`} | logfmt | drop __error__, __error_details__ [10s]))",
     "sum by (nested_n) (count_over_time({a=`b`} | json | nested_n!=`` [10s]))",
     "sum by (x) (count_over_time({a=`b`} | json | label_format x=user | drop level=`info` | __error__=`` [10s]))",
@@ -305,10 +307,18 @@ fn lines(seed: u64, is_hostile: bool) -> Lines {
     lines
 }
 
+fn clock() -> Clock {
+    Clock { now: Timestamp::from_ns(0), zone: TimeZone::UTC, zones: TimeZoneDatabase::bundled() }
+}
+
+fn stream() -> Labels {
+    Labels::new([("a", "b"), ("user", "root")]).unwrap()
+}
+
 /// The answer to a query over lines, added up one by one or, given a block, from its columns; and how many lines were looked
 /// at.
 fn ask(query: &str, lines: &Lines, block: Option<&[u8]>) -> (String, Looked) {
-    let clock = Clock { now: Timestamp::from_ns(0), zone: TimeZone::UTC, zones: TimeZoneDatabase::bundled() };
+    let clock = clock();
     let Expr::Metric(expr) = crate::logql::parse(query).unwrap() else { panic!("{query} is no metric query") };
     let evaluation = Evaluation::Range {
         start: Timestamp::from_ns(0),
@@ -316,7 +326,7 @@ fn ask(query: &str, lines: &Lines, block: Option<&[u8]>) -> (String, Looked) {
         step_ns: 4_000_000_000,
     };
     let mut metric = MetricQuery::new(&expr, evaluation, TooManySeries::Refuse, &clock).unwrap();
-    let labels = Labels::new([("a", "b"), ("user", "root")]).unwrap();
+    let labels = stream();
     let mut order: Vec<u32> = (0..u32::try_from(lines.len()).unwrap()).collect();
     order.sort_by_key(|row| lines.timestamps()[*row as usize]);
     let range = &mut metric.ranges()[0];
@@ -348,6 +358,53 @@ fn ask(query: &str, lines: &Lines, block: Option<&[u8]>) -> (String, Looked) {
     (format!("{answer:#?}"), looked)
 }
 
+/// Queries that drop lines.
+const LOG_QUERIES: &[&str] = &[
+    "{a=`b`} | json | level=`error` or status >= 500",
+    "{a=`b`} | json | n > 3 and n != 7 or n < 1 | line_format `{{.n}}`",
+    "{a=`b`} | json | user!=`` | label_format x=user | x=~`a.*|root`",
+    "{a=`b`} | json | __error__!=``",
+    "{a=`b`} | json l=`level` | l=`info` | logfmt",
+    "{a=`b`} | logfmt | user!=`` | level!=`info`",
+    "{a=`b`} | logfmt | took > 20ms",
+    "{a=`b`} | pattern `<_> - <_> [<_>] \"<_>\" <status> <_>` | status=`404`",
+    "{a=`b`} | detected_level=~`info|warn`",
+    "{a=`b`} | drop level | a=`b` | user=`root`",
+];
+
+/// Which rows of a block a log query drops by its columns; `None` where these do not tell. And which lines it keeps.
+fn drop_rows(query: &str, lines: &Lines, block: &[u8]) -> (Option<Vec<bool>>, Vec<bool>) {
+    let Expr::Log(expr) = crate::logql::parse(query).unwrap() else { panic!("{query} is no log query") };
+    let options = LogOptions {
+        range: TimeRange::ALL,
+        direction: Direction::Forward,
+        limit: usize::MAX,
+        interval_ns: 0,
+        categorizes: false,
+    };
+    let log = LogQuery::new(&expr, options, &clock()).unwrap();
+    let (labels, block) = (stream(), Block::open(block).unwrap());
+    let columns = Columns::new(&block).unwrap();
+    let rows: Vec<u32> = (0..block.line_count()).collect();
+    let dropped = log.sieve().map(|Sieve { reads, mut pipeline }| {
+        let timestamp = Timestamp::from_ns(0);
+        let keeps =
+            |line: &[u8]| pipeline.process(&Entry { timestamp, labels: &labels, metadata: &[], line }).is_some();
+        let kept = sift(keeps, &reads, (&labels, &columns, rows.clone()), &Arc::default()).unwrap();
+        rows.iter().map(|row| kept.binary_search(row).is_err()).collect()
+    });
+    let mut worker: LogWorker = log.worker();
+    worker.begin((Timestamp::MIN, Timestamp::MAX), 0);
+    let kept = lines.iter().map(|(timestamp, line)| {
+        let before = worker.found_count();
+        let entry = Entry { timestamp, labels: &labels, metadata: &[], line };
+        assert!(worker.push(&entry).unwrap().is_continue());
+        before < worker.found_count()
+    });
+    let kept = kept.collect();
+    (dropped, kept)
+}
+
 fn encode(lines: &Lines) -> Vec<u8> {
     Encoder::new().unwrap().encode(&[lines]).unwrap()
 }
@@ -370,6 +427,18 @@ proptest! {
             prop_assert_eq!(actual, expected, "{} over\n{}", query, shown(&lines));
         }
     }
+
+    #[test]
+    fn columns_drop_no_line_that_a_query_keeps(seed in any::<u64>(), is_hostile in any::<bool>()) {
+        let lines = lines(seed, is_hostile);
+        let block = encode(&lines);
+        for query in LOG_QUERIES {
+            let (dropped, kept) = drop_rows(query, &lines, &block);
+            let dropped = dropped.expect("columns may tell");
+            let is_lost = dropped.iter().zip(&kept).any(|(is_dropped, is_kept)| *is_dropped && *is_kept);
+            prop_assert!(!is_lost, "{} over\n{}", query, shown(&lines));
+        }
+    }
 }
 
 /// A template with `#` in place of what varies.
@@ -383,12 +452,11 @@ fn parts(text: &str, values: &[Values]) -> Vec<Part> {
     parts
 }
 
-/// Of many lines of each of these templates, a query looks at so few.
-#[track_caller]
-fn check_few(query: &str, templates: &[Vec<Part>], looked_at_most: usize) {
+/// So many lines of these templates by turns, and so far apart.
+fn made(templates: &[Vec<Part>], count: usize, gap_ns: i64) -> Lines {
     let mut random = Random(7);
     let mut lines = Lines::default();
-    for row in 0..2000 {
+    for row in 0..count {
         let mut line = Vec::new();
         for part in &templates[row % templates.len()] {
             match part {
@@ -396,8 +464,15 @@ fn check_few(query: &str, templates: &[Vec<Part>], looked_at_most: usize) {
                 Part::Values(values) => values.write(&mut random, row, &mut line),
             }
         }
-        lines.push(Timestamp::from_ns(i64::try_from(row).unwrap() * 33_333_333), &line);
+        lines.push(Timestamp::from_ns(i64::try_from(row).unwrap() * gap_ns), &line);
     }
+    lines
+}
+
+/// Of many lines of each of these templates, a query looks at so few.
+#[track_caller]
+fn check_few(query: &str, templates: &[Vec<Part>], looked_at_most: usize) {
+    let lines = made(templates, 2000, 33_333_333);
     let (expected, _) = ask(query, &lines, None);
     let (actual, looked) = ask(query, &lines, Some(&encode(&lines)));
     assert_eq!(actual, expected, "{query}");
@@ -411,6 +486,15 @@ fn json() -> [Vec<Part>; 2] {
         parts(r##"{"ts":"#","level":"info","user":"#","n":#,"id":"#"}"##, &[Date, Of(WORDS), Fraction, Hex]),
         parts(r##"{"ts":"#","level":"#","status":#,"path":"/#/#"}"##, &[Date, Of(LEVELS), Of(STATUSES), Number, Hex]),
     ]
+}
+
+/// Lines with escaped quotes in a string that no one asks for.
+fn quoting() -> [Vec<Part>; 1] {
+    let texts = Values::Of(&[r#"\"of the\" disk"#, r#"no \"space\""#, r"C:\\x", "none at all", r#"\"\""#]);
+    [parts(
+        r##"{"ts":"#","msg":"card declined: #","user":"#","n":#}"##,
+        &[Values::Date, texts, Values::Of(WORDS), Values::Small],
+    )]
 }
 
 fn logfmt() -> [Vec<Part>; 2] {
@@ -464,6 +548,8 @@ fn columns_answer_for_counts_and_bytes() {
 fn columns_answer_for_fields_of_json() {
     check_few("sum by (level) (count_over_time({a=`b`} | json [10s]))", &json(), 20);
     check_few("sum by (user) (count_over_time({a=`b`} | json | user!=`` [10s]))", &json(), 20);
+    check_few("sum by (user) (count_over_time({a=`b`} | json | user!=`` [10s]))", &quoting(), 20);
+    check_few("sum by (l) (count_over_time({a=`b`} | json l=`level`, s=`status` | s=~`5..` [10s]))", &json(), 60);
 }
 
 #[test]
@@ -477,6 +563,38 @@ fn columns_answer_for_numbers() {
 #[test]
 fn columns_answer_for_fields_of_logfmt() {
     check_few("sum by (level) (count_over_time({a=`b`} | logfmt | user!=`` [10s]))", &logfmt(), 40);
+}
+
+/// What a query drops is dropped by columns, but for as many lines as it may look at.
+#[track_caller]
+fn check_dropped(query: &str, templates: &[Vec<Part>]) {
+    let lines = made(templates, 2000, 33_333_333);
+    let (dropped, kept) = drop_rows(query, &lines, &encode(&lines));
+    let dropped = dropped.expect("columns may tell").iter().filter(|is_dropped| **is_dropped).count();
+    assert_eq!(dropped, kept.iter().filter(|is_kept| !**is_kept).count(), "{query}");
+    assert!(0 < dropped, "{query}");
+}
+
+#[test]
+fn columns_drop_lines() {
+    check_dropped("{a=`b`} | json | n > 1e9", &json());
+    check_dropped("{a=`b`} | json | level=`error` | line_format `{{.path}}`", &json());
+    check_dropped("{a=`b`} | json l=`level` | l=`error`", &json());
+    check_dropped("{a=`b`} | logfmt | user=`beta1`", &logfmt());
+    check_dropped("{a=`b`} | detected_level=`error`", &texts()[..1]);
+}
+
+#[test]
+fn bytes_of_whole_stretches_need_no_columns() {
+    let lines = made(&texts(), 4000, 20_000_000);
+    let block = encode(&lines);
+    let query = "sum(bytes_over_time({a=`b`}[10s]))";
+    assert_eq!(ask(query, &lines, Some(&block)).0, ask(query, &lines, None).0);
+    let block = Block::open(&block[..]).unwrap();
+    let at = |seconds: i64| Timestamp::from_ns(seconds * 1_000_000_000);
+    let bytes = Columns::new(&block).unwrap().bytes_between(Timestamp::from_ns(at(10).as_ns() + 1), at(12)).unwrap();
+    let inside = lines.iter().filter(|(timestamp, _)| at(10) < *timestamp && *timestamp <= at(12));
+    assert_eq!(bytes, Some(inside.map(|(_, line)| line.len() as u64).sum()));
 }
 
 #[test]

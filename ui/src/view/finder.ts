@@ -165,8 +165,22 @@ async function goBeyond(session: LogSession, query: string, step: 1 | -1): Promi
   return true;
 }
 
-/** To the next or previous line of level error or fatal. */
+/** Waits until the lines on the side that a step leads to are no longer being loaded. */
+async function loaded(session: LogSession, step: 1 | -1): Promise<void> {
+  const isLoading = computed(() => session.state.value === 'loading' || session.ends.value[step === 1 ? 'end' : 'start'] === 'loading');
+  if (!isLoading.peek()) return;
+  await new Promise<void>((resolve) => {
+    const end = isLoading.subscribe((is) => {
+      if (is) return;
+      end();
+      resolve();
+    });
+  });
+}
+
+/** To the next or previous line of level error or fatal, of those that are asked for, be they there yet or not. */
 export async function moveToError(session: LogSession, list: LineList, step: 1 | -1): Promise<void> {
+  await loaded(session, step);
   const { store } = session;
   const isBad = (index: number) => ['error', 'critical', 'fatal'].includes(store.levelAt(index));
   const from = list.focusedIndex < 0 ? (step === 1 ? -1 : store.count) : list.focusedIndex;

@@ -16,12 +16,18 @@ use std::borrow::Cow;
 use crate::api::loki::push::entries::{self, Entries, EntryMetadata, Fault, METADATA_MAX, Pushed};
 use crate::logql::{self, units::NS_PER_SECOND};
 use crate::model::{Labels, Timestamp};
+use crate::protobuf::{Fields, Malformed, Value};
+
+impl From<Malformed> for Fault {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed.to_string())
+    }
+}
 
 /// Adds what `body` holds to `pushed`.
 pub(super) fn decode(body: &[u8], pushed: &mut Pushed) -> Result<(), Fault> {
-    let mut fields = Fields(body);
-    while let Some((number, value)) = fields.next()? {
-        if let (1, Value::Bytes(stream)) = (number, value) {
+    for field in Fields::of(body) {
+        if let (1, Value::Bytes(stream)) = field? {
             decode_stream(stream, pushed)?;
         }
     }
@@ -31,9 +37,8 @@ pub(super) fn decode(body: &[u8], pushed: &mut Pushed) -> Result<(), Fault> {
 fn decode_stream(stream: &[u8], pushed: &mut Pushed) -> Result<(), Fault> {
     let mut entries = pushed.entries();
     let mut labels_text = Cow::Borrowed("");
-    let mut fields = Fields(stream);
-    while let Some((number, value)) = fields.next()? {
-        match (number, value) {
+    for field in Fields::of(stream) {
+        match field? {
             (1, Value::Bytes(text)) => labels_text = String::from_utf8_lossy(text),
             (2, Value::Bytes(entry)) => decode_entry(entry, &mut entries)?,
             _ => {}
@@ -53,9 +58,8 @@ fn decode_entry(entry: &[u8], entries: &mut Entries) -> Result<(), Fault> {
     let mut timestamp = Some(Timestamp::default());
     let mut line: &[u8] = &[];
     let mut metadata = EntryMetadata::new();
-    let mut fields = Fields(entry);
-    while let Some((number, value)) = fields.next()? {
-        match (number, value) {
+    for field in Fields::of(entry) {
+        match field? {
             (1, Value::Bytes(bytes)) => timestamp = decode_timestamp(bytes)?,
             (2, Value::Bytes(bytes)) => line = bytes,
             (3, Value::Bytes(bytes)) if metadata.len() <= METADATA_MAX => metadata.push(decode_pair(bytes)?),
@@ -68,9 +72,8 @@ fn decode_entry(entry: &[u8], entries: &mut Entries) -> Result<(), Fault> {
 /// `None` for a time that cannot be stored.
 fn decode_timestamp(timestamp: &[u8]) -> Result<Option<Timestamp>, Fault> {
     let (mut seconds, mut nanoseconds) = (0, 0);
-    let mut fields = Fields(timestamp);
-    while let Some((number, value)) = fields.next()? {
-        match (number, value) {
+    for field in Fields::of(timestamp) {
+        match field? {
             (1, Value::Varint(value)) => seconds = value.cast_signed(),
             (2, Value::Varint(value)) => nanoseconds = value.cast_signed(),
             _ => {}
@@ -83,70 +86,14 @@ fn decode_timestamp(timestamp: &[u8]) -> Result<Option<Timestamp>, Fault> {
 
 fn decode_pair(pair: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), Fault> {
     let (mut name, mut value) = (Cow::default(), Cow::default());
-    let mut fields = Fields(pair);
-    while let Some((number, field)) = fields.next()? {
-        match (number, field) {
+    for field in Fields::of(pair) {
+        match field? {
             (1, Value::Bytes(bytes)) => name = String::from_utf8_lossy(bytes),
             (2, Value::Bytes(bytes)) => value = String::from_utf8_lossy(bytes),
             _ => {}
         }
     }
     Ok((Cow::Owned(entries::label_name(&name).into_owned()), value))
-}
-
-/// The fields of a message that have not been read.
-struct Fields<'a>(&'a [u8]);
-
-/// What a field holds.
-#[derive(Clone, Copy, Debug)]
-enum Value<'a> {
-    Varint(u64),
-    Bytes(&'a [u8]),
-    /// A number of fixed length, of which a push has none.
-    Fixed,
-}
-
-impl<'a> Fields<'a> {
-    /// The next field's number and value.
-    fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Fault> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let malformed = || Fault::Malformed("the protobuf message is malformed or cut off".to_owned());
-        let mut field = || {
-            let key = self.varint()?;
-            let value = match key & 7 {
-                0 => Value::Varint(self.varint()?),
-                1 => self.bytes(8).map(|_| Value::Fixed)?,
-                2 => {
-                    let length = usize::try_from(self.varint()?).ok()?;
-                    Value::Bytes(self.bytes(length)?)
-                }
-                5 => self.bytes(4).map(|_| Value::Fixed)?,
-                _ => return None,
-            };
-            Some((key >> 3, value))
-        };
-        field().map(Some).ok_or_else(malformed)
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.bytes(1)?[0];
-            value |= u64::from(byte & 0x7f).checked_shl(shift)?;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(bytes)
-    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ on_mock_and_platform! {
     records_are_read_on_through_rotation_and_restarts
     what_is_no_record_is_lost_and_what_follows_is_not
     history_of_records_is_skipped_up_to_the_last_one
+    a_record_that_was_torn_before_its_file_was_rotated_holds_nothing_up
 }
 
 fn a_file_found_empty_may_turn_out_binary<W: Stage>() {
@@ -200,4 +201,20 @@ fn history_of_records_is_skipped_up_to_the_last_one<W: Stage>() {
     story.append("container.log", &last[9..]);
     story.check(&["container.log stdout: last"]);
     assert_eq!(story.status.skipped(SkipReason::StartFromEnd), 2 * record("one").len() as u64);
+}
+
+fn a_record_that_was_torn_before_its_file_was_rotated_holds_nothing_up<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("container.log", [record("one"), record("torn")[..15].to_vec()].concat());
+    story.start();
+    story.check(&["container.log stdout: one"]);
+    story.rename("container.log", "container.log.1");
+    story.append("container.log", record("two"));
+    for _ in 0..2 {
+        story.collect();
+        assert!(story.collector.as_ref().unwrap().turns.is_empty(), "it is not waited for in a circle");
+        story.collector.as_mut().unwrap().let_time_pass();
+    }
+    story.check(&["container.log stdout: one two"]);
+    assert_eq!(story.gaps().len(), 1);
 }

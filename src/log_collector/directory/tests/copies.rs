@@ -1,8 +1,9 @@
 //! Copytruncate.
 
 use std::fs;
+use std::path::Path;
 
-use super::{Stage, Story, on_mock_and_platform};
+use super::{Stage, Story, on_mock_and_platform, refuse_files};
 
 on_mock_and_platform! {
     a_copy_is_read_on_once_its_original_is_truncated
@@ -22,6 +23,9 @@ on_mock_and_platform! {
     a_copy_that_is_compressed_at_once_is_read_on
     a_copy_of_a_file_that_was_deleted_then_is_read_on
     a_file_that_loses_its_name_before_it_turns_out_to_be_no_copy_is_read
+    a_copy_that_could_not_be_read_does_not_hold_up_its_log
+    of_two_copies_the_one_that_the_log_was_truncated_after_is_read_on
+    a_copy_found_while_its_log_is_missing_is_not_stored_again
 }
 
 fn a_copy_is_read_on_once_its_original_is_truncated<W: Stage>() {
@@ -297,4 +301,63 @@ fn a_copy_that_cannot_be_read_is_waited_for<W: Stage>() {
     assert!(story.gaps().is_empty());
     story.start();
     story.check(&["a.log: one three two"]);
+}
+
+/// What a copy is shows once its log is read, which does not wait for the copy.
+fn a_copy_that_could_not_be_read_does_not_hold_up_its_log<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.truncate("a.log");
+    let long = "long enough to tell a copy by ".repeat(4);
+    story.append("a.log", format!("{long}\nhalf "));
+    story.check(&[&format!("a.log: one {long}")]);
+    refuse_files(Some(|path| path.ends_with("a.log-20270001")));
+    story.copy("a.log", "a.log-20270001");
+    for _ in 0..2 {
+        story.collect();
+        story.collector.as_mut().unwrap().let_time_pass();
+    }
+    refuse_files(None);
+    story.append("a.log", "a line\n");
+    for _ in 0..3 {
+        story.collect();
+        story.collector.as_mut().unwrap().let_time_pass();
+    }
+    story.check(&[&format!("a.log: one {long} half a line")]);
+}
+
+fn of_two_copies_the_one_that_the_log_was_truncated_after_is_read_on<W: Stage>() {
+    let mut story = Story::<W>::after_one("a.log");
+    story.truncate("a.log");
+    let long = "long enough to tell a copy by ".repeat(4);
+    story.append("a.log", format!("{long}\nhalf "));
+    story.check(&[&format!("a.log: one {long}")]);
+    let is_copy = |path: &Path| path.extension().is_some_and(|extension| extension != "log");
+    refuse_files(Some(is_copy));
+    story.copy("a.log", "a.log-20270001");
+    for _ in 0..2 {
+        story.collect();
+        story.collector.as_mut().unwrap().let_time_pass();
+    }
+    story.append("a.log", "a line\n");
+    story.copy("a.log", "a.log.1");
+    story.truncate("a.log");
+    refuse_files(None);
+    for _ in 0..3 {
+        story.collect();
+        story.collector.as_mut().unwrap().let_time_pass();
+    }
+    story.check(&[&format!("a.log: one {long} half a line")]);
+}
+
+fn a_copy_found_while_its_log_is_missing_is_not_stored_again<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let long = "long enough to tell a copy by ".repeat(4);
+    story.append("a.log", format!("{long}\nhalf "));
+    story.start();
+    story.check(&[&format!("a.log: {long}")]);
+    story.copy("a.log", "a.log-20270001");
+    story.append("a.log", "a line\n");
+    story.rename("a.log", "a.log.1");
+    story.start();
+    story.check(&[&format!("a.log: {long} half a line")]);
 }

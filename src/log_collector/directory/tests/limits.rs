@@ -17,10 +17,12 @@ on_mock_and_platform! {
     deleted_files_over_the_budget_are_let_go
     a_backlog_does_not_keep_deleted_files_open
     more_files_than_may_be_open_are_closed_and_opened_again
+    archives_that_wait_for_their_turn_are_closed
     a_closed_file_that_is_compressed_is_read_to_its_end
     a_closed_file_is_opened_when_it_loses_its_name
     renamed_files_are_closed_where_too_many_are_open
     a_batch_is_bounded_however_many_names_a_file_has
+    a_closed_file_that_was_copied_and_deleted_is_read_on_in_its_copy
 }
 
 fn deleted_files_over_the_budget_are_let_go<W: Stage>() {
@@ -69,6 +71,30 @@ fn descriptor_count<W: Stage>(story: &Story<W>) -> usize {
     let root = story.path("");
     let descriptors = fs::read_dir("/dev/fd").unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     descriptors.filter(|path| path.starts_with(&root) && path != &root).count()
+}
+
+fn archives_that_wait_for_their_turn_are_closed<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.open_files_max = 2;
+    let long = (0..20_000).map(|number| format!("line {number}\n")).collect::<String>();
+    for number in 1..=20 {
+        story.append("a.log", &if number % 2 == 0 { format!("short {number}\n") } else { long.clone() });
+        let rotated = format!("a.log.{}", 21 - number);
+        story.rename("a.log", &rotated);
+        story.compress(&rotated, &format!("{rotated}.gz"));
+    }
+    story.append("a.log", "new\n");
+    story.start();
+    if cfg!(target_os = "linux") {
+        assert_eq!(descriptor_count(&story), 2);
+    }
+    story.collect();
+    let is_short = |line: &&String| line.starts_with("short");
+    let lines = &story.lines["a.log"];
+    assert_eq!(lines.len(), 10 * 20_000 + 10 + 1);
+    let expected: Vec<String> = (1..=10).map(|number| format!("short {}", 2 * number)).collect();
+    assert_eq!(lines.iter().filter(is_short).cloned().collect::<Vec<_>>(), expected);
+    assert_eq!(lines.last().map(String::as_str), Some("new"));
 }
 
 fn more_files_than_may_be_open_are_closed_and_opened_again<W: Stage>() {
@@ -241,4 +267,26 @@ fn a_batch_is_bounded_however_many_names_a_file_has<W: Stage>() {
         line_count += lines;
     }
     assert_eq!(line_count, 2 * CHUNK_BYTES * DELIVERIES_MAX);
+}
+
+/// While another one has its name already.
+fn a_closed_file_that_was_copied_and_deleted_is_read_on_in_its_copy<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.settings.open_files_max = 1;
+    for name in ["a.log", "b.log"] {
+        story.append(name, "one\n");
+    }
+    story.start();
+    story.check(&["a.log: one", "b.log: one"]);
+    story.append("b.log", "two\n");
+    story.check(&["a.log: one", "b.log: one two"]);
+    fs::create_dir(story.path("old")).unwrap();
+    story.append("a.log", "two\n");
+    story.copy("a.log", "old/a.log.1");
+    story.truncate("a.log");
+    story.remove("a.log");
+    story.append("a.log", "");
+    story.happened("old");
+    story.happened("old/a.log.1");
+    story.check(&["a.log: one two", "b.log: one two"]);
 }

@@ -26,6 +26,7 @@ on_mock_and_platform! {
     a_line_that_has_not_ended_is_shown_and_is_whole_once_it_ends
     a_line_that_has_been_still_for_long_is_stored_and_what_follows_is_its_rest
     a_line_that_ends_in_the_next_file_is_whole
+    a_line_that_ends_in_a_later_file_is_whole_after_a_kill
     a_line_that_was_rotated_unended_is_stored
 }
 
@@ -103,10 +104,12 @@ fn many_files_that_wait_for_a_line_cost_a_batch_nothing() {
         fs::write(story.path(&format!("{number}.log")), "one\n").unwrap();
     }
     story.start();
-    story.collect_batches(2000);
-    let collector = story.collector.as_mut().unwrap();
     let before = Instant::now();
-    collector.let_entries_wait_since(before + Duration::from_hours(1));
+    for _ in 0..200 {
+        story.collect_batches(10);
+        story.collector.as_mut().unwrap().let_entries_wait_since(before + Duration::from_hours(1));
+    }
+    let collector = story.collector.as_mut().unwrap();
     assert_eq!(collector.joining.len(), 1000);
     for _ in 0..200_000 {
         collector.end_joining();
@@ -308,6 +311,43 @@ fn a_line_that_ends_in_the_next_file_is_whole<W: Stage>() {
         story.start();
         let_lines_be_still(&mut story, UNENDED_TIME_MAX);
         story.check(&["0.log stdout: one begun three"]);
+    }
+}
+
+/// Whatever the place of the files is by then, and whatever was stored when the process ended.
+fn a_line_that_ends_in_a_later_file_is_whole_after_a_kill<W: Stage>() {
+    let line = |number: usize, text: &str| format!("2026-11-22T13:04:05.00000000{number}Z stdout {text}\n");
+    for (is_linked, is_compressed, is_rotated_twice) in (0..8).map(|bits| (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0))
+    {
+        for batch_count in 0..9 {
+            let mut story = Story::<W>::new();
+            let log = if is_linked { "../0.log" } else { "0.log" };
+            let rotated = |second: usize| format!("{log}.20261122-13040{second}");
+            story.append(log, line(1, "F one") + &line(2, "P be"));
+            if is_linked {
+                story.link(log, "0.log");
+            }
+            story.start();
+            story.check(&["0.log stdout: one"]);
+            story.rename(log, &rotated(5));
+            story.append(log, line(3, "P gu"));
+            story.collect_batches(batch_count % 3);
+            story.append(log, line(4, "F n") + &line(5, "F three"));
+            if is_rotated_twice {
+                story.rename(log, &rotated(6));
+                story.append(log, line(6, "F four"));
+            }
+            story.collect_batches(batch_count);
+            for second in [5, 6].into_iter().filter(|second| is_compressed && (*second == 5 || is_rotated_twice)) {
+                story.compress(&rotated(second), &format!("{}.gz", rotated(second)));
+            }
+            story.start();
+            story.collect();
+            let expected =
+                if is_rotated_twice { "0.log stdout: one begun three four" } else { "0.log stdout: one begun three" };
+            let case = format!("{is_linked} {is_compressed} {is_rotated_twice} {batch_count}");
+            assert_eq!(format!("0.log stdout: {}", story.lines["0.log stdout"].join(" ")), expected, "{case}");
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::sync::atomic::Ordering;
 
 use super::{Stage, Story, on_mock_and_platform};
 use crate::log_collector::patterns::Patterns;
@@ -415,7 +414,7 @@ fn what_is_no_regular_file_is_left_out<W: Stage>() {
 
 fn a_root_that_goes_away_is_missed_until_it_is_back<W: Stage>() {
     let mut story = Story::<W>::after_one("a.log");
-    let is_missing = |story: &Story<W>| story.status.root_missing.load(Ordering::Relaxed);
+    let is_missing = |story: &Story<W>| story.status.missing_roots().contains(&story.settings.root);
     assert!(!is_missing(&story));
     let (root, away) = (story.settings.root.clone(), story.settings.root.with_file_name("away"));
     fs::rename(&root, &away).unwrap();

@@ -34,6 +34,7 @@ on_mock_and_platform! {
     files_rotated_behind_a_switched_link_are_read_in_their_order
     a_copy_of_a_file_that_a_power_cut_shortened_is_not_read_again
     a_file_that_is_left_out_for_a_while_is_read_on
+    what_a_link_leads_to_is_left_out_with_it_and_not_missed
     an_old_archive_is_remembered_as_long_as_it_is_there
     a_file_with_the_inode_of_a_finished_one_is_read_in_its_turn
     a_log_has_its_past_from_the_first_start_on
@@ -41,6 +42,7 @@ on_mock_and_platform! {
     a_directory_that_comes_back_goes_on
     a_rotation_that_is_put_away_and_compressed_is_found
     a_file_born_and_rotated_while_down_comes_before_its_successor
+    a_finished_file_that_a_power_cut_shortened_is_not_read_again
 }
 
 fn a_restart_reads_on_where_it_was<W: Stage>() {
@@ -374,6 +376,23 @@ fn a_file_that_is_left_out_for_a_while_is_read_on<W: Stage>() {
     story.check(&["a.log: one two"]);
 }
 
+fn what_a_link_leads_to_is_left_out_with_it_and_not_missed<W: Stage>() {
+    let mut story = Story::<W>::after_one_behind_a_link();
+    let patterns = Patterns::new(&[], &["a.log".to_owned()]).unwrap();
+    let patterns = std::mem::replace(&mut story.settings.patterns, patterns);
+    story.append("../0.log", "two\n");
+    story.start();
+    story.check(&["a.log: one"]);
+    story.rename("../0.log", "../0.log.20261122-130405");
+    story.append("../0.log", "three\n");
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one"]);
+    story.settings.patterns = patterns;
+    story.start();
+    story.check(&["a.log: one two three"]);
+    assert_eq!(story.status.gaps(), []);
+}
+
 fn an_old_archive_is_remembered_as_long_as_it_is_there<W: Stage>() {
     let mut story = Story::<W>::after_one_behind_a_link();
     story.rename("../0.log", "../0.log.20261122-130405");
@@ -487,5 +506,26 @@ fn a_file_born_and_rotated_while_down_comes_before_its_successor<W: Stage>() {
             story.collect_batches(batch_count);
         }
         story.check(&["a.log: one 2a 2b 3a 3b 4a 4b 5a 5b"]);
+    }
+}
+
+/// Whether it was compressed since then or not.
+fn a_finished_file_that_a_power_cut_shortened_is_not_read_again<W: Stage>() {
+    for is_compressed in [false, true] {
+        let mut story = Story::<W>::after_one_behind_a_link();
+        story.append("../0.log", "two, which is long\nthree, which is not synced\n");
+        story.rename("../0.log", "../0.log.20261122-130405");
+        story.append("../0.log", "");
+        let lines = "a.log: one two, which is long three, which is not synced";
+        story.check(&[lines]);
+        assert_eq!(story.open_file_count(), 1, "the rotated file is read to its end and closed");
+        story.shorten("../0.log.20261122-130405", 30);
+        if is_compressed {
+            story.compress("../0.log.20261122-130405", "../0.log.20261122-130405.gz");
+        }
+        for _ in 0..2 {
+            story.start();
+            story.check(&[lines]);
+        }
     }
 }

@@ -38,6 +38,7 @@ on_mock_and_platform! {
     what_was_rotated_before_a_log_was_missing_is_read
     what_was_rotated_after_a_log_was_missing_is_read
     a_file_compressed_where_an_older_one_was_is_read_once
+    a_deleted_file_is_not_finished_before_those_that_were_rotated_earlier
 }
 
 fn truncation_starts_over<W: Stage>() {
@@ -408,4 +409,27 @@ fn copies_made_while_down_come_before_the_log<W: Stage>() {
     story.collect();
     let names: Vec<&str> = story.lines["a.log"].iter().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!((names, story.lines.len()), (vec!["one", "two", "three"], 1));
+}
+
+fn a_deleted_file_is_not_finished_before_those_that_were_rotated_earlier<W: Stage>() {
+    let mut story = Story::<W>::new();
+    story.append("a.log", "one\nhalf a line");
+    story.start();
+    story.check(&["a.log: one"]);
+    for (earlier, later) in [("a.log.2", "a.log.3"), ("a.log.1", "a.log.2"), ("a.log", "a.log.1")] {
+        if story.path(earlier).exists() {
+            story.rename(earlier, later);
+        }
+    }
+    story.append("a.log", "two\n");
+    story.collect();
+    story.rename("a.log.1", "a.log.2");
+    story.rename("a.log", "a.log.1");
+    story.append("a.log", "three\n");
+    story.collect();
+    story.remove("a.log");
+    story.append("a.log", "four\n");
+    story.check(&["a.log: one"]);
+    story.collector.as_mut().unwrap().let_time_pass();
+    story.check(&["a.log: one half a line two three four"]);
 }

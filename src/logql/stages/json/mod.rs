@@ -140,6 +140,16 @@ impl JsonPaths {
         Ok(Self { wanted, paths })
     }
 
+    /// Whether nothing is looked for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// Whether something is looked for at or below this key of a document.
+    pub(super) fn begins_with(&self, key: Text<'_>) -> bool {
+        self.paths.iter().any(|(_, path)| path.begins_with(key))
+    }
+
     /// Adds the labels of `line`: each exists afterwards, as it was or empty where there is nothing at its path.
     pub(super) fn run(&self, line: &[u8], labels: &mut LabelSet) {
         let text = line.trim_ascii_start();

@@ -92,6 +92,11 @@ impl Path {
         }
     }
 
+    /// Whether the first step is to the value of `key`.
+    pub(super) fn begins_with(&self, key: Text<'_>) -> bool {
+        matches!(self.0.first(), Some(Step::Key(first)) if is_key(key, first))
+    }
+
     /// The value at the end of the path; `None` where there is none, and behind a fault.
     pub(super) fn find<'a>(&self, document: &'a [u8]) -> Option<Found<'a>> {
         let mut scanner = Scanner::new(document);

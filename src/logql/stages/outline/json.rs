@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, Next};
 use super::{Collected, Piece, Unknown, Value};
-use crate::logql::stages::json::{DEPTH_MAX, Text, push_key};
+use crate::logql::stages::json::{DEPTH_MAX, JsonPaths, Text, push_key};
 use crate::logql::stages::wanted::Wanted;
 use crate::model::ByteSet;
 
@@ -144,14 +144,14 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let mut has_escapes = false;
         loop {
-            match self.at.find(&TEXT_STOPS)? {
-                None => return Err(Stop::Fault),
-                Some(b'"') => {
+            match self.at.peek() {
+                Next::End => return Err(Stop::Fault),
+                Next::Byte(b'"') => {
                     let end = self.at;
                     self.at.pass();
                     return Ok(Value { start, end, has_escapes });
                 }
-                Some(_) => {
+                Next::Byte(b'\\') => {
                     has_escapes = true;
                     self.at.pass();
                     // What is escaped, and how long it is, a run does not tell.
@@ -160,6 +160,14 @@ impl<'a> Scanner<'a> {
                     }
                     self.at.pass();
                 }
+                Next::Run(run) if !run.bytes.is_disjoint(&TEXT_STOPS) => {
+                    if !run.is_escaped {
+                        return Err(Unknown::Column(run.column).into());
+                    }
+                    has_escapes = true;
+                    self.at.pass();
+                }
+                Next::Byte(_) | Next::Run(_) => self.at.pass(),
             }
         }
     }
@@ -194,6 +202,37 @@ pub(super) fn read(pieces: &[Piece<'_>], wanted: &Wanted, reading: &mut Collecte
         Err(Stop::Fault) if walk.scanner.has_passed_run() => Err(Unknown::Line),
         Ok(()) | Err(Stop::Fault) => Ok(()),
     }
+}
+
+/// What `| json a="x.y"` depends on: the values of the keys that paths begin with. Nothing else is looked at where every line
+/// is a whole object.
+pub(super) fn read_paths(pieces: &[Piece<'_>], paths: &JsonPaths, reading: &mut Collected<'_>) -> Result<(), Unknown> {
+    match paths_in_object(&mut Scanner::new(pieces), paths, reading) {
+        Ok(()) => Ok(()),
+        Err(Stop::Unknown(unknown)) => Err(unknown),
+        Err(Stop::Fault) => Err(Unknown::Line),
+    }
+}
+
+fn paths_in_object(scanner: &mut Scanner<'_>, paths: &JsonPaths, reading: &mut Collected<'_>) -> Result<(), Stop> {
+    scanner.enter_object()?;
+    let mut is_first = true;
+    while let Some(key) = scanner.key(is_first)? {
+        is_first = false;
+        let value = match scanner.value()? {
+            Found::Text(value) | Found::Scalar(value) => value,
+            Found::Null => continue,
+            Found::Object | Found::Array => {
+                let start = scanner.at;
+                scanner.skip()?;
+                Value { start, end: scanner.at, has_escapes: false }
+            }
+        };
+        if paths.begins_with(Text { raw: &key, has_escapes: key.contains(&b'\\') }) {
+            reading.reading.values.extend(value.columns());
+        }
+    }
+    Ok(())
 }
 
 struct Walk<'a, 'r, 'c> {

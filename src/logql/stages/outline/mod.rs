@@ -28,6 +28,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use crate::logql::ast::Conversion;
 use crate::logql::stages::drop_keep::Target;
 use crate::logql::stages::format::Assignment;
+use crate::logql::stages::json::JsonPaths;
 use crate::logql::stages::label_filter::{Amount, LabelFilter};
 use crate::logql::stages::labels::EXTRACTED_SUFFIX;
 use crate::logql::stages::wanted::Wanted;
@@ -62,6 +63,19 @@ pub struct Run {
     pub longest: usize,
     /// Which words the values do not hold.
     pub silence: Silence,
+    /// Whether all quotes of the values are escaped, and all escapes whole, as in a string of JSON.
+    pub is_escaped: bool,
+}
+
+impl Run {
+    /// Bytes that may be in its place.
+    pub fn example(&self) -> Vec<u8> {
+        // A digit or a letter over and over is part of no word that tells a level, and backslashes in pairs end no string.
+        let others = (0..=u8::MAX).filter(|byte| !matches!(byte, b'"' | b'\\'));
+        let mut bytes = [b'0', b'x'].into_iter().chain(others).chain([b'\\', b'"']);
+        let byte = bytes.find(|byte| self.bytes.contains(*byte));
+        byte.map_or_else(Vec::new, |byte| vec![byte; self.shortest])
+    }
 }
 
 /// Which words that may tell a level a text does not hold, in whatever case.
@@ -163,6 +177,7 @@ struct Numeric {
 #[derive(Clone, Debug)]
 enum Stage {
     Json(Arc<Wanted>),
+    JsonPaths(Box<JsonPaths>),
     Logfmt(Box<super::logfmt::Logfmt>),
     Pattern(Box<super::pattern::Pattern>),
     Level,
@@ -198,6 +213,7 @@ impl Reads {
             let mut collected = Collected { reading: &mut reading, numeric: &self.numeric, stream };
             match stage {
                 Stage::Json(wanted) => json::read(pieces, wanted, &mut collected)?,
+                Stage::JsonPaths(stage) => json::read_paths(pieces, stage, &mut collected)?,
                 Stage::Logfmt(stage) => logfmt::read(pieces, stage, &mut collected)?,
                 Stage::Pattern(stage) => pattern::read(pieces, stage, &mut collected)?,
                 // A label that says it comes first.
@@ -216,6 +232,7 @@ impl Reads {
 fn is_told(step: &Step) -> bool {
     match step {
         Step::Json(_)
+        | Step::JsonPaths(_)
         | Step::Logfmt(_)
         | Step::Pattern(_)
         | Step::Level
@@ -226,12 +243,7 @@ fn is_told(step: &Step) -> bool {
         Step::LabelFormat(assignments) => {
             assignments.iter().all(|assignment| matches!(assignment, Assignment::Rename { .. }))
         }
-        Step::LineFilter(_)
-        | Step::JsonPaths(_)
-        | Step::Regexp(_)
-        | Step::Unpack(_)
-        | Step::LineFormat(_)
-        | Step::Decolorize => false,
+        Step::LineFilter(_) | Step::Regexp(_) | Step::Unpack(_) | Step::LineFormat(_) | Step::Decolorize => false,
     }
 }
 
@@ -240,6 +252,7 @@ fn stage(step: &Step) -> Option<Stage> {
     let is_idle = |wanted: &Wanted| wanted.count() == Some(0);
     match step {
         Step::Json(json) if !is_idle(&json.wanted) => Some(Stage::Json(Arc::clone(&json.wanted))),
+        Step::JsonPaths(json) if !json.is_idle() => Some(Stage::JsonPaths(Box::new(json.clone()))),
         Step::Logfmt(logfmt) if !is_idle(&logfmt.wanted) => Some(Stage::Logfmt(Box::new(logfmt.clone()))),
         Step::Pattern(pattern) if !is_idle(&pattern.wanted) => Some(Stage::Pattern(Box::new(pattern.clone()))),
         Step::Level => Some(Stage::Level),

@@ -12,9 +12,10 @@ use crate::logql::stages::tests::{clock, stages};
 use crate::model::{ByteSet, Labels, Timestamp};
 
 /// The stages, and the labels that the answer shows.
-const QUERIES: [(&str, &[&str]); 7] = [
+const QUERIES: [(&str, &[&str]); 8] = [
     ("| json", &["a", "b"]),
     ("| json | a!=``", &["b", "c"]),
+    ("| json a, x=`c.a`", &["a", "x"]),
     ("| logfmt", &["a", "b"]),
     ("| logfmt --strict", &["b"]),
     ("| logfmt --keep-empty", &["b"]),
@@ -38,7 +39,7 @@ const LINES: [&str; 13] = [
     "10:11:12 #INFO# #",
 ];
 /// What runs are; those that change the structure around them are as many as those that do not.
-const VALUES: [&str; 26] = [
+const VALUES: [&str; 27] = [
     "",
     "x",
     "ann",
@@ -62,6 +63,7 @@ const VALUES: [&str; 26] = [
     "}",
     "{",
     ",",
+    "\\\"q\\\"",
     "\\\\",
     "a\"b",
     ":",
@@ -75,11 +77,23 @@ fn pieces<'a>(parts: &[&'a str], values: &[Vec<&str>]) -> Vec<Piece<'a>> {
             let bytes = values.iter().fold(ByteSet::NONE, |bytes, value| bytes.or(ByteSet::of(value.as_bytes())));
             let lengths = || values.iter().map(|value| value.len());
             let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
-            pieces.push(Piece::Run(Run { column: column - 1, bytes, shortest, longest, silence: Silence::None }));
+            let (silence, is_escaped) = (Silence::None, values.iter().all(|value| is_escaped(value)));
+            pieces.push(Piece::Run(Run { column: column - 1, bytes, shortest, longest, silence, is_escaped }));
         }
         pieces.push(Piece::Text { bytes: part.as_bytes().into(), column: None });
     }
     pieces
+}
+
+/// Whether a string of JSON stays open over `value`.
+fn is_escaped(value: &str) -> bool {
+    let mut bytes = value.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'"' || byte == b'\\' && bytes.next().is_none() {
+            return false;
+        }
+    }
+    true
 }
 
 /// What becomes of a line.
@@ -101,6 +115,12 @@ fn check(query: &str, needed: &[&str], line: &str, values: &[Vec<&'static str>])
         return Ok(());
     };
     let is_named = |column: &usize| named.contains(column) || numbers.contains_key(column);
+    // What a line that stands for others has in the columns that nothing depends on.
+    let examples: Vec<String> = pieces(&parts, values)
+        .iter()
+        .filter_map(|piece| if let Piece::Run(run) = piece { Some(run.example()) } else { None })
+        .map(|example| String::from_utf8(example).expect("values are ASCII"))
+        .collect();
     let mut known = BTreeMap::new();
     for mut number in 0..values.iter().map(Vec::len).product() {
         let mut choose = |of: &Vec<&'static str>| {
@@ -109,11 +129,18 @@ fn check(query: &str, needed: &[&str], line: &str, values: &[Vec<&'static str>])
             value
         };
         let chosen: Vec<&str> = values.iter().map(&mut choose).collect();
-        let pairs = parts.iter().zip(chosen.iter().chain([&""]));
-        let text: String = pairs.flat_map(|(part, value)| [*part, *value]).collect();
-        let depends: Vec<&str> = (0..chosen.len()).filter(is_named).map(|column| chosen[column]).collect();
+        let text = |values: &[&str]| -> String {
+            parts.iter().zip(values.iter().chain([&""])).flat_map(|(part, value)| [*part, *value]).collect()
+        };
+        let standing =
+            (0..chosen.len()).map(|column| if is_named(&column) { chosen[column] } else { &examples[column] });
+        let standing = text(&standing.collect::<Vec<&str>>());
+        let (text, depends) = (text(&chosen), (0..chosen.len()).filter(is_named).map(|column| chosen[column]));
+        let stands_for = outcome(&mut pipeline, &standing);
         let outcome = outcome(&mut pipeline, &text);
-        let (before, fared) = known.entry(depends).or_insert_with(|| (text.clone(), outcome.clone()));
+        prop_assert_eq!(&outcome, &stands_for, "{}: {} stands for {}", query, standing, text);
+        let (before, fared) =
+            known.entry(depends.collect::<Vec<_>>()).or_insert_with(|| (text.clone(), outcome.clone()));
         prop_assert_eq!(&outcome, fared, "{}: {} beside {}", query, text, before);
     }
     Ok(())

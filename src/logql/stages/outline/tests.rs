@@ -21,7 +21,8 @@ fn outline(text: &str) -> Vec<Piece<'_>> {
             pieces.push(Piece::Text { bytes: literal.as_bytes().into(), column: None });
         }
         let column = pieces.iter().filter(|piece| matches!(piece, Piece::Run(_))).count();
-        let run = |bytes, shortest, longest, silence| Run { column, bytes, shortest, longest, silence };
+        let run =
+            |bytes, shortest, longest, silence| Run { column, bytes, shortest, longest, silence, is_escaped: false };
         let run = match mark {
             None => continue,
             Some('#') => run(ByteSet::DIGITS, 1, 4, Silence::None),
@@ -161,14 +162,9 @@ fn levels_depend_on_what_tells_them() {
 
 #[test]
 fn what_columns_do_not_tell_is_known() {
-    for query in [
-        "| regexp `(?P<a>x)`",
-        "| json | line_format `x`",
-        "| unpack",
-        "|> `<_>x`",
-        "| json a=`b`",
-        "| label_format a=`{{.b}}`",
-    ] {
+    for query in
+        ["| regexp `(?P<a>x)`", "| json | line_format `x`", "| unpack", "|> `<_>x`", "| label_format a=`{{.b}}`"]
+    {
         let needed = Needed { labels: NeededLabels::All, level: false };
         let pipeline = Pipeline::new(&stages(query).unwrap(), &needed, &clock()).unwrap();
         assert!(Reads::of(&pipeline).is_none(), "{query}");

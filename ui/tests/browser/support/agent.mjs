@@ -88,7 +88,11 @@ export class Agent {
 
   /** Waits until `count` lines are stored and can be asked for. */
   async hasLines(count) {
-    await until(`${count} lines are stored`, async () => count <= (await this.json('/status')).lines);
+    // The page shows other things as long as what was there at the start is read.
+    await until(`${count} lines are stored, and nothing is left to read of what was there at the start`, async () => {
+      const { lines, import: { read_bytes: read, total_bytes: total } } = await this.json('/status');
+      return count <= lines && read >= total;
+    });
   }
 
   log() {

@@ -1,0 +1,76 @@
+"""Drives the binary under test: starts, kills and asks it, and reads what it takes of the machine."""
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+PATIENCE_SECONDS = 60
+
+
+class Agent:
+    """The binary over one directory; `log` is what it says."""
+
+    def __init__(self, binary, root, data, *arguments, listen='127.0.0.1:0'):
+        self.command = [binary, '--log-collector', 'Directory', '--root-path', root, '--data-directory', data, '--listen', listen]
+        self.command += arguments
+        self.log = tempfile.NamedTemporaryFile('w+', suffix='.log')
+        self.start()
+
+    def start(self):
+        at = os.path.getsize(self.log.name)
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            with open(self.log.name, errors='replace') as log:
+                log.seek(at)
+                found = re.search(r'127\.0\.0\.1:([1-9]\d+)', log.read())
+            if found:
+                self.base = f'http://127.0.0.1:{found.group(1)}'
+                return
+            time.sleep(0.01)
+        raise RuntimeError('the agent did not start: ' + open(self.log.name).read()[-500:])
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE_SECONDS)
+
+    def open(self, path, body=None, headers={}):
+        request = urllib.request.Request(self.base + path, body, headers)
+        return urllib.request.urlopen(request, timeout=PATIENCE_SECONDS)
+
+    def get(self, path):
+        with self.open(path) as answer:
+            return json.load(answer)
+
+    def lines(self, path):
+        """The lines of a file, as they are stored; none where it has no stream."""
+        try:
+            return self.get(f'/logs/path/{urllib.parse.quote(path)}')
+        except urllib.error.HTTPError:
+            return []
+
+    def streams(self):
+        return [series['path'] for series in self.get('/loki/api/v1/series?start=0&end=9000000000000000000')['data']]
+
+    def memory_kib(self, field='VmRSS'):
+        """What the process holds now (VmRSS) or held at most (VmHWM)."""
+        with open(f'/proc/{self.process.pid}/status') as status:
+            return int(re.search(rf'{field}:\s+(\d+)', status.read()).group(1))
+
+    def descriptors(self):
+        return len(os.listdir(f'/proc/{self.process.pid}/fd'))
+
+    def cpu_seconds(self):
+        with open(f'/proc/{self.process.pid}/stat') as stat:
+            fields = stat.read().rpartition(')')[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
