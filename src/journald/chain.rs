@@ -28,11 +28,7 @@ pub(super) enum Listed<T> {
 
 impl Chain {
     /// The place after `ordinal` entries.
-    pub(super) fn at<B: ReadAt>(
-        windows: &mut Windows<B>,
-        header: &Header,
-        ordinal: u64,
-    ) -> io::Result<Listed<Self>> {
+    pub(super) fn at<B: ReadAt>(windows: &mut Windows<B>, header: &Header, ordinal: u64) -> io::Result<Listed<Self>> {
         let mut next = header.first_array;
         let mut passed = 0;
         let mut before = 0;

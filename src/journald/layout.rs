@@ -89,7 +89,8 @@ impl Header {
             return Err(Refusal::Flags(flags & !KNOWN));
         }
         let header_bytes = u64_at(bytes, 88);
-        let is_plausible = header_bytes.is_multiple_of(ALIGNMENT) && (HEADER_BYTES_MIN as u64..1 << 16).contains(&header_bytes);
+        let is_plausible =
+            header_bytes.is_multiple_of(ALIGNMENT) && (HEADER_BYTES_MIN as u64..1 << 16).contains(&header_bytes);
         Ok(Self {
             file_id: id_at(bytes, 24),
             machine_id: id_at(bytes, 40),

@@ -141,7 +141,8 @@ fn written(options: Options, count: u64) -> Writer {
 }
 
 fn messages(entries: &[Read]) -> Vec<Vec<u8>> {
-    let message = |entry: &Read| entry.fields.iter().find(|(name, _)| name == "MESSAGE").map(|(_, value)| value.clone());
+    let message =
+        |entry: &Read| entry.fields.iter().find(|(name, _)| name == "MESSAGE").map(|(_, value)| value.clone());
     entries.iter().filter_map(message).collect()
 }
 

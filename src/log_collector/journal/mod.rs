@@ -39,10 +39,10 @@ use crate::log_collector::{Collected, Collector, Error};
 use crate::model::{Batch, Checkpoint, Timestamp};
 use crate::status::{SourceHandle, SourceState, SourceStatus, Status};
 
-pub use entries::Units;
 use entries::Gathered;
-use position::{FileId, Position, Span, decode_key, encode_key};
+pub use entries::Units;
 pub use position::is_key;
+use position::{FileId, Position, Span, decode_key, encode_key};
 pub use roots::{Noticed, NoticingJournals, Root, is_journal_name};
 use tracked::{Found, Reading, Tracked};
 
@@ -301,7 +301,7 @@ impl<W: Watcher> Journals<W> {
         for tracked in self.files.values_mut() {
             match names.get(&tracked.id) {
                 Some(path) if self.paths.get(&tracked.path).is_none_or(|(_, id)| *id != tracked.id) => {
-                    path.clone_into(&mut tracked.path);
+                    tracked.path = path.to_path_buf();
                     tracked.is_gone = false;
                     if roots::is_archived_name(path) {
                         tracked.end();

@@ -33,7 +33,8 @@ impl Root {
 
     /// Whether the file at a canonical path is collected.
     pub(super) fn accepts(&self, path: &Path) -> bool {
-        let relative = path.strip_prefix(&self.path).unwrap_or_else(|_| Path::new(path.file_name().unwrap_or_default()));
+        let relative =
+            path.strip_prefix(&self.path).unwrap_or_else(|_| Path::new(path.file_name().unwrap_or_default()));
         self.units.patterns.accept_journal(relative, self.units.are_included_by_name)
     }
 
