@@ -200,7 +200,8 @@ struct Arguments {
     log_collector: Vec<String>,
 
     /// The directory that the collector before it collects from; by default /var/log/containers for Kubernetes,
-    /// /var/lib/docker/containers for Docker, /var/log/journal and /run/log/journal for Journal [repeatable; several in the variable are separated by colons]
+    /// /var/lib/docker/containers for Docker, /var/log/journal and /run/log/journal for Journal [repeatable; several in the
+    /// variable are separated by colons]
     #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
     root_path: Vec<OsString>,
 

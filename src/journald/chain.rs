@@ -62,7 +62,18 @@ impl Chain {
         let offset = self.array + ARRAY_HEADER_BYTES as u64 + self.index * item_bytes as u64;
         let Some(item) = windows.get(offset, item_bytes)? else { return Ok(Listed::Damage) };
         let entry = header.offset_at(item, 0);
-        Ok(if entry == 0 { Listed::Nothing } else { Listed::Entry(entry) })
+        if entry == 0 {
+            return Ok(Listed::Nothing);
+        }
+        if self.index + 1 < self.capacity {
+            // An offset that is damaged may lead to an entry further on: the one after it tells.
+            let Some(item) = windows.get(offset + item_bytes as u64, item_bytes)? else { return Ok(Listed::Damage) };
+            let following = header.offset_at(item, 0);
+            if following != 0 && following <= entry {
+                return Ok(Listed::Damage);
+            }
+        }
+        Ok(Listed::Entry(entry))
     }
 
     /// Passes the entry.

@@ -77,10 +77,8 @@ impl Fields {
 
     /// Whether the field is what its object claims it to be.
     pub(super) fn is_sound(&self, field: Field, header: &Header) -> bool {
-        match header.is_keyed {
-            true => hash::keyed(self.bytes(field), header.file_id) == field.claimed,
-            false => field.jenkins == field.claimed,
-        }
+        let hash = if header.is_keyed { hash::keyed(self.bytes(field), header.file_id) } else { field.jenkins };
+        hash == field.claimed
     }
 
     fn bytes(&self, field: Field) -> &[u8] {

@@ -1,4 +1,4 @@
-//! The two hashes of journal files: Jenkins' of old, and SipHash where they are keyed.
+//! The two hashes of journal files: Jenkins' of old, and `SipHash` where they are keyed.
 
 use std::hash::Hasher as _;
 
@@ -49,7 +49,7 @@ fn add(block: &[u8], a: &mut u32, b: &mut u32, c: &mut u32) {
     *c = c.wrapping_add(word(8));
 }
 
-/// SipHash-2-4 with a file's id as its key.
+/// `SipHash`-2-4 with a file's id as its key.
 #[expect(deprecated, reason = "the format needs this very function, and the one that came in its place may change")]
 pub(super) fn keyed(bytes: &[u8], file_id: [u8; 16]) -> u64 {
     let key = |half: usize| u64::from_le_bytes(file_id[half * 8..][..8].try_into().expect("8 of 16 bytes"));

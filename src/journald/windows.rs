@@ -17,7 +17,7 @@ const PAGE_BYTES: usize = 4 << 10;
 #[derive(Debug)]
 pub(super) struct Windows<B> {
     bytes: B,
-    windows: [Window; WINDOWS],
+    read: [Window; WINDOWS],
     /// What is too long for a piece.
     long: Vec<u8>,
     uses: u64,
@@ -41,7 +41,7 @@ impl Window {
 
 impl<B: ReadAt> Windows<B> {
     pub(super) fn new(bytes: B) -> Self {
-        Self { bytes, windows: Default::default(), long: Vec::new(), uses: 0, next_bytes: WINDOW_BYTES_MIN }
+        Self { bytes, read: Default::default(), long: Vec::new(), uses: 0, next_bytes: WINDOW_BYTES_MIN }
     }
 
     /// What is read.
@@ -51,7 +51,7 @@ impl<B: ReadAt> Windows<B> {
 
     /// Forgets what was read: the file may have changed.
     pub(super) fn forget(&mut self) {
-        self.windows = Default::default();
+        self.read = Default::default();
         self.long = Vec::new();
         self.next_bytes = WINDOW_BYTES_MIN;
     }
@@ -67,12 +67,12 @@ impl<B: ReadAt> Windows<B> {
         if WINDOW_BYTES_MAX / 2 < len {
             return self.get_long(offset, len);
         }
-        let found = self.windows.iter().position(|window| window.get(offset, len).is_some());
+        let found = self.read.iter().position(|window| window.get(offset, len).is_some());
         let index = match found {
             Some(index) => index,
             None => self.load(offset, len)?,
         };
-        let window = &mut self.windows[index];
+        let window = &mut self.read[index];
         window.used = self.uses;
         Ok(window.get(offset, len))
     }
@@ -97,8 +97,8 @@ impl<B: ReadAt> Windows<B> {
     fn load(&mut self, offset: u64, len: usize) -> io::Result<usize> {
         let bytes = self.next_bytes.max(len + PAGE_BYTES);
         self.next_bytes = (2 * self.next_bytes).min(WINDOW_BYTES_MAX);
-        let oldest = (0..WINDOWS).min_by_key(|index| self.windows[*index].used).unwrap_or(0);
-        let window = &mut self.windows[oldest];
+        let oldest = (0..WINDOWS).min_by_key(|index| self.read[*index].used).unwrap_or(0);
+        let window = &mut self.read[oldest];
         window.start = offset - offset % PAGE_BYTES as u64;
         window.bytes.resize(bytes, 0);
         let count = self.bytes.read_at(&mut window.bytes, window.start);

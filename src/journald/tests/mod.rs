@@ -36,7 +36,7 @@ fn read(entry: &Entry<'_>) -> Read {
     let field = |(name, value): (&[u8], &[u8])| (String::from_utf8(name.to_vec()).unwrap(), value.to_vec());
     let mut fields: Vec<_> = entry.fields().map(field).filter(|(name, _)| name != "_BOOT_ID").collect();
     fields.sort_unstable();
-    let boot_id = entry.boot_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let boot_id = format!("{:032x}", u128::from_be_bytes(entry.boot_id));
     Read { realtime_us: entry.realtime_us, monotonic_us: entry.monotonic_us, boot_id, fields }
 }
 
@@ -150,7 +150,7 @@ fn messages(entries: &[Read]) -> Vec<Vec<u8>> {
 fn every_compression_is_read() {
     for compression in [Compression::None, Compression::Xz, Compression::Lz4, Compression::Zstd] {
         for is_compact in [false, true] {
-            let writer = written(Options { compression, is_compact, ..Options::default() }, 50);
+            let writer = written(Options { is_compact, compression, ..Options::default() }, 50);
             let (entries, damaged_bytes) = read_all(&writer.bytes, true);
             assert_eq!(messages(&entries), (0..50).map(message).collect::<Vec<_>>(), "{compression:?} {is_compact}");
             assert_eq!(damaged_bytes, 0);
@@ -291,10 +291,7 @@ const FORMAT_BYTES: [std::ops::Range<usize>; 2] = [0..16, 88..96];
 /// Reads a damaged file, and checks that nothing is made up; how many entries are missing.
 #[track_caller]
 fn check_damaged(bytes: &[u8], original: &[Read]) -> usize {
-    let mut journal = match Journal::open(bytes, Place::default()) {
-        Ok(journal) => journal,
-        Err(_) => return original.len(),
-    };
+    let Ok(mut journal) = Journal::open(bytes, Place::default()) else { return original.len() };
     let mut from = 0;
     let mut missing_count = 0;
     while journal.advance(true).unwrap() == Step::Entry {

@@ -146,13 +146,12 @@ impl Gathered {
         self.byte_count += self.line.len();
         self.entry_count += 1;
         let timestamp = known.time(entry);
-        match self.lines.get_mut(labels) {
-            Some(lines) => lines.push(timestamp, &self.line),
-            None => {
-                let mut lines = Lines::with_capacity(1, ENTRY_BYTES_TYPICAL);
-                lines.push(timestamp, &self.line);
-                self.lines.insert(labels.clone(), lines);
-            }
+        if let Some(lines) = self.lines.get_mut(labels) {
+            lines.push(timestamp, &self.line);
+        } else {
+            let mut lines = Lines::with_capacity(1, ENTRY_BYTES_TYPICAL);
+            lines.push(timestamp, &self.line);
+            self.lines.insert(labels.clone(), lines);
         }
         Taken::Line { cut: (message.len() - text.len()) as u64 }
     }

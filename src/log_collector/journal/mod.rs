@@ -447,10 +447,10 @@ impl<W: Watcher> Journals<W> {
     }
 
     /// What comes next of the file `id`.
-    fn read(&mut self, id: FileId) -> Result<Option<Collected>, Error> {
+    fn read(&mut self, id: FileId) -> Option<Collected> {
         let copied = self.copied();
         let now = self.now();
-        let Some(tracked) = self.files.get_mut(&id) else { return Ok(None) };
+        let tracked = self.files.get_mut(&id)?;
         let units = &self.settings.roots[tracked.units].units;
         let reading = Reading { status: &self.status, units, now, copied: &copied };
         let is_unread = tracked.is_gone && tracked.journal.is_none();
@@ -460,11 +460,11 @@ impl<W: Watcher> Journals<W> {
             }
             tracked.is_done = true;
         }
-        let collected = if is_unread { None } else { tracked.read(&mut self.gathered, &reading)? };
+        let collected = if is_unread { None } else { tracked.read(&mut self.gathered, &reading) };
         if tracked.is_done {
             self.finished.insert(id);
         }
-        Ok(collected)
+        collected
     }
 
     /// The entries that were read from volatile files.
@@ -475,7 +475,7 @@ impl<W: Watcher> Journals<W> {
     }
 
     /// What comes next of any file.
-    fn read_next(&mut self) -> Result<Option<Collected>, Error> {
+    fn read_next(&mut self) -> Option<Collected> {
         let is_live_due = LIVE_INTERVAL <= self.last_live.elapsed();
         let has_volatile = self.files.values().any(|tracked| tracked.is_volatile);
         for tracked in self.files.values_mut().filter(|tracked| !tracked.is_volatile) {
@@ -490,8 +490,8 @@ impl<W: Watcher> Journals<W> {
         let volatile: Vec<FileId> =
             self.files.values().filter(|of| of.is_volatile && !of.is_done).map(|of| of.id).collect();
         for id in volatile {
-            if let Some(collected) = self.read(id)? {
-                return Ok(Some(collected));
+            if let Some(collected) = self.read(id) {
+                return Some(collected);
             }
         }
         self.files.values_mut().for_each(Tracked::allow);
@@ -508,8 +508,8 @@ impl<W: Watcher> Journals<W> {
         growing.rotate_left(behind);
         for id in growing {
             self.turn = id;
-            if let Some(collected) = self.read(id)? {
-                return Ok(Some(collected));
+            if let Some(collected) = self.read(id) {
+                return Some(collected);
             }
         }
         if is_live_due {
@@ -517,11 +517,11 @@ impl<W: Watcher> Journals<W> {
         }
         archived.sort_unstable();
         for (_, id) in archived.into_iter().rev() {
-            if let Some(collected) = self.read(id)? {
-                return Ok(Some(collected));
+            if let Some(collected) = self.read(id) {
+                return Some(collected);
             }
         }
-        Ok(None)
+        None
     }
 
     fn is_idle(&self) -> bool {
@@ -535,7 +535,7 @@ impl<W: Watcher> Collector for Journals<W> {
         if let Some(collected) = self.outbox.pop_front() {
             return Ok(Some(collected));
         }
-        self.read_next()
+        Ok(self.read_next())
     }
 
     fn follow_only(&mut self) -> Result<(), Error> {

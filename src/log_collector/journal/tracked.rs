@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::file::File;
 use crate::journald::{self, Journal, ReadAt, Step};
+use crate::log_collector::Collected;
 use crate::log_collector::journal::entries::{Gathered, Taken, Units};
 use crate::log_collector::journal::position::{FileId, Position, Span, encode_key};
-use crate::log_collector::{Collected, Error};
 use crate::model::{Batch, Checkpoint, Timestamp};
 use crate::status::{Gap, SkipReason, SourceHandle, SourceState, SourceStatus, Status};
 
@@ -29,6 +29,7 @@ impl ReadAt for File {
 }
 
 /// A journal file that is read, and what the collector knows of it.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each of which another event changes")]
 pub(super) struct Tracked {
     pub(super) id: FileId,
     /// Where it is, as a canonical path.
@@ -153,13 +154,13 @@ impl Tracked {
     }
 
     /// Reads what comes next; `None` where there is nothing new.
-    pub(super) fn read(&mut self, gathered: &mut Gathered, reading: &Reading<'_>) -> Result<Option<Collected>, Error> {
+    pub(super) fn read(&mut self, gathered: &mut Gathered, reading: &Reading<'_>) -> Option<Collected> {
         match self.try_read(gathered, reading) {
             Ok(collected) => {
                 if std::mem::replace(&mut self.is_failing, false) {
                     self.state.set_state(SourceState::Active, None);
                 }
-                Ok(collected)
+                collected
             }
             Err(error) => {
                 // It is opened and tried again: what was read is not handed over.
@@ -170,7 +171,7 @@ impl Tracked {
                     log::warn!("cannot read {}: {error}; it is tried again", self.path.display());
                 }
                 self.state.set_state(SourceState::Unreadable, Some(error.to_string()));
-                Ok(None)
+                None
             }
         }
     }
