@@ -36,7 +36,7 @@ fn read(entry: &Entry<'_>) -> Read {
     let field = |(name, value): (&[u8], &[u8])| (String::from_utf8(name.to_vec()).unwrap(), value.to_vec());
     let mut fields: Vec<_> = entry.fields().map(field).filter(|(name, _)| name != "_BOOT_ID").collect();
     fields.sort_unstable();
-    let boot_id = format!("{:032x}", u128::from_be_bytes(entry.boot_id));
+    let boot_id = format!("{:032x}", u128::from_le_bytes(entry.boot_id).swap_bytes());
     Read { realtime_us: entry.realtime_us, monotonic_us: entry.monotonic_us, boot_id, fields }
 }
 

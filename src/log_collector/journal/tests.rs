@@ -97,7 +97,7 @@ fn each_entry_is_read_once_over_growth_rotation_and_a_restart() {
     append(&mut writer, 30..40);
     writer.archive();
     writer.save(&active);
-    std::fs::rename(&active, &archived).unwrap();
+    crate::file::rename(&active, &archived).unwrap();
     let mut journals = open(directory.path(), &checkpoints(&kept), &[]);
     assert_eq!(drain(&mut journals, &mut kept), expected(30..40));
     drop(journals);
