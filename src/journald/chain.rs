@@ -3,7 +3,7 @@
 use std::io;
 
 use super::ReadAt;
-use super::layout::{ARRAY_HEADER_BYTES, Header, ObjectHeader, Type, u64_at};
+use super::layout::{ARRAY_HEADER_BYTES, Header, OBJECT_HEADER_BYTES, ObjectHeader, Type, u64_at};
 use super::windows::Windows;
 
 /// A place in the arrays.
@@ -42,6 +42,9 @@ impl Chain {
             if ordinal - passed <= array.capacity {
                 return Ok(Listed::Entry(Self { array: next, capacity: array.capacity, index: ordinal - passed }));
             }
+            if array.next != 0 && !is_followed(windows, next, array.object)? {
+                return Ok(Listed::Damage);
+            }
             passed += array.capacity;
             (before, next) = (next, array.next);
         }
@@ -51,7 +54,10 @@ impl Chain {
     pub(super) fn next<B: ReadAt>(&mut self, windows: &mut Windows<B>, header: &Header) -> io::Result<Listed<u64>> {
         if self.index == self.capacity {
             let Some(head) = windows.get(self.array, ARRAY_HEADER_BYTES)? else { return Ok(Listed::Damage) };
-            let next = u64_at(head, 16);
+            let (object, next) = (ObjectHeader::decode(head), u64_at(head, 16));
+            if next != 0 && !is_followed(windows, self.array, object)? {
+                return Ok(Listed::Damage);
+            }
             match read_array(windows, header, self.array, next)? {
                 Listed::Entry(array) => *self = Self { array: next, capacity: array.capacity, index: 0 },
                 Listed::Nothing => return Ok(Listed::Nothing),
@@ -83,8 +89,17 @@ impl Chain {
 }
 
 struct Array {
+    object: ObjectHeader,
     capacity: u64,
     next: u64,
+}
+
+/// Whether something follows the array at `offset`, as it does where there is another: if it is said to be shorter than it is,
+/// what follows is the rest of it.
+fn is_followed<B: ReadAt>(windows: &mut Windows<B>, offset: u64, array: ObjectHeader) -> io::Result<bool> {
+    let Some(end) = array.end(offset) else { return Ok(false) };
+    let head = windows.get(end, OBJECT_HEADER_BYTES)?.map(ObjectHeader::decode);
+    Ok(head.is_some_and(|head| !matches!(head.kind, Type::Nothing | Type::Unknown)))
 }
 
 /// The array at `offset`, which lies after the one `before`, so that following arrays ends.
@@ -111,5 +126,5 @@ fn read_array<B: ReadAt>(
     if !bytes.is_multiple_of(item_bytes) {
         return Ok(Listed::Damage);
     }
-    Ok(Listed::Entry(Array { capacity: bytes / item_bytes, next }))
+    Ok(Listed::Entry(Array { object, capacity: bytes / item_bytes, next }))
 }
