@@ -115,7 +115,7 @@ shots: ui/node_modules ## Take the screenshots of the page that a person looks a
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc check-ui e2e faults check-bench check-fuzz crash ## Everything that CI runs on Linux
+check: check-format check-lint check-test check-doc check-ui e2e faults attack check-bench check-fuzz crash ## Everything that CI runs on Linux
 
 # Each step prints a heading and how long it took.
 define step
@@ -168,6 +168,14 @@ crash-long: ## As `make crash`, with 1,000,000 states, 1,000,000 actions and 10,
 .PHONY: faults
 faults: ## Let real file systems fail under the agent: full, broken, read-only, in use (needs root)
 	$(call step,Faults of file systems,e2e/faults.sh)
+
+.PHONY: attack
+attack: ## Attack a real agent as a client, as another user and through its data; ATTACK_SCALE=10 for longer (needs root)
+	$(call step,Attacks,cargo build --locked --release && e2e/attack/attack.py target/release/monitoring-rs)
+
+.PHONY: soak
+soak: ## Run an agent under load for SOAK_SECONDS=3600 with restarts and a full disk; every line is counted (needs root)
+	$(call step,Soak,cargo build --locked --release && e2e/attack/soak.py target/release/monitoring-rs)
 
 .PHONY: check-fuzz
 check-fuzz:

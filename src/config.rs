@@ -119,6 +119,8 @@ pub struct Config {
     pub retention_age: Option<Duration>,
     /// How many bytes stored lines may take; `None` for what the file system allows.
     pub retention_bytes: Option<u64>,
+    /// How many bytes of memory the process may take; `None` for what is usual.
+    pub memory_bytes: Option<u64>,
     /// The address to serve on, as `host:port`.
     pub listen: String,
     /// Host names that requests may be addressed to, besides addresses and local names.
@@ -216,6 +218,10 @@ struct Arguments {
     /// How much stored lines may take, such as 500MiB or 10GiB; without it a tenth of the file system, 10 GiB at most
     #[structopt(long, env, parse(try_from_str = retention_size))]
     retention_size: Option<u64>,
+
+    /// How much memory the agent may take, such as 192MiB, which is the default; less where its control group has less
+    #[structopt(long, env, parse(try_from_str = memory_size))]
+    memory: Option<u64>,
 
     /// The address to serve on, as host:port; without a host only this machine is served, port 0 picks a free one
     #[structopt(long, env, default_value = "127.0.0.1:8000")]
@@ -317,6 +323,7 @@ impl Config {
             data_directory: arguments.data_directory,
             retention_age: arguments.retention_age,
             retention_bytes: arguments.retention_size,
+            memory_bytes: arguments.memory,
             listen: listen_address(&arguments.listen)?,
             allowed_hosts: filled(arguments.allowed_hosts),
             start_from_end: arguments.start_from.eq_ignore_ascii_case("end"),
@@ -410,6 +417,17 @@ fn retention_size(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| format!("'{text}' is no size, such as 500MiB or 10GiB"))
 }
 
+/// Least memory that the agent works with, in bytes.
+const MEMORY_BYTES_MIN: u64 = 64 << 20;
+
+fn memory_size(text: &str) -> Result<u64, String> {
+    let bytes = retention_size(text)?;
+    if bytes < MEMORY_BYTES_MIN {
+        return Err(format!("'{text}' is too little; the agent needs {} MiB", MEMORY_BYTES_MIN >> 20));
+    }
+    Ok(bytes)
+}
+
 /// A whole number above 0 with one of the units.
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit())?;
@@ -453,6 +471,7 @@ mod tests {
             data_directory: ".data".into(),
             retention_age: None,
             retention_bytes: None,
+            memory_bytes: None,
             listen: "127.0.0.1:8000".into(),
             allowed_hosts: vec![],
             start_from_end: false,
@@ -547,6 +566,8 @@ mod tests {
             check_refused(&format!("--log-collector Kubernetes --retention-age={wrong}"), "is no length of time");
         }
         check_refused("--log-collector Kubernetes --retention-size 10G", "'10G' is no size");
+        assert_eq!(parse("--log-collector Kubernetes --memory 64MiB").unwrap().memory_bytes, Some(64 << 20));
+        check_refused("--log-collector Kubernetes --memory 63MiB", "the agent needs 64 MiB");
     }
 
     #[test]

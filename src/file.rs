@@ -77,6 +77,8 @@ pub struct Metadata {
     pub size_bytes: u64,
     /// Its owner's user id.
     pub owner: u32,
+    /// Who may do what with it, as the bits of `chmod`.
+    pub mode: u32,
     /// What makes it this file and no other.
     pub identity: Identity,
     /// How many names it has.
@@ -131,11 +133,22 @@ impl Metadata {
             kind,
             size_bytes: metadata.len(),
             owner: metadata.uid(),
+            mode: metadata.mode(),
             identity,
             link_count: metadata.nlink(),
             changed_ns: metadata.ctime().saturating_mul(NS_PER_SECOND).saturating_add(metadata.ctime_nsec()),
             modified_ns: metadata.mtime().saturating_mul(NS_PER_SECOND).saturating_add(metadata.mtime_nsec()),
         }
+    }
+}
+
+impl Metadata {
+    /// Whether `user`, of whose groups nothing is known, may read it, or may let themselves read it.
+    pub fn may_be_read_by(&self, user: u32) -> bool {
+        const READ: u32 = 0o4;
+        const READ_AND_SEARCH: u32 = 0o5;
+        let needed = if self.kind == Kind::Directory { READ_AND_SEARCH } else { READ };
+        user == 0 || user == self.owner || self.mode & needed == needed
     }
 }
 
@@ -147,7 +160,8 @@ impl File {
         if UNREADABLE.get().is_some_and(|is_unreadable| is_unreadable(path)) {
             return Err(at("open", path)(io::ErrorKind::PermissionDenied.into()));
         }
-        let inner = open_without_links(path).map_err(|error| at("open", path)(error.into()))?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let inner = open_without_links(path, flags).map_err(|error| at("open", path)(error.into()))?;
         Ok(Self { inner: inner.into(), path: path.to_owned() })
     }
 
@@ -252,11 +266,17 @@ impl File {
     }
 }
 
-/// Opens one component of `path` after the other, so that none is a link.
-fn open_without_links(path: &Path) -> rustix::io::Result<OwnedFd> {
+/// Opens one component of `path` after the other, so that none is a link; the last one with `flags`.
+fn open_without_links(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let common = OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory_flags = common | OFlags::DIRECTORY | SEARCH;
-    let (parent, name) = path.parent().zip(path.file_name()).ok_or(Errno::ISDIR)?;
+    let Some((parent, name)) = path.parent().zip(path.file_name()) else {
+        return if flags.contains(OFlags::DIRECTORY) {
+            openat(CWD, path, common | flags, Mode::empty())
+        } else {
+            Err(Errno::ISDIR)
+        };
+    };
     let mut directory: Option<OwnedFd> = None;
     let open = |directory: Option<&OwnedFd>, name: &OsStr, flags: OFlags| {
         openat(directory.map_or(CWD, AsFd::as_fd), name, flags, Mode::empty())
@@ -264,7 +284,7 @@ fn open_without_links(path: &Path) -> rustix::io::Result<OwnedFd> {
     for component in parent {
         directory = Some(open(directory.as_ref(), component, directory_flags)?);
     }
-    open(directory.as_ref(), name, common | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
+    open(directory.as_ref(), name, common | flags)
 }
 
 /// What the file system says of what `path` leads to, links followed.
@@ -296,6 +316,23 @@ pub fn read_directory(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// As [`read_directory`], of a directory that no link leads to: a link in its place or on the way to it is an error, even one
+/// that was put there a moment ago.
+pub fn list_directory(path: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |errno: Errno| at("read the directory", path)(errno.into());
+    let directory = open_without_links(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?;
+    let mut paths = Vec::new();
+    for entry in rustix::fs::Dir::new(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            paths.push(path.join(OsStr::from_bytes(name)));
+        }
+    }
+    paths.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
+    Ok(paths)
+}
+
 /// Creates a directory and its parents, closed to other users because logs hold secrets; an existing one is fine. What
 /// was created is on stable storage on return.
 pub fn create_directories(path: &Path) -> Result<()> {
@@ -309,6 +346,32 @@ pub fn create_directories(path: &Path) -> Result<()> {
     create_directories(parent)?;
     fs::DirBuilder::new().mode(0o750).create(path).map_err(at("create the directory", path))?;
     sync_directory(parent)
+}
+
+/// The names in a directory, held open: that it is exclusively locked keeps others out, whatever becomes of the files in it.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    inner: fs::File,
+    path: PathBuf,
+}
+
+impl DirectoryLock {
+    /// Takes the exclusive lock of the directory at `path`; `None` where another process holds it. A file system that has no
+    /// locks of directories gives it to everybody.
+    pub fn take(path: &Path) -> Result<Option<Self>> {
+        let inner = fs::File::open(path).map_err(at("open", path))?;
+        match rustix::fs::flock(&inner, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            _ => Ok(Some(Self { inner, path: path.to_owned() })),
+        }
+    }
+
+    /// Whether the directory is still the one at its path.
+    pub fn is_in_place(&self) -> Result<bool> {
+        let own = self.inner.metadata().map_err(at("stat", &self.path))?;
+        let there = fs::metadata(&self.path).map_err(at("stat", &self.path))?;
+        Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
+    }
 }
 
 /// Renames a file within one file system, replacing what is there.
@@ -369,5 +432,36 @@ mod tests {
         assert_eq!(File::open(&base.join("a/none/c.log")).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(File::open(Path::new("/")).unwrap_err().kind(), io::ErrorKind::IsADirectory);
         File::open(Path::new("Cargo.toml")).unwrap();
+    }
+
+    #[test]
+    fn a_directory_is_listed_only_where_no_link_leads_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = canonical(directory.path()).unwrap();
+        create_directories(&base.join("a/b")).unwrap();
+        for name in ["2", "10", "1"] {
+            File::create(&base.join("a/b").join(name)).unwrap();
+        }
+        symlink("a", base.join("l")).unwrap();
+        symlink("b", base.join("a/l")).unwrap();
+        assert_eq!(
+            list_directory(&base.join("a/b")).unwrap(),
+            ["1", "10", "2"].map(|name| base.join("a/b").join(name))
+        );
+        for refused in ["l/b", "a/l", "a/b/1"] {
+            assert_eq!(list_directory(&base.join(refused)).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+        }
+        assert_eq!(list_directory(&base.join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(list_directory(Path::new("/")).unwrap().contains(&PathBuf::from("/etc")));
+    }
+
+    #[test]
+    fn who_may_read_is_told_by_owner_and_bits() {
+        let directory = tempfile::tempdir().unwrap();
+        let metadata = metadata(directory.path()).unwrap();
+        let may = |mode, owner, user| Metadata { owner, mode, ..metadata }.may_be_read_by(user);
+        assert!(may(0o700, 7, 7) && may(0o700, 7, 0) && may(0o705, 7, 8));
+        assert!(!may(0o770, 7, 8) && !may(0o704, 7, 8));
+        assert!(Metadata { kind: Kind::Regular, mode: 0o604, ..metadata }.may_be_read_by(8));
     }
 }

@@ -191,6 +191,8 @@ struct Pump<'a> {
     /// How much may wait for maintenance, in bytes; and that more does.
     backlog_bytes_max: u64,
     backlog: Trouble,
+    /// That the data directory is gone.
+    missing: Trouble,
     /// Keeps the times of a stream's lines apart.
     spacing: Spacing,
 }
@@ -208,6 +210,7 @@ impl<'a> Pump<'a> {
             balanced: None,
             backlog_bytes_max: BACKLOG_BYTES_MAX,
             backlog: Trouble::default(),
+            missing: Trouble::default(),
             spacing: Spacing::new(database),
         }
     }
@@ -270,9 +273,22 @@ impl<'a> Pump<'a> {
     fn balance(&mut self, collector: &impl Collector) {
         if self.balanced.is_none_or(|when| BALANCE_INTERVAL <= when.elapsed()) {
             self.status.balance(collector.waiting_bytes());
+            self.look_at_data();
             let now = Instant::now();
             self.status.rate.update(self.balanced.map_or(Duration::ZERO, |before| now - before), self.lines_taken());
             self.balanced = Some(now);
+        }
+    }
+
+    /// Notices that the data directory is gone, even while there is nothing to store.
+    fn look_at_data(&mut self) {
+        match self.database.check() {
+            Ok(()) if self.missing.end() => self.status.set_problem(None),
+            Ok(()) => {}
+            Err(error) => {
+                self.missing.say(&error.to_string());
+                self.status.set_problem(Some(error.to_string()));
+            }
         }
     }
 

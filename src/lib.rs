@@ -18,4 +18,5 @@ pub mod api;
 pub mod client;
 pub mod ingest;
 pub mod memory;
+pub mod own_log;
 pub mod pods;

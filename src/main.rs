@@ -29,6 +29,7 @@ use monitoring_rs::log_database::storage::{DiskStorage, Storage};
 use monitoring_rs::log_database::{self, Database, Options, RetentionLimits};
 use monitoring_rs::memory;
 use monitoring_rs::model::{Checkpoint, Timestamp};
+use monitoring_rs::own_log;
 use monitoring_rs::pods::{self, Access};
 use monitoring_rs::status::{ClusterState, Status};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -55,11 +56,13 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return say_what_clap_says(&error),
     };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).format_target(false).init();
+    if let Err(error) = own_log::begin() {
+        complain(&format!("monitoring-rs: {error}"));
+    }
     match run(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("monitoring-rs: {}", chain(&error)));
+            complain(&format!("monitoring-rs: {}", own_log::escaped(&chain(&error))));
             ExitCode::FAILURE
         }
     }
@@ -96,6 +99,8 @@ fn run(config: &Config) -> anyhow::Result<()> {
     let started = Instant::now();
     log::info!("monitoring-rs {}", config::VERSION);
     let open_files_max = raise_open_files_limit();
+    let memory = memory::budget(config.memory_bytes);
+    log::info!("{} MiB of memory may be taken", memory.bytes_max() >> 20);
     // Before the data directory is created: a root that is mistyped leaves nothing behind.
     let sites = sites(config)?;
 
@@ -139,6 +144,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
             started,
         };
         let state = api::State::new(database.clone(), Arc::clone(&inventory), Arc::clone(&status), about);
+        let state = state.with_memory(memory);
         let settings = api::Settings {
             allowed_hosts: config.allowed_hosts.clone(),
             drain_timeout: ANSWERS_TIMEOUT,
@@ -452,7 +458,7 @@ fn log_what_was_found(site: &Site, summary: &Summary, status: &Status) {
     );
     let first_problem = status.sources().iter().find_map(|source| source.state().1);
     if let Some(first) = first_problem {
-        log::warn!("{} files or directories cannot be read, see /status; the first: {first}", summary.unreadable_count);
+        log::warn!("{} files or directories are not read, see /status; the first: {first}", summary.unreadable_count);
     }
     if let Some(first) = &summary.first_refusal {
         log::warn!(

@@ -8,6 +8,7 @@ mod byte_set;
 pub mod metadata;
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -69,20 +70,17 @@ impl TimeRange {
     }
 }
 
-/// One `name=value` pair.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Label {
-    name: Box<str>,
-    value: Box<str>,
-}
-
 /// Sorted `name=value` pairs that say where an entry comes from; they identify a stream.
 ///
-/// Cloning shares the pairs. Names match `[a-zA-Z_][a-zA-Z0-9_]*` and are unique; an empty value means the label is
-/// absent, so none is stored. [`fmt::Display`] gives the canonical text `{a="x", b="y"}`, which is the same for equal
-/// labels and different for different ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Arc<[Label]>);
+/// Cloning shares the pairs, which are one allocation: there may be a million streams. Names match `[a-zA-Z_][a-zA-Z0-9_]*` and
+/// are unique; an empty value means the label is absent, so none is stored. [`fmt::Display`] gives the canonical text
+/// `{a="x", b="y"}`, which is the same for equal labels and different for different ones.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Labels(
+    /// How many pairs there are; then of each the length of its name and of its value in bytes, and both texts. A number is two
+    /// characters.
+    Arc<str>,
+);
 
 /// Why pairs are no [`Labels`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,7 +116,7 @@ pub enum LabelsError {
 impl Labels {
     /// How many bytes the names and values have.
     pub fn byte_count(&self) -> usize {
-        self.0.iter().map(|label| label.name.len() + label.value.len()).sum()
+        self.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
     /// Sorts and checks `pairs`; those with an empty value are left out.
@@ -128,30 +126,42 @@ impl Labels {
     /// See [`LabelsError`]: names, duplicates, counts and lengths out of bounds.
     pub fn new<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self, LabelsError>
     where
-        N: Into<Box<str>>,
-        V: Into<Box<str>>,
+        N: AsRef<str>,
+        V: AsRef<str>,
     {
-        let mut labels: Vec<Label> = pairs
-            .into_iter()
-            .map(|(name, value)| Label { name: name.into(), value: value.into() })
-            .filter(|label| !label.value.is_empty())
+        let pairs: Vec<(N, V)> = pairs.into_iter().collect();
+        let mut labels: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_ref()))
+            .filter(|(_, value)| !value.is_empty())
             .collect();
         labels.sort_unstable();
         if LABELS_MAX < labels.len() {
             return Err(LabelsError::TooMany { count: labels.len() });
         }
-        for label in &labels {
-            if !is_label_name(&label.name) {
-                return Err(LabelsError::Name { name: label.name.to_string() });
+        for (name, value) in &labels {
+            if !is_label_name(name) {
+                return Err(LabelsError::Name { name: (*name).to_owned() });
             }
-            if LABEL_VALUE_BYTES_MAX < label.value.len() {
-                return Err(LabelsError::Value { name: label.name.to_string(), bytes: label.value.len() });
+            if LABEL_VALUE_BYTES_MAX < value.len() {
+                return Err(LabelsError::Value { name: (*name).to_owned(), bytes: value.len() });
             }
         }
-        if let Some(pair) = labels.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            return Err(LabelsError::Duplicate { name: pair[0].name.to_string() });
+        if let Some(pair) = labels.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(LabelsError::Duplicate { name: pair[0].0.to_owned() });
         }
-        Ok(Self(labels.into()))
+        Ok(Self::of_sorted(&labels))
+    }
+
+    fn of_sorted(labels: &[(&str, &str)]) -> Self {
+        let mut packed = String::new();
+        packed.extend(pack(labels.len()));
+        for (name, value) in labels {
+            packed.extend(pack(name.len()).into_iter().chain(pack(value.len())));
+            packed.push_str(name);
+            packed.push_str(value);
+        }
+        Self(packed.into())
     }
 
     /// These with `more`, sorted by name, each of which has a value; of two with one name the own one counts. It may be more
@@ -159,21 +169,70 @@ impl Labels {
     #[must_use]
     pub fn extended<'a>(&'a self, more: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let new = more.into_iter().filter(|(name, value)| !value.is_empty() && self.get(name).is_none());
-        let mut labels: Vec<Label> =
-            self.iter().chain(new).map(|(name, value)| Label { name: name.into(), value: value.into() }).collect();
+        let mut labels: Vec<(&str, &str)> = self.iter().chain(new).collect();
         labels.sort_unstable();
-        Self(labels.into())
+        Self::of_sorted(&labels)
     }
 
     /// The value of label `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let index = self.0.binary_search_by(|label| label.name.as_ref().cmp(name)).ok()?;
-        Some(&self.0[index].value)
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// The pairs, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|label| (label.name.as_ref(), label.value.as_ref()))
+        let mut rest = &*self.0;
+        let count = unpack(&mut rest);
+        (0..count).map(move |_| {
+            let (name_bytes, value_bytes) = (unpack(&mut rest), unpack(&mut rest));
+            let (name, after) = rest.split_at(name_bytes);
+            let (value, after) = after.split_at(value_bytes);
+            rest = after;
+            (name, value)
+        })
+    }
+}
+
+/// How many bits of a number one character stands for in packed labels: fewer than reach the surrogates.
+const PACKED_BITS: u32 = 15;
+
+/// A number of up to 30 bits, which no text in memory is longer than.
+fn pack(number: usize) -> [char; 2] {
+    let digit =
+        |number: usize| u32::try_from(number).ok().filter(|digit| digit >> PACKED_BITS == 0).and_then(char::from_u32);
+    let digits = [number >> PACKED_BITS, number & ((1 << PACKED_BITS) - 1)];
+    digits.map(|number| digit(number).expect("labels are far shorter than a GiB"))
+}
+
+/// Takes a number from the beginning of packed labels.
+fn unpack(packed: &mut &str) -> usize {
+    let mut chars = packed.chars();
+    let number = chars.by_ref().take(2).fold(0, |number, digit| number << PACKED_BITS | digit as usize);
+    *packed = chars.as_str();
+    number
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::of_sorted(&[])
+    }
+}
+
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -519,6 +578,20 @@ mod tests {
         check_labels(&[("1a", "x")], r#""1a" is no label name"#);
         check_labels(&[("ä", "x")], r#""ä" is no label name"#);
         check_labels(&[("a", "x"), ("a", "y")], "label a occurs twice");
+    }
+
+    #[test]
+    fn labels_are_as_they_were_given_however_long_they_are() {
+        let long = "ü".repeat(40_000);
+        let labels = Labels::new([("b", "2"), ("a", "\0"), ("empty", "")]).unwrap().extended([("c", long.as_str())]);
+        assert!(labels.iter().eq([("a", "\0"), ("b", "2"), ("c", &long)]));
+        assert_eq!((labels.get("c"), labels.get("d"), labels.iter().len()), (Some(long.as_str()), None, 3));
+        assert_eq!(Labels::default().iter().len(), 0);
+        // By name and value, not by how long either is.
+        let ordered =
+            [("a", "10"), ("a", "9"), ("aa", "1"), ("b", "")].map(|pair| Labels::new([pair, ("z", "1")]).unwrap());
+        assert!(ordered[..3].is_sorted());
+        assert!(Labels::default() < ordered[0] && ordered[0] < Labels::new([("a", "10"), ("z", "2")]).unwrap());
     }
 
     #[test]

@@ -209,6 +209,8 @@ pub enum SourceState {
     Rotated,
     /// Cannot be read at the moment.
     Unreadable,
+    /// Is no text, and is left out as long as that is so.
+    LeftOut,
 }
 
 impl SourceState {
@@ -218,6 +220,7 @@ impl SourceState {
             Self::Active => "active",
             Self::Rotated => "rotated",
             Self::Unreadable => "unreadable",
+            Self::LeftOut => "left_out",
         }
     }
 }
@@ -235,7 +238,7 @@ pub struct SourceStatus {
     pub unended_bytes: Gauge,
     /// When it was last read, in nanoseconds since the Unix epoch; 0 for never.
     pub last_read_ns: Gauge,
-    /// Its state, and for an unreadable source what the operating system said.
+    /// Its state, and why it is not read.
     state: Mutex<(SourceState, Option<String>)>,
     /// How its text is encoded, where that is not UTF-8.
     encoding: Mutex<Option<&'static str>>,

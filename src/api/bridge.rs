@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_lock::{Semaphore, SemaphoreGuard};
 use async_std::io::{self, BufRead};
@@ -14,6 +15,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{HOST, HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::uri::Authority;
+use hyper::rt::Timer as _;
+use smol_hyper::rt::SmolTimer;
 use tide::StatusCode;
 use tide::http::{Method, Url};
 
@@ -24,13 +27,16 @@ use crate::api::host;
 use crate::api::loki;
 use crate::api::server::Settings;
 use crate::api::websocket::Upgrade;
+use crate::model::budget::Budget;
 
 /// Longest body of a request, in bytes: the longest query that anyone sends as a form.
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// Longest body of a push, in bytes.
 const PUSH_BYTES_MAX: usize = 8 << 20;
 /// Most bodies over [`BODY_BYTES_MAX`] at a time, from their first byte to their answer; others wait.
-const LARGE_BODIES_MAX: usize = 4;
+const LARGE_BODIES_MAX: usize = 2;
+/// How often a body that waits for memory asks for it.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The header in which browsers tell whose page a request comes from.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -58,8 +64,8 @@ pub(super) async fn answer(
 ) -> Result<hyper::Response<Answer>, Infallible> {
     let upgraded = hyper::upgrade::on(&mut request);
     let exchange = Exchange::begin(&phase);
-    let mut response = match accept(request, &settings).await {
-        Ok((request, _turn)) => {
+    let mut response = match accept(request, &settings, &app.state().bodies).await {
+        Ok((request, _room)) => {
             app.respond(request).await.unwrap_or_else(|never| tide::http::Response::new(never.status()))
         }
         Err(error) => {
@@ -75,11 +81,18 @@ pub(super) async fn answer(
     Ok(leave(response, None))
 }
 
-/// Holds the place of a large body.
-type Turn = Option<SemaphoreGuard<'static>>;
+/// Holds what a body takes: its memory, and the place of a large one.
+struct Room {
+    _memory: Budget,
+    _turn: Option<SemaphoreGuard<'static>>,
+}
 
-/// Checks a request and takes it over.
-async fn accept(request: hyper::Request<Incoming>, settings: &Settings) -> Result<(tide::http::Request, Turn), Error> {
+/// Checks a request and takes it over; its body takes memory from `bodies`.
+async fn accept(
+    request: hyper::Request<Incoming>,
+    settings: &Settings,
+    bodies: &Arc<Budget>,
+) -> Result<(tide::http::Request, Room), Error> {
     let (head, body) = request.into_parts();
     if head.headers.contains_key(TRANSFER_ENCODING) {
         // With a Content-Length beside it, which hyper drops, two servers in a row may disagree on where it ends.
@@ -103,13 +116,10 @@ async fn accept(request: hyper::Request<Incoming>, settings: &Settings) -> Resul
     if (bytes_max as u64) < length {
         return Err(too_long(bytes_max));
     }
-    let turn = if (BODY_BYTES_MAX as u64) < length {
-        let turn = async_std::future::timeout(settings.head_timeout, LARGE_BODIES.acquire()).await;
-        let message = "other large bodies are being taken; send this one again later";
-        Some(turn.map_err(|_| Error::new(StatusCode::TooManyRequests, message))?)
-    } else {
-        None
-    };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let room = async_std::future::timeout(settings.head_timeout, room(length, bodies)).await;
+    let message = "other bodies take the memory that there is for them; send this one again later";
+    let room = room.map_err(|_| Error::new(StatusCode::TooManyRequests, message))?;
     let body = async_std::future::timeout(settings.head_timeout, Limited::new(body, bytes_max).collect()).await;
     let body = body.map_err(|_| Error::new(StatusCode::RequestTimeout, "the request's body did not come in time"))?;
     let body = body.map_err(|error| {
@@ -119,7 +129,17 @@ async fn accept(request: hyper::Request<Incoming>, settings: &Settings) -> Resul
         Error::bad_request(format!("the request's body cannot be read: {error}"))
     })?;
     accepted.set_body(Vec::from(body.to_bytes()));
-    Ok((accepted, turn))
+    Ok((accepted, room))
+}
+
+/// Waits until there is room for a body of `length` bytes.
+async fn room(length: usize, bodies: &Arc<Budget>) -> Room {
+    let turn = if BODY_BYTES_MAX < length { Some(LARGE_BODIES.acquire().await) } else { None };
+    let memory = Budget::within(Arc::clone(bodies), length);
+    while memory.take(length).is_err() {
+        SmolTimer::new().sleep(MEMORY_INTERVAL).await;
+    }
+    Room { _memory: memory, _turn: turn }
 }
 
 fn too_long(bytes_max: usize) -> Error {

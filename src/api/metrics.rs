@@ -117,7 +117,7 @@ fn store_metrics(page: &mut Page, statistics: &Statistics, is_read_only: bool) {
 /// How many sources there are in each state; each is counted once.
 fn files_by_state(sources: &[Arc<SourceStatus>]) -> BTreeMap<&'static str, u64> {
     const POLLING: &str = "polling";
-    let states = [SourceState::Active, SourceState::Rotated, SourceState::Unreadable];
+    let states = [SourceState::Active, SourceState::Rotated, SourceState::Unreadable, SourceState::LeftOut];
     let names = states.map(SourceState::name).into_iter().chain([POLLING]);
     let mut counts: BTreeMap<&'static str, u64> = names.map(|name| (name, 0)).collect();
     for source in sources {

@@ -4,9 +4,9 @@
 //! collectors and of the file system: what it says of them it reads from [`Status`].
 //!
 //! Invariants: no request panics the process. What grows with a question or with what there is, is read, kept and sent
-//! within [`QueryLimits`], which hold for all queries and tails together. What is compiled for them is bounded by
-//! LogQL's own limits, and what connections and pushes take by [`Settings`] and by constants beside their code. Log
-//! lines leave as data, never as markup.
+//! within [`QueryLimits`], which hold for all queries and tails together, and what is sent here within a share of its own; all
+//! of it is taken from one budget, that of the process. What is compiled for queries is bounded by LogQL's own limits, and
+//! what connections take by [`Settings`]. Log lines leave as data, never as markup.
 
 mod body;
 mod bridge;
@@ -44,7 +44,7 @@ use crate::api::v1::NewestLines;
 use crate::api::websocket::Stopping;
 use crate::inventory::Inventory;
 use crate::log_database::{Database, Statistics};
-use crate::model::budget::Budget;
+use crate::model::budget::{Budget, MEMORY_BYTES};
 use crate::query::Source;
 use crate::status::Status;
 
@@ -63,6 +63,10 @@ pub struct State {
     pub status: Arc<Status>,
     /// What does not change while the agent runs.
     pub about: Arc<About>,
+    /// What everything takes its memory from.
+    memory: Arc<Budget>,
+    /// What requests' bodies take of it until they are answered, and what becomes of pushes until it is durable.
+    bodies: Arc<Budget>,
     /// The queries that are being answered.
     queries: Arc<Queries>,
     /// The entries that were pushed last.
@@ -74,14 +78,17 @@ pub struct State {
 }
 
 impl State {
-    /// What a server answers from. Queries may take what [`QueryLimits::default`] says.
+    /// What a server answers from that has [`MEMORY_BYTES`] of memory.
     pub fn new(database: Database, inventory: Arc<Inventory>, status: Arc<Status>, about: About) -> Self {
-        let queries = Arc::new(Queries::new(QueryLimits::default(), Arc::clone(&status)));
+        let memory = Arc::new(Budget::new(MEMORY_BYTES));
+        let queries = Arc::new(Queries::new(QueryLimits::default(), &memory, Arc::clone(&status)));
         Self {
             database,
             inventory,
             status,
             about: Arc::new(about),
+            bodies: bodies(&memory),
+            memory,
             queries,
             repeats: Arc::default(),
             newest_lines: Arc::default(),
@@ -92,7 +99,14 @@ impl State {
     /// The same with other limits for queries.
     #[must_use]
     pub fn with_limits(self, limits: QueryLimits) -> Self {
-        Self { queries: Arc::new(Queries::new(limits, Arc::clone(&self.status))), ..self }
+        Self { queries: Arc::new(Queries::new(limits, &self.memory, Arc::clone(&self.status))), ..self }
+    }
+
+    /// The same, which takes all that clients have it hold from `memory`.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<Budget>) -> Self {
+        let limits = QueryLimits::of(memory.bytes_max());
+        Self { bodies: bodies(&memory), memory, ..self }.with_limits(limits)
     }
 
     /// The source of a query that keeps within `budget`: all there is now.
@@ -105,6 +119,11 @@ impl State {
         let database = self.database.clone();
         unblock(move || database.statistics()).await
     }
+}
+
+/// The part of `memory` that requests' bodies may take.
+fn bodies(memory: &Arc<Budget>) -> Arc<Budget> {
+    Arc::new(Budget::within(Arc::clone(memory), memory.bytes_max() / 3))
 }
 
 /// What does not change while the agent runs.

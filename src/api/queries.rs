@@ -14,7 +14,7 @@ use blocking::unblock;
 use tide::StatusCode;
 
 use crate::api::error::Error;
-use crate::model::budget::{Budget, QUERY_BYTES_MAX};
+use crate::model::budget::{Budget, MEMORY_BYTES, QUERY_BYTES_MAX};
 use crate::status::Status;
 
 /// What queries may take.
@@ -44,16 +44,24 @@ pub struct QueryLimits {
 
 impl Default for QueryLimits {
     fn default() -> Self {
+        Self::of(MEMORY_BYTES)
+    }
+}
+
+impl QueryLimits {
+    /// Those of a process that has so many bytes of memory.
+    pub(super) fn of(memory_bytes: usize) -> Self {
         let at_once_max = 4;
+        let bytes_max = QUERY_BYTES_MAX.min(memory_bytes / 3);
         Self {
             at_once_max,
             queue_time_max: Duration::from_secs(10),
             time_max: Duration::from_secs(30),
-            bytes_max: QUERY_BYTES_MAX,
-            all_bytes_max: QUERY_BYTES_MAX + QUERY_BYTES_MAX / 2,
-            sending_bytes_max: 64 << 20,
+            bytes_max,
+            all_bytes_max: bytes_max + bytes_max / 2,
+            sending_bytes_max: memory_bytes / 3,
             tails_max: 32,
-            tail_bytes_max: 12 << 20,
+            tail_bytes_max: (12 << 20).min(bytes_max / 4),
         }
     }
 }
@@ -101,12 +109,13 @@ impl Drop for Turn {
 }
 
 impl Queries {
-    pub(super) fn new(limits: QueryLimits, status: Arc<Status>) -> Self {
+    /// Queries that keep to `limits`, and take what they do from `memory`.
+    pub(super) fn new(limits: QueryLimits, memory: &Arc<Budget>, status: Arc<Status>) -> Self {
         let [turns, tails] = [limits.at_once_max, limits.tails_max].map(|count| Arc::new(Semaphore::new(count)));
-        let pool = Arc::new(Budget::new(limits.all_bytes_max));
+        let pool = Arc::new(Budget::within(Arc::clone(memory), limits.all_bytes_max));
         let tail_bytes_max = limits.all_bytes_max.saturating_sub(limits.bytes_max);
         let tail_pool = Arc::new(Budget::within(Arc::clone(&pool), tail_bytes_max));
-        let sending = Arc::new(Budget::new(limits.sending_bytes_max));
+        let sending = Arc::new(Budget::within(Arc::clone(memory), limits.sending_bytes_max));
         Self { limits, turns, tails, pool, tail_pool, sending, open: Open::default(), status }
     }
 
@@ -230,6 +239,10 @@ mod tests {
         QueryLimits { at_once_max: 1, queue_time_max: Duration::from_millis(10), ..QueryLimits::default() }
     }
 
+    fn queries(limits: QueryLimits) -> Queries {
+        Queries::new(limits, &Arc::new(Budget::new(MEMORY_BYTES)), Arc::default())
+    }
+
     /// Works until its budget says that it may not go on.
     fn work_on(budget: &Budget) -> Refusal {
         loop {
@@ -242,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_client_that_leaves_ends_its_query() {
-        let queries = Arc::new(Queries::new(limits(), Arc::default()));
+        let queries = Arc::new(queries(limits()));
         let (started, has_started) = channel();
         let (ended, has_ended) = channel();
         let task = spawn(async move {
@@ -260,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_query_that_takes_too_long_is_told_so_and_ends() {
-        let queries = Queries::new(limits(), Arc::default());
+        let queries = queries(limits());
         // Work whose time is over before a thread is free for it never begins.
         let began = [1, 10, 100, 1000, 10_000].into_iter().map(Duration::from_millis).find_map(|time_max| {
             let (ended, has_ended) = channel();
@@ -277,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_query_that_does_not_get_its_turn_is_told_so() {
-        let queries = Queries::new(limits(), Arc::default());
+        let queries = queries(limits());
         let _only_turn = block_on(queries.turn()).unwrap();
         let error = block_on(queries.run(None, |_| Ok(()))).unwrap_err().to_string();
         assert!(error.starts_with("too many outstanding requests: 1 queries"), "{error}");
@@ -285,7 +298,7 @@ mod tests {
 
     #[test]
     fn tails_leave_a_query_all_that_it_may_take() {
-        let queries = Queries::new(QueryLimits::default(), Arc::default());
+        let queries = queries(QueryLimits::default());
         let tails: Vec<_> = (0..32).map(|_| queries.tail().unwrap().1).collect();
         let refused = tails.iter().filter(|tail| tail.take(queries.limits.tail_bytes_max).is_err()).count();
         assert_eq!(refused, 30);
@@ -296,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_turn_is_kept_until_the_work_ends_and_memory_is_given_back() {
-        let queries = Queries::new(limits(), Arc::default());
+        let queries = queries(limits());
         for _ in 0..3 {
             let work = |budget: Arc<Budget>| Ok(budget.take(QUERY_BYTES_MAX)?);
             block_on(queries.run(None, work)).unwrap();

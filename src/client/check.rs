@@ -15,6 +15,7 @@ use super::lists::bytes;
 use super::{Error, Result, terminal};
 use crate::config::{CollectorConfig, CollectorKind, Config, KubernetesApi, KubernetesConfig};
 use crate::file;
+use crate::own_log::escaped;
 
 /// Most files and directories that are looked at.
 const ENTRIES_MAX: usize = 100_000;
@@ -127,8 +128,9 @@ fn line(finding: &Finding) -> String {
         Verdict::Doubtful => "warn ",
         Verdict::Bad => "FAIL ",
     };
-    let remedy = if finding.remedy.is_empty() { String::new() } else { format!("\n     -> {}", finding.remedy) };
-    format!("{verdict}{}{remedy}\n", finding.text)
+    let remedy =
+        if finding.remedy.is_empty() { String::new() } else { format!("\n     -> {}", escaped(&finding.remedy)) };
+    format!("{verdict}{}{remedy}\n", escaped(&finding.text))
 }
 
 /// Whether what is to be collected can be read, and watched.

@@ -21,6 +21,7 @@ pub mod naming;
 pub mod patterns;
 mod rotation;
 pub mod several;
+mod shares;
 mod source;
 mod tracked;
 pub mod watcher;

@@ -58,6 +58,12 @@ impl Patterns {
         if self.include.is_empty() { !self.exclude_by_default.is_match(path) } else { self.include.is_match(path) }
     }
 
+    /// Whether a file that a link leads to may be collected under the link's name: `path` is its own, relative to the root or,
+    /// elsewhere, to the root of all.
+    pub fn accept_target(&self, path: &Path) -> bool {
+        !self.exclude.is_match(path) && (self.include.is_match(path) || !self.exclude_by_default.is_match(path))
+    }
+
     /// Whether the journal file at `path`, relative to the root, is collected. `--include` is about files, unless it
     /// `is_about_units`.
     pub fn accept_journal(&self, path: &Path, is_about_units: bool) -> bool {
@@ -143,6 +149,16 @@ mod tests {
         check(&["*.log"], &["debug*"], "debug.log", false);
         check(&["*.gz"], &[], "a.gz", true);
         check(&[], &["*.log"], "a.log", false);
+    }
+
+    #[test]
+    fn what_a_link_leads_to_may_not_be_left_out_itself() {
+        let patterns = Patterns::new(&["*.log".into(), "*.gz".into()], &["hidden*".into(), "sec/**".into()]).unwrap();
+        let accepted = ["0.json", "a.gz", "hidden.txt", "app/hidden", "sec/x", "btmp", "log/wtmp.1"];
+        assert_eq!(
+            accepted.map(|path| patterns.accept_target(Path::new(path))),
+            [true, true, false, false, false, false, false]
+        );
     }
 
     #[test]

@@ -385,6 +385,7 @@ impl Source {
             let read_at = |buffer: &mut [u8], offset| self.content.read_at(buffer, offset).ok();
             self.decoder.look_ahead(text, size, reading.now, read_at);
         }
+        let text = if self.encoding == Encoding::Bytes { hole::before_nuls(text) } else { text };
         let collected = match self.encoding.last_line_end(text, self.offset) {
             Some(end) => self.take_lines(&text[..end], reading),
             None if self.skipping => self.skip(text, reading),

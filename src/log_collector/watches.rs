@@ -3,7 +3,7 @@
 //! Keeps the caller's duties of [`Watcher`]: a directory is watched once however many names need it, and its watch ends
 //! with the last of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -12,15 +12,21 @@ use std::time::Duration;
 
 use log::Level;
 
+use crate::file::{self, Identity};
+use crate::log_collector::shares::{Share, Shares};
 use crate::log_collector::tracked::SourceId;
-use crate::log_collector::watcher::{self, Event, EventKind, Watcher};
+use crate::log_collector::watcher::{self, Event, EventKind, Limit, Watcher};
 use crate::status::{Part, Status};
+
+/// Most watches; what would have a further one is polled.
+const WATCHES_MAX: usize = 200_000;
 
 /// A platform's watcher, by paths and sources instead of descriptors.
 pub(super) struct Watches<W: Watcher> {
     watcher: W,
-    directories: HashMap<PathBuf, Directory<W::Descriptor>>,
-    watched: HashMap<W::Descriptor, Watched>,
+    directories: BTreeMap<PathBuf, Directory<W::Descriptor>>,
+    watched: HashMap<W::Descriptor, (Watched, Share)>,
+    shares: Shares,
     /// Those of `directories` without a watch.
     unwatched: BTreeSet<PathBuf>,
     /// Whether it was said that there may be no more watches.
@@ -33,6 +39,8 @@ pub(super) struct Watches<W: Watcher> {
 struct Directory<Descriptor> {
     /// `None` where the watcher could not take it, and once another directory may have taken its path.
     descriptor: Option<Descriptor>,
+    /// Which directory is watched.
+    identity: Option<Identity>,
     /// How many need it.
     users: usize,
 }
@@ -66,12 +74,15 @@ impl<W: Watcher> Watches<W> {
         self.watcher.readiness()
     }
 
-    pub(super) fn new(watcher: W) -> Self {
+    /// None yet, of what lies under `root`, a canonical path.
+    pub(super) fn new(watcher: W, root: PathBuf) -> Self {
         let unwatched = BTreeSet::new();
+        let shares = Shares::new(root, watcher.watches_max().min(WATCHES_MAX));
         Self {
             watcher,
-            directories: HashMap::new(),
+            directories: BTreeMap::new(),
             watched: HashMap::new(),
+            shares,
             unwatched,
             limit_said: false,
             events: Vec::new(),
@@ -86,7 +97,7 @@ impl<W: Watcher> Watches<W> {
             directory.users += 1;
             return false;
         }
-        self.directories.insert(path.to_owned(), Directory { descriptor: None, users: 1 });
+        self.directories.insert(path.to_owned(), Directory { descriptor: None, identity: None, users: 1 });
         self.unwatched.insert(path.to_owned());
         self.retry(path);
         true
@@ -113,13 +124,27 @@ impl<W: Watcher> Watches<W> {
         if !self.unwatched.contains(path) {
             return false;
         }
-        let watch = self.watcher.watch_directory(path);
-        let Ok(descriptor) = self.noted(path, watch) else { return false };
+        let Ok((descriptor, share)) = self.watch(path, W::watch_directory) else { return false };
         let Some(directory) = self.directories.get_mut(path) else { return false };
         directory.descriptor = Some(descriptor);
-        self.watched.insert(descriptor, Watched::Directory(path.to_owned()));
+        directory.identity = identity(path);
+        self.watched.insert(descriptor, (Watched::Directory(path.to_owned()), share));
         self.unwatched.remove(path);
         true
+    }
+
+    /// Makes a watch, if its part of the tree may have one more.
+    fn watch(
+        &mut self,
+        path: &Path,
+        watch: impl FnOnce(&mut W, &Path) -> io::Result<W::Descriptor>,
+    ) -> io::Result<(W::Descriptor, Share)> {
+        let Some(share) = self.shares.take(path) else { return self.noted(path, Err(Limit::Share.into())) };
+        let watched = watch(&mut self.watcher, path);
+        if watched.is_err() {
+            self.shares.give_back(&share);
+        }
+        self.noted(path, watched).map(|descriptor| (descriptor, share))
     }
 
     /// Says what is to be said of a watch that failed. A limit is said once, because each further watch would say the same;
@@ -133,16 +158,24 @@ impl<W: Watcher> Watches<W> {
         watch
     }
 
-    /// Ends the watches of all directories, whose paths may have come to mean others.
-    pub(super) fn end_directory_watches(&mut self) {
-        for path in self.directories.keys().cloned().collect::<Vec<_>>() {
-            self.end_watch(&path);
+    /// All directories that are or should be watched.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        self.directories.keys().cloned().collect()
+    }
+
+    /// Ends the watch of a directory whose path has come to mean another. To end all of them instead would have each say that
+    /// it has ended, which more of them do than the kernel's queue takes.
+    pub(super) fn end_if_replaced(&mut self, path: &Path) {
+        let watched = self.directories.get(path).filter(|directory| directory.descriptor.is_some());
+        if watched.is_some_and(|directory| directory.identity != identity(path)) {
+            self.end_watch(path);
         }
     }
 
     /// Ends the watches of a directory and of all below it: what is watched has other paths now.
     fn end_watches_below(&mut self, path: &Path) {
-        for below in self.directories.keys().filter(|below| below.starts_with(path)).cloned().collect::<Vec<_>>() {
+        let from = self.directories.range(path.to_owned()..).map(|(directory, _)| directory);
+        for below in from.take_while(|below| below.starts_with(path)).cloned().collect::<Vec<_>>() {
             self.end_watch(&below);
         }
     }
@@ -158,17 +191,16 @@ impl<W: Watcher> Watches<W> {
 
     /// Watches the file of a source.
     pub(super) fn watch_source(&mut self, path: &Path, source: SourceId) -> io::Result<W::Descriptor> {
-        let watch = self.watcher.watch_file(path);
-        let descriptor = self.noted(path, watch)?;
-        self.watched.insert(descriptor, Watched::Source(source));
+        let (descriptor, share) = self.watch(path, W::watch_file)?;
+        self.watched.insert(descriptor, (Watched::Source(source), share));
         Ok(descriptor)
     }
 
     /// Ends a watch.
     pub(super) fn unwatch(&mut self, descriptor: W::Descriptor) {
-        if self.watched.remove(&descriptor).is_some()
-            && let Err(error) = self.watcher.unwatch(descriptor)
-        {
+        let Some((_, share)) = self.watched.remove(&descriptor) else { return };
+        self.shares.give_back(&share);
+        if let Err(error) = self.watcher.unwatch(descriptor) {
             log::debug!("failed to end a watch: {error}");
         }
     }
@@ -189,7 +221,7 @@ impl<W: Watcher> Watches<W> {
 
     fn change(&mut self, event: Event<W::Descriptor>) -> Option<Change> {
         let Some(descriptor) = event.descriptor else { return Some(Change::Everything) };
-        let watched = self.watched.get(&descriptor)?.clone();
+        let watched = self.watched.get(&descriptor)?.0.clone();
         // Before anything is looked at, lest the directory be watched a second time under its new path.
         if let (Watched::Directory(path), EventKind::Moved) = (&watched, &event.kind) {
             self.end_watches_below(path);
@@ -204,4 +236,9 @@ impl<W: Watcher> Watches<W> {
         };
         Some(change)
     }
+}
+
+/// Which directory is at `path`.
+fn identity(path: &Path) -> Option<Identity> {
+    file::link_metadata(path).ok().map(|metadata| metadata.identity)
 }

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::log_database::journal::{JournalFile, Skeleton};
 use crate::log_database::part::{Part, StreamParts};
 use crate::log_database::segment::Segment;
@@ -27,11 +29,17 @@ pub(super) struct Index {
     pub(super) segments: BTreeMap<u64, Arc<Segment>>,
 }
 
-/// Where one stream's lines are, in the order they were stored.
+/// Where one stream's lines are, in the order they were stored. There may be a million streams, nearly all of which have one
+/// part in one file: those take a single allocation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stream {
-    files: Vec<Stored>,
+    files: Files,
 }
+
+/// What a stream has in each file.
+type Files = SmallVec<[Stored; 1]>;
+
+const _: () = assert!(size_of::<Stream>() <= 88);
 
 /// One stream's parts in one file.
 #[derive(Clone, Debug)]
@@ -82,7 +90,7 @@ impl Index {
             |stream| {
                 if let Some(mut last) = stream.files.pop() {
                     last.parts.truncate_at(offset);
-                    stream.files.extend((last.parts.len() != 0).then_some(last));
+                    stream.files.extend(Some(last).filter(|last| last.parts.len() != 0));
                 }
                 stream.kept()
             },
@@ -111,6 +119,7 @@ impl Index {
             |stream| stream.files.iter().any(is_removed),
             |stream| {
                 stream.files.retain(|stored| !is_removed(stored));
+                stream.files.shrink_to_fit();
                 stream.kept()
             },
         );
@@ -180,44 +189,103 @@ impl Stored {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Part> {
-        self.parts.chunks.iter().flat_map(|chunk| chunk.iter())
+        self.parts.iter()
     }
 }
 
 /// Parts by offset.
 #[derive(Clone, Debug, Default)]
-struct Parts {
+enum Parts {
+    #[default]
+    None,
+    One(Part),
     /// All chunks but the last are full.
-    chunks: Vec<Arc<Vec<Part>>>,
+    Chunks(Vec<Arc<Vec<Part>>>),
 }
 
 impl Parts {
     fn extend(&mut self, parts: impl Iterator<Item = Part>) {
         for part in parts {
-            match self.chunks.last_mut().filter(|chunk| chunk.len() < PARTS_PER_CHUNK) {
-                Some(chunk) => Arc::make_mut(chunk).push(part),
-                None => self.chunks.push(Arc::new(vec![part])),
+            match self {
+                Self::None => *self = Self::One(part),
+                Self::One(first) => *self = Self::Chunks(vec![Arc::new(vec![*first, part])]),
+                Self::Chunks(chunks) => match chunks.last_mut().filter(|chunk| chunk.len() < PARTS_PER_CHUNK) {
+                    Some(chunk) => Arc::make_mut(chunk).push(part),
+                    None => chunks.push(Arc::new(vec![part])),
+                },
             }
         }
     }
 
     /// Removes the parts from `offset` on.
     fn truncate_at(&mut self, offset: u64) {
-        while let Some(chunk) = self.chunks.last_mut() {
-            Arc::make_mut(chunk).retain(|part| part.offset < offset);
-            if !chunk.is_empty() {
-                break;
+        match self {
+            Self::One(part) if offset <= part.offset => *self = Self::None,
+            Self::None | Self::One(_) => {}
+            Self::Chunks(chunks) => {
+                while let Some(chunk) = chunks.last_mut() {
+                    Arc::make_mut(chunk).retain(|part| part.offset < offset);
+                    if !chunk.is_empty() {
+                        break;
+                    }
+                    chunks.pop();
+                }
             }
-            self.chunks.pop();
         }
     }
 
+    /// A single part, and chunks of them: one of the two is empty.
+    fn split(&self) -> (&[Part], &[Arc<Vec<Part>>]) {
+        match self {
+            Self::None => (&[], &[]),
+            Self::One(part) => (std::slice::from_ref(part), &[]),
+            Self::Chunks(chunks) => (&[], chunks),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Part> {
+        let (single, chunks) = self.split();
+        single.iter().chain(chunks.iter().flat_map(|chunk| chunk.iter()))
+    }
+
     fn len(&self) -> usize {
-        let Some(last) = self.chunks.last() else { return 0 };
-        (self.chunks.len() - 1) * PARTS_PER_CHUNK + last.len()
+        let (single, chunks) = self.split();
+        let Some(last) = chunks.last() else { return single.len() };
+        (chunks.len() - 1) * PARTS_PER_CHUNK + last.len()
     }
 
     fn get(&self, position: usize) -> Option<&Part> {
-        self.chunks.get(position / PARTS_PER_CHUNK)?.get(position % PARTS_PER_CHUNK)
+        let (single, chunks) = self.split();
+        if single.is_empty() {
+            chunks.get(position / PARTS_PER_CHUNK)?.get(position % PARTS_PER_CHUNK)
+        } else {
+            single.get(position)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn part(offset: u64) -> Part {
+        let at = Timestamp::from_ns(0);
+        Part { offset, bytes: 1, line_count: 1, text_bytes: 1, crc: 0, earliest: at, latest: at }
+    }
+
+    #[test]
+    fn parts_are_the_same_however_many_there_are() {
+        let mut parts = Parts::default();
+        for count in 0..3 * PARTS_PER_CHUNK {
+            let offsets = |parts: &Parts| parts.iter().map(|part| part.offset).collect::<Vec<_>>();
+            let expected: Vec<u64> = (0..count as u64).collect();
+            assert_eq!((parts.len(), offsets(&parts)), (count, expected.clone()));
+            assert!((0..=count).all(|at| parts.get(at).map(|part| part.offset) == expected.get(at).copied()));
+            let mut fewer = parts.clone();
+            fewer.truncate_at(count as u64 / 2);
+            assert_eq!(offsets(&fewer), expected[..count / 2]);
+            parts.extend(std::iter::once(part(count as u64)));
+        }
     }
 }

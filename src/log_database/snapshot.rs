@@ -1,6 +1,6 @@
 //! What a reader sees: everything that had been appended at one moment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -200,7 +200,13 @@ impl Snapshot {
 
     /// The labels that the stream with this [`stream_id`] is stored with; `None` where there is none.
     pub fn find_stream(&self, id: u64) -> Option<Labels> {
-        self.views().into_keys().find(|labels| stream_id(labels) == id).cloned()
+        let mut found = None;
+        self.for_each_stream(|labels, _, _| {
+            if stream_id(labels) == id {
+                found = Some(labels.clone());
+            }
+        });
+        found
     }
 
     /// Prepares to count the lines that `selection` asks for, by stream and by step of `step_ns` nanoseconds from the
@@ -243,33 +249,41 @@ impl Snapshot {
     /// The streams that `shown_as` gives labels, by the labels that are stored. One whose entries have metadata follows
     /// the one whose entries have none.
     fn shown(&self, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Vec<(Labels, StreamView)> {
-        let views = self.views().into_iter().map(|(stored, mut view)| {
-            let unmarked = metadata::unmark(stored);
-            view.has_metadata = unmarked.is_some();
-            view.own_labels = unmarked.unwrap_or_else(|| stored.clone());
-            view.stored_labels = stored.clone();
-            (shown_as(&view.own_labels), view)
-        });
-        let mut shown: Vec<_> = views.filter_map(|(labels, view)| Some((labels?, view))).collect();
+        let mut pending = self.pending_by_stream();
+        let committed = self.index.streams.iter().filter(|(labels, _)| !internal::is_internal(labels));
+        let committed = committed.map(|(stored, stream)| (stored, Some(stream), pending.remove(stored)));
+        // What is left out takes no memory: there may be a million others.
+        let mut shown: Vec<_> =
+            committed.filter_map(|(stored, stream, pending)| view(stored, stream, pending, &shown_as)).collect();
+        shown.extend(pending.into_iter().filter_map(|(stored, lines)| view(stored, None, Some(lines), &shown_as)));
         shown.sort_by(|(_, one), (_, other)| one.rank().cmp(&other.rank()));
         shown
     }
 
-    /// The streams as they are stored; none without lines, and no internal ones.
-    fn views(&self) -> BTreeMap<&Labels, StreamView> {
-        let mut views: BTreeMap<&Labels, StreamView> = BTreeMap::new();
-        for (labels, stream) in self.index.streams.iter().filter(|(labels, _)| !internal::is_internal(labels)) {
-            views.insert(labels, StreamView { stored: Some(Arc::clone(stream)), ..StreamView::default() });
-        }
+    /// What is pending of each stream; nothing of internal ones.
+    fn pending_by_stream(&self) -> HashMap<&Labels, Vec<PendingLines>> {
+        let mut pending: HashMap<&Labels, Vec<PendingLines>> = HashMap::new();
         for batch in self.pending.iter().flat_map(|batches| batches.iter()) {
             for (position, stream) in batch.streams.iter().enumerate() {
                 if !stream.lines.is_empty() && !internal::is_internal(&stream.labels) {
-                    let view = views.entry(&stream.labels).or_default();
-                    view.pending.push(PendingLines { batch: Arc::clone(batch), position });
+                    let lines = PendingLines { batch: Arc::clone(batch), position };
+                    pending.entry(&stream.labels).or_default().push(lines);
                 }
             }
         }
-        views
+        pending
+    }
+
+    /// Hands each stream as it is stored to `look`, with what is committed of it and what is pending; none without lines, and
+    /// no internal ones.
+    fn for_each_stream<'s>(&'s self, mut look: impl FnMut(&'s Labels, Option<&'s Stream>, &[PendingLines])) {
+        let mut pending = self.pending_by_stream();
+        for (labels, stream) in self.index.streams.iter().filter(|(labels, _)| !internal::is_internal(labels)) {
+            look(labels, Some(stream), &pending.remove(labels).unwrap_or_default());
+        }
+        for (labels, lines) in pending {
+            look(labels, None, &lines);
+        }
     }
 
     /// How many lines of the stream that is stored with these labels have a time.
@@ -301,7 +315,9 @@ impl Snapshot {
 
     /// The time of the earliest line; `None` where there is no line. Looks at no line that is committed.
     pub fn oldest(&self) -> Option<Timestamp> {
-        self.views().values().flat_map(StreamView::time_bounds).map(|(earliest, _)| earliest).min()
+        let mut oldest = None;
+        self.for_each_stream(|_, stream, pending| oldest = earlier(oldest, earliest(stream, pending)));
+        oldest
     }
 
     /// How many parts have turned out to be unreadable so far, and are left out.
@@ -326,21 +342,46 @@ impl Snapshot {
             unreadable_blocks: segments.values().map(|segment| segment.unreadable_count()).sum::<usize>() as u64,
             ..Statistics::default()
         };
-        for view in self.views().values() {
+        self.for_each_stream(|_, stream, pending| {
             statistics.streams += 1;
-            for part in view.stored.iter().flat_map(|stream| stream.iter()) {
+            for part in stream.into_iter().flat_map(Stream::iter) {
                 statistics.lines += u64::from(part.line_count);
                 statistics.bytes += u64::from(part.text_bytes);
             }
-            for pending in &view.pending {
+            for pending in pending {
                 statistics.lines += pending.lines().len() as u64;
                 statistics.bytes += pending.lines().byte_count() as u64;
             }
-            let earliest = view.time_bounds().map(|(earliest, _)| earliest).min();
-            statistics.oldest = [statistics.oldest, earliest].into_iter().flatten().min();
-        }
+            statistics.oldest = earlier(statistics.oldest, earliest(stream, pending));
+        });
         statistics
     }
+}
+
+/// The view of a stream that `shown_as` gives labels, and these.
+fn view(
+    stored: &Labels,
+    stream: Option<&Arc<Stream>>,
+    pending: Option<Vec<PendingLines>>,
+    shown_as: &impl Fn(&Labels) -> Option<Labels>,
+) -> Option<(Labels, StreamView)> {
+    let unmarked = metadata::unmark(stored);
+    let has_metadata = unmarked.is_some();
+    let own_labels = unmarked.unwrap_or_else(|| stored.clone());
+    let labels = shown_as(&own_labels)?;
+    let (stored, stored_labels, pending) = (stream.cloned(), stored.clone(), pending.unwrap_or_default());
+    Some((labels, StreamView { stored, pending, stored_labels, own_labels, has_metadata }))
+}
+
+/// The time of a stream's earliest line.
+fn earliest(stream: Option<&Stream>, pending: &[PendingLines]) -> Option<Timestamp> {
+    let committed = stream.into_iter().flat_map(Stream::iter).map(|part| part.earliest);
+    let pending = pending.iter().filter_map(|pending| pending.lines().time_bounds());
+    committed.chain(pending.map(|(earliest, _)| earliest)).min()
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// The labels of a stream that all `matchers` accept.

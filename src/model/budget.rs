@@ -1,8 +1,8 @@
-//! How much memory one query may take, and whether anybody still waits for it.
+//! How much memory may be taken, and whether anybody still waits for what it is taken for.
 //!
-//! Whoever works for the query asks before it keeps something, and now and then whether to go on. All queries draw on one
-//! pool as well, so that together they take no more than that, however many of them there are and however slowly their
-//! answers are read.
+//! Whoever keeps something whose size someone else chooses asks before, and a query asks now and then whether to go on. A
+//! budget may be part of another: what one query takes, all queries take, and the process. The [budget of the
+//! process](Budget::of_process) is measured as well: what nobody asked for leaves less for those who ask.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,13 +11,34 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// points. Above, the machine's other work is worth more than the query.
 pub const QUERY_BYTES_MAX: usize = 64 << 20;
 
-/// What one query may take.
+/// Most bytes that the process takes where nothing is said.
+pub const MEMORY_BYTES: usize = 192 << 20;
+/// The part of it that is kept for what is collected and stored: nobody else is given that.
+const KEPT_SHARE: usize = 4;
+/// How much is taken between two measurements of the process, in bytes.
+const MEASURED_EVERY_BYTES: usize = 1 << 20;
+
+/// What one query may take, or others.
 #[derive(Debug)]
 pub struct Budget {
     bytes_max: usize,
     taken: AtomicUsize,
     is_cancelled: AtomicBool,
     pool: Option<Arc<Self>>,
+    gauge: Option<Gauge>,
+}
+
+/// Measures how many bytes of memory the process has; where it `is_short` of them, once what is not used was given back.
+/// `None` where the system does not say.
+pub type Measure = fn(is_short: bool) -> Option<usize>;
+
+/// What the process has beside what was taken.
+#[derive(Debug)]
+struct Gauge {
+    measure: Measure,
+    beside: AtomicUsize,
+    /// What was taken since it was measured.
+    unmeasured: AtomicUsize,
 }
 
 /// Why a query may not go on.
@@ -32,8 +53,8 @@ pub enum Refusal {
         /// How much it may keep, in bytes.
         bytes_max: usize,
     },
-    /// All queries together would keep more than they may.
-    #[error("other queries take all of the {} MiB of memory that there are for them; try again later", bytes_max >> 20)]
+    /// All together would keep more than they may.
+    #[error("others take all of the {} MiB of memory that there are for this; try again later", bytes_max >> 20)]
     TooMuchTogether {
         /// How much all of them may keep, in bytes.
         bytes_max: usize,
@@ -52,16 +73,26 @@ impl Default for Budget {
 impl Budget {
     /// So many bytes.
     pub fn new(bytes_max: usize) -> Self {
-        Self::of(bytes_max, None)
+        Self::with(bytes_max, None, None)
     }
 
     /// So many bytes, which are taken from `pool` as well, and from the one that this may take from itself.
     pub fn within(pool: Arc<Self>, bytes_max: usize) -> Self {
-        Self::of(bytes_max, Some(pool))
+        Self::with(bytes_max, Some(pool), None)
     }
 
-    fn of(bytes_max: usize, pool: Option<Arc<Self>>) -> Self {
-        Self { bytes_max, taken: AtomicUsize::new(0), is_cancelled: AtomicBool::new(false), pool }
+    /// So many bytes of the whole process, of which a part is kept for what is collected and stored.
+    pub fn of_process(bytes_max: usize, measure: Measure) -> Self {
+        let gauge = Gauge {
+            measure,
+            beside: AtomicUsize::new(bytes_max / KEPT_SHARE),
+            unmeasured: AtomicUsize::new(MEASURED_EVERY_BYTES),
+        };
+        Self::with(bytes_max, None, Some(gauge))
+    }
+
+    fn with(bytes_max: usize, pool: Option<Arc<Self>>, gauge: Option<Gauge>) -> Self {
+        Self { bytes_max, taken: AtomicUsize::new(0), is_cancelled: AtomicBool::new(false), pool, gauge }
     }
 
     /// How many bytes there are in all.
@@ -120,8 +151,37 @@ impl Budget {
     }
 
     fn try_take(&self, bytes: usize) -> bool {
-        let more = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.bytes_max);
+        let Some(gauge) = &self.gauge else { return self.add(bytes, self.bytes_max) };
+        if gauge.is_due(bytes) {
+            gauge.look(self, false);
+        }
+        self.add(bytes, gauge.left_of(self.bytes_max)) || {
+            gauge.look(self, true);
+            self.add(bytes, gauge.left_of(self.bytes_max))
+        }
+    }
+
+    fn add(&self, bytes: usize, bytes_max: usize) -> bool {
+        let more = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= bytes_max);
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+}
+
+impl Gauge {
+    /// Whether enough was taken since the last measurement, with `bytes` more.
+    fn is_due(&self, bytes: usize) -> bool {
+        MEASURED_EVERY_BYTES <= self.unmeasured.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes)
+    }
+
+    fn look(&self, budget: &Budget, is_short: bool) {
+        self.unmeasured.store(0, Ordering::Relaxed);
+        let kept = budget.bytes_max / KEPT_SHARE;
+        let beside = (self.measure)(is_short).map_or(0, |bytes| bytes.saturating_sub(budget.taken_bytes()));
+        self.beside.store(beside.max(kept), Ordering::Relaxed);
+    }
+
+    fn left_of(&self, bytes_max: usize) -> usize {
+        bytes_max.saturating_sub(self.beside.load(Ordering::Relaxed))
     }
 }
 
@@ -238,6 +298,30 @@ mod tests {
         assert_eq!(share.take(1), Err(Refusal::TooMuch { bytes_max: 2 * SHARE_STEP_BYTES }));
         drop(before);
         assert_eq!(budget.taken_bytes(), 0);
+    }
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn what_the_process_has_beside_leaves_less_to_take() {
+        static HAS: AtomicUsize = AtomicUsize::new(0);
+        static IS_UNUSED: AtomicBool = AtomicBool::new(false);
+
+        let measure = |is_short| {
+            if is_short && IS_UNUSED.load(Ordering::Relaxed) {
+                HAS.store(0, Ordering::Relaxed);
+            }
+            Some(HAS.load(Ordering::Relaxed))
+        };
+        let process = Budget::of_process(100 * MIB, measure);
+        assert_eq!(process.take(75 * MIB), Ok(()), "all but what is kept");
+        assert_eq!(process.take(1), Err(Refusal::TooMuch { bytes_max: 100 * MIB }));
+        process.give_back(75 * MIB);
+        HAS.store(90 * MIB, Ordering::Relaxed);
+        assert!(process.take(11 * MIB).is_err());
+        assert_eq!(process.take(10 * MIB), Ok(()));
+        IS_UNUSED.store(true, Ordering::Relaxed);
+        assert_eq!(process.take(65 * MIB), Ok(()), "what is not used is given back first");
     }
 
     #[test]

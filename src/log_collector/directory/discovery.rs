@@ -3,28 +3,24 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use log::Level;
 
-use crate::file::{self, Kind};
+use crate::file::{self, Kind, Metadata};
+use crate::log_collector::directory::Directory;
 use crate::log_collector::directory::families::Due;
-use crate::log_collector::directory::{Directory, RESCAN_INTERVAL};
 use crate::log_collector::links::{End, Resolution};
 use crate::log_collector::rotation::names::{originals, uncompressed};
+use crate::log_collector::shares::Share;
 use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
 use crate::status::{SourceState, SourceStatus};
 
 /// How deep directories are followed under the root.
 const DEPTH_MAX: usize = 32;
-/// How many names are followed; further ones are left out with a warning.
-const NAMES_MAX: usize = 100_000;
-/// A rescan costs at most one part in so many of the time, so that many files do not make an idle agent busy; it comes
-/// no more seldom than [`RESCAN_INTERVAL_MAX`].
-const RESCAN_PAUSE: u32 = 5000;
-/// The longest time between two rescans.
-const RESCAN_INTERVAL_MAX: Duration = Duration::from_mins(10);
+/// How many names are followed, of which no part of the tree has more than half of what the others leave; further ones are left
+/// out with a warning.
+pub(super) const NAMES_MAX: usize = 100_000;
 /// How often a name is followed anew because a directory on its way had not been watched yet.
 const RESOLUTIONS_MAX: usize = 4;
 
@@ -37,6 +33,8 @@ pub(super) struct Name {
     pub(super) source: Option<SourceId>,
     /// Whether it was refused, which is said once.
     refused: bool,
+    /// Whose share of all names it takes.
+    share: Option<Share>,
 }
 
 impl<W: Watcher> Directory<W> {
@@ -65,18 +63,7 @@ impl<W: Watcher> Directory<W> {
         self.look_in(directory);
     }
 
-    /// Looks where no watch says that something changed.
-    pub(super) fn look_at_unwatched(&mut self) {
-        self.last_directory_poll = Instant::now();
-        if !self.tree.contains(&self.root) {
-            self.enter_root();
-        }
-        for directory in self.watches.unwatched().clone() {
-            self.look_again(&directory);
-        }
-    }
-
-    fn enter_root(&mut self) {
+    pub(super) fn enter_root(&mut self) {
         let is_there = file::metadata(&self.root).is_ok_and(|metadata| metadata.kind == Kind::Directory);
         let was_missing = std::mem::replace(&mut self.is_root_missing, !is_there);
         self.status.set_root_missing(&self.settings.root, !is_there);
@@ -92,15 +79,59 @@ impl<W: Watcher> Directory<W> {
 
     /// Whether a directory is the agent's own, or another collector's.
     fn is_left_out_directory(&self, directory: &Path) -> bool {
-        let mut left_out = self.settings.data_directory.iter().chain(&self.settings.left_out);
-        left_out.any(|left_out| left_out == directory)
+        self.settings.left_out.iter().any(|left_out| left_out == directory) || self.is_own_data(directory)
+    }
+
+    /// Whether a directory is the agent's own by whatever path, as a bind mount has it.
+    fn is_own_data(&self, directory: &Path) -> bool {
+        let Some(own) = &self.settings.data_directory else { return false };
+        let place = |path: &Path| file::metadata(path).ok().map(|it| (it.identity.device, it.identity.inode));
+        own == directory || place(own).is_some_and(|own| place(directory) == Some(own))
+    }
+
+    /// Where a name leads, unless what a link leads to is left out by its own path.
+    fn unless_left_out(&self, name: &Path, end: End) -> End {
+        let (path, is_file) = match &end {
+            End::File(path, _) => (path, true),
+            End::Directory(path) => (path, false),
+            _ => return end,
+        };
+        if path == name {
+            return end;
+        }
+        let by_root = path.strip_prefix(&self.root).or_else(|_| path.strip_prefix("/")).unwrap_or(path);
+        let reason = if is_file && !self.settings.patterns.accept_target(by_root) {
+            "which --exclude or the default list leaves out"
+        } else if path.ancestors().any(|above| self.is_own_data(above)) {
+            "which is this agent's own data"
+        } else {
+            return end;
+        };
+        End::Refused(format!("it leads to {}, {reason}", path.display()))
+    }
+
+    /// Whether what lies in a directory that a link leads to is more than the link's owner may read.
+    fn is_hidden_from_link(&self, path: &Path, metadata: &Metadata) -> bool {
+        let Some((linked, link)) = self.linked.range(..=path.to_owned()).next_back() else { return false };
+        path.starts_with(linked)
+            && file::link_metadata(link)
+                .is_ok_and(|link| !self.links.trusts(link.owner) && !metadata.may_be_read_by(link.owner))
     }
 
     /// Looks at everything in a directory, and at what was there before.
     pub(super) fn look_in(&mut self, directory: &Path) {
+        let entries = self.list(directory);
+        for path in &entries {
+            self.look_at(path);
+        }
+        self.look_at_unlisted(directory, &entries);
+    }
+
+    /// What is in a directory of the tree, once directories are let go that are not any more.
+    pub(super) fn list(&mut self, directory: &Path) -> Vec<PathBuf> {
         let mut entries = Vec::new();
         if self.tree.contains(directory) {
-            match file::read_directory(directory) {
+            match file::list_directory(directory) {
                 Ok(paths) => {
                     entries = paths;
                     self.clear_problem(directory);
@@ -117,9 +148,11 @@ impl<W: Watcher> Directory<W> {
         for child in gone.cloned().collect::<Vec<_>>() {
             self.look_at(&child);
         }
-        for path in &entries {
-            self.look_at(path);
-        }
+        entries
+    }
+
+    /// Follows again the names that lead through what is not among the `entries` of a directory any more.
+    pub(super) fn look_at_unlisted(&mut self, directory: &Path, entries: &[PathBuf]) {
         let hops = self.names_by_hop.range(directory.to_owned()..).map(|(hop, _)| hop);
         let hops = hops.take_while(|hop| hop.starts_with(directory)).filter(|hop| hop.parent() == Some(directory));
         let unlisted = hops.filter(|hop| entries.binary_search(hop).is_err());
@@ -131,7 +164,10 @@ impl<W: Watcher> Directory<W> {
     /// Looks at one path: an entry of the tree, a hop on the way of a name, or both.
     pub(super) fn look_at(&mut self, path: &Path) {
         let in_tree = path.parent().is_some_and(|parent| self.tree.contains(parent));
-        let kind = file::link_metadata(path).map(|metadata| metadata.kind);
+        let metadata = file::link_metadata(path);
+        let is_hidden = in_tree && metadata.as_ref().is_ok_and(|metadata| self.is_hidden_from_link(path, metadata));
+        let in_tree = in_tree && !is_hidden;
+        let kind = metadata.map(|metadata| metadata.kind);
         if self.tree.contains(path) && !matches!(kind, Ok(Kind::Directory)) {
             self.leave(path);
         }
@@ -168,37 +204,16 @@ impl<W: Watcher> Directory<W> {
         }
     }
 
-    /// Looks at everything again: each name is among the entries of a directory of the tree, or was.
-    pub(super) fn rescan(&mut self) {
-        let started = Instant::now();
-        for directory in self.watches.unwatched().clone() {
-            self.watches.retry(&directory);
-        }
-        self.retry_watches();
-        self.enter_root();
-        for directory in self.tree.clone() {
-            self.look_at(&directory);
-            self.look_in(&directory);
-        }
-        for source in self.nameless.iter().copied().collect::<Vec<_>>() {
-            self.enqueue(source);
-        }
-        self.reconcile_finished();
-        // Whoever had one open may have written to it since it was let go.
-        self.find_renamed();
-        self.next_rescan =
-            Instant::now() + (started.elapsed() * RESCAN_PAUSE).clamp(RESCAN_INTERVAL, RESCAN_INTERVAL_MAX);
-    }
-
     /// Lets go of a directory that is gone, and of all names in it.
     fn leave(&mut self, directory: &Path) {
         let inside = |path: &&PathBuf| path.starts_with(directory);
-        for gone in self.tree.iter().filter(inside).cloned().collect::<Vec<_>>() {
+        for gone in self.tree.range(directory.to_owned()..).take_while(inside).cloned().collect::<Vec<_>>() {
             self.tree.remove(&gone);
             self.clear_problem(&gone);
             self.watches.release_directory(&gone);
         }
-        for name in self.names.keys().filter(inside).cloned().collect::<Vec<_>>() {
+        let names = self.names.range(directory.to_owned()..).map(|(name, _)| name);
+        for name in names.take_while(inside).cloned().collect::<Vec<_>>() {
             self.follow(&name);
         }
     }
@@ -221,8 +236,7 @@ impl<W: Watcher> Directory<W> {
             self.leave(&linked);
             for name in self.names.keys().filter(|name| name.starts_with(&linked)).cloned().collect::<Vec<_>>() {
                 self.attach(&name, None, &name);
-                self.set_hops(&name, &[]);
-                self.names.remove(&name);
+                self.remove_name(&name);
             }
             self.linked.remove(&linked);
         }
@@ -263,14 +277,28 @@ impl<W: Watcher> Directory<W> {
         if self.names.contains_key(path) {
             return;
         }
-        if NAMES_MAX <= self.names.len() {
+        let Some(share) = self.name_shares.take(path) else {
             if !std::mem::replace(&mut self.is_full, true) {
-                log::warn!("{NAMES_MAX} files are followed, and further ones are left out; see --exclude");
+                log::warn!(
+                    "as many files are followed as may be of {} and of all, {} of {NAMES_MAX}; further ones there are left \
+                     out; see --exclude",
+                    self.seen(path.parent().unwrap_or(path)).display(),
+                    self.names.len()
+                );
             }
             return;
-        }
-        self.names.insert(path.to_owned(), Name::default());
+        };
+        self.names.insert(path.to_owned(), Name { share: Some(share), ..Name::default() });
         self.set_hops(path, &[path.to_owned()]);
+    }
+
+    /// Forgets a name that leads nowhere.
+    fn remove_name(&mut self, name: &Path) {
+        self.clear_problem(name);
+        self.set_hops(name, &[]);
+        if let Some(share) = self.names.remove(name).and_then(|name| name.share) {
+            self.name_shares.give_back(&share);
+        }
     }
 
     /// Follows again every name that leads through `hop`.
@@ -293,7 +321,7 @@ impl<W: Watcher> Directory<W> {
         let resolution = self.resolve(name);
         let missing = matches!(resolution.end, End::Missing);
         let to = resolution.hops.last().map_or(name, PathBuf::as_path);
-        let target = match resolution.end {
+        let target = match self.unless_left_out(name, resolution.end) {
             End::File(path, metadata) => match self.source_at(&path, metadata.identity, name) {
                 Ok(source) => source,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -316,12 +344,14 @@ impl<W: Watcher> Directory<W> {
             End::Missing => None,
         };
         self.clear_problem(name);
+        if self.not_text.take_if(|not_text| not_text == name).is_some() {
+            self.note_not_text(name);
+        }
         self.leave_linked(name, None);
         self.attach(name, target, to);
         // A link that dangles may be mended; a path that is gone is forgotten.
         if missing && resolution.hops.len() == 1 {
-            self.set_hops(name, &[]);
-            self.names.remove(name);
+            self.remove_name(name);
             self.is_full = false;
         }
     }
@@ -429,6 +459,17 @@ impl<W: Watcher> Directory<W> {
         let state = SourceStatus::new(seen.to_string_lossy().into_owned());
         state.set_state(SourceState::Unreadable, Some(error.to_string()));
         self.problems.insert(path.to_owned(), self.status.add_source(Arc::new(state)));
+    }
+
+    /// Shows in the status that a name leads to what is no text. It is looked at again whenever everything is.
+    pub(super) fn note_not_text(&mut self, name: &Path) {
+        let seen = self.seen(name);
+        log::debug!("{} is left out: it is not text", seen.display());
+        let state = SourceStatus::new(seen.to_string_lossy().into_owned());
+        let advice = "it does not look like text; --include collects it all the same".to_owned();
+        state.set_state(SourceState::LeftOut, Some(advice));
+        self.clear_problem(name);
+        self.problems.insert(name.to_owned(), self.status.add_source(Arc::new(state)));
     }
 
     pub(super) fn clear_problem(&mut self, path: &Path) {

@@ -24,6 +24,7 @@ use crate::log_collector::naming::Naming;
 use crate::log_collector::patterns::Patterns;
 use crate::log_collector::rotation::ledger::Ledger;
 use crate::log_collector::rotation::listing::Listings;
+use crate::log_collector::shares::Shares;
 use crate::log_collector::source::{APPENDING_TIME_MAX, read_buffer};
 use crate::log_collector::tracked::{SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
@@ -38,6 +39,7 @@ mod families;
 mod finished;
 mod import;
 mod open_files;
+mod rescan;
 mod sources;
 mod streams;
 #[cfg(test)]
@@ -48,9 +50,10 @@ mod unended;
 #[cfg(test)]
 pub(crate) use copies::COPY_BYTES_MIN;
 use copies::HeldBack;
-use discovery::Name;
+use discovery::{NAMES_MAX, Name};
 use families::Due;
 use import::Import;
+use rescan::Rescan;
 use turns::{KINDS_OF_TURNS, Turns};
 
 /// How often files without a watch are looked at, and whether files without a name have been quiet for long enough.
@@ -120,6 +123,10 @@ pub struct Directory<W: Watcher> {
     problems: BTreeMap<PathBuf, SourceHandle>,
     /// The first link that was refused, and why.
     first_refusal: Option<String>,
+    /// The name that was just found to lead to what is no text.
+    not_text: Option<PathBuf>,
+    /// Who has how many names.
+    name_shares: Shares,
     /// Whether names were left out because there are too many.
     is_full: bool,
     /// Whether the root was no directory when it was looked at last.
@@ -181,7 +188,13 @@ pub struct Directory<W: Watcher> {
     buffer: Box<[u8]>,
     last_poll: Instant,
     last_directory_poll: Instant,
+    poll_interval: Duration,
     next_rescan: Instant,
+    /// Since when the watcher has lost events that nobody has looked for, and when that may be done.
+    lost_since: Option<Instant>,
+    next_lost_rescan: Instant,
+    /// While everything is looked at again.
+    rescan: Option<Rescan>,
 }
 
 /// A content that was cut from its file.
@@ -228,13 +241,15 @@ impl<W: Watcher> Directory<W> {
             links: Links::new(root.clone()),
             root: root.clone(),
             settings,
-            watches: Watches::new(watcher),
+            watches: Watches::new(watcher, root.clone()),
+            name_shares: Shares::new(root.clone(), NAMES_MAX),
             tree: BTreeSet::new(),
             linked: BTreeMap::new(),
             names: BTreeMap::new(),
             names_by_hop: BTreeMap::new(),
             problems: BTreeMap::new(),
             first_refusal: None,
+            not_text: None,
             is_full: false,
             is_root_missing: false,
             sources: BTreeMap::new(),
@@ -267,7 +282,11 @@ impl<W: Watcher> Directory<W> {
             buffer: read_buffer(),
             last_poll: Instant::now(),
             last_directory_poll: Instant::now(),
+            poll_interval: DIRECTORY_POLL_INTERVAL,
             next_rescan: Instant::now() + RESCAN_INTERVAL,
+            lost_since: None,
+            next_lost_rescan: Instant::now(),
+            rescan: None,
         };
         directory.restore_cuts();
         directory.forget_all_taken_over();
@@ -314,9 +333,7 @@ impl<W: Watcher> Directory<W> {
                 Change::SourceMoved(source) => self.look_at_names_of(source),
                 Change::Everything => {
                     self.status.watcher_overflows.add(1);
-                    // One of the lost events may have said that a directory was replaced.
-                    self.watches.end_directory_watches();
-                    self.rescan();
+                    self.lost_since.get_or_insert_with(Instant::now);
                 }
             }
         }
@@ -328,12 +345,7 @@ impl<W: Watcher> Directory<W> {
         for source in std::mem::take(&mut self.uncertain) {
             self.enqueue(source);
         }
-        if self.next_rescan <= Instant::now() {
-            self.rescan();
-        }
-        if DIRECTORY_POLL_INTERVAL <= self.last_directory_poll.elapsed() {
-            self.look_at_unwatched();
-        }
+        self.look_again_by_turns();
         if POLL_INTERVAL <= self.last_poll.elapsed() {
             self.last_poll = Instant::now();
             self.listings = Listings::default();
@@ -359,6 +371,9 @@ impl<W: Watcher> Directory<W> {
 
     /// The longest wait after which something may be due.
     pub(super) fn wait_at_most(&self) -> Duration {
+        if self.rescan.is_some() {
+            return Duration::ZERO;
+        }
         if !self.uncertain.is_empty() {
             return APPENDING_TIME_MAX.min(self.settings.quiet_before_letting_go);
         }

@@ -18,7 +18,7 @@ use crate::model::{Batch, Checkpoint};
 use crate::status::{SkipReason, SourceState, SourceStatus};
 
 /// How many compressed files are read at a time; each takes a few MiB of memory.
-const COMPRESSED_MAX: usize = 8;
+const COMPRESSED_MAX: usize = 2;
 
 impl<W: Watcher> Directory<W> {
     /// The source of the file at `path`, opened if it is not yet; `None` where the file is not to be read, or is already
@@ -98,6 +98,7 @@ impl<W: Watcher> Directory<W> {
             return Ok(Some(id));
         }
         if !self.settings.patterns.are_explicit() && source.looks_binary()? {
+            self.not_text = Some(name.to_owned());
             return Ok(None);
         }
         // Many archives may wait for their turn.
@@ -266,9 +267,10 @@ impl<W: Watcher> Directory<W> {
             && tracked.source.looks_binary().unwrap_or(false);
         if is_binary {
             for name in tracked.names.clone() {
-                if let Some(name) = self.names.get_mut(&name) {
-                    name.source = None;
+                if let Some(entry) = self.names.get_mut(&name) {
+                    entry.source = None;
                 }
+                self.note_not_text(&name);
             }
             self.drop_source(id, SkipReason::Binary);
         }

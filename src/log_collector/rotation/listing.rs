@@ -42,7 +42,7 @@ struct Listing {
 impl Listing {
     fn of(directory: &Path) -> file::Result<Self> {
         let modified_ns = file::metadata(directory)?.modified_ns;
-        let paths = file::read_directory(directory)?;
+        let paths = file::list_directory(directory)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
         let now_ns = now.and_then(|now| i64::try_from(now.as_nanos()).ok());
         let is_exact = modified_ns % NS_PER_SECOND != 0;

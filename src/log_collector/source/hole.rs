@@ -1,6 +1,11 @@
 //! Holes: parts of a file that nobody wrote. They are skipped at once, however long they are.
 //!
-//! The most common one is at the start: a program that does not append goes on at its old offset after copytruncate.
+//! The most common one is at the start: a program that does not append goes on at its old offset after copytruncate. Others are
+//! blocks of NUL bytes, which a power cut leaves of what was not written yet, and programs that have room made in advance.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::file;
 use crate::log_collector::format::Decoder;
@@ -9,6 +14,18 @@ use crate::status::SkipReason;
 
 /// Data begins with a block, whose first bytes may still be nobody's; blocks are hardly ever larger.
 const BLOCK_BYTES: usize = 4096;
+/// So many NUL bytes at the beginning of a line are none of it, in a hole or not.
+const NULS_MIN: usize = 64;
+
+/// The lines of `text` before the first that begins with NUL bytes that are none of it: that is where it is cut.
+pub(super) fn before_nuls(text: &[u8]) -> &[u8] {
+    static NULS: LazyLock<Finder<'static>> = LazyLock::new(|| {
+        let mut nuls = [0; 1 + NULS_MIN];
+        nuls[0] = b'\n';
+        Finder::new(&nuls).into_owned()
+    });
+    NULS.find(text).map_or(text, |newline| &text[..=newline])
+}
 
 impl Source {
     /// Skips the hole that the offset is in; `None` where it is in none.
@@ -19,7 +36,7 @@ impl Source {
             // It may be filled from its start on, so it is not behind us yet.
             return Ok(Some(Outcome { is_preallocated: true, ..Outcome::default() }));
         };
-        if data == start {
+        if data == start && start - self.offset < NULS_MIN as u64 {
             return Ok(None);
         }
         let end = data + self.nul_count(data)?;

@@ -1,6 +1,8 @@
 //! The watcher of Linux.
 //!
-//! One inotify instance holds all watches, because a user has few of them (128 by default). Links are never followed.
+//! One inotify instance holds all watches, because a user has few of them (128 by default). Links are never followed, neither
+//! at the end of a path nor on the way. Watches are limited for each user: at most half of them are taken here, over all
+//! instances, so that the other programs of the user have theirs.
 //! What the kernel says is translated and no more; what it merges or says twice stays so, save that a file that is
 //! written to is reported once per read.
 //!
@@ -10,12 +12,15 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::{Event, EventKind, Limit, Watcher, is_limit};
@@ -24,9 +29,18 @@ use super::{Event, EventKind, Limit, Watcher, is_limit};
 /// bytes, names apart). An event takes at most 272 bytes, so any event fits.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// A link in place of what was looked at a moment ago is not followed, and a second watch of one inode is an error
-/// instead of a new meaning for the first.
-const EVERY_WATCH: WatchMask = WatchMask::DONT_FOLLOW.union(WatchMask::MASK_CREATE);
+/// A second watch of one inode is an error instead of a new meaning for the first.
+const EVERY_WATCH: WatchMask = WatchMask::MASK_CREATE;
+
+/// Where Linux says how many watches a user may have.
+const USER_WATCHES_MAX: &str = "/proc/sys/fs/inotify/max_user_watches";
+/// How many there are where it does not say: its own least.
+const USER_WATCHES_MIN: usize = 8192;
+
+/// How many watches there are in this process.
+static WATCH_COUNT: AtomicUsize = AtomicUsize::new(0);
+/// How many there may be.
+static WATCHES_MAX: LazyLock<usize> = LazyLock::new(|| user_watches_max().unwrap_or(USER_WATCHES_MIN) / 2);
 
 /// A rename within or between directories shows as leaving one name and coming to another. A change of an entry's
 /// permissions may make readable what was not.
@@ -82,11 +96,31 @@ impl InotifyWatcher {
 
     fn watch(&mut self, path: &Path, mask: WatchMask) -> io::Result<InotifyDescriptor> {
         let Some(inotify) = &mut self.inotify else { return Err(Limit::InotifyInstances.into()) };
+        if *WATCHES_MAX <= WATCH_COUNT.load(Ordering::Relaxed) {
+            return Err(Limit::HalfOfWatches.into());
+        }
         let limit = |error| Limit::InotifyWatches.explain(&[Errno::NOSPC], error);
-        let watch = inotify.watches().add(path, mask).map_err(limit)?;
+        // The watch is made of what is open: a path may come to lead elsewhere at any moment.
+        let pinned = pin(path)?;
+        let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", pinned.as_raw_fd()));
+        let watch = match inotify.watches().add(by_descriptor, mask) {
+            // There is no /proc.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                inotify.watches().add(path, mask.union(WatchMask::DONT_FOLLOW)).map_err(limit)?
+            }
+            watch => watch.map_err(limit)?,
+        };
         let descriptor = InotifyDescriptor::from(&watch);
         self.watches.insert(descriptor, watch);
+        WATCH_COUNT.fetch_add(1, Ordering::Relaxed);
         Ok(descriptor)
+    }
+
+    /// Forgets a watch.
+    fn remove(&mut self, descriptor: InotifyDescriptor) -> Option<WatchDescriptor> {
+        let watch = self.watches.remove(&descriptor)?;
+        WATCH_COUNT.fetch_sub(1, Ordering::Relaxed);
+        Some(watch)
     }
 
     /// Waits until there are events to read or `timeout` has passed. A signal does not end the wait.
@@ -118,7 +152,7 @@ impl Watcher for InotifyWatcher {
     }
 
     fn unwatch(&mut self, descriptor: InotifyDescriptor) -> io::Result<()> {
-        let Some(watch) = self.watches.remove(&descriptor) else { return Ok(()) };
+        let Some(watch) = self.remove(descriptor) else { return Ok(()) };
         let Some(inotify) = &self.inotify else { return Ok(()) };
         match inotify.watches().remove(watch) {
             // The watch has ended by itself; the event that says so is unread, or was lost to an overflow.
@@ -142,8 +176,8 @@ impl Watcher for InotifyWatcher {
                 continue;
             }
             let descriptor = InotifyDescriptor::from(&event.wd);
-            if event.mask.contains(EventMask::IGNORED) {
-                self.watches.remove(&descriptor);
+            if event.mask.contains(EventMask::IGNORED) && self.watches.remove(&descriptor).is_some() {
+                WATCH_COUNT.fetch_sub(1, Ordering::Relaxed);
             }
             if !self.watches.contains_key(&descriptor) {
                 continue;
@@ -165,9 +199,40 @@ impl Watcher for InotifyWatcher {
         self.read_events(events)
     }
 
+    fn watches_max(&self) -> usize {
+        *WATCHES_MAX
+    }
+
     fn readiness(&self) -> Option<BorrowedFd<'_>> {
         self.inotify.as_ref().map(AsFd::as_fd)
     }
+}
+
+impl Drop for InotifyWatcher {
+    fn drop(&mut self) {
+        WATCH_COUNT.fetch_sub(self.watches.len(), Ordering::Relaxed);
+    }
+}
+
+/// Opens one component of `path` after the other, so that none is a link, to be named and not to be read.
+fn pin(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut pinned: Option<OwnedFd> = None;
+    let mut components = path.components().peekable();
+    while let Some(component) = components.next() {
+        let kind = if components.peek().is_some() { OFlags::DIRECTORY } else { OFlags::empty() };
+        let directory = pinned.as_ref().map_or(CWD, AsFd::as_fd);
+        pinned = Some(openat(directory, component.as_os_str(), flags | kind, Mode::empty())?);
+    }
+    pinned.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+/// How many watches a user may have.
+fn user_watches_max() -> Option<usize> {
+    let mut text = [0; 32];
+    let file = openat(CWD, USER_WATCHES_MAX, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let count = rustix::io::read(&file, &mut text).ok()?;
+    std::str::from_utf8(text.get(..count)?).ok()?.trim().parse().ok()
 }
 
 /// What an event of [`DIRECTORY`] or [`FILE`] means. Only entries have a name.

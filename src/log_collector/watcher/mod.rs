@@ -77,6 +77,11 @@ pub trait Watcher {
     /// It may append nothing before the time is over: what happened may concern ended watches only.
     fn read_events_blocking(&mut self, timeout: Duration, events: &mut Vec<Event<Self::Descriptor>>) -> io::Result<()>;
 
+    /// How many watches there may be at most, for whoever divides them among those who want one.
+    fn watches_max(&self) -> usize {
+        usize::MAX
+    }
+
     /// What becomes readable when something happens, for whoever waits for several watchers; `None` where there is no such
     /// thing.
     fn readiness(&self) -> Option<BorrowedFd<'_>> {
@@ -116,6 +121,15 @@ pub enum Limit {
         "no inotify watch is left; raise the limit, for instance with `sysctl fs.inotify.max_user_watches=1048576`"
     )]
     InotifyWatches,
+    /// What one part of the tree may have of all watches.
+    #[error("this part of the tree has half of the watches that others leave")]
+    Share,
+    /// Half of the user's inotify watches are in use by this process.
+    #[error(
+        "half of the user's inotify watches are in use, and the rest is for others; raise the limit, for instance with \
+         `sysctl fs.inotify.max_user_watches=1048576`"
+    )]
+    HalfOfWatches,
     /// The user's inotify instances, over all processes, or this process's open files: the kernel does not say which.
     #[error(
         "no inotify instance or no open file is left; raise the limit, for instance with \

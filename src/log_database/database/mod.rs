@@ -268,6 +268,16 @@ impl Database {
         synced.map(|_| ())
     }
 
+    /// # Errors
+    ///
+    /// The files are not where they were any more: nothing can be committed. Not asked while something is.
+    pub fn check(&self) -> Result<(), Error> {
+        match self.shared.writer.try_lock() {
+            Ok(writer) => writer.check(),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// What pending batches take in memory, in bytes.
     pub fn pending_bytes(&self) -> usize {
         self.state().pending_bytes
@@ -351,6 +361,7 @@ impl Database {
         if batches.is_empty() {
             return Ok(());
         }
+        writer.check()?;
         if !writer.is_writable() {
             self.roll_over(writer)?;
         }

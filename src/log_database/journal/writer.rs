@@ -97,6 +97,14 @@ impl Writer {
         self.current.as_ref().is_some_and(|current| !current.is_trusted && current.has_unsynced)
     }
 
+    /// # Errors
+    ///
+    /// The newest file is not where it was created any more: who has it open can write to it, and nobody will read that.
+    pub(in crate::log_database) fn check(&self) -> Result<(), Error> {
+        let Some(current) = &self.current else { return Ok(()) };
+        Ok(self.storage.check(&file_name(current.file.sequence()))?)
+    }
+
     /// Writes one record; returns what is in it, its file and the offset of its body.
     pub(in crate::log_database) fn append(
         &mut self,

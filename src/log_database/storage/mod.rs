@@ -54,6 +54,12 @@ pub trait Storage: Debug + Send + Sync {
     /// A number that hardly any other call returns, on this medium or another: it tells files apart.
     fn salt(&self) -> u64;
 
+    /// # Errors
+    ///
+    /// The medium is not the one any more that was opened, or `name`, which was created on it, is gone: whatever is written
+    /// is lost.
+    fn check(&self, name: &str) -> Result<()>;
+
     /// Bytes that can still be written.
     fn free_bytes(&self) -> Result<u64>;
 

@@ -78,7 +78,7 @@ export interface Import {
 
 export interface Source {
   readonly path: string;
-  readonly state: 'active' | 'rotated' | 'unreadable';
+  readonly state: 'active' | 'rotated' | 'unreadable' | 'left_out';
   readonly read_bytes: number;
   readonly size_bytes: number;
   readonly lag_bytes: number;

@@ -1,8 +1,10 @@
 //! Entries on their way from a body to the database: what is taken of them, and what is refused.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::log_database::{internal, metadata};
+use crate::model::budget::{self, Budget, Share};
 use crate::model::{Batch, Labels, LabelsError, Lines, StreamLines, Timestamp};
 use crate::status::{PushRefusal, Pushes};
 
@@ -18,6 +20,8 @@ const LABELS_BYTES_MAX: usize = 4 << 20;
 const STREAMS_MAX: usize = 10_000;
 /// What an entry takes in memory beside its text, in bytes.
 const ENTRY_COST_BYTES: usize = 16;
+/// What a stream takes in memory beside its labels, which are held twice, in bytes.
+const STREAM_COST_BYTES: usize = 512;
 
 /// Why a whole body is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +30,28 @@ pub(super) enum Fault {
     Malformed(String),
     /// It holds too much.
     TooLarge(String),
+    /// There is no memory for it now.
+    NoRoom(budget::Refusal),
+}
+
+impl From<budget::Refusal> for Fault {
+    fn from(refusal: budget::Refusal) -> Self {
+        match refusal {
+            budget::Refusal::TooMuch { bytes_max } => Self::TooLarge(format!(
+                "decoding the body takes more than the {} MiB of memory that there are for pushes; send less at once",
+                bytes_max >> 20
+            )),
+            refusal => Self::NoRoom(refusal),
+        }
+    }
 }
 
 /// What a body holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pushed {
     streams: Vec<StreamLines>,
+    /// The memory of the entries.
+    share: Share,
     /// What the streams take in memory, in bytes.
     bytes: usize,
     /// What their labels have together.
@@ -65,8 +85,9 @@ impl Refused {
 pub(super) struct Entries {
     plain: Lines,
     with_metadata: Lines,
-    /// How much more memory the body's entries may take, in bytes.
+    /// How much more memory the body's entries may take, in bytes, and what all of them have.
     left_bytes: usize,
+    share: Share,
     refused: Refused,
     refusal: Option<Refusal>,
     /// Room for a line with its metadata.
@@ -85,13 +106,33 @@ enum Refusal {
 /// The labels of one entry, at most one more than it may have.
 pub(super) type EntryMetadata<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
+#[cfg(test)]
+impl Default for Pushed {
+    fn default() -> Self {
+        Self::within(Arc::new(Budget::new(usize::MAX)))
+    }
+}
+
 impl Pushed {
+    /// Nothing yet; the entries take their memory from `budget`.
+    pub(super) fn within(budget: Arc<Budget>) -> Self {
+        Self {
+            streams: Vec::new(),
+            share: Share::of(budget),
+            bytes: 0,
+            label_bytes: 0,
+            refused: Refused::default(),
+            refusal: None,
+        }
+    }
+
     /// What the entries of the next stream go into.
-    pub(super) fn entries(&self) -> Entries {
+    pub(super) fn entries(&mut self) -> Entries {
         Entries {
             plain: Lines::default(),
             with_metadata: Lines::default(),
             left_bytes: ENTRIES_BYTES_MAX - self.bytes,
+            share: self.share.replace(),
             refused: Refused::default(),
             refusal: None,
             line: Vec::new(),
@@ -109,12 +150,15 @@ impl Pushed {
         labels_text: &str,
         entries: Entries,
     ) -> Result<(), Fault> {
-        let Entries { plain, with_metadata, left_bytes, refused, refusal, .. } = entries;
+        let Entries { plain, with_metadata, left_bytes, share, refused, refusal, .. } = entries;
+        self.share = share;
         let line_count = (plain.len() + with_metadata.len()) as u64;
         if line_count + refused.total() == 0 {
             return Ok(());
         }
-        self.label_bytes += labels.as_ref().map_or(0, Labels::byte_count);
+        let label_bytes = labels.as_ref().map_or(0, Labels::byte_count);
+        self.share.take(STREAM_COST_BYTES + 2 * label_bytes)?;
+        self.label_bytes += label_bytes;
         if LABELS_BYTES_MAX < self.label_bytes || STREAMS_MAX <= self.streams.len() {
             let message =
                 format!("the streams are over {STREAMS_MAX} or {LABELS_BYTES_MAX} bytes of labels; send less at once");
@@ -133,6 +177,7 @@ impl Pushed {
                 }
             }
             Err(message) => {
+                self.share.give_back(ENTRIES_BYTES_MAX - self.bytes - left_bytes);
                 self.refused.add(PushRefusal::Labels, line_count);
                 self.refusal.get_or_insert(message);
             }
@@ -145,13 +190,13 @@ impl Pushed {
         self.refused
     }
 
-    /// The entries that are taken, and what to say of the others.
-    pub(super) fn into_batch(self) -> (Batch, Option<String>) {
+    /// The entries that are taken, their memory, and what to say of the others.
+    pub(super) fn into_batch(self) -> (Batch, Share, Option<String>) {
         let refusal = self.refusal.map(|first| match self.refused.total() {
             0 | 1 => first,
             count => format!("{first}; {count} entries were refused in all"),
         });
-        (Batch { checkpoint: None, streams: self.streams }, refusal)
+        (Batch { checkpoint: None, streams: self.streams }, self.share, refusal)
     }
 }
 
@@ -231,7 +276,9 @@ impl Entries {
         };
         let too_large =
             || Fault::TooLarge(format!("the entries are over {ENTRIES_BYTES_MAX} bytes; send less at once"));
-        self.left_bytes = self.left_bytes.checked_sub(ENTRY_COST_BYTES + line.len()).ok_or_else(too_large)?;
+        let bytes = ENTRY_COST_BYTES + line.len();
+        self.left_bytes = self.left_bytes.checked_sub(bytes).ok_or_else(too_large)?;
+        self.share.take(bytes)?;
         lines.push(timestamp, line);
         Ok(Ok(()))
     }

@@ -232,7 +232,8 @@ mod tests {
     fn decode_text(body: &[u8]) -> Result<(Batch, Option<String>), Fault> {
         let mut pushed = Pushed::default();
         decode(body, &mut pushed)?;
-        Ok(pushed.into_batch())
+        let (batch, _, refusal) = pushed.into_batch();
+        Ok((batch, refusal))
     }
 
     /// A stream's labels, and its lines with their times.

@@ -20,7 +20,7 @@ mod protobuf;
 mod repeats;
 mod streams;
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use async_lock::{Semaphore, SemaphoreGuard};
 use blocking::unblock;
@@ -30,6 +30,7 @@ use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::push::entries::{Fault, Pushed};
 use crate::log_database::Database;
+use crate::model::budget::{Budget, Share};
 use crate::model::{Batch, Lines};
 use crate::status::PushRefusal;
 
@@ -37,8 +38,6 @@ pub(in crate::api) use repeats::Repeats;
 
 /// Most pushes that are decoded at a time: each may take the memory of its text and of its entries.
 const DECODED_AT_A_TIME: usize = 1;
-/// Most bytes that wait for the medium before pushes are turned away; the rest is for what is collected.
-const PENDING_BYTES_MAX: usize = 64 << 20;
 /// Most bytes of the journal that wait to become segments before pushes are turned away.
 const BACKLOG_BYTES_MAX: u64 = 1 << 30;
 
@@ -60,12 +59,14 @@ pub(super) async fn push(mut request: Request<State>) -> Result<Response, Error>
 
 /// Stores what `body` holds, and waits until it is durable; what to say of entries that are refused.
 fn store(state: &State, format: Format, body: Vec<u8>, turn: SemaphoreGuard<'static>) -> Result<Option<Error>, Error> {
-    let State { database, repeats, status, .. } = state;
-    check_room(database)?;
-    let pushed = format.decode(&body)?;
+    let State { database, repeats, status, bodies, .. } = state;
+    check_room(database, bodies)?;
+    let memory = Arc::new(Budget::within(Arc::clone(bodies), bodies.bytes_max()));
+    let pushed = format.decode(&body, &memory)?;
     drop(body);
     let mut refused = pushed.refused();
-    let (mut batch, refusal) = pushed.into_batch();
+    // The memory is theirs until they are durable.
+    let (mut batch, _memory, refusal) = pushed.into_batch();
     let mut refusal = refusal.map(Error::bad_request);
     if let Some(left_out) = streams::leave_out(database, &mut batch.streams) {
         refused.add(PushRefusal::Streams, left_out.entries);
@@ -105,13 +106,14 @@ pub(super) async fn explain(_: Request<State>) -> Result<Response, Error> {
 /// What is wrong with the body.
 pub fn decode(content_type: &str, content_encoding: &str, body: &[u8]) -> Result<Batch, String> {
     let format = Format::new(content_type, content_encoding).map_err(|error| error.to_string())?;
-    let pushed = format.decode(body).map_err(|error| error.to_string())?;
+    let pushed = format.decode(body, &Arc::new(Budget::new(usize::MAX))).map_err(|error| error.to_string())?;
     Ok(pushed.into_batch().0)
 }
 
-/// Turns a push away while the database has more to do than it should.
-fn check_room(database: &Database) -> Result<(), Error> {
-    if database.pending_bytes() <= PENDING_BYTES_MAX && database.backlog_bytes() <= BACKLOG_BYTES_MAX {
+/// Turns a push away while the database has more to do than it should. What cannot be made durable stays in memory beyond
+/// its push, and is no more than half of what bodies may take.
+fn check_room(database: &Database, bodies: &Budget) -> Result<(), Error> {
+    if database.pending_bytes() <= bodies.bytes_max() / 2 && database.backlog_bytes() <= BACKLOG_BYTES_MAX {
         return Ok(());
     }
     Err(Error::new(StatusCode::TooManyRequests, "more entries wait to be stored than should; send these again later"))
@@ -158,18 +160,23 @@ impl Format {
         }
     }
 
-    fn decode(self, body: &[u8]) -> Result<Pushed, Error> {
-        let mut pushed = Pushed::default();
+    /// What `body` holds; what it takes in memory is taken from `memory`.
+    fn decode(self, body: &[u8], memory: &Arc<Budget>) -> Result<Pushed, Error> {
+        let mut pushed = Pushed::within(Arc::clone(memory));
+        let mut decompressed = Share::of(Arc::clone(memory));
         let result = match self {
             Self::Json { is_gzipped: false } => json::decode(body, &mut pushed),
             Self::Json { is_gzipped: true } => {
-                compression::gunzip(body).and_then(|body| json::decode(&body, &mut pushed))
+                compression::gunzip(body, &mut decompressed).and_then(|body| json::decode(&body, &mut pushed))
             }
-            Self::Protobuf => compression::unsnap(body).and_then(|body| protobuf::decode(&body, &mut pushed)),
+            Self::Protobuf => {
+                compression::unsnap(body, &mut decompressed).and_then(|body| protobuf::decode(&body, &mut pushed))
+            }
         };
         result.map_err(|fault| match fault {
             Fault::Malformed(problem) => Error::bad_request(format!("couldn't parse push request: {problem}")),
             Fault::TooLarge(message) => Error::new(StatusCode::PayloadTooLarge, message),
+            Fault::NoRoom(refusal) => Error::new(StatusCode::TooManyRequests, refusal.to_string()),
         })?;
         Ok(pushed)
     }

@@ -138,7 +138,7 @@ mod tests {
     fn check(stream: &[Vec<u8>], expected: &[(&str, usize)], refusal: Option<&str>) {
         let mut pushed = Pushed::default();
         decode(&field(1, &stream.concat()), &mut pushed).unwrap();
-        let (batch, refused) = pushed.into_batch();
+        let (batch, _, refused) = pushed.into_batch();
         let streams: Vec<_> =
             batch.streams.iter().map(|stream| (stream.labels.to_string(), stream.lines.len())).collect();
         let streams: Vec<_> = streams.iter().map(|(labels, count)| (labels.as_str(), *count)).collect();

@@ -14,6 +14,7 @@ use crate::status::SkipReason;
 on_mock_and_platform! {
     a_file_found_empty_may_turn_out_binary
     a_binary_file_that_is_rewritten_as_text_is_read
+    nul_bytes_between_lines_are_a_gap
     the_same_content_written_anew_is_read_anew
     a_line_may_end_in_a_carriage_return_and_a_newline
     a_byte_order_mark_is_no_text
@@ -37,8 +38,24 @@ fn a_file_found_empty_may_turn_out_binary<W: Stage>() {
     story.append("archive.tmp", b"more\n");
     story.check(&[]);
     assert_eq!((story.open_file_count(), story.checkpoints.len()), (0, 0));
+    assert_eq!(story.status.sources().len(), 2, "both are named as left out");
     story.start();
     story.check(&[]);
+    assert_eq!(story.status.sources().len(), 2);
+}
+
+fn nul_bytes_between_lines_are_a_gap<W: Stage>() {
+    let mut story = Story::<W>::new();
+    // As a power cut leaves them, and as what goes on after it; fewer are part of a line.
+    story.append("a.log", [b"one\n", &[0; 5000][..], b"two\n\0three\n"].concat());
+    story.start();
+    story.check(&["a.log: one two \0three"]);
+    assert_eq!(story.status.skipped(SkipReason::Hole), 5000);
+    story.append("a.log", [0; 4096]);
+    story.check(&["a.log: one two \0three"]);
+    story.append("a.log", "four\n");
+    story.check(&["a.log: one two \0three four"]);
+    assert_eq!(story.status.skipped(SkipReason::Hole), 5000 + 4096);
 }
 
 fn a_binary_file_that_is_rewritten_as_text_is_read<W: Stage>() {

@@ -76,7 +76,7 @@ fn descriptor_count<W: Stage>(story: &Story<W>) -> usize {
 fn archives_that_wait_for_their_turn_are_closed<W: Stage>() {
     let mut story = Story::<W>::new();
     story.settings.open_files_max = 2;
-    let long = (0..20_000).map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat();
+    let long = (0..20_000).map(|number| format!("line {number}")).collect::<Vec<_>>().join("\n") + "\n";
     for number in 1..=20 {
         story.append("a.log", &if number % 2 == 0 { format!("short {number}\n") } else { long.clone() });
         let rotated = format!("a.log.{}", 21 - number);

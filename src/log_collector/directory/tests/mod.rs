@@ -23,7 +23,7 @@ use crate::log_collector::watcher::mock::MockWatcher;
 use crate::log_collector::watcher::{PlatformWatcher, Watcher};
 use crate::log_collector::{Collected, Collector};
 use crate::model::{Checkpoint, Timestamp};
-use crate::status::Status;
+use crate::status::{SourceState, Status};
 
 mod content;
 mod copies;
@@ -369,7 +369,7 @@ impl<W: Stage> Story<W> {
     }
 
     fn open_file_count(&self) -> usize {
-        self.status.sources().len()
+        self.status.sources().iter().filter(|source| source.state().0 != SourceState::LeftOut).count()
     }
 }
 
