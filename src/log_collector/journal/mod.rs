@@ -120,7 +120,8 @@ impl<W: Watcher> Journals<W> {
         let mut journals = Self {
             settings,
             status,
-            watches: Watches::new(watcher),
+            // What takes watches here are the roots: half of them for what lies below `/run`, half for what lies below `/var`.
+            watches: Watches::new(watcher, "/".into()),
             directories: BTreeMap::new(),
             paths: BTreeMap::new(),
             unfinished: BTreeSet::new(),
