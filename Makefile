@@ -171,7 +171,7 @@ faults: ## Let real file systems fail under the agent: full, broken, read-only, 
 
 .PHONY: attack
 attack: ## Attack a real agent as a client, as another user and through its data; ATTACK_SCALE=10 for longer (needs root)
-	$(call step,Attacks,cargo build --locked --release && e2e/attack/attack.py target/release/monitoring-rs)
+	$(call step,Attacks,cargo build --locked --release && e2e/attack.py target/release/monitoring-rs)
 
 .PHONY: check-fuzz
 check-fuzz:

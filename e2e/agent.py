@@ -26,23 +26,31 @@ class Agent:
         at = os.path.getsize(self.log.name)
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
         end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end:
-            with open(self.log.name, errors='replace') as log:
-                log.seek(at)
-                found = re.search(r'127\.0\.0\.1:([1-9]\d+)', log.read())
+        while time.monotonic() < end and self.process.poll() is None:
+            found = re.search(r'serving http://127\.0\.0\.1:(\d+)/', self.own_log(at))
             if found:
-                self.base = f'http://127.0.0.1:{found.group(1)}'
+                self.port = int(found.group(1))
+                self.base = f'http://127.0.0.1:{self.port}'
                 return
             time.sleep(0.01)
-        raise RuntimeError('the agent did not start: ' + open(self.log.name).read()[-500:])
+        raise RuntimeError('the agent did not start: ' + self.own_log()[-500:])
+
+    def own_log(self, start=0):
+        """What it said, from byte `start` on."""
+        with open(self.log.name, encoding='utf-8', errors='replace', newline='') as log:
+            log.seek(start)
+            return log.read()
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self):
+        """Ends it as a service manager does, and returns how many seconds that took."""
+        began = time.monotonic()
         self.process.terminate()
         self.process.wait(PATIENCE_SECONDS)
+        return time.monotonic() - began
 
     def open(self, path, body=None, headers={}):
         request = urllib.request.Request(self.base + path, body, headers)

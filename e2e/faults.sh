@@ -43,6 +43,15 @@ is_complete() { held | cmp --quiet - "$log"; }
 is_in_trouble() { [ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$agent_url/readyz")" = 503 ]; }
 is_calm() { ! is_in_trouble; }
 
+# check_after_kill IS_COMPLETE: kill -9 loses nothing and doubles nothing.
+check_after_kill() {
+    kill -KILL "$agent_pid"
+    wait "$agent_pid" 2>/dev/null || true
+    agent_pid=
+    start
+    wait_for 20 "everything is there after a start" "$1" || fail "lines are missing or doubled after a start"
+}
+
 # begin WHAT: an empty log and an empty database.
 begin() {
     heading "$1"
@@ -71,11 +80,7 @@ suffer() {
     wait_for "$RECOVERY" "the agent works again" is_calm || fail "it does not recover from: $1; $(tail -3 "$state/agent.log")"
     wait_for "$RECOVERY" "everything is stored" is_complete || fail "lines are missing or doubled after: $1: $(held | wc -l) of $written"
     echo "ok: $1, mended, and all $written lines are there once"
-    kill -KILL "$agent_pid"
-    wait "$agent_pid" 2>/dev/null || true
-    agent_pid=
-    start
-    wait_for 20 "everything is there after a start" is_complete || fail "lines are missing or doubled after a start"
+    check_after_kill is_complete
     echo "ok: and they are after kill -9"
 }
 
@@ -181,11 +186,7 @@ for offset in +0 +5h -7h +300d -300d +0; do
         jq --raw-output '.data.result[0].values[0][1]')"
     equal "the newest line of the last hour at $offset" "$newest" "$(tail -n 1 "$log")"
 done
-kill -KILL "$agent_pid"
-wait "$agent_pid" 2>/dev/null || true
-agent_pid=
-start
-wait_for 20 "everything is there after a start" has_all_once || fail "lines are missing or doubled after a start"
+check_after_kill has_all_once
 echo "ok: all $written lines are there once"
 
 begin "two agents on one directory"

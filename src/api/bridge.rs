@@ -35,7 +35,7 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 const PUSH_BYTES_MAX: usize = 8 << 20;
 /// Most bodies over [`BODY_BYTES_MAX`] at a time, from their first byte to their answer; others wait.
 const LARGE_BODIES_MAX: usize = 2;
-/// How often a body that waits for memory asks for it.
+/// Time between two tries of a body that waits for memory.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The header in which browsers tell whose page a request comes from.

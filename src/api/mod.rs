@@ -63,9 +63,9 @@ pub struct State {
     pub status: Arc<Status>,
     /// What does not change while the agent runs.
     pub about: Arc<About>,
-    /// What everything takes its memory from.
+    /// The budget that everything takes its memory from.
     memory: Arc<Budget>,
-    /// What requests' bodies take of it until they are answered, and what becomes of pushes until it is durable.
+    /// The share of requests' bodies until they are answered, and of what becomes of pushes until it is durable.
     bodies: Arc<Budget>,
     /// The queries that are being answered.
     queries: Arc<Queries>,

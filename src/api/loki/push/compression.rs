@@ -7,7 +7,7 @@ use crate::model::budget::Share;
 
 /// Most bytes that a body may have once it is decompressed.
 pub(super) const DECODED_BYTES_MAX: usize = 64 << 20;
-/// How much of it is made at a time.
+/// Bytes of it that are made at a time.
 const STEP_BYTES: usize = 256 << 10;
 /// Most times that gzip may shrink a body, where it is longer than [`UNSUSPICIOUS_BYTES`]. Logs seldom shrink thirtyfold.
 const GZIP_RATIO_MAX: usize = 200;

@@ -18,9 +18,9 @@ const _: () = assert!(ENTRIES_BYTES_MAX <= crate::model::LINES_BYTES_MAX);
 /// Most bytes that the labels of the streams of one body may have together, and most streams of it.
 const LABELS_BYTES_MAX: usize = 4 << 20;
 const STREAMS_MAX: usize = 10_000;
-/// What an entry takes in memory beside its text, in bytes.
+/// Memory of an entry beside its text, in bytes.
 const ENTRY_COST_BYTES: usize = 16;
-/// What a stream takes in memory beside its labels, which are held twice, in bytes.
+/// Memory of a stream beside its labels, which are held twice, in bytes.
 const STREAM_COST_BYTES: usize = 512;
 
 /// Why a whole body is refused.
@@ -85,7 +85,7 @@ impl Refused {
 pub(super) struct Entries {
     plain: Lines,
     with_metadata: Lines,
-    /// How much more memory the body's entries may take, in bytes, and what all of them have.
+    /// Memory that the body's entries may still take, in bytes, and the share that all of it comes from.
     left_bytes: usize,
     share: Share,
     refused: Refused,

@@ -160,7 +160,7 @@ impl Format {
         }
     }
 
-    /// What `body` holds; what it takes in memory is taken from `memory`.
+    /// Reads the entries of `body`; their memory is taken from `memory`.
     fn decode(self, body: &[u8], memory: &Arc<Budget>) -> Result<Pushed, Error> {
         let mut pushed = Pushed::within(Arc::clone(memory));
         let mut decompressed = Share::of(Arc::clone(memory));
