@@ -438,6 +438,8 @@ pub struct Status {
     housekeeping_problem: Mutex<Option<String>>,
     /// The directories to collect from that are not there.
     missing_roots: Mutex<BTreeSet<PathBuf>>,
+    /// The directories that links lead through and that are not there.
+    missing_targets: Mutex<BTreeSet<PathBuf>>,
     sources: Mutex<BTreeMap<u64, Arc<SourceStatus>>>,
     next_source: Counter,
 }
@@ -511,6 +513,21 @@ impl Status {
     /// The directories to collect from that are not there.
     pub fn missing_roots(&self) -> BTreeSet<PathBuf> {
         lock(&self.missing_roots).clone()
+    }
+
+    /// Notes that a directory that links lead through is not there, or that it is again, or that none lead through it.
+    pub fn set_target_missing(&self, directory: &Path, is_missing: bool) {
+        let mut directories = lock(&self.missing_targets);
+        if is_missing {
+            directories.insert(directory.to_owned());
+        } else {
+            directories.remove(directory);
+        }
+    }
+
+    /// The directories that links lead through and that are not there: forgotten mounts, nearly always.
+    pub fn missing_targets(&self) -> BTreeSet<PathBuf> {
+        lock(&self.missing_targets).clone()
     }
 
     /// Makes a source visible until [`Status::remove_source`].

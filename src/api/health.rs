@@ -67,6 +67,7 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         unaccounted_bytes: status.bytes_unaccounted.get(),
         held_deleted_bytes: status.held_deleted_bytes.get(),
         gaps: status.gaps().into_iter().map(wire::Gap::from).collect(),
+        missing_targets: status.missing_targets().iter().map(|path| path.display().to_string()).collect(),
         import: wire::Import::from(&status.import),
         lines_per_second: status.rate.per_second(),
         kubernetes: wire::Kubernetes::of(&status.cluster),

@@ -68,6 +68,8 @@ pub(super) struct Status<'a> {
     pub(super) held_deleted_bytes: u64,
     /// What is certainly lost.
     pub(super) gaps: Vec<Gap>,
+    /// Directories that links lead through and that are not there.
+    pub(super) missing_targets: Vec<String>,
     /// What was in files at the start.
     pub(super) import: Import,
     /// Left out where no cluster is asked.

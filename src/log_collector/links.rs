@@ -44,6 +44,8 @@ pub(super) enum End {
     Directory(PathBuf),
     /// Nothing.
     Missing,
+    /// Nothing: this directory, which a link leads through, is not there.
+    NoDirectory(PathBuf),
     /// A file that is not to be followed, and why.
     Refused(String),
     /// The operating system refused to say.
@@ -85,6 +87,10 @@ impl Links {
                 continue;
             }
             hops.push(hop.clone());
+            let is_missing = metadata.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            if is_missing && !rest.is_empty() {
+                return Ok(End::NoDirectory(hop));
+            }
             let metadata = metadata?;
             if metadata.kind != Kind::Link {
                 let is_end = rest.is_empty();
@@ -157,6 +163,7 @@ mod tests {
         let actual = match &resolution.end {
             End::File(path, _) | End::Directory(path) => path.strip_prefix(base).unwrap().display().to_string(),
             End::Missing => "missing".into(),
+            End::NoDirectory(directory) => format!("no directory {}", directory.strip_prefix(base).unwrap().display()),
             End::Refused(reason) => reason.replace(&base.display().to_string(), ""),
             End::Unreadable(error) => error.source.kind().to_string(),
         };

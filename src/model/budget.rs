@@ -112,6 +112,10 @@ impl Budget {
     /// See [`Refusal`]. Nothing was taken.
     pub fn take(&self, bytes: usize) -> Result<(), Refusal> {
         self.check()?;
+        // Nothing is always there: who needs no memory need not wait where there is less than what was taken.
+        if bytes == 0 {
+            return Ok(());
+        }
         if !self.try_take(bytes) {
             return Err(Refusal::TooMuch { bytes_max: self.bytes_max });
         }
@@ -319,6 +323,12 @@ mod tests {
         process.give_back(75 * MIB);
         HAS.store(90 * MIB, Ordering::Relaxed);
         assert!(process.take(11 * MIB).is_err());
+        assert_eq!(process.take(10 * MIB), Ok(()));
+        HAS.store(120 * MIB, Ordering::Relaxed);
+        assert!(process.take(1).is_err());
+        assert_eq!(process.take(0), Ok(()), "nothing is there even where too much was taken");
+        process.give_back(10 * MIB);
+        HAS.store(90 * MIB, Ordering::Relaxed);
         assert_eq!(process.take(10 * MIB), Ok(()));
         IS_UNUSED.store(true, Ordering::Relaxed);
         assert_eq!(process.take(65 * MIB), Ok(()), "what is not used is given back first");

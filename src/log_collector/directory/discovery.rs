@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use log::Level;
 
@@ -42,7 +43,14 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn enter(&mut self, directory: &Path) {
         let root_depth = self.settings.root.components().count();
         let depth = self.seen(directory).components().count().saturating_sub(root_depth);
-        if DEPTH_MAX < depth || self.is_left_out_directory(directory) {
+        if self.is_left_out_directory(directory) {
+            return;
+        }
+        if DEPTH_MAX < depth {
+            if !std::mem::replace(&mut self.is_too_deep, true) {
+                let seen = self.seen(directory);
+                log::warn!("{} is deeper than {DEPTH_MAX} directories; what lies there is left out", seen.display());
+            }
             return;
         }
         let is_news = if self.tree.insert(directory.to_owned()) {
@@ -319,7 +327,7 @@ impl<W: Watcher> Directory<W> {
             self.enqueue(source);
         }
         let resolution = self.resolve(name);
-        let missing = matches!(resolution.end, End::Missing);
+        let missing = matches!(resolution.end, End::Missing | End::NoDirectory(_));
         let to = resolution.hops.last().map_or(name, PathBuf::as_path);
         let target = match self.unless_left_out(name, resolution.end) {
             End::File(path, metadata) => match self.source_at(&path, metadata.identity, name) {
@@ -339,6 +347,10 @@ impl<W: Watcher> Directory<W> {
             End::Unreadable(error) => return self.note_problem(name, &error),
             End::Refused(reason) => {
                 self.note_refusal(name, &reason);
+                None
+            }
+            End::NoDirectory(directory) => {
+                self.dangling.note(&directory, Instant::now());
                 None
             }
             End::Missing => None,

@@ -34,6 +34,7 @@ use crate::model::{Checkpoint, Timestamp};
 use crate::status::{Part, SourceHandle, Status};
 
 mod copies;
+mod dangling;
 mod discovery;
 mod families;
 mod finished;
@@ -50,6 +51,7 @@ mod unended;
 #[cfg(test)]
 pub(crate) use copies::COPY_BYTES_MIN;
 use copies::HeldBack;
+use dangling::Dangling;
 use discovery::{NAMES_MAX, Name};
 use families::Due;
 use import::Import;
@@ -127,8 +129,12 @@ pub struct Directory<W: Watcher> {
     not_text: Option<PathBuf>,
     /// Who has how many names.
     name_shares: Shares,
+    /// Directories that links lead through and that are not there.
+    dangling: Dangling,
     /// Whether names were left out because there are too many.
     is_full: bool,
+    /// Whether a directory was left out because it is too deep.
+    is_too_deep: bool,
     /// Whether the root was no directory when it was looked at last.
     is_root_missing: bool,
     /// Boxed, since the map leaves room for as many again.
@@ -250,7 +256,9 @@ impl<W: Watcher> Directory<W> {
             problems: BTreeMap::new(),
             first_refusal: None,
             not_text: None,
+            dangling: Dangling::default(),
             is_full: false,
+            is_too_deep: false,
             is_root_missing: false,
             sources: BTreeMap::new(),
             sources_by_identity: HashMap::new(),
@@ -291,6 +299,7 @@ impl<W: Watcher> Directory<W> {
         directory.restore_cuts();
         directory.forget_all_taken_over();
         directory.enter(&root);
+        directory.dangling.tell_all(&directory.status);
         directory.reconcile_all();
         directory.settle();
         if directory.settings.start_from_end && checkpoints.is_empty() {

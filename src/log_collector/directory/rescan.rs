@@ -59,6 +59,7 @@ impl<W: Watcher> Directory<W> {
             unwatched.clear();
         }
         let (entries, spent) = (Vec::new(), Duration::ZERO);
+        self.dangling.begin_look();
         self.rescan = Some(Rescan { scope, suspects, unwatched, after: None, entries, looked_at: 0, spent });
         if scope != Scope::Unwatched {
             self.retry_watches();
@@ -160,6 +161,7 @@ impl<W: Watcher> Directory<W> {
             self.poll_interval = (rescan.spent * POLL_PAUSE).clamp(DIRECTORY_POLL_INTERVAL, RESCAN_INTERVAL_MAX);
             return;
         }
+        self.dangling.end_look(&self.status, now);
         for source in self.nameless.iter().copied().collect::<Vec<_>>() {
             self.enqueue(source);
         }

@@ -30,6 +30,7 @@ on_mock_and_platform! {
     a_link_has_what_was_begun_when_it_was_switched
     a_file_renamed_beside_its_other_names_goes_on_under_the_old_ones
     a_dangling_link_is_followed_once_there_is_a_file
+    a_directory_that_links_lead_through_and_is_not_there_is_told_of
     binary_files_archives_and_own_data_are_left_out
     what_is_no_regular_file_is_left_out
     a_link_to_a_directory_is_followed
@@ -376,6 +377,25 @@ fn a_dangling_link_is_followed_once_there_is_a_file<W: Stage>() {
     story.append("../later.log", "one\n");
     (story.report)(&fs::canonicalize(story.path("../later.log")).unwrap());
     story.check(&["a.log: one"]);
+}
+
+fn a_directory_that_links_lead_through_and_is_not_there_is_told_of<W: Stage>() {
+    let mut story = Story::<W>::new();
+    let outside = fs::canonicalize(story.path("..")).unwrap().join("mount");
+    story.link("../mount/pods/a.log", "a.log");
+    story.link("../mount/pods/b.log", "b.log");
+    story.link("../later.log", "later.log");
+    story.start();
+    story.check(&[]);
+    assert_eq!(story.status.missing_targets(), [outside.clone()].into());
+    fs::create_dir_all(outside.join("pods")).unwrap();
+    story.append("../mount/pods/a.log", "one\n");
+    (story.report)(&outside);
+    (story.report)(&outside.join("pods"));
+    (story.report)(&outside.join("pods/a.log"));
+    story.collector.as_mut().unwrap().rescan();
+    story.check(&["a.log: one"]);
+    assert_eq!(story.status.missing_targets(), [].into());
 }
 
 fn binary_files_archives_and_own_data_are_left_out<W: Stage>() {
