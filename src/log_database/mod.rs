@@ -5,7 +5,8 @@
 //! nothing of where lines come from or how they are asked for over the network, and never looks inside a checkpoint.
 //!
 //! A journal file becomes a segment as a whole, and small segments become larger ones. That is why each journal file
-//! starts with all checkpoints, and why queries see only parts and the files they are in, whatever kind these are of.
+//! starts with all checkpoints and each segment ends with those that its lines belong to, so that lines which a damaged
+//! journal has lost are read again from where they came from, and why queries see only parts and the files they are in, whatever kind these are of.
 //!
 //! # Crash model
 //!
@@ -35,6 +36,7 @@
 
 pub mod block;
 mod bytes;
+mod checkpoints;
 mod database;
 mod error;
 mod header;

@@ -124,7 +124,9 @@ impl Database {
         let failures = maintenance.failing.filter(|(failing, _)| *failing == sequence).map_or(0, |(_, count)| count);
         let is_last_try = failures + 1 == FLUSH_TRIES;
         let (storage, limits) = (self.shared.storage.as_ref(), self.shared.limits.segment);
-        let flushed = self.with_reserve(|| segment::flush(storage, limits, &index, file, now, is_last_try));
+        let checkpoints = self.state().closing.get(&sequence).cloned().unwrap_or_default();
+        let flushed =
+            self.with_reserve(|| segment::flush(storage, limits, &index, file, &checkpoints, now, is_last_try));
         if matches!(flushed, Err(Error::Unreadable { .. })) {
             maintenance.failing = Some((sequence, failures + 1));
         }

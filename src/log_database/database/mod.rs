@@ -20,7 +20,7 @@ use crate::log_database::database::maintenance::Maintenance;
 use crate::log_database::database::reserve::Reserve;
 use crate::log_database::index::Index;
 use crate::log_database::internal;
-use crate::log_database::journal::{self, JournalFile, Rollover, Settled, Skeleton, Writer};
+use crate::log_database::journal::{self, JournalFile, Replay, Rollover, Settled, Skeleton, Writer};
 use crate::log_database::part::StreamParts;
 use crate::log_database::segment::{self, Segment};
 use crate::log_database::snapshot::Snapshot;
@@ -121,6 +121,8 @@ struct State {
     index: Arc<Index>,
     /// The newest committed position of each source that was not forgotten.
     checkpoints: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Those at the end of each closed journal file, by its sequence.
+    closing: BTreeMap<u64, Arc<Vec<Checkpoint>>>,
     /// Batches that a commit is writing, or failed to write.
     committing: Arc<Vec<Arc<Batch>>>,
     /// Batches that were appended after them.
@@ -158,9 +160,9 @@ impl Database {
             settled.sequences.push(segment.sequences().clone());
             Arc::make_mut(&mut state.index).add_segment(&Arc::new(segment), &streams);
         }
-        let recovered = journal::recover(storage.as_ref(), &settled, &mut |file, skeleton, body_start| {
-            state.add_recovered(file, &skeleton, body_start);
-        })?;
+        // Where the journal that says better is lost.
+        state.add_checkpoints(&segments.checkpoints);
+        let recovered = journal::recover(storage.as_ref(), &settled, &mut state)?;
         for (segment, streams) in segments.damaged.drain(..) {
             state.add_damaged(segment, &streams);
         }
@@ -374,7 +376,7 @@ impl Database {
     fn roll_over(&self, writer: &mut Writer) -> Result<(), Error> {
         let checkpoints = self.checkpoints();
         let rollover = writer.roll_over(&checkpoints)?;
-        self.state().finish_rollover(&rollover);
+        self.state().finish_rollover(&rollover, checkpoints);
         Ok(())
     }
 
@@ -386,6 +388,24 @@ impl Database {
     /// Held for a few pointer copies only.
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Replay for State {
+    fn begin_file(&mut self, file: &Arc<JournalFile>, is_whole: bool) {
+        let before = self.index.journal.last_key_value().map(|(sequence, _)| *sequence);
+        if let Some(before) = before {
+            self.closing.insert(before, Arc::new(self.checkpoints()));
+        }
+        if is_whole {
+            self.checkpoints.clear();
+        }
+        Arc::make_mut(&mut self.index).add_file(file);
+    }
+
+    fn take_record(&mut self, file: &Arc<JournalFile>, skeleton: &Skeleton, body_start: u64) {
+        Arc::make_mut(&mut self.index).add_record(skeleton, file, body_start);
+        self.add_checkpoints(&skeleton.checkpoints);
     }
 }
 
@@ -412,11 +432,6 @@ impl State {
         present
     }
 
-    fn add_recovered(&mut self, file: &Arc<JournalFile>, skeleton: &Skeleton, body_start: u64) {
-        Arc::make_mut(&mut self.index).add_record(skeleton, file, body_start);
-        self.add_checkpoints(&skeleton.checkpoints);
-    }
-
     /// A damaged segment counts only where nothing that it may have been made of is there.
     fn add_damaged(&mut self, segment: Segment, streams: &[StreamParts]) {
         let index = Arc::make_mut(&mut self.index);
@@ -435,10 +450,12 @@ impl State {
         let index = Arc::make_mut(&mut self.index);
         index.remove_files(segment.sequences());
         index.add_segment(segment, streams);
+        self.closing.retain(|sequence, _| !segment.sequences().contains(sequence));
     }
 
     fn remove_files(&mut self, sequences: &RangeInclusive<u64>) {
         Arc::make_mut(&mut self.index).remove_files(sequences);
+        self.closing.retain(|sequence, _| !sequences.contains(sequence));
     }
 
     fn add_checkpoints(&mut self, checkpoints: &[Checkpoint]) {
@@ -475,13 +492,16 @@ impl State {
         self.pending_bytes -= committed.iter().map(|batch| cost_bytes(batch)).sum::<usize>();
     }
 
-    fn finish_rollover(&mut self, rollover: &Rollover) {
+    /// The journal goes on in another file; these were the `checkpoints` at the end of the one before.
+    fn finish_rollover(&mut self, rollover: &Rollover, checkpoints: Vec<Checkpoint>) {
         let index = Arc::make_mut(&mut self.index);
         index.add_file(&rollover.file);
         if let Some((sequence, offset)) = rollover.replaced {
             index.remove_parts(sequence, offset);
             if rollover.is_replaced_whole {
                 index.remove_files(&(sequence..=sequence));
+            } else {
+                self.closing.insert(sequence, Arc::new(checkpoints));
             }
         }
         for (skeleton, body_start) in &rollover.records {

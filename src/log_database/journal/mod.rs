@@ -15,8 +15,7 @@
 //! record     := head skeleton body                                             one commit
 //! head       := magic: b"\nRECORD\xff" | skeleton_bytes: u32 | body_bytes: u32
 //!             | synced_bytes: u64 | skeleton_crc: u32 | head_crc: u32          32
-//! skeleton   := count: varint checkpoint* | count: varint stream*
-//! checkpoint := source: text | 0: u8  or  source: text | 1: u8 | position: text
+//! skeleton   := checkpoints | count: varint stream*                            checkpoints: see `log_database::checkpoints`
 //! stream     := labels | count: varint part*                                  labels, part: see `log_database::part`
 //! text       := length: varint u8*
 //! body       := columns of every part, in the skeleton's order                  see `columns`
@@ -61,7 +60,7 @@ use crate::log_database::header::{HEADER_BYTES, HeaderState, Kind};
 
 pub(super) use file::JournalFile;
 pub(super) use record::Skeleton;
-pub(super) use recovery::{Settled, recover};
+pub(super) use recovery::{Replay, Settled, recover};
 pub(super) use writer::{Limits, Rollover, Writer};
 
 /// The directory of journal files.

@@ -7,7 +7,8 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::log_database::bytes::{Cursor, put_text, put_varint};
+use crate::log_database::bytes::{Cursor, put_varint};
+use crate::log_database::checkpoints;
 use crate::log_database::journal::columns::PartEncoder;
 use crate::log_database::part::{Part, put_labels, take_labels};
 use crate::log_database::storage::{self, StoredFile};
@@ -36,12 +37,7 @@ impl Skeleton {
 
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        put_varint(&mut out, self.checkpoints.len() as u64);
-        for checkpoint in &self.checkpoints {
-            put_text(&mut out, &checkpoint.source);
-            out.push(u8::from(checkpoint.position.is_some()));
-            checkpoint.position.iter().for_each(|position| put_text(&mut out, position));
-        }
+        checkpoints::put(&mut out, &self.checkpoints);
         put_varint(&mut out, self.streams.len() as u64);
         for (labels, parts) in &self.streams {
             put_labels(&mut out, labels);
@@ -56,10 +52,7 @@ impl Skeleton {
     /// Reads what [`Skeleton::encode`] writes for a body of `body_bytes`; `None` for anything else.
     pub(super) fn decode(bytes: &[u8], body_bytes: u32) -> Option<Self> {
         let mut cursor = Cursor::new(bytes);
-        let mut skeleton = Self::default();
-        for _ in 0..cursor.count()? {
-            skeleton.checkpoints.push(decode_checkpoint(&mut cursor)?);
-        }
+        let mut skeleton = Self { checkpoints: checkpoints::take(&mut cursor)?, ..Self::default() };
         let mut body_offset = 0;
         for _ in 0..cursor.count()? {
             let labels = take_labels(&mut cursor)?;
@@ -73,16 +66,6 @@ impl Skeleton {
         }
         (cursor.rest().is_empty() && body_offset == u64::from(body_bytes)).then_some(skeleton)
     }
-}
-
-fn decode_checkpoint(cursor: &mut Cursor<'_>) -> Option<Checkpoint> {
-    let source = cursor.text()?.to_vec();
-    let position = match cursor.u8()? {
-        0 => None,
-        1 => Some(cursor.text()?.to_vec()),
-        _ => return None,
-    };
-    Some(Checkpoint { source, position })
 }
 
 /// The place that a record is valid in.

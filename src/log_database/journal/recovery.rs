@@ -52,12 +52,20 @@ impl Settled {
     }
 }
 
-/// Opens all journal files that are not settled and hands their records to `apply` in the order they were committed,
-/// each with the offset of its body.
+/// Takes what the journal holds, in the order it was committed.
+pub(in crate::log_database) trait Replay {
+    /// Begins a file; where it `is_whole`, all checkpoints are in its first records.
+    fn begin_file(&mut self, file: &Arc<JournalFile>, is_whole: bool);
+
+    /// Takes a record of that file, whose body starts at byte `body_start`.
+    fn take_record(&mut self, file: &Arc<JournalFile>, skeleton: &Skeleton, body_start: u64);
+}
+
+/// Opens all journal files that are not settled and hands what they hold to `replay`.
 pub(in crate::log_database) fn recover(
     storage: &dyn Storage,
     settled: &Settled,
-    apply: &mut dyn FnMut(&Arc<JournalFile>, Skeleton, u64),
+    replay: &mut dyn Replay,
 ) -> Result<Recovered, Error> {
     storage.create_directory(DIRECTORY)?;
     // The process before may have been killed between giving a file its name and waiting for that to be durable.
@@ -84,7 +92,9 @@ pub(in crate::log_database) fn recover(
             }
             HeaderState::Valid(_) | HeaderState::Damaged => {
                 log::error!("{} has no valid header and is left out", file.path().display());
-                recovered.quarantined_bytes = recovered.quarantined_bytes.saturating_add(size_bytes);
+                // A file that ends inside its header was cut.
+                let lost_bytes = size_bytes.max(RECORDS_START);
+                recovered.quarantined_bytes = recovered.quarantined_bytes.saturating_add(lost_bytes);
             }
         }
     }
@@ -110,9 +120,9 @@ pub(in crate::log_database) fn recover(
         });
         // A file without records counts as well: left behind unseen, it would be believed in full once the file is gone that
         // says how little of it counts.
-        apply(&file, Skeleton::default(), RECORDS_START);
+        replay.begin_file(&file, content.quarantined_bytes == 0);
         for (skeleton, body_start) in content.records {
-            apply(&file, skeleton, body_start);
+            replay.take_record(&file, &skeleton, body_start);
         }
     }
     remove_obsolete(storage, &obsolete);

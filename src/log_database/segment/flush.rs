@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::log_database::Error;
 use crate::log_database::index::{Index, Stored};
 use crate::log_database::journal::JournalFile;
 use crate::log_database::part::StreamParts;
@@ -10,9 +9,11 @@ use crate::log_database::segment::pack::Packer;
 use crate::log_database::segment::writer::{SegmentWriter, write_segment};
 use crate::log_database::segment::{Limits, Segment};
 use crate::log_database::storage::Storage;
-use crate::model::Timestamp;
+use crate::log_database::{Error, checkpoints};
+use crate::model::{Checkpoint, Timestamp};
 
-/// Makes a segment of all lines in `file`, which is not written to any more. The file itself stays.
+/// Makes a segment of all lines in `file`, which is not written to any more, and of the `checkpoints` at its end. The file
+/// itself stays.
 ///
 /// A part that is not what was written is left out and counted. So is one that the medium does not give back with
 /// `is_last_try`.
@@ -25,6 +26,7 @@ pub(in crate::log_database) fn flush(
     limits: Limits,
     index: &Index,
     file: &Arc<JournalFile>,
+    checkpoints: &[Checkpoint],
     stored: Timestamp,
     is_last_try: bool,
 ) -> Result<(Segment, Vec<StreamParts>), Error> {
@@ -46,5 +48,5 @@ pub(in crate::log_database) fn flush(
         }
         Ok(())
     };
-    write_segment(storage, sequence..=sequence, stored, None, append_blocks)
+    write_segment(storage, sequence..=sequence, stored, &checkpoints::pack(checkpoints), None, append_blocks)
 }

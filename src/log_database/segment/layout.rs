@@ -9,9 +9,10 @@ use crate::model::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, Labe
 
 /// What a header of a segment looks like.
 pub(super) const KIND: Kind =
-    Kind { magic: *b"MRSSEGM\n", fields_bytes: &[FIELDS_BYTES_1, FIELDS_BYTES_1 + FILTER_FIELDS_BYTES] };
+    Kind { magic: *b"MRSSEGM\n", fields_bytes: &[FIELDS_BYTES_1, FIELDS_BYTES_2, FIELDS_BYTES_3] };
 const FIELDS_BYTES_1: usize = 6 * size_of::<u64>() + size_of::<u32>();
-const FILTER_FIELDS_BYTES: usize = size_of::<u64>() + 2 * size_of::<u32>();
+const FIELDS_BYTES_2: usize = FIELDS_BYTES_1 + size_of::<u64>() + 2 * size_of::<u32>();
+const FIELDS_BYTES_3: usize = FIELDS_BYTES_2 + 2 * size_of::<u32>();
 /// Where the first head stands.
 pub(super) const BLOCKS_START: u64 = HEADER_BYTES;
 
@@ -38,6 +39,9 @@ pub(super) struct Header {
     /// Its directory, which is its beginning; 0 where there is no filter.
     pub(super) directory_bytes: u32,
     pub(super) directory_crc: u32,
+    /// The checkpoints, which are right before the filter; 0 where there are none.
+    pub(super) checkpoints_bytes: u32,
+    pub(super) checkpoints_crc: u32,
 }
 
 impl Header {
@@ -50,19 +54,30 @@ impl Header {
             &self.directory_bytes.to_le_bytes(),
             &self.directory_crc.to_le_bytes(),
         ];
-        let fields =
-            [&before.concat(), &stored_ns[..], &after.concat(), &self.index_crc.to_le_bytes(), &filter.concat()];
+        let checkpoints = [self.checkpoints_bytes, self.checkpoints_crc].map(u32::to_le_bytes);
+        let fields = [
+            &before.concat(),
+            &stored_ns[..],
+            &after.concat(),
+            &self.index_crc.to_le_bytes(),
+            &filter.concat(),
+            &checkpoints.concat(),
+        ];
         KIND.encode(&fields.concat())
     }
 
-    /// Where blocks end.
+    /// Where blocks end and checkpoints begin.
     pub(super) fn blocks_end(&self) -> u64 {
+        self.filter_offset().saturating_sub(self.checkpoints_bytes.into())
+    }
+
+    pub(super) fn filter_offset(&self) -> u64 {
         self.index_offset.saturating_sub(self.filter_bytes)
     }
 
     pub(super) fn decode(bytes: &[u8]) -> HeaderState<Self> {
         KIND.decode(bytes, |cursor, version| {
-            let has_filter = 1 < version;
+            let (has_filter, has_checkpoints) = (1 < version, 2 < version);
             Some(Self {
                 sequences: cursor.u64()?..=cursor.u64()?,
                 salt: cursor.u64()?,
@@ -73,6 +88,8 @@ impl Header {
                 filter_bytes: if has_filter { cursor.u64()? } else { 0 },
                 directory_bytes: if has_filter { cursor.u32()? } else { 0 },
                 directory_crc: if has_filter { cursor.u32()? } else { 0 },
+                checkpoints_bytes: if has_checkpoints { cursor.u32()? } else { 0 },
+                checkpoints_crc: if has_checkpoints { cursor.u32()? } else { 0 },
             })
         })
     }

@@ -85,6 +85,8 @@ pub(in crate::log_database) fn merge(
     let first = inputs.iter().map(|segment| *segment.sequences().start()).min().unwrap_or_default();
     let last = inputs.iter().map(|segment| *segment.sequences().end()).max().unwrap_or_default();
     let stored = inputs.iter().map(|segment| segment.stored()).max().unwrap_or_default();
+    let newest = inputs.iter().max_by_key(|segment| *segment.sequences().end());
+    let checkpoints = newest.and_then(|segment| segment.packed_checkpoints()).unwrap_or_default();
     let mut packer = Packer::new(limits)?;
     let known: Vec<(&str, Known)> =
         inputs.iter().filter_map(|segment| Some((segment.name(), segment.known()?))).collect();
@@ -102,7 +104,7 @@ pub(in crate::log_database) fn merge(
         }
         Ok(())
     };
-    write_segment(storage, first..=last, stored, Some(filter::Builder::default()), append_blocks)
+    write_segment(storage, first..=last, stored, &checkpoints, Some(filter::Builder::default()), append_blocks)
 }
 
 /// A block of one of the segments.

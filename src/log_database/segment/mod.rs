@@ -13,25 +13,29 @@
 //! asks how long lines were kept; and a backlog of thirty days of history would otherwise fall into thirty files that no
 //! single rename can commit. Queries for a range of time look at the bounds of each block instead.
 //!
-//! # On-disk format, version 2 (integers little-endian, sizes in bytes)
+//! # On-disk format, version 3 (integers little-endian, sizes in bytes)
 //!
 //! ```text
 //! segments/<YYYY-MM-DD>/<first, 16 hex digits>-<last, 16 hex digits>.segment
 //! segments/<YYYY-MM-DD>/new                                                    being made; it means nothing
 //!
-//! file        := header (head block)* filter index                             header: see `log_database::header`
+//! file        := header (head block)* checkpoints filter index                 header: see `log_database::header`
 //! fields      := first: u64 | last: u64 | salt: u64 | stored: i64              of the header; its magic: b"MRSSEGM\n"
 //!              | index_offset: u64 | index_bytes: u64 | index_crc: u32
 //!              | filter_bytes: u64 | directory_bytes: u32 | directory_crc: u32
+//!              | checkpoints_bytes: u32 | checkpoints_crc: u32
 //! head        := magic: b"\nBLOCK!\xff" | description_bytes: u32 | crc: u32 | description
 //! description := labels part                                                   see `log_database::part`
 //! block       := see `log_database::block`
+//! checkpoints := nothing, or packed: see `log_database::checkpoints`
 //! filter      := nothing, or see `filter.rs`
 //! index       := count: varint (labels | count: varint (offset: u64 part)*)*
 //! ```
 //!
 //! - `first` and `last` are the range of journal files, `stored` is when the newest of the lines was moved from the
 //!   journal to a segment.
+//! - Checkpoints are all that there were at the end of journal file `last`. The newest segment's are where reading goes on
+//!   where the journal is lost.
 //! - Streams are sorted by labels and each has its blocks together, in the order their lines were stored. A part of the
 //!   index or of a head describes one block; `crc` in it covers the block.
 //! - Checksums are CRC-32/IEEE. `crc` of a head covers the file's salt, the head's offset and the description, so that a
@@ -43,11 +47,11 @@
 //! inside its range is obsolete. Where the medium has damaged the header's copies, the file is left out; where it has
 //! damaged the index or cut the file, the heads say what is left. Such a segment makes nothing obsolete and is not merged;
 //! it is left out while anything inside its range is there, because that is what it was made of. Damage to a block is
-//! found when it is read, and costs that block. A damaged filter costs time: it is as if there were none.
+//! found when it is read, and costs that block. A damaged filter costs time: it is as if there were none. So it is with checkpoints.
 //!
 //! # Versions
 //!
-//! 1: the first, without `filter` and what the header says of it. 2: with a filter, where a merge made the file.
+//! 1: the first, without `filter` and what the header says of it. 2: with a filter, where a merge made the file. 3: with checkpoints.
 
 mod filter;
 mod flush;

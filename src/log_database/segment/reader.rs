@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::log_database::Error;
 use crate::log_database::block::{self, Block, Required, Source};
 use crate::log_database::header::HeaderState;
 use crate::log_database::part::{Part, StreamParts, Unreadable};
@@ -16,7 +15,8 @@ use crate::log_database::segment::layout::{
 use crate::log_database::segment::{DIRECTORY, is_day_directory, new_name, sequences_of};
 use crate::log_database::storage::{self, Kind, Storage, StoredFile};
 use crate::log_database::window::Window;
-use crate::model::{Labels, Lines, Timestamp};
+use crate::log_database::{Error, checkpoints};
+use crate::model::{Checkpoint, Labels, Lines, Timestamp};
 
 /// One segment, open for as long as anyone reads it.
 #[derive(Debug)]
@@ -31,6 +31,15 @@ pub(in crate::log_database) struct Segment {
     is_complete: bool,
     unreadable: Unreadable,
     filter: FilterPlace,
+    checkpoints: CheckpointsPlace,
+}
+
+/// Where the checkpoints are, packed; no bytes where there are none.
+#[derive(Debug)]
+struct CheckpointsPlace {
+    offset: u64,
+    bytes: u32,
+    crc: u32,
 }
 
 /// Where the filter is, and whether anybody has found it damaged.
@@ -57,11 +66,16 @@ impl Segment {
             is_complete: true,
             unreadable: Unreadable::default(),
             filter: FilterPlace {
-                offset: header.blocks_end(),
+                offset: header.filter_offset(),
                 bytes: header.filter_bytes,
                 directory_bytes: header.directory_bytes,
                 directory_crc: header.directory_crc,
                 is_damaged: AtomicBool::new(false),
+            },
+            checkpoints: CheckpointsPlace {
+                offset: header.blocks_end(),
+                bytes: header.checkpoints_bytes,
+                crc: header.checkpoints_crc,
             },
         }
     }
@@ -104,6 +118,24 @@ impl Segment {
     /// How many blocks could not be read when they were asked for.
     pub(in crate::log_database) fn unreadable_count(&self) -> usize {
         self.unreadable.count()
+    }
+
+    /// The checkpoints at the end of its newest journal file; `None` where it has none, or not as they were written.
+    pub(in crate::log_database) fn checkpoints(&self) -> Option<Vec<Checkpoint>> {
+        checkpoints::unpack(&self.packed_checkpoints()?)
+    }
+
+    /// [`Segment::checkpoints`] as they are in the file.
+    pub(super) fn packed_checkpoints(&self) -> Option<Vec<u8>> {
+        let CheckpointsPlace { offset, bytes, crc } = self.checkpoints;
+        let end = offset.checked_add(bytes.into())?;
+        let length = (bytes as usize).min(checkpoints::BYTES_MAX);
+        if length == 0 || self.size_bytes < end {
+            return None;
+        }
+        let mut packed = vec![0; length];
+        let count = self.file.read_at(&mut packed, offset).ok()?;
+        (count == length && crc32fast::hash(&packed) == crc).then_some(packed)
     }
 
     /// The blocks that may have what is required; `None` where there is no filter that says so.
@@ -227,6 +259,8 @@ pub(in crate::log_database) struct Recovered {
     pub(in crate::log_database) damaged: Vec<(Segment, Vec<StreamParts>)>,
     /// Names of files that were replaced or never finished.
     pub(in crate::log_database) obsolete: Vec<String>,
+    /// The checkpoints of the newest one that has them.
+    pub(in crate::log_database) checkpoints: Vec<Checkpoint>,
     /// The highest number of a journal file in any name; 0 for none.
     pub(in crate::log_database) newest: u64,
     /// Bytes that turned out to be damaged.
@@ -252,6 +286,9 @@ pub(in crate::log_database) fn recover(storage: &dyn Storage) -> Result<Recovere
         }
     }
     recovered.drop_replaced();
+    let mut segments: Vec<&Segment> = recovered.complete.iter().chain(&recovered.damaged).map(|(it, _)| it).collect();
+    segments.sort_by_key(|segment| std::cmp::Reverse(*segment.sequences.end()));
+    recovered.checkpoints = segments.into_iter().find_map(Segment::checkpoints).unwrap_or_default();
     Ok(recovered)
 }
 
@@ -296,7 +333,8 @@ impl Recovered {
         size_bytes: u64,
     ) -> storage::Result<Vec<StreamParts>> {
         let (streams, damaged_bytes) = walk(file, header.salt, header.blocks_end().min(size_bytes))?;
-        let quarantined_bytes = damaged_bytes.saturating_add(header.index_bytes).saturating_add(header.filter_bytes);
+        let behind_blocks = header.index_offset.saturating_sub(header.blocks_end()).saturating_add(header.index_bytes);
+        let quarantined_bytes = damaged_bytes.saturating_add(behind_blocks);
         let path: &Path = file.path();
         log::error!("{} is damaged, the rest is readable: {quarantined_bytes} bytes are left out", path.display());
         self.quarantined_bytes = self.quarantined_bytes.saturating_add(quarantined_bytes);

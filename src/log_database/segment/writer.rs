@@ -55,12 +55,14 @@ pub(in crate::log_database) struct SegmentWriter {
     filter: Option<filter::Builder>,
 }
 
-/// Makes the segment of `sequences`, whose lines were stored at `stored`, out of what `append_blocks` appends. It is durable and
-/// has its name on return; after a failure nothing is there, or the whole under its name, which is harmless.
+/// Makes the segment of `sequences`, whose lines were stored at `stored`, out of what `append_blocks` appends; `checkpoints` are
+/// packed. It is durable and has its name on return; after a failure nothing is there, or the whole under its name, which is
+/// harmless.
 pub(in crate::log_database) fn write_segment(
     storage: &dyn Storage,
     sequences: RangeInclusive<u64>,
     stored: Timestamp,
+    checkpoints: &[u8],
     filter: Option<filter::Builder>,
     append_blocks: impl FnOnce(&mut SegmentWriter) -> Result<(), Error>,
 ) -> Result<(Segment, Vec<StreamParts>), Error> {
@@ -70,7 +72,7 @@ pub(in crate::log_database) fn write_segment(
     let new_name = new_name(&directory);
     let written = SegmentWriter::create(storage, &new_name, filter).and_then(|mut writer| {
         append_blocks(&mut writer)?;
-        Ok(writer.finish(sequences.clone(), stored)?)
+        Ok(writer.finish(sequences.clone(), stored, checkpoints)?)
     });
     let (header, streams) = written.inspect_err(|_| {
         // A leftover is overwritten by the next segment; without it there is more room until then.
@@ -121,7 +123,12 @@ impl SegmentWriter {
         Ok(())
     }
 
-    fn finish(self, sequences: RangeInclusive<u64>, stored: Timestamp) -> storage::Result<(Header, Vec<StreamParts>)> {
+    fn finish(
+        self,
+        sequences: RangeInclusive<u64>,
+        stored: Timestamp,
+        checkpoints: &[u8],
+    ) -> storage::Result<(Header, Vec<StreamParts>)> {
         let index = encode_index(&self.streams);
         let filter = self.filter.and_then(filter::Builder::encode).unwrap_or_default();
         let filter_bytes = (filter.directory.len() + filter.rest.len()) as u64;
@@ -129,14 +136,16 @@ impl SegmentWriter {
             sequences,
             salt: self.salt,
             stored,
-            index_offset: self.end + filter_bytes,
+            index_offset: self.end + checkpoints.len() as u64 + filter_bytes,
             index_bytes: index.len() as u64,
             index_crc: crc32fast::hash(&index),
             filter_bytes,
             directory_bytes: u32::try_from(filter.directory.len()).expect("a few bytes a block"),
             directory_crc: crc32fast::hash(&filter.directory),
+            checkpoints_bytes: u32::try_from(checkpoints.len()).expect("bounded by what is packed"),
+            checkpoints_crc: crc32fast::hash(checkpoints),
         };
-        let pieces = &mut [&filter.directory, &filter.rest, &index].map(|piece| IoSlice::new(piece));
+        let pieces = &mut [checkpoints, &filter.directory, &filter.rest, &index].map(IoSlice::new);
         self.file.write_at(pieces, self.end)?;
         self.file.write_at(&mut [IoSlice::new(&header.encode())], 0)?;
         self.file.sync()?;

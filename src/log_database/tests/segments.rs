@@ -7,7 +7,7 @@ use crate::log_database::tests::crash::open;
 use crate::log_database::tests::damage::check_missing;
 use crate::log_database::tests::{Model, batch, content, entries, in_time_order, labels};
 use crate::log_database::{Database, Error};
-use crate::model::{Batch, Direction, Lines, Selection, StreamLines, TimeRange, Timestamp};
+use crate::model::{Batch, Checkpoint, Direction, Lines, Selection, StreamLines, TimeRange, Timestamp};
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 
@@ -107,6 +107,58 @@ fn any_length_leaves_the_blocks_before_the_cut() {
     assert_eq!(before, 0, "the heads are as good as the index");
 }
 
+/// What there is once the file whose name begins with `prefix`, the newest such, is cut to `length` bytes.
+fn open_cut(files: &BTreeMap<String, Vec<u8>>, prefix: &str, length: usize) -> Model {
+    let storage = SimulatedStorage::default();
+    let (cut, _) = files.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix)).last().unwrap();
+    for (name, bytes) in files {
+        storage.put(name, if name == cut { bytes[..length].to_vec() } else { bytes.clone() });
+    }
+    let database = open(&storage).unwrap();
+    let statistics = database.statistics();
+    assert!(length != 0 || statistics.quarantined_bytes != 0, "nothing of it was noticed");
+    content(&database)
+}
+
+#[test]
+fn lines_that_a_journal_has_lost_are_read_again_and_no_others() {
+    for is_merged in [false, true] {
+        let storage = SimulatedStorage::default();
+        let database = open(&storage).unwrap();
+        let mut appended = Vec::new();
+        let mut append = |database: &Database, appended: &mut Vec<Batch>, batch: Batch| {
+            database.append(batch.clone()).unwrap();
+            appended.push(batch);
+            database.sync().unwrap();
+        };
+        append(&database, &mut appended, batch("gone", &[(1, "g")], 1));
+        let forgotten =
+            Batch { checkpoint: Some(Checkpoint { source: b"gone".to_vec(), position: None }), streams: Vec::new() };
+        append(&database, &mut appended, forgotten);
+        for round in 1..=3 {
+            append(&database, &mut appended, batch("a", &[(1, "one"), (2, "two")], round));
+            append(&database, &mut appended, batch("b", &[(3, "three")], round));
+            flush(&database, 2 * i64::try_from(round).unwrap());
+        }
+        if is_merged {
+            while database.maintain(after_hours(48)).unwrap() {}
+        }
+        let in_segments = appended.len();
+        append(&database, &mut appended, batch("a", &[(5, "five")], 4));
+        append(&database, &mut appended, batch("b", &[(6, "six")], 4));
+        let states: Vec<Model> =
+            (in_segments..=appended.len()).map(|count| in_time_order(Model::after(&appended[..count]))).collect();
+        // A database that is opened again says the same, and moves the same to its segments.
+        let files = storage.files();
+        let (_, journal) = files.iter().rfind(|(name, _)| name.starts_with("journal/")).unwrap();
+        for length in 0..=journal.len() {
+            let found = open_cut(&files, "journal/", length);
+            assert!(states.contains(&found), "{length} of {} bytes: {found:?}", journal.len());
+        }
+        assert_eq!(open_cut(&files, "journal/", journal.len()), *states.last().unwrap());
+    }
+}
+
 #[test]
 fn a_segment_that_was_logged_as_text_is_never_read_as_blocks() {
     let (_, inner) = segment_of(&storage_with_segment());
@@ -134,13 +186,13 @@ fn a_newer_version_is_refused_and_everything_left_untouched() {
     let storage = storage_with_segment();
     let (name, mut newer) = segment_of(&storage);
     for copy in [0, 512] {
-        newer[copy + 8] = 3;
+        newer[copy + 8] = 4;
     }
     storage.put(&name, newer);
     storage.put("segments/1970-01-01/new", b"left over".to_vec());
     let before = storage.files();
     let Err(Error::UnsupportedVersion { got, supported, .. }) = open(&storage) else { panic!("opened") };
-    assert_eq!((got, supported), (3, 2));
+    assert_eq!((got, supported), (4, 3));
     assert_eq!(storage.files(), before);
 }
 
@@ -243,9 +295,11 @@ fn check_rotten(place: impl FnOnce(&[u8]) -> usize, missing: usize) {
 
 #[test]
 fn a_block_that_rots_is_left_out_and_counted_and_its_segment_is_not_merged() {
-    // The first block ends where the second head starts, and the second one where the index does.
+    // The first block ends where the second head starts, and the second one where the checkpoints before the index do.
     check_rotten(|bytes| bytes.windows(7).rposition(|window| window == b"\nBLOCK!").unwrap(), 2);
-    check_rotten(|bytes| usize::try_from(u64::from_le_bytes(bytes[48..56].try_into().unwrap())).unwrap(), 1);
+    let index_offset = |bytes: &[u8]| u64::from_le_bytes(bytes[48..56].try_into().unwrap());
+    let checkpoints_bytes = |bytes: &[u8]| u32::from_le_bytes(bytes[84..88].try_into().unwrap());
+    check_rotten(|bytes| usize::try_from(index_offset(bytes)).unwrap() - checkpoints_bytes(bytes) as usize, 1);
 }
 
 #[test]
