@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The share of a part of the tree: what it is called.
-pub(super) type Share = PathBuf;
+/// The share of a part of the tree: what it is called, which all who have a part of it have together.
+pub(super) type Share = Arc<Path>;
 
 /// Counts what is taken.
 #[derive(Debug)]
@@ -27,12 +28,15 @@ impl Shares {
     /// Takes one for `path`; `None` where its part of the tree has as much as it may.
     pub(super) fn take(&mut self, path: &Path) -> Option<Share> {
         let share = self.share_of(path);
-        let count = self.counts.get(&share).copied().unwrap_or_default();
+        let (share, count) = match self.counts.get_key_value(share.as_path()) {
+            Some((share, count)) => (Arc::clone(share), *count),
+            None => (Arc::from(share), 0),
+        };
         let of_others = self.total - count;
         if self.max.saturating_sub(of_others) / 2 <= count {
             return None;
         }
-        *self.counts.entry(share.clone()).or_default() += 1;
+        *self.counts.entry(Arc::clone(&share)).or_default() += 1;
         self.total += 1;
         Some(share)
     }
@@ -47,7 +51,7 @@ impl Shares {
         }
     }
 
-    fn share_of(&self, path: &Path) -> Share {
+    fn share_of(&self, path: &Path) -> PathBuf {
         let (base, rest) = match path.strip_prefix(&self.root) {
             Ok(rest) => (self.root.as_path(), rest),
             Err(_) => (Path::new("/"), path.strip_prefix("/").unwrap_or(path)),

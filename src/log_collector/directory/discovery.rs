@@ -1,5 +1,6 @@
 //! Which names there are, and where they lead.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ const RESOLUTIONS_MAX: usize = 4;
 /// One path under the root that is to be collected.
 #[derive(Debug, Default)]
 pub(super) struct Name {
-    /// Each path on the way to the file; a change of any may change where the name leads.
+    /// Each path on the way to the file behind the name itself, which most are; a change of any may change where it leads.
     pub(super) hops: Vec<PathBuf>,
     /// The file it leads to.
     pub(super) source: Option<SourceId>,
@@ -161,10 +162,12 @@ impl<W: Watcher> Directory<W> {
 
     /// Follows again the names that lead through what is not among the `entries` of a directory any more.
     pub(super) fn look_at_unlisted(&mut self, directory: &Path, entries: &[PathBuf]) {
-        let hops = self.names_by_hop.range(directory.to_owned()..).map(|(hop, _)| hop);
-        let hops = hops.take_while(|hop| hop.starts_with(directory)).filter(|hop| hop.parent() == Some(directory));
+        let is_below = |hop: &&PathBuf| hop.starts_with(directory);
+        let names = self.names.range(directory.to_owned()..).map(|(name, _)| name).take_while(is_below);
+        let hops = self.names_by_hop.range(directory.to_owned()..).map(|(hop, _)| hop).take_while(is_below);
+        let hops = names.chain(hops).filter(|hop| hop.parent() == Some(directory));
         let unlisted = hops.filter(|hop| entries.binary_search(hop).is_err());
-        for hop in unlisted.cloned().collect::<Vec<_>>() {
+        for hop in unlisted.cloned().collect::<BTreeSet<_>>() {
             self.follow_names_through(&hop);
         }
     }
@@ -297,22 +300,32 @@ impl<W: Watcher> Directory<W> {
             return;
         };
         self.names.insert(path.to_owned(), Name { share: Some(share), ..Name::default() });
-        self.set_hops(path, &[path.to_owned()]);
+        if let Some(directory) = path.parent() {
+            self.watches.use_directory(directory);
+        }
     }
 
     /// Forgets a name that leads nowhere.
     fn remove_name(&mut self, name: &Path) {
         self.clear_problem(name);
         self.set_hops(name, &[]);
-        if let Some(share) = self.names.remove(name).and_then(|name| name.share) {
+        let Some(removed) = self.names.remove(name) else { return };
+        if let Some(directory) = name.parent() {
+            self.watches.release_directory(directory);
+        }
+        if let Some(share) = removed.share {
             self.name_shares.give_back(&share);
         }
     }
 
     /// Follows again every name that leads through `hop`.
     fn follow_names_through(&mut self, hop: &Path) {
-        let Some(names) = self.names_by_hop.get(hop) else { return };
-        for name in names.clone() {
+        let mut names = self.names_by_hop.get(hop).cloned().unwrap_or_default();
+        if self.names.contains_key(hop) {
+            names.push(hop.to_owned());
+            names.sort_unstable();
+        }
+        for name in names {
             self.follow(&name);
         }
     }
@@ -372,7 +385,7 @@ impl<W: Watcher> Directory<W> {
     fn resolve(&mut self, name: &Path) -> Resolution {
         let mut resolution = self.links.resolve(name);
         for _ in 1..RESOLUTIONS_MAX {
-            let unwatched_before = self.set_hops(name, &resolution.hops);
+            let unwatched_before = self.set_hops(name, resolution.hops.get(1..).unwrap_or_default());
             if !unwatched_before {
                 break;
             }
@@ -381,7 +394,7 @@ impl<W: Watcher> Directory<W> {
         resolution
     }
 
-    /// Remembers and watches a name's way. Returns whether a directory was not watched before.
+    /// Remembers and watches a name's way behind itself. Returns whether a directory was not watched before.
     fn set_hops(&mut self, name: &Path, hops: &[PathBuf]) -> bool {
         let Some(entry) = self.names.get_mut(name) else { return false };
         if entry.hops == hops {

@@ -119,7 +119,7 @@ pub struct Directory<W: Watcher> {
     linked: BTreeMap<PathBuf, PathBuf>,
     /// Names by their canonical directory and last component.
     names: BTreeMap<PathBuf, Name>,
-    /// Which names lead through a path, sorted; nearly always one.
+    /// Which names lead through a path that is not their own, sorted; nearly always one.
     names_by_hop: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// Names and directories that cannot be read, and how that shows in the status.
     problems: BTreeMap<PathBuf, SourceHandle>,

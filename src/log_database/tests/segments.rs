@@ -126,7 +126,7 @@ fn lines_that_a_journal_has_lost_are_read_again_and_no_others() {
         let storage = SimulatedStorage::default();
         let database = open(&storage).unwrap();
         let mut appended = Vec::new();
-        let mut append = |database: &Database, appended: &mut Vec<Batch>, batch: Batch| {
+        let append = |database: &Database, appended: &mut Vec<Batch>, batch: Batch| {
             database.append(batch.clone()).unwrap();
             appended.push(batch);
             database.sync().unwrap();
