@@ -148,7 +148,8 @@ impl Feed {
         let is_cut = feed.hold_newest(lines(bounds.clone(), Direction::Backward, Some(limit))?)?;
         let first = feed.held.front().map(|line| line.id.timestamp);
         let marks_start = match history {
-            History::After(id) => id.timestamp,
+            // What is marked with its time stands before it.
+            History::After(id) => Timestamp::from_ns(id.timestamp.as_ns().saturating_add(1)),
             History::Start(time) => time,
             // Where no line is sent, nothing that happened is between any.
             History::Last(_) => first.unwrap_or(Timestamp::MAX),

@@ -111,6 +111,17 @@ test('a bad query is marked where the server says', async () => {
       await editor.fill('{path=~".+"} |~ "("');
       await reads(page, /unclosed group|error parsing regexp|missing closing/);
       await sees(page, 'order');
+      // What may come next does not cover what is wrong.
+      await editor.fill('{path=~".+"} | le');
+      await editor.press('Control+ ');
+      await page.getByRole('listbox', { name: 'Completions' }).waitFor();
+      const message = page.getByText(/unexpected \$end/).last();
+      await message.waitFor();
+      const isSeen = (box) => {
+        const { left, top, width, height } = box.getBoundingClientRect();
+        return box.contains(document.elementFromPoint(left + Math.min(width / 2, 40), top + height / 2));
+      };
+      await until('it is seen', () => message.evaluate(isSeen));
     });
   });
 });
