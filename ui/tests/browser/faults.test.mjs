@@ -115,13 +115,15 @@ test('a bad query is marked where the server says', async () => {
       await editor.fill('{path=~".+"} | le');
       await editor.press('Control+ ');
       await page.getByRole('listbox', { name: 'Completions' }).waitFor();
-      const message = page.getByText(/unexpected \$end/).last();
-      await message.waitFor();
       const isSeen = (box) => {
-        const { left, top, width, height } = box.getBoundingClientRect();
-        return box.contains(document.elementFromPoint(left + Math.min(width / 2, 40), top + height / 2));
+        const text = document.createRange();
+        text.selectNodeContents(box);
+        const { right, top, height } = text.getBoundingClientRect();
+        return box.contains(document.elementFromPoint(right - 4, top + height / 2));
       };
-      await until('it is seen', () => message.evaluate(isSeen));
+      const messages = page.getByText(/unexpected \$end/);
+      const areSeen = async () => Promise.all((await messages.all()).map((message) => message.evaluate(isSeen)));
+      await until('it is seen', async () => (await areSeen()).includes(true));
     });
   });
 });
