@@ -3,10 +3,10 @@
 //! All URLs in them are relative, so that the page works behind any path prefix. They have no hashes in their names; a
 //! browser asks each time, and is answered 304 for as long as the bytes are the same.
 
-use std::io::Read as _;
+use std::io::Write as _;
 use std::sync::LazyLock;
 
-use flate2::read::GzDecoder;
+use flate2::write::GzDecoder;
 use tide::{Body, Request, Response, StatusCode};
 
 use crate::api::{State, body};
@@ -57,9 +57,9 @@ impl File {
 
     /// The file itself, for the few clients that do not take gzip.
     fn decompressed(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        GzDecoder::new(self.compressed).read_to_end(&mut bytes).expect("the build script compressed it");
-        bytes
+        let mut decoder = GzDecoder::new(Vec::new());
+        decoder.write_all(self.compressed).expect(body::INTO_MEMORY);
+        decoder.finish().expect(body::INTO_MEMORY)
     }
 
     fn answer(&self, request: &Request<State>) -> Response {
