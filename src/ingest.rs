@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use crate::log_collector::{self, Collected, Collector};
 use crate::log_database::{self, Database};
-use crate::model::{Batch, Timestamp};
+use crate::model::{Batch, StreamLines, Timestamp};
 use crate::status::Status;
 
+mod marks;
 mod records;
 mod spacing;
 #[cfg(test)]
 mod tests;
 
+pub use marks::restore as restore_marks;
 use records::Forgetting;
 pub use records::{Records, restore};
 use spacing::Spacing;
@@ -98,6 +100,7 @@ pub fn run(
     let mut pump = Pump::new(database, records, status, stop);
     while !stop.is_set() {
         pump.append_records(None)?;
+        pump.append_marks()?;
         if let Some(collected) = pump.next_batch(collector)? {
             pump.append(collected)?;
         }
@@ -251,13 +254,29 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
+    /// Appends what happened between lines.
+    fn append_marks(&mut self) -> Result<(), Error> {
+        if let Some(batch) = marks::unstored(self.status) {
+            self.database.append(batch)?;
+            self.note_appended();
+        }
+        Ok(())
+    }
+
     fn append(&mut self, mut collected: Collected) -> Result<(), Error> {
         if let Some(unended) = collected.unended {
             self.database.show_unended(unended.source, unended.streams);
             return Ok(());
         }
         self.append_records(Some(&collected.batch))?;
+        let is_known = |streams: &[StreamLines]| streams.iter().any(|stream| self.spacing.knows(&stream.labels));
+        collected.begun.retain(|range| is_known(&collected.batch.streams[range.clone()]));
         self.spacing.space(&mut collected.batch, self.database);
+        for range in &collected.begun {
+            // Before its lines are there, so that nobody is shown these without it.
+            self.status.marks.add(marks::rotation(&collected.batch.streams[range.clone()]));
+        }
+        self.append_marks()?;
         self.database.append(collected.batch)?;
         self.status.bytes_stored.add(collected.source_bytes);
         self.note_appended();

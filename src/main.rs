@@ -118,6 +118,9 @@ fn run(config: &Config) -> anyhow::Result<()> {
     if let Err(error) = ingest::restore(&database, &inventory) {
         log::warn!("what was known of pods and containers cannot all be read: {error}");
     }
+    if let Err(error) = ingest::restore_marks(&database, &status, now()) {
+        log::warn!("what happened between lines cannot all be read, and is not shown among them: {error}");
+    }
     let mut collector = Host { config, sites: &sites, data_directory: &data_directory, open_files_max }
         .collector(&database, &inventory, &status)?;
 

@@ -12,6 +12,10 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
+mod marks;
+
+pub use marks::{Event, Mark, Marks};
+
 /// A number that only counts up.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -192,13 +196,6 @@ pub struct Gap {
 
 /// Most gaps that are remembered one by one; the oldest make room. The bytes of all of them stay counted.
 pub const GAPS_MAX: usize = 1000;
-
-/// The latest gaps, and how many there have been in all.
-#[derive(Debug, Default)]
-struct Gaps {
-    latest: VecDeque<Gap>,
-    count: usize,
-}
 
 /// Whether a source still has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -410,8 +407,10 @@ pub struct Status {
     pub bytes_unaccounted: Gauge,
     /// Bytes of deleted files that are kept on disk until they are read.
     pub held_deleted_bytes: Gauge,
-    /// What is certainly lost.
-    gaps: Mutex<Gaps>,
+    /// What is certainly lost, since the start.
+    gaps: Mutex<VecDeque<Gap>>,
+    /// What happened between the lines of logs, those included before the start.
+    pub marks: Marks,
     /// Bytes that were not stored, by reason.
     bytes_skipped: [Counter; SkipReason::ALL.len()],
     /// Sources that were renamed, replaced or deleted.
@@ -463,24 +462,18 @@ impl Status {
     pub fn add_gap(&self, gap: Gap) {
         log::warn!("bytes {} to {} of {} are lost: {}", gap.bytes.start, gap.bytes.end, gap.path, gap.reason.name());
         self.add_skipped(gap.reason, gap.bytes.end.saturating_sub(gap.bytes.start));
+        let event = Event::Lost { bytes: gap.bytes.clone(), reason: gap.reason };
+        self.marks.add(Mark { log: gap.path.clone(), time: gap.found, event });
         let mut gaps = lock(&self.gaps);
-        if GAPS_MAX <= gaps.latest.len() {
-            gaps.latest.pop_front();
+        if GAPS_MAX <= gaps.len() {
+            gaps.pop_front();
         }
-        gaps.latest.push_back(gap);
-        gaps.count += 1;
+        gaps.push_back(gap);
     }
 
     /// What is certainly lost, the oldest of the latest [`GAPS_MAX`] first.
     pub fn gaps(&self) -> Vec<Gap> {
-        self.gaps_since(0).0
-    }
-
-    /// As [`Status::gaps`], without the first `count` that there have been; and how many there have been by now.
-    pub fn gaps_since(&self, count: usize) -> (Vec<Gap>, usize) {
-        let gaps = lock(&self.gaps);
-        let forgotten_count = gaps.count - gaps.latest.len();
-        (gaps.latest.iter().skip(count.saturating_sub(forgotten_count)).cloned().collect(), gaps.count)
+        lock(&self.gaps).iter().cloned().collect()
     }
 
     /// Checks that whatever was seen was stored, was skipped, or waits. To be called by the thread that collects and

@@ -1,4 +1,4 @@
-//! The page: four files of `ui/dist`, embedded in the binary, under `/ui/`.
+//! The page: four files of `ui/dist`, embedded in the binary as the gzip that browsers are sent, under `/ui/`.
 //!
 //! All URLs in them are relative, so that the page works behind any path prefix. They have no hashes in their names; a
 //! browser asks each time, and is answered 304 for as long as the bytes are the same.
@@ -6,8 +6,7 @@
 use std::io::Write as _;
 use std::sync::LazyLock;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::GzDecoder;
 use tide::{Body, Request, Response, StatusCode};
 
 use crate::api::{State, body};
@@ -30,30 +29,37 @@ const HEADERS: [(&str, &str); 6] = [
     ("referrer-policy", "no-referrer"),
 ];
 
-static INDEX: LazyLock<File> =
-    LazyLock::new(|| File::new("text/html; charset=utf-8", include_bytes!("../../ui/dist/index.html")));
-static SCRIPT: LazyLock<File> =
-    LazyLock::new(|| File::new("text/javascript; charset=utf-8", include_bytes!("../../ui/dist/app.js")));
-static LATER_SCRIPT: LazyLock<File> =
-    LazyLock::new(|| File::new("text/javascript; charset=utf-8", include_bytes!("../../ui/dist/later.js")));
-static STYLE: LazyLock<File> =
-    LazyLock::new(|| File::new("text/css; charset=utf-8", include_bytes!("../../ui/dist/app.css")));
+/// A file of `ui/dist`, as the build script compressed it.
+macro_rules! compressed {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz"))
+    };
+}
 
-/// A file of the page, in both forms that it is sent in.
+static INDEX: LazyLock<File> = LazyLock::new(|| File::new("text/html; charset=utf-8", compressed!("index.html")));
+static SCRIPT: LazyLock<File> = LazyLock::new(|| File::new("text/javascript; charset=utf-8", compressed!("app.js")));
+static LATER_SCRIPT: LazyLock<File> =
+    LazyLock::new(|| File::new("text/javascript; charset=utf-8", compressed!("later.js")));
+static STYLE: LazyLock<File> = LazyLock::new(|| File::new("text/css; charset=utf-8", compressed!("app.css")));
+
+/// A file of the page.
 struct File {
     content_type: &'static str,
-    bytes: &'static [u8],
-    compressed: Vec<u8>,
+    compressed: &'static [u8],
     /// Weak, because it stands for both forms.
     etag: String,
 }
 
 impl File {
-    fn new(content_type: &'static str, bytes: &'static [u8]) -> Self {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(bytes).expect(body::INTO_MEMORY);
-        let compressed = encoder.finish().expect(body::INTO_MEMORY);
-        Self { content_type, bytes, compressed, etag: format!("W/\"{:x}\"", md5::compute(bytes)) }
+    fn new(content_type: &'static str, compressed: &'static [u8]) -> Self {
+        Self { content_type, compressed, etag: format!("W/\"{:x}\"", md5::compute(compressed)) }
+    }
+
+    /// The file itself, for the few clients that do not take gzip.
+    fn decompressed(&self) -> Vec<u8> {
+        let mut decoder = GzDecoder::new(Vec::new());
+        decoder.write_all(self.compressed).expect(body::INTO_MEMORY);
+        decoder.finish().expect(body::INTO_MEMORY)
     }
 
     fn answer(&self, request: &Request<State>) -> Response {
@@ -70,10 +76,10 @@ impl File {
             return response;
         }
         if body::takes_gzip(request) {
-            response.set_body(Body::from(self.compressed.as_slice()));
+            response.set_body(Body::from(self.compressed));
             response.insert_header("content-encoding", "gzip");
         } else {
-            response.set_body(Body::from(self.bytes));
+            response.set_body(Body::from(self.decompressed()));
         }
         response.insert_header("content-type", self.content_type);
         response

@@ -59,6 +59,11 @@ impl Spacing {
         Self { streams: HashMap::new(), stored: stored.collect() }
     }
 
+    /// Whether there have been lines of a stream.
+    pub(super) fn knows(&self, stream: &Labels) -> bool {
+        self.streams.contains_key(stream) || self.stored.contains_key(stream)
+    }
+
     /// Moves the times of `batch` that are taken; it is appended to `database` next.
     pub(super) fn space(&mut self, batch: &mut Batch, database: &Database) {
         for stream in &mut batch.streams {

@@ -4,6 +4,7 @@
 //! with the checkpoint after it. It keeps nothing durable itself: whoever takes the batches stores lines and checkpoint
 //! together, and hands the checkpoints back when the collector is built again. It knows no database and no query.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub struct Collected {
     pub source_bytes: u64,
     /// Lines that have begun and not ended, which are to be shown and not to be stored.
     pub unended: Option<Unended>,
+    /// Which streams of the batch have the first lines of their log's next file: a range for each log.
+    pub begun: Vec<Range<usize>>,
 }
 
 /// Lines of a source that have begun and not ended, in the place of those before.

@@ -669,9 +669,10 @@ impl Source {
 
     /// Puts labels on the columns of each delivery, and the checkpoint beside them.
     fn collected(&mut self, mut columns: Vec<Columns>, reading: &Reading<'_>) -> Collected {
-        let mut streams = Vec::new();
+        let (mut streams, mut begun) = (Vec::new(), Vec::new());
         self.leave_out_excluded(&mut columns, reading);
         for (columns, delivery) in columns.into_iter().zip(&mut self.deliveries) {
+            let first = streams.len();
             for ((lines, column), labels) in columns.into_iter().zip(COLUMNS).zip(&mut delivery.labels) {
                 if !lines.is_empty() {
                     let labels = labels.get_or_insert_with(|| labels_of(column, &delivery.path, reading));
@@ -679,9 +680,12 @@ impl Source {
                     streams.push(StreamLines { labels: labels.clone(), lines });
                 }
             }
+            if first < streams.len() && std::mem::take(&mut delivery.is_new) {
+                begun.push(first..streams.len());
+            }
         }
         let batch = Batch { checkpoint: Some(self.checkpoint(reading.now)), streams };
-        Collected { batch, source_bytes: std::mem::take(&mut self.taken), unended: None }
+        Collected { batch, source_bytes: std::mem::take(&mut self.taken), unended: None, begun }
     }
 
     /// Goes back to the first byte; what is delivered stays delivered.
@@ -705,7 +709,7 @@ impl Source {
         self.cuts.clear();
         (self.seen, self.accounted) = (0, 0);
         for delivery in &mut self.deliveries {
-            delivery.delivered = 0;
+            (delivery.delivered, delivery.is_new) = (0, true);
             if delivery.end != ENDLESS {
                 delivery.end = 0;
             }

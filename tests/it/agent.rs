@@ -216,6 +216,49 @@ fn each_line_is_there_once_after_sigterm_and_a_new_start() {
     assert_eq!(place.start().lines(&place, "a.log", written), numbered(0..written));
 }
 
+/// Lines of the logs that `query` asks for, and what stands between them: `rotated`, `started`.
+fn told(agent: &Agent, query: &str, direction: &str) -> Vec<String> {
+    let query = support::encoded(query);
+    let answer = agent.get(&format!("/api/v1/lines?query={query}&direction={direction}"));
+    let text = String::from_utf8(answer.body).unwrap();
+    let records = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let told = records.filter_map(|record| match record.as_array() {
+        Some(line) => Some(line[5].as_str().unwrap().to_owned()),
+        None => ["rotated", "started"].into_iter().find(|name| !record[name].is_null()).map(str::to_owned),
+    });
+    told.collect()
+}
+
+#[test]
+fn rotations_and_starts_are_told_between_the_lines_and_outlast_the_agent() {
+    let place = Place::new();
+    place.append("a.log", "one\ntwo\n");
+    place.append("b.log", "b\n");
+    let agent = place.start();
+    assert_eq!(agent.lines(&place, "a.log", 2).len(), 2);
+    fs::rename(place.logs().join("a.log"), place.logs().join("a.log.1")).unwrap();
+    place.append("a.log", "three\n");
+    assert_eq!(agent.lines(&place, "a.log", 3).len(), 3);
+    let query = "{path=~\".*a.log\"}";
+    let mut expected = vec!["one", "two", "rotated", "three"];
+    assert_eq!(told(&agent, query, "forward"), expected);
+    let mut ending = agent;
+    for line in ["four", "five"] {
+        assert!(ending.end(Signal::TERM).0.success());
+        ending = place.start();
+        place.append("a.log", &format!("{line}\n"));
+        expected.extend(["started", line]);
+        let count = expected.len() - expected.iter().filter(|told| ["rotated", "started"].contains(told)).count();
+        assert_eq!(ending.lines(&place, "a.log", count).len(), count);
+        assert_eq!(told(&ending, query, "forward"), expected);
+    }
+    assert_eq!(told(&ending, query, "backward"), expected.iter().rev().copied().collect::<Vec<_>>());
+    // When each of several logs was rotated is none of a search's business.
+    let all = told(&ending, "{path=~\".+\"}", "forward");
+    assert_eq!(all.iter().filter(|told| *told == "rotated").count(), 0, "{all:?}");
+    assert_eq!(all.iter().filter(|told| *told == "started").count(), 2, "{all:?}");
+}
+
 /// A file that is renamed before anything of it was committed is a new file under its new name, so the lines may be in
 /// the stream of either name: what counts is that each is there once, and in order.
 #[test]

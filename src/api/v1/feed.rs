@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::api::State;
 use crate::api::error::Error;
-use crate::api::v1::gaps::Gaps;
+use crate::api::v1::marks::Marks;
 use crate::api::v1::records;
 use crate::api::v1::writer::{HeldLine, Writer};
 use crate::inventory::Inventory;
@@ -49,17 +49,17 @@ pub(super) enum History {
     Last(u64),
 }
 
-/// Losses of the streams that are followed.
-pub(super) struct Losses {
+/// What happens between the lines of the streams that are followed.
+pub(super) struct NewMarks {
     status: Arc<Status>,
     database: Database,
     inventory: Arc<Inventory>,
     matchers: Vec<Matcher>,
-    /// The count of gaps when they were last looked at.
+    /// The count of marks when they were last looked at.
     seen_count: usize,
 }
 
-impl Losses {
+impl NewMarks {
     /// Of the streams of `expr`.
     pub(super) fn new(state: &State, expr: &LogExpr) -> Result<Self, Error> {
         let (status, inventory) = (Arc::clone(&state.status), Arc::clone(&state.inventory));
@@ -67,23 +67,23 @@ impl Losses {
         Ok(Self { status, database, inventory, matchers, seen_count: 0 })
     }
 
-    /// Those that were found from `start` on, and not taken yet.
-    fn take(&mut self, start: Timestamp) -> Gaps {
-        let (gaps, count) = self.status.gaps_since(self.seen_count);
+    /// The marks of `start` and later that have not been taken yet.
+    fn take(&mut self, start: Timestamp) -> Marks {
+        let (marks, count) = self.status.marks.since(self.seen_count);
         self.seen_count = count;
-        if gaps.is_empty() {
-            return Gaps::default();
+        if marks.is_empty() {
+            return Marks::default();
         }
         let mut streams = self.database.snapshot().streams(&[], TimeRange::ALL);
         streams.retain(|own| service::shown_as(self.inventory.join(own), &self.matchers).is_some());
-        Gaps::new(gaps, streams.iter(), TimeRange { start, ..TimeRange::ALL }, (None, None), Direction::Forward)
+        Marks::new(marks, || streams.iter(), TimeRange { start, ..TimeRange::ALL }, (None, None), Direction::Forward)
     }
 }
 
 /// The lines of one `follow`.
 pub(super) struct Feed {
     live: Live,
-    losses: Losses,
+    new_marks: NewMarks,
     writer: Writer,
     /// Records that are sent before any line.
     opening: Vec<u8>,
@@ -110,14 +110,14 @@ impl Feed {
         (expr, history): (&LogExpr, History),
         clock: &Clock,
         source: &Source,
-        (live, losses): (Live, Losses),
+        (live, new_marks): (Live, NewMarks),
         budget: Arc<Budget>,
     ) -> Result<Self, Error> {
         budget.take(STANDING_BYTES)?;
         let mut feed = Self {
             live,
-            losses,
-            writer: Writer::of_records(Gaps::default(), Arc::clone(source.inventory())),
+            new_marks,
+            writer: Writer::of_records(Marks::default(), Arc::clone(source.inventory())),
             opening: Vec::new(),
             held: VecDeque::new(),
             held_bytes: 0,
@@ -147,13 +147,14 @@ impl Feed {
         };
         let is_cut = feed.hold_newest(lines(bounds.clone(), Direction::Backward, Some(limit))?)?;
         let first = feed.held.front().map(|line| line.id.timestamp);
-        let losses_start = match history {
-            History::After(id) => id.timestamp,
+        let marks_start = match history {
+            // What is marked with its time stands before it.
+            History::After(id) => Timestamp::from_ns(id.timestamp.as_ns().saturating_add(1)),
             History::Start(time) => time,
-            // Where no line is sent, nothing that was lost is between any.
+            // Where no line is sent, nothing that happened is between any.
             History::Last(_) => first.unwrap_or(Timestamp::MAX),
         };
-        feed.writer.gaps = feed.losses.take(losses_start);
+        feed.writer.marks = feed.new_marks.take(marks_start);
         let may_be_more = is_cut || feed.held.len() as u64 == limit;
         if let Some(oldest) = feed.held.front().filter(|_| may_be_more && !matches!(history, History::Last(_))) {
             let HeldLine { stream, id, .. } = oldest;
@@ -195,7 +196,7 @@ impl Feed {
     ///
     /// The query cannot be evaluated.
     pub(super) fn advance(&mut self) -> Result<(), Error> {
-        self.writer.gaps.extend(self.losses.take(TimeRange::ALL.start));
+        self.writer.marks.extend(self.new_marks.take(TimeRange::ALL.start));
         let (missed_count, carried) = std::mem::take(&mut self.carried);
         self.missed_count += missed_count;
         let sorted_count = self.held.len();
@@ -258,7 +259,7 @@ impl Feed {
         }
         if self.held.is_empty() {
             // What comes next comes after it, whatever time it has.
-            self.writer.push_gaps(&mut frame, None);
+            self.writer.push_marks(&mut frame, None);
         }
         (!frame.is_empty()).then(|| String::from_utf8(frame).expect("records are JSON"))
     }
@@ -267,8 +268,8 @@ impl Feed {
     pub(super) fn beat(&mut self, now: Timestamp) -> String {
         let mut frame = Vec::new();
         self.push_missed(&mut frame, None);
-        self.writer.gaps.extend(self.losses.take(TimeRange::ALL.start));
-        self.writer.push_gaps(&mut frame, None);
+        self.writer.marks.extend(self.new_marks.take(TimeRange::ALL.start));
+        self.writer.push_marks(&mut frame, None);
         records::push(&mut frame, "beat", &json!({"now": now.as_ns().to_string()}));
         String::from_utf8(frame).expect("records are JSON")
     }

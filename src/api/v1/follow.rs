@@ -12,7 +12,7 @@ use tide::Request;
 
 use crate::api::error::Error;
 use crate::api::v1::arguments::Arguments;
-use crate::api::v1::feed::{Feed, History, Losses};
+use crate::api::v1::feed::{Feed, History, NewMarks};
 use crate::api::v1::lines::{everything, text_of};
 use crate::api::v1::records::{self, Begin};
 use crate::api::websocket::{self, End, Session, Signal, Socket};
@@ -101,9 +101,9 @@ fn open(
         let (database, inventory) = (state.database.clone(), Arc::clone(&state.inventory));
         Live::new(database, subscription, inventory, &expr, &clock, Arc::clone(&budget))?
     };
-    let losses = Losses::new(state, &expr)?;
+    let new_marks = NewMarks::new(state, &expr)?;
     let source = Source::new(snapshot, Arc::clone(&state.inventory), search);
-    let mut feed = Feed::open((&expr, history), &clock, &source, (live, losses), budget)?;
+    let mut feed = Feed::open((&expr, history), &clock, &source, (live, new_marks), budget)?;
     let start = if let History::Start(time) = history { time } else { TimeRange::ALL.start };
     let range = TimeRange { start, ..TimeRange::ALL };
     let about = &state.about;

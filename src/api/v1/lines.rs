@@ -15,7 +15,7 @@ use tide::{Request, Response, StatusCode};
 use crate::api::body::{self, PIECE_BYTES, Pieces};
 use crate::api::error::Error;
 use crate::api::v1::arguments::{Arguments, Around, Format, Times};
-use crate::api::v1::gaps::Gaps;
+use crate::api::v1::marks::Marks;
 use crate::api::v1::records::{self, Begin, End};
 use crate::api::v1::writer::{HeldLine, Writer};
 use crate::api::{State, wire};
@@ -33,7 +33,7 @@ const PIECE_TIME: Duration = Duration::from_millis(200);
 /// How long a piece that has a line waits for more.
 const LINGER: Duration = Duration::from_millis(10);
 /// Labels that tell a container apart from others, through its restarts and on both of its channels.
-const CONTAINER_LABELS: [&str; 3] = ["namespace", "pod", "container"];
+pub(super) const CONTAINER_LABELS: [&str; 3] = ["namespace", "pod", "container"];
 
 /// Answers the request.
 pub(super) async fn get(mut request: Request<State>) -> tide::Result {
@@ -245,15 +245,16 @@ fn gone(id: LineId, source: &Source) -> Result<Response, Error> {
     Ok(response)
 }
 
-/// Writes the lines that are asked for, and of records what was lost among them.
+/// Writes the lines that are asked for, and of records what happened among them.
 fn writer(ask: &Ask, lines: &Lines, state: &State) -> Writer {
     let direction = if ask.around.is_some() { Direction::Forward } else { ask.direction };
     let cursors = (ask.after.map(|id| id.timestamp), ask.before.map(|id| id.timestamp));
-    let stored = lines.streams().map(|(_, stored)| stored);
+    let stored = || lines.streams().map(|(_, stored)| stored);
     match ask.format {
         Format::Records => {
-            let gaps = Gaps::new(state.status.gaps(), stored, ask.range, cursors, direction);
-            Writer::of_records(gaps, Arc::clone(&state.inventory))
+            let marks = state.status.marks.within(ask.range);
+            let marks = Marks::new(marks, stored, ask.range, cursors, direction);
+            Writer::of_records(marks, Arc::clone(&state.inventory))
         }
         format => Writer::new(format, ask.times.clone(), ask.names_streams, Arc::clone(&state.inventory)),
     }
@@ -314,7 +315,7 @@ impl LineAnswer {
             }
         }
         if let Some(first) = self.held.last() {
-            self.writer.gaps.skip_before(first.id.timestamp);
+            self.writer.marks.skip_before(first.id.timestamp);
         }
         Ok(())
     }
@@ -332,7 +333,7 @@ impl LineAnswer {
         })?;
         self.held.reverse();
         if let Some(first) = self.held.last() {
-            self.writer.gaps.skip_before(first.id.timestamp);
+            self.writer.marks.skip_before(first.id.timestamp);
         }
         Ok(())
     }
@@ -351,11 +352,11 @@ impl LineAnswer {
         while piece.len() < PIECE_BYTES && Instant::now() < due {
             let mut id = None;
             let is_due = || due <= Instant::now();
-            // What was lost before the first of the lines around one is not among them.
+            // What happened before the first of the lines around one is not among them.
             let is_edge = self.is_around && self.ends.is_none();
             let progress = self.lines.next(&is_due, &mut |line| {
                 if is_edge {
-                    self.writer.gaps.skip_before(line.timestamp);
+                    self.writer.marks.skip_before(line.timestamp);
                 }
                 id = Some(self.writer.push(piece, line));
             })?;
@@ -376,7 +377,7 @@ impl LineAnswer {
                 }
                 Progress::Complete => {
                     if !self.is_around {
-                        self.writer.push_gaps(piece, None);
+                        self.writer.push_marks(piece, None);
                     }
                     self.end(piece, "complete");
                     break;

@@ -5,8 +5,8 @@
 mod arguments;
 mod feed;
 mod follow;
-mod gaps;
 mod lines;
+mod marks;
 mod records;
 mod streams;
 mod text;

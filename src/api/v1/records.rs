@@ -15,7 +15,7 @@ use crate::log_database::{metadata, stream_id};
 use crate::logql::pipeline::Category;
 use crate::model::{Labels, TimeRange, Timestamp};
 use crate::query::{FoundLine, LineId, Seen, service};
-use crate::status::Gap;
+use crate::status::{Event, Mark};
 
 /// Writes the records of one answer: streams are numbered in the order of their first use, and told of before it.
 #[derive(Debug)]
@@ -178,12 +178,18 @@ impl Records {
         out.extend_from_slice(rest);
     }
 
-    /// Appends that bytes of a stream were lost.
-    pub(super) fn push_gap(&mut self, out: &mut Vec<u8>, stored: &Labels, gap: &Gap) {
-        let number = self.push_stream(out, stored);
-        let bytes = [gap.bytes.start, gap.bytes.end];
-        let time = gap.found.as_ns().to_string();
-        push(out, "gap", &json!({"s": number, "time": time, "bytes": bytes, "reason": gap.reason.name()}));
+    /// Appends what happened, of a stream or of all.
+    pub(super) fn push_mark(&mut self, out: &mut Vec<u8>, stored: Option<&Labels>, mark: &Mark) {
+        let number = stored.map(|stored| self.push_stream(out, stored));
+        let time = mark.time.as_ns().to_string();
+        match &mark.event {
+            Event::Started => push(out, "started", &json!({"time": time})),
+            Event::Rotated => push(out, "rotated", &json!({"s": number, "time": time})),
+            Event::Lost { bytes, reason } => {
+                let bytes = [bytes.start, bytes.end];
+                push(out, "gap", &json!({"s": number, "time": time, "bytes": bytes, "reason": reason.name()}));
+            }
+        }
     }
 }
 

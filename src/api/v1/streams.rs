@@ -17,7 +17,7 @@ use tide::{Request, Response, StatusCode};
 use crate::api::error::Error;
 use crate::api::page;
 use crate::api::v1::arguments::Arguments;
-use crate::api::v1::gaps::log_of_path;
+use crate::api::v1::marks::log_of_path;
 use crate::api::v1::records::Ns;
 use crate::api::v1::text::LabelMap;
 use crate::api::{State, wire};

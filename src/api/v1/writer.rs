@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::v1::arguments::{Format, Times};
-use crate::api::v1::gaps::Gaps;
+use crate::api::v1::marks::Marks;
 use crate::api::v1::records::{Records, push_line_after_stream};
 use crate::api::v1::text;
 use crate::inventory::Inventory;
@@ -18,7 +18,7 @@ pub(super) struct Writer {
     records: Records,
     /// For the text of a line.
     room: Vec<u8>,
-    pub(super) gaps: Gaps,
+    pub(super) marks: Marks,
 }
 
 /// A line that is sent later.
@@ -36,15 +36,15 @@ impl HeldLine {
 }
 
 impl Writer {
-    /// Of records, with the gaps that lie among them.
-    pub(super) fn of_records(gaps: Gaps, inventory: Arc<Inventory>) -> Self {
+    /// Of records, with the marks that lie among them.
+    pub(super) fn of_records(marks: Marks, inventory: Arc<Inventory>) -> Self {
         let (format, times, records) = (Format::Records, Times::None, Records::new(inventory));
-        Self { format, times, names_streams: false, records, room: Vec::new(), gaps }
+        Self { format, times, names_streams: false, records, room: Vec::new(), marks }
     }
 
     /// In any form.
     pub(super) fn new(format: Format, times: Times, names_streams: bool, inventory: Arc<Inventory>) -> Self {
-        Self { format, times, names_streams, ..Self::of_records(Gaps::default(), inventory) }
+        Self { format, times, names_streams, ..Self::of_records(Marks::default(), inventory) }
     }
 
     /// How many streams there are so far.
@@ -54,7 +54,7 @@ impl Writer {
 
     /// Appends a line, and what stands before it. Returns its id.
     pub(super) fn push(&mut self, out: &mut Vec<u8>, line: &FoundLine<'_>) -> LineId {
-        self.push_gaps(out, Some(line.timestamp));
+        self.push_marks(out, Some(line.timestamp));
         let mut text = std::mem::take(&mut self.room);
         text.clear();
         let id = self.push_text(&mut text, line);
@@ -72,7 +72,7 @@ impl Writer {
 
     /// Appends a line that was held, and what stands before it.
     pub(super) fn push_held(&mut self, out: &mut Vec<u8>, line: &HeldLine) {
-        self.push_gaps(out, Some(line.id.timestamp));
+        self.push_marks(out, Some(line.id.timestamp));
         self.push_made(out, &line.stream, &line.text);
     }
 
@@ -85,10 +85,10 @@ impl Writer {
         }
     }
 
-    /// Appends the gaps before a line of this time; all that are left before the end.
-    pub(super) fn push_gaps(&mut self, out: &mut Vec<u8>, line: Option<Timestamp>) {
-        while let Some((stream, gap)) = self.gaps.next_before(line) {
-            self.records.push_gap(out, &stream, &gap);
+    /// Appends the marks before a line of this time; all that are left before the end.
+    pub(super) fn push_marks(&mut self, out: &mut Vec<u8>, line: Option<Timestamp>) {
+        while let Some((stream, mark)) = self.marks.next_before(line) {
+            self.records.push_mark(out, stream.as_ref(), &mark);
         }
     }
 

@@ -21,11 +21,13 @@ pub(super) struct Delivery {
     pub(super) ordinal: u64,
     /// The labels of each of [`COLUMNS`], once it has an entry.
     pub(super) labels: [Option<Labels>; COLUMNS.len()],
+    /// Whether no line of the file has gone to the stream.
+    pub(super) is_new: bool,
 }
 
 impl Delivery {
     pub(super) fn new(path: PathBuf, ordinal: u64, delivered: u64) -> Self {
-        Self { path, delivered, end: ENDLESS, ordinal, labels: Default::default() }
+        Self { path, delivered, end: ENDLESS, ordinal, labels: Default::default(), is_new: delivered == 0 }
     }
 
     /// As a position says.

@@ -4,7 +4,8 @@ import { ServerError, toLevel, type Line, type Stream } from '../model';
 /** What stands between lines. Two ids, each exclusive, name the lines that `gap` can be filled with. */
 export type Marker =
   | { readonly kind: 'gap'; readonly lines: number | undefined; readonly after: string; readonly before: string; readonly reason: GapReason }
-  | { readonly kind: 'loss'; readonly stream: Stream; readonly time: bigint; readonly bytes: readonly [number, number]; readonly reason: string };
+  | { readonly kind: 'loss'; readonly stream: Stream; readonly time: bigint; readonly bytes: readonly [number, number]; readonly reason: string }
+  | { readonly kind: 'rotated' | 'started'; readonly time: bigint };
 
 /** `missed`: they came faster than the server could send them; `skipped`: the page did not ask for them, or had no room. */
 export type GapReason = 'missed' | 'skipped';
@@ -105,7 +106,7 @@ export class Decoder {
   }
 
   #record(record: RawRecord, records: Records): void {
-    const { begin, stream, gap, missed, seen, end, beat, error } = record;
+    const { begin, stream, gap, rotated, started, missed, seen, end, beat, error } = record;
     if (stream) {
       const labels = toMap(stream.labels as Fields | undefined) ?? new Map<string, string>();
       this.#streams.set(Number(stream.s), { id: text(stream.id), labels, service: text(stream.service) });
@@ -116,6 +117,9 @@ export class Decoder {
       if (of === undefined || time === undefined) return;
       const bytes = [Number(from ?? 0), Number(to ?? 0)] as const;
       records.entries.push({ kind: 'loss', stream: of, time, bytes, reason: text(gap.reason) });
+    } else if (rotated ?? started) {
+      const time = toTime((rotated ?? started)?.time);
+      if (time !== undefined) records.entries.push({ kind: rotated ? 'rotated' : 'started', time });
     } else if (missed) {
       const lines = typeof missed.lines === 'number' ? missed.lines : undefined;
       records.entries.push({ kind: 'gap', lines, after: text(missed.after), before: text(missed.before), reason: 'missed' });

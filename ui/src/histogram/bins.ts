@@ -41,6 +41,38 @@ export function evaluation(bars: Bars, from: number, to: number): { start: bigin
   return { start: startOf(bars, from + 1) - 1n, end: startOf(bars, to) - 1n, step: bars.step };
 }
 
+/** Bars that one metric query answers for: at `start`, `end` and each `step` between, over `length` each, in nanoseconds. */
+export interface Piece {
+  readonly from: number;
+  readonly to: number;
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly step: bigint;
+  readonly length: bigint;
+}
+
+/** The bars `from` to `to` in pieces of at most so many, the newest first. A bar that reaches beyond the range is one of its own: only what is within is counted. */
+export function pieces(bars: Bars, from: number, to: number, range: { start: bigint; end: bigint }, barsMax: number): Piece[] {
+  const edge = (bar: number): Piece[] => {
+    const [start, end] = [startOf(bars, bar), startOf(bars, bar + 1)];
+    const first = start < range.start ? range.start : start;
+    const last = (range.end < end ? range.end : end) - 1n;
+    return last < first ? [] : [{ from: bar, to: bar + 1, start: last, end: last, step: bars.step, length: last + 1n - first }];
+  };
+  const isCut = (bar: number): boolean => startOf(bars, bar) < range.start || range.end < startOf(bars, bar + 1);
+  const result: Piece[] = [];
+  let end = to;
+  for (; end > from && isCut(end - 1); end -= 1) result.push(...edge(end - 1));
+  const cut: Piece[] = [];
+  let start = from;
+  for (; start < end && isCut(start); start += 1) cut.unshift(...edge(start));
+  for (; end > start; end -= barsMax) {
+    const first = Math.max(start, end - barsMax);
+    result.push({ from: first, to: end, ...evaluation(bars, first, end), length: bars.step });
+  }
+  return [...result, ...cut];
+}
+
 /** The bar that a time of an answer to `evaluation` is about. */
 function barOf(bars: Bars, ms: number): number {
   return Math.round((ms - Number(bars.first / 1_000_000n)) / (Number(bars.step) / 1e6)) - 1;

@@ -1,10 +1,10 @@
 // What the histogram shows: asks for it in two passes, the total first, then the levels in pieces from the new end; lets it grow while lines come.
 import { signal } from '@preact/signals';
-import { COUNT_MS, countByLevel, duration, queryRange } from '../api/loki';
+import { COUNT_MS, countByLevel, duration, queryRange, type Series } from '../api/loki';
 import { isAbort, toServerError } from '../api/http';
 import { groupOf, type Level, type LevelGroup, type ServerError } from '../model';
 import { bars, type Range } from '../time/range';
-import { addLine, advance, type Bins, emptyBins, endOf, evaluation, fillLevels, fillTotal, indexAt, slices, sumTotal } from './bins';
+import { addLine, advance, type Bins, emptyBins, endOf, evaluation, fillLevels, fillTotal, indexAt, type Piece, pieces, slices, startOf, sumTotal } from './bins';
 
 /** Pieces of the second pass. */
 const LEVEL_PIECES = 4;
@@ -60,10 +60,10 @@ export class Histogram {
 
   async #load(params: HistogramParams, signal: AbortSignal): Promise<void> {
     const bins = emptyBins(bars(params.range, params.width, params.zone));
-    await this.#each(bins, 0, bins.count, async (from, to) => {
-      const text = `sum(count_over_time(${params.query} [${duration(bins.step)}]))`;
-      fillTotal(bins, await queryRange(text, evaluation(bins, from, to), 'total', signal, TOTAL_MS));
-    });
+    for (const piece of pieces(bins, 0, bins.count, params.range, barsMax(bins))) {
+      const text = `sum(count_over_time(${params.query} [${duration(piece.length)}]))`;
+      fillTotal(bins, ofBars(bins, piece, await queryRange(text, piece, 'total', signal, TOTAL_MS)));
+    }
     // Lines that came meanwhile may be counted already: those after the range as it was asked for are not.
     for (const { time, group } of this.#pending) addLine(bins, time, group);
     this.bins.value = bins;
@@ -89,23 +89,17 @@ export class Histogram {
     const first = this.bins.peek();
     if (first === null) return;
     for (const [from, to] of slices(first.count, LEVEL_PIECES)) {
-      await this.#each(first, from, to, async (a, b) => {
-        const text = `sum by (detected_level) (count_over_time(${params.query} [${duration(first.step)}]))`;
-        const series = await queryRange(text, evaluation(first, a, b), 'levels', signal, COUNT_MS);
+      for (const piece of pieces(first, from, to, params.range, barsMax(first))) {
+        const text = `sum by (detected_level) (count_over_time(${params.query} [${duration(piece.length)}]))`;
+        const series = ofBars(first, piece, await queryRange(text, piece, 'levels', signal, COUNT_MS));
         // The axis may have moved on while this was under way.
         const bins = this.bins.peek()!;
         const moved = indexAt(bins, first.first);
-        fillLevels(bins, series, Math.max(0, a + moved), Math.max(0, b + moved));
+        fillLevels(bins, series, Math.max(0, piece.from + moved), Math.max(0, piece.to + moved));
         this.bins.value = { ...bins };
-      });
+      }
     }
     this.state.value = 'ready';
-  }
-
-  /** Runs `work` over the bars in pieces that are not longer than the server answers for, the newest first. */
-  async #each(bins: Bins, from: number, to: number, work: (from: number, to: number) => Promise<void>): Promise<void> {
-    const barsMax = Math.max(1, Number(PIECE_NS / bins.step));
-    for (let end = to; end > from; end -= barsMax) await work(Math.max(from, end - barsMax), end);
   }
 
   async #compare({ query, range, oldest }: HistogramParams, signal: AbortSignal): Promise<void> {
@@ -169,4 +163,14 @@ export class Histogram {
   close(): void {
     this.#abort.abort();
   }
+}
+
+/** Bars that are not longer together than the server answers for. */
+function barsMax({ step }: Bins): number {
+  return Math.max(1, Number(PIECE_NS / step));
+}
+
+/** The answer for a piece with times at the ends of its bars: that of a bar which reaches beyond the range has another. */
+function ofBars(bins: Bins, { from, to }: Piece, series: readonly Series[]): readonly Series[] {
+  return to - from > 1 ? series : series.map((each) => ({ ...each, times: each.times.map(() => Number(startOf(bins, to) / 1_000_000n)) }));
 }

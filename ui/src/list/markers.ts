@@ -1,4 +1,4 @@
-// Rows between lines: a new day, a restart, lines that are not loaded, bytes that were lost.
+// Rows between lines: a new day, a restart, a rotation, lines that are not loaded, bytes that were lost.
 import type { Marker } from '../api/records';
 import { formatBytes, formatCount, formatDay } from '../time/format';
 import { make } from './row';
@@ -7,8 +7,9 @@ import type { OwnMarker } from './rows';
 /** Words for the reasons of the agent; others are shown as they are. */
 const LOSS_REASONS: Record<string, string> = {
   truncated: 'the file was cut before it was read',
-  removed: 'the file was removed before it was read',
-  replaced: 'the file was replaced before it was read',
+  deleted: 'the file was deleted while the agent was not running',
+  over_budget: 'the file was deleted, and more waited to be read than may be held',
+  damaged: 'the file is damaged',
 };
 
 /** A marker row that is drawn. */
@@ -47,6 +48,7 @@ export function markerText(marker: Marker | OwnMarker, day: bigint, zone: string
     const reason = LOSS_REASONS[marker.reason] ?? marker.reason;
     return `${bytes > 0 ? formatBytes(bytes) : 'Something'} lost here${reason === '' ? '.' : `: ${reason}.`}`;
   }
+  if (marker.kind !== 'gap') return marker.kind === 'rotated' ? 'The file was rotated here.' : 'The agent was restarted here.';
   const lines = marker.lines === undefined ? 'Lines' : `${formatCount(marker.lines)} ${marker.lines === 1 ? 'line' : 'lines'}`;
   return marker.reason === 'missed' ? `${lines} came faster than they were read.` : `${lines} not loaded.`;
 }

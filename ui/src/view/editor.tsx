@@ -132,7 +132,7 @@ export function Editor({ onClose }: { onClose: () => void }) {
         aria-activedescendant={shown.length > 0 ? `completion-${chosen}` : undefined} aria-invalid={error !== null} aria-describedby="editor-error"
         onInput={onInput} onKeyDown={onKeyDown} onBlur={hide}
         onScroll={() => (mirror.current!.scrollTop = area.current!.scrollTop)} />
-      {shown.length > 0 && <Completions shown={shown} chosen={chosen} mirror={mirror.current!} onAccept={accept} onFocus={() => area.current!.focus()} />}
+      {shown.length > 0 && <Completions shown={shown} chosen={chosen} mirror={mirror.current!} error={error?.message} onAccept={accept} onFocus={() => area.current!.focus()} />}
     </div>
     <div class="editor-foot">
       <p id="editor-error" class="grow danger" role="status">{error?.message}</p>
@@ -147,13 +147,15 @@ interface CompletionsProps {
   readonly shown: readonly Completion[];
   readonly chosen: number;
   readonly mirror: HTMLElement;
+  /** What is wrong with the query: the list covers the place where it stands. */
+  readonly error: string | undefined;
   readonly onAccept: (completion: Completion) => void;
   /** The text box keeps the focus. */
   readonly onFocus: () => void;
 }
 
-function Completions({ shown, chosen, mirror, onAccept, onFocus }: CompletionsProps) {
-  const list = useRef<HTMLUListElement>(null);
+function Completions({ shown, chosen, mirror, error, onAccept, onFocus }: CompletionsProps) {
+  const list = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const box = mirror.getBoundingClientRect();
     const at = placeOf(mirror, shown[0]!.from) ?? box;
@@ -162,7 +164,7 @@ function Completions({ shown, chosen, mirror, onAccept, onFocus }: CompletionsPr
     list.current!.style.top = `${at.bottom - box.top + 4}px`;
     list.current!.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' });
   });
-  return <ul ref={list} id="completions" class="completions" role="listbox" aria-label="Completions" tabIndex={0} onFocus={onFocus}>
+  return <div ref={list} class="completions"><ul id="completions" role="listbox" aria-label="Completions" tabIndex={0} onFocus={onFocus}>
     {shown.map((each, i) => <li key={`${each.kind} ${each.label}`} id={`completion-${i}`} role="option" aria-selected={i === chosen} class={`completion completion-${each.kind}`}
       onPointerDown={(event) => {
         event.preventDefault();
@@ -172,7 +174,7 @@ function Completions({ shown, chosen, mirror, onAccept, onFocus }: CompletionsPr
       {each.detail !== undefined && <span class="muted clip">{each.detail}</span>}
       {each.example !== undefined && i === chosen && <code class="completion-example">{each.example}</code>}
     </li>)}
-  </ul>;
+  </ul>{error !== undefined && <p class="danger" aria-hidden="true">{error}</p>}</div>;
 }
 
 /** Where a position of the text is on the screen. */

@@ -111,6 +111,19 @@ test('a bad query is marked where the server says', async () => {
       await editor.fill('{path=~".+"} |~ "("');
       await reads(page, /unclosed group|error parsing regexp|missing closing/);
       await sees(page, 'order');
+      // What may come next does not cover what is wrong.
+      await editor.fill('{path=~".+"} | le');
+      await editor.press('Control+ ');
+      await page.getByRole('listbox', { name: 'Completions' }).waitFor();
+      const isSeen = (box) => {
+        const text = document.createRange();
+        text.selectNodeContents(box);
+        const { right, top, height } = text.getBoundingClientRect();
+        return box.contains(document.elementFromPoint(right - 4, top + height / 2));
+      };
+      const messages = page.getByText(/unexpected \$end/);
+      const areSeen = async () => Promise.all((await messages.all()).map((message) => message.evaluate(isSeen)));
+      await until('it is seen', async () => (await areSeen()).includes(true));
     });
   });
 });

@@ -121,6 +121,31 @@ test('what stands around a line is unfiltered, and the way back is short', async
   });
 });
 
+test('where the file was rotated and the agent restarted is told in its place, in the list and around a line', async () => {
+  await withAgent({}, (agent) => agent.append('app.log', 'one\ntwo\n'), async (agent) => {
+    await agent.hasLines(2);
+    fs.renameSync(agent.file('app.log'), agent.file('app.log.1'));
+    agent.append('app.log', 'three\n');
+    await agent.hasLines(3);
+    await agent.stop();
+    await agent.start();
+    agent.append('app.log', 'four\n');
+    await agent.hasLines(4);
+    const told = [/one/, /two/, /^The file was rotated here/, /three/, /^The agent was restarted here/, /four/];
+    const isTold = async (page) => {
+      const found = (await texts(page)).slice(-told.length);
+      return told.every((text, index) => text.test(found[index]));
+    };
+    await withPage(browser, `${agent.url}/ui/logs`, {}, async (page) => {
+      await until('the list tells it', () => isTold(page));
+      await list(page).getByText('two').click();
+      await page.keyboard.press('c');
+      await reads(page, /Around/i);
+      await until('what is around the line tells it', () => isTold(page));
+    });
+  });
+});
+
 test('the download holds exactly the answer', async () => {
   await withOrders({}, async (page) => {
     await bar(page).fill('failed');

@@ -94,6 +94,23 @@ test('a condition that no line meets is struck through, and says so', async () =
   });
 });
 
+test('the histogram counts the lines that the list holds, though its bars reach beyond the range', async () => {
+  const prepare = (agent) => agent.append('checkout.log', `${shopLines('checkout', LINES, 50).join('\n')}\n`);
+  await withAgent({}, prepare, async (agent) => {
+    await agent.hasLines(LINES);
+    const [start, end] = [33, 5].map((minutes) => new Date(Date.now() - minutes * 60_000 - 17_123).toISOString());
+    const answer = await (await fetch(`${agent.url}/api/v1/lines?limit=100000&start=${start}&end=${end}`)).text();
+    const listed = answer.split('\n').filter((record) => record.startsWith('[')).length;
+    assert.ok(1000 < listed && listed < LINES, `${listed} lines`);
+    await withPage(browser, `${agent.url}/ui/logs?from=${start}&to=${end}`, {}, async (page) => {
+      await until('it counts as many, also once it knows their levels', async () => {
+        const words = await page.getByRole('slider', { name: /^Bars/ }).getAttribute('aria-valuetext');
+        return words.includes(`, ${listed.toLocaleString('en')} lines: `);
+      });
+    });
+  });
+});
+
 test('the next error is found beyond the lines that are loaded, also around a line', async () => {
   const prepare = (agent) => {
     const start = Date.now() - 3_000_000;

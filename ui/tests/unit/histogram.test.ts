@@ -1,6 +1,6 @@
 // The bars of the histogram: which bar a line belongs to, two passes that agree, what a bar is made of, where the axis is written on.
 import { describe, expect, it } from 'vitest';
-import { addLine, advance, emptyBins, evaluation, fillLevels, fillTotal, heightsOf, indexAt, partsOf, slices, startOf, sumLevels, sumTotal, ticks } from '../../src/histogram/bins';
+import { addLine, advance, emptyBins, evaluation, fillLevels, fillTotal, heightsOf, indexAt, partsOf, pieces, slices, startOf, sumLevels, sumTotal, ticks } from '../../src/histogram/bins';
 import { barAt, rangeOf, xAt } from '../../src/histogram/draw';
 import type { Series } from '../../src/api/loki';
 import { isNew, stepsOf } from '../../src/view/patterns';
@@ -29,6 +29,21 @@ describe('bars', () => {
   it('are asked for one nanosecond before their ends, since windows include theirs', () => {
     expect(evaluation(BARS, 0, 6)).toEqual({ start: FIRST + MINUTE - 1n, end: FIRST + 6n * MINUTE - 1n, step: MINUTE });
     expect(evaluation(BARS, 2, 3)).toEqual({ start: FIRST + 3n * MINUTE - 1n, end: FIRST + 3n * MINUTE - 1n, step: MINUTE });
+  });
+
+  it('are counted within the range alone', () => {
+    const all = (range: { start: bigint; end: bigint }, from = 0, to = 6, most = 100) => pieces(BARS, from, to, range, most).map((piece) => {
+      // A window ends with its time; each bar's is told as the first and the last instant that it counts.
+      const times = piece.start === piece.end ? [piece.start] : Array.from({ length: piece.to - piece.from }, (_, i) => piece.start + BigInt(i) * piece.step);
+      return [piece.from, piece.to, times[0]! - piece.length + 1n - FIRST, times.at(-1)! - FIRST];
+    });
+    const end = FIRST + 6n * MINUTE;
+    expect(all({ start: FIRST, end })).toEqual([[0, 6, 0n, 6n * MINUTE - 1n]]);
+    expect(all({ start: FIRST + 7n, end: end - 9n })).toEqual([[5, 6, 5n * MINUTE, 6n * MINUTE - 10n], [1, 5, MINUTE, 5n * MINUTE - 1n], [0, 1, 7n, MINUTE - 1n]]);
+    expect(all({ start: FIRST + 7n, end }, 0, 2)).toEqual([[1, 2, MINUTE, 2n * MINUTE - 1n], [0, 1, 7n, MINUTE - 1n]]);
+    expect(all({ start: FIRST, end }, 0, 6, 4)).toEqual([[2, 6, 2n * MINUTE, 6n * MINUTE - 1n], [0, 2, 0n, 2n * MINUTE - 1n]]);
+    // Within one bar, and with bars that are wholly outside.
+    expect(all({ start: FIRST + MINUTE + 5n, end: FIRST + MINUTE + 8n })).toEqual([[1, 2, MINUTE + 5n, MINUTE + 7n]]);
   });
 
   it('find their place in an answer', () => {

@@ -56,6 +56,11 @@ describe('Decoder', () => {
     }
   });
 
+  it('reads what happened between lines', () => {
+    const { entries } = decoded(['{"rotated":{"s":0,"time":"7"}}\n{"started":{"time":"8"}}\n{"started":{}}\n']);
+    expect(entries).toEqual([{ kind: 'rotated', time: 7n }, { kind: 'started', time: 8n }]);
+  });
+
   it('leaves the prototype of objects alone', () => {
     decoded([ANSWER]);
     expect(({} as Record<string, unknown>)['x']).toBeUndefined();
