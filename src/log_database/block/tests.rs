@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::read::Summary;
-use super::sections::{Sections, write_frame};
+use super::sections::{Content, Sections, write_frame};
 use super::{Block, Encoder, Error, Query, Required, Terms, Wanted};
 use crate::model::budget::Budget;
 use crate::model::{LineFilter, LinePattern, Lines, TimeRange, Timestamp};
@@ -303,11 +303,25 @@ fn golden_lines() -> Lines {
     lines
 }
 
-/// What the first builds with versions 1 to 4 of the format wrote for [`golden_lines`].
+/// What the first builds with versions 1 to 4 of the format wrote for [`golden_lines`], and that with version 5 for
+/// [`golden_days`].
 const GOLDEN_1: &[u8] = include_bytes!("golden/v1.block");
 const GOLDEN_2: &[u8] = include_bytes!("golden/v2.block");
 const GOLDEN_3: &[u8] = include_bytes!("golden/v3.block");
-const GOLDEN: &[u8] = include_bytes!("golden/v4.block");
+const GOLDEN_4: &[u8] = include_bytes!("golden/v4.block");
+const GOLDEN: &[u8] = include_bytes!("golden/v5.block");
+
+/// A line an hour for some days, with the time in it.
+fn golden_days() -> Lines {
+    let mut lines = Lines::default();
+    for n in 0..200_i64 {
+        let ns = 1_709_164_800_250_000_000 + n * 3_600_017_000_000;
+        let date = jiff::Timestamp::from_nanosecond(ns.into()).unwrap().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let word = ["apple", "pear", "plum", "fig", "quince"][usize::try_from(n * n % 5).unwrap()];
+        lines.push(Timestamp::from_ns(ns), format!("{date} INFO ripe {word} of tree {n} in the garden").as_bytes());
+    }
+    lines
+}
 
 #[track_caller]
 fn check_golden(block: &[u8]) {
@@ -338,11 +352,58 @@ fn a_block_of_version_3_is_read() {
 
 #[test]
 fn a_block_of_version_4_is_read() {
-    check_golden(GOLDEN);
-    let block = Block::open(GOLDEN).unwrap();
+    check_golden(GOLDEN_4);
+    let block = Block::open(GOLDEN_4).unwrap();
     let columns = format!("{:?}", block.root().unwrap());
     for kind in ["Words(", "Dictionary {", "Decimal {", "Clock {", "Templates(", "Hex {"] {
         assert!(columns.contains(kind), "it has {kind}");
+    }
+}
+
+#[test]
+fn a_block_of_version_5_is_read() {
+    let lines = golden_days();
+    assert_eq!(Block::open(GOLDEN).unwrap().decode().unwrap(), lines);
+    for text in ["2024-03-01", "03-01T00", "-02-29T2", "00:00.", "pear of tree 7", "29", "T", "Z INFO"] {
+        check_select(&lines, GOLDEN, &[LineFilter::Contains(text.into())], TimeRange::ALL);
+        check_select(
+            &lines,
+            GOLDEN,
+            &[LineFilter::Matches(LinePattern::new(&format!("(?i){text}")).unwrap())],
+            TimeRange::ALL,
+        );
+    }
+}
+
+/// Times that go through days, and what is no date among them.
+#[test]
+fn dates_of_many_days_come_back() {
+    let hours = |first: &str, step: i64, wrong: &[&str]| {
+        let start: jiff::Timestamp = first.parse().unwrap();
+        let mut lines = Lines::default();
+        for n in 0..120_i64 {
+            let instant = start + jiff::SignedDuration::from_secs(n * step);
+            let text = instant.strftime("%Y-%m-%d %H:%M:%S,%f").to_string();
+            let line = format!("{} word word n={n}", text.replace(' ', "_"));
+            let line = wrong.get(usize::try_from(n).unwrap()).map_or(line, |wrong| format!("{wrong} word word n={n}"));
+            lines.push(
+                Timestamp::from_ns(i64::try_from(instant.as_nanosecond()).unwrap() - 7_200_000_000_000),
+                line.as_bytes(),
+            );
+        }
+        check_round_trip(&lines);
+        lines
+    };
+    let clock_of = |lines: &Lines| {
+        let block = encode(lines);
+        let columns = format!("{:?}", Block::open(&block[..]).unwrap().root().unwrap());
+        columns.contains("date_end: 95")
+    };
+    assert!(clock_of(&hours("2026-02-27T22:30:00Z", 3601, &[])));
+    assert!(clock_of(&hours("1969-12-30T22:30:00Z", 3601, &[])));
+    assert!(clock_of(&hours("1999-12-30T22:30:00Z", 86_399, &[])));
+    for wrong in ["2026-02-30_10:11:12,1", "0000-00-00_00:00:00,1", "2026-02-28_24:00:00,1", "9999-12-31_10:11:12,1"] {
+        hours("2026-02-27T22:30:00Z", 3601, &["2026-02-27_10:11:12,1", wrong]);
     }
 }
 
@@ -354,8 +415,8 @@ fn equal_lines_make_equal_blocks() {
 #[test]
 fn a_newer_version_is_refused_as_such() {
     let mut block = GOLDEN.to_vec();
-    block[3] = 5;
-    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 5 })));
+    block[3] = 6;
+    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 6 })));
 }
 
 #[test]
@@ -378,6 +439,7 @@ fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>, &mut Summary)) -> 
     change(&mut contents, &mut summary);
     let mut header = Vec::new();
     summary.put(&mut header);
+    let contents: Vec<Content> = contents.into_iter().map(Content::from).collect();
     write_frame(&mut zstd::bulk::Compressor::new(1).unwrap(), sections.version(), &header, &contents).unwrap()
 }
 
