@@ -172,9 +172,8 @@ impl<S: Source> Block<S> {
         if range.contains(first) && range.contains(last) {
             return Ok(Rows::all(count));
         }
-        let (start_ns, end_ns) = (range.start.as_ns(), range.end.as_ns());
-        // Without a branch that cannot be predicted.
-        Ok(Rows::of(self.timestamps_ns()?, |ns| (start_ns <= *ns) & (*ns < end_ns)))
+        let range_ns = range.start.as_ns()..range.end.as_ns();
+        Ok(Rows::of(self.timestamps_ns()?, |ns| range_ns.contains(ns)))
     }
 
     /// Drops rows that cannot satisfy `plan`.

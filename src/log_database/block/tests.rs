@@ -407,6 +407,49 @@ fn dates_of_many_days_come_back() {
     }
 }
 
+/// Numbers below 2^31 that look like random ones.
+fn scattered(count: usize) -> impl Iterator<Item = usize> {
+    let next = |state: &mut u64| {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*state >> 33).ok()
+    };
+    std::iter::repeat(()).scan(7_u64, move |state, ()| next(state)).take(count)
+}
+
+#[test]
+fn words_that_vary_leave_what_is_around_them_in_columns() {
+    const WORDS: [&str; 8] = ["timeout", "retry", "cache", "miss", "order", "payment", "peer", "upstream"];
+    let mut lines = Lines::default();
+    for (row, number) in (0..).zip(scattered(6000)) {
+        let words = [0, 3, 6, 9, 12].map(|shift| WORDS[number >> shift & 7]).join(" ");
+        let level = ["INFO", "WARN"][number >> 20 & 1];
+        let time = format!("10:{:02}:{:02}", row / 60 % 60, row % 60);
+        let line = format!("{time} {level} {words} id={number} took={}ms", number % 2000);
+        lines.push(Timestamp::from_ns(36_000_000_000_000 + row * 1_000_000_000), line.as_bytes());
+    }
+    check_round_trip(&lines);
+    let block = encode(&lines);
+    let block = Block::open(&block[..]).unwrap();
+    let templates = &block.root().unwrap().by_id;
+    assert!(templates.len() <= 4, "{} templates", templates.len());
+    for template in templates.iter().filter(|template| 1000 < template.count) {
+        let columns = format!("{template:?}");
+        assert!(["Clock {", "Words(", "Decimal {"].iter().all(|kind| columns.contains(kind)), "{columns}");
+    }
+}
+
+/// The lower byte of a number says nothing of the higher one.
+#[test]
+fn planes_that_are_unlike_are_compressed_apart() {
+    let mut lines = Lines::default();
+    for (row, number) in (0..).zip(scattered(10_000)) {
+        lines.push(Timestamp::from_ns(row), format!("took {} ms", number % 2000).as_bytes());
+    }
+    check_round_trip(&lines);
+    let bytes = encode(&lines).len();
+    assert!(bytes * 8 < 10_000 * 116 / 10, "{bytes} bytes for eleven bits a line");
+}
+
 #[test]
 fn equal_lines_make_equal_blocks() {
     assert_eq!(encode(&golden_lines()), encode(&golden_lines()));
