@@ -205,6 +205,10 @@ bench-hostile: ## Measure how lines come in, and memory, while 64 clients ask fo
 bench-database: ## Measure size, searches and opening of the database beside zstd and ripgrep (needs rg)
 	cargo bench --locked --bench database
 
+.PHONY: bench-growth
+bench-growth: ## Measure how cost grows with what is stored: 1, 10 and 128 GB, which takes 11 GB of disk and about an hour
+	BENCH_BYTES=0 BENCH_OPEN_BYTES=$(or $(BENCH_OPEN_BYTES),128000000000) cargo bench --locked --bench database
+
 .PHONY: bench-names
 bench-names: ## Measure what names of pods and containers cost: first lines, memory, requests, queries
 	cargo build --locked --release

@@ -6,8 +6,9 @@
 //! have to find the same number of lines. All files are in the page cache, because they were just written. Times are the
 //! best of a few runs.
 //!
-//! Linux only: it reads `/proc`. `BENCH_BYTES` says how much log is generated (default 1000000000), `BENCH_OPEN_BYTES` how
-//! much is stored to measure how cost grows (default ten times that). Everything is written below one temporary directory, which
+//! Linux only: it reads `/proc`. `BENCH_BYTES` says how much log is generated (default 1000000000; with 0 all that comes
+//! before how cost grows is left out), `BENCH_OPEN_BYTES` how much is stored to measure how cost grows (default ten times that;
+//! it takes about a twelfth of it on disk, and 1 and 10 GB are measured on the way). Everything is written below one temporary directory, which
 //! is removed at the end.
 #![expect(clippy::disallowed_methods, reason = "a program of its own: the file module belongs to the agent")]
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
@@ -32,6 +33,8 @@ mod settled;
 mod storing;
 mod table;
 
+use std::path::Path;
+
 use setting::setting;
 use settled::open;
 
@@ -43,17 +46,24 @@ fn main() {
     let bytes = setting("BENCH_BYTES", BYTES_DEFAULT);
     let open_bytes = setting("BENCH_OPEN_BYTES", OPEN_TIMES_DEFAULT * bytes);
     let place = tempfile::tempdir().expect("the temporary directory can be written");
-    let (logs, data) = (place.path().join("logs"), place.path().join("data"));
+    if 0 < bytes {
+        compare(place.path(), bytes);
+    }
+    opening::run(&place.path().join("large"), open_bytes);
+}
+
+/// Measures the database beside its peers on so many bytes of log.
+fn compare(place: &Path, bytes: u64) {
+    let (logs, data) = (place.join("logs"), place.join("data"));
     let corpus = corpus::write(&logs, &corpus::Kind::ALL, corpus::Format::Plain, bytes);
     println!("{} lines, {} bytes in {} files", corpus.lines, corpus.bytes, corpus.files.len());
 
     let stored = storing::run(&logs, &data, &corpus);
     stored.print(&corpus);
-    storing::query_meanwhile(&logs, &place.path().join("queried"), &corpus).print();
+    storing::query_meanwhile(&logs, &place.join("queried"), &corpus).print();
 
     let database = open(&data);
     settled::settle(&database);
     encoding::run(&database, &corpus);
     searches::run(database, &data, &corpus);
-    opening::run(&place.path().join("large"), open_bytes);
 }

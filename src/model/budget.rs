@@ -112,7 +112,8 @@ impl Budget {
     /// See [`Refusal`]. Nothing was taken.
     pub fn take(&self, bytes: usize) -> Result<(), Refusal> {
         self.check()?;
-        // Nothing is always there: who needs no memory need not wait where there is less than what was taken.
+        // Most of what is added up takes nothing more, and the pool is everybody's. Nothing is always there, too: who needs no
+        // memory need not wait where there is less than what was taken.
         if bytes == 0 {
             return Ok(());
         }

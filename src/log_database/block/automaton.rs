@@ -11,6 +11,7 @@ use regex_automata::util::{start, syntax};
 
 use super::face::Face;
 use crate::model::ByteSet;
+use crate::model::budget::Budget;
 
 /// Most bytes of the table, and most that making it takes. What needs more is matched line by line.
 const TABLE_BYTES_MAX: usize = 256 << 10;
@@ -88,6 +89,16 @@ impl Automaton {
         let table = builder.build(pattern).ok()?;
         let start = table.start_state(&start::Config::new()).ok()?;
         Some(Self { table, start })
+    }
+
+    /// The same, within what `budget` has for it; what the table takes stays taken.
+    pub(super) fn within(budget: &Budget, pattern: &str) -> Option<Self> {
+        const BYTES_MAX: usize = TABLE_BYTES_MAX + MAKING_BYTES_MAX;
+        budget.take(BYTES_MAX).ok()?;
+        let automaton = Self::new(pattern);
+        let kept_bytes = automaton.as_ref().map_or(0, |automaton| automaton.table.memory_usage());
+        budget.give_back(BYTES_MAX.saturating_sub(kept_bytes));
+        automaton
     }
 
     /// The state before a line.
@@ -201,6 +212,14 @@ mod tests {
 
     fn verdict(automaton: &Automaton, parts: &[&[u8]]) -> Verdict {
         automaton.verdict(parts.iter().fold(automaton.start(), |state, part| automaton.walk(state, part)))
+    }
+
+    #[test]
+    fn a_table_is_taken_from_the_budget() {
+        let budget = Budget::new(2 << 20);
+        let automaton = Automaton::within(&budget, "[0-9]{4}").unwrap();
+        assert_eq!(budget.taken_bytes(), automaton.table.memory_usage());
+        assert!(Automaton::within(&Budget::new(1 << 10), "[0-9]{4}").is_none());
     }
 
     #[test]

@@ -140,8 +140,13 @@ impl Face {
         let wanted = parse_number(digits, 0)?.unsigned_abs();
         let modulus = 10_u64.pow(u32::try_from(digits.len()).ok()?);
         let (width, wanted_digits) = (self.width.max(1), digits.len());
+        let are_all_wanted = self.longest <= wanted_digits;
         Some(move |number: i64| {
             let mut rest = number.unsigned_abs();
+            // Most needles are whole numbers, and to divide takes longer than all else.
+            if are_all_wanted && rest != wanted {
+                return false;
+            }
             let length = rest.checked_ilog10().map_or(1, |log| log as usize + 1).max(width);
             for _ in wanted_digits..=length {
                 if rest % modulus == wanted {

@@ -6,7 +6,7 @@ use super::choose::{self, Column, Form, Template, Templates};
 use super::numbers::{self, Encoded, id_width, split_planes};
 use super::places::{self, EncodedGroup};
 use super::read::Summary;
-use super::sections::{VERSION, write_frame};
+use super::sections::{Content, VERSION, write_frame};
 use super::structure::{Kind, Section};
 use super::sums;
 use super::times;
@@ -72,7 +72,7 @@ impl Encoder {
         }
         .put(&mut summary);
 
-        let mut times = Vec::new();
+        let mut times = Content::default();
         times::put(&timestamps_ns, &mut times);
         let mut sums = Vec::new();
         sums::put(parts, &mut sums);
@@ -101,9 +101,9 @@ impl Encoder {
         Ok(sample_bytes as u64 * text_bytes as u64 <= block_bytes as u64 * sample.len() as u64)
     }
 
-    fn write(&mut self, summary: &[u8], (times, sums): (&[u8], &[u8]), lines: &Templates) -> Result<Vec<u8>, Error> {
+    fn write(&mut self, summary: &[u8], (times, sums): (&Content, &[u8]), lines: &Templates) -> Result<Vec<u8>, Error> {
         let mut writer = Writer::new();
-        writer.section(Section::Timestamps).extend_from_slice(times);
+        writer.sections[Section::Timestamps as usize] = times.clone();
         writer.section(Section::Sums).extend_from_slice(sums);
         writer.templates(lines);
         write_frame(&mut self.compressor, VERSION, summary, &writer.sections)
@@ -112,32 +112,33 @@ impl Encoder {
 
 /// The sections while they grow.
 struct Writer {
-    sections: Vec<Vec<u8>>,
+    sections: Vec<Content>,
 }
 
 impl Writer {
     fn new() -> Self {
-        Self { sections: vec![Vec::new(); Section::SHARED] }
+        Self { sections: vec![Content::default(); Section::SHARED] }
     }
 
     fn section(&mut self, section: Section) -> &mut Vec<u8> {
-        &mut self.sections[section as usize]
+        &mut self.sections[section as usize].bytes
     }
 
     fn structure(&mut self) -> &mut Vec<u8> {
         self.section(Section::Structure)
     }
 
-    /// Puts a part of a column into a section of its own, or into the shared one for small parts of its kind, and notes
-    /// which in the structure.
-    fn place(&mut self, shared: Section, part: Vec<u8>) {
+    /// Puts a part of a column, which is so many planes, into a section of its own, or into the shared one for small parts of
+    /// its kind, and notes which in the structure.
+    fn place(&mut self, shared: Section, part: &[u8], plane_count: usize) {
         let own_bytes =
             if matches!(shared, Section::Values | Section::Text) { OWN_TEXT_BYTES } else { OWN_NUMBERS_BYTES };
         let number = if part.len() < own_bytes || self.sections.len() == SECTIONS_MAX {
-            self.section(shared).extend_from_slice(&part);
+            // One table for all of them takes less than one for each.
+            self.section(shared).extend_from_slice(part);
             shared as usize
         } else {
-            self.sections.push(part);
+            self.sections.push(Content::of_planes(part, plane_count));
             self.sections.len() - 1
         };
         put_length(self.structure(), number);
@@ -194,19 +195,20 @@ impl Writer {
             Form::Templates(templates) => self.templates(templates),
             Form::Hex { shape, packed } => {
                 shape.put(self.structure());
-                self.place(Section::Numbers, packed.clone());
+                self.place(Section::Numbers, packed, 1);
             }
         }
     }
 
     fn numbers(&mut self, numbers: &Encoded) {
         numbers.layout.put(self.structure());
-        self.place(Section::Numbers, numbers.planes.clone());
+        self.place(Section::Numbers, &numbers.planes, numbers.layout.plane_count());
     }
 
     fn ids(&mut self, ids: &[u32], limit: usize) {
         let limit = u32::try_from(limit).expect("bounded by LINES_MAX");
-        self.place(Section::Ids, split_planes(&ids.iter().map(|id| u64::from(*id)), id_width(limit)));
+        let width = id_width(limit);
+        self.place(Section::Ids, &split_planes(&ids.iter().map(|id| u64::from(*id)), width), width);
     }
 
     fn places(&mut self, ids: &[u32], by_text: &[u32], word_count: usize) {
@@ -228,8 +230,9 @@ impl Writer {
 
     fn counts(&mut self, counts: &[u32]) {
         let planes = numbers::plain_planes(counts);
-        put_length(self.structure(), planes.len() / counts.len().max(1));
-        self.place(Section::Numbers, planes);
+        let width = planes.len() / counts.len().max(1);
+        put_length(self.structure(), width);
+        self.place(Section::Numbers, &planes, width);
     }
 
     /// Values, each followed by a newline; where there is a newline in one of them, their lengths are kept as well.
@@ -238,7 +241,7 @@ impl Writer {
         put_length(self.structure(), text.len());
         put_length(self.structure(), values.longest());
         put_varint(self.structure(), values.classes().bits());
-        self.place(shared, text.to_vec());
+        self.place(shared, text, 1);
         let has_newlines = memchr::memchr_iter(b'\n', text).count() != values.len();
         self.structure().push(u8::from(has_newlines));
         if has_newlines {

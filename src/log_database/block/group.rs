@@ -10,8 +10,8 @@ use super::vocabulary::Vocabulary;
 
 /// Fewer rows than this do not pay for a template and its columns; they are kept whole.
 const TEMPLATE_ROWS_MIN: u32 = 4;
-/// Fewer lines than this do not pay for a template that is only their beginning.
-const BEGINNING_ROWS_MIN: u32 = 64;
+/// Fewer lines than this do not pay for a template of values and prose, or one that is only their beginning.
+const COARSE_ROWS_MIN: u32 = 64;
 /// Most templates of a column; rows past it are kept whole. Logs have hundreds.
 const TEMPLATES_MAX: usize = 4096;
 
@@ -47,11 +47,11 @@ struct Target {
     takes_rest: bool,
 }
 
-/// Rows cut, before it is known which templates pay.
+/// Rows cut in some way, before it is known which templates pay.
 struct Draft {
     /// The templates' keys, and how many rows each has.
     keys: Vocabulary,
-    /// Of each row its template; `None` where it has to be kept whole.
+    /// Of each row its template; `None` where it is not cut, or there are too many templates.
     template_of: Vec<Option<u32>>,
     /// The values of all rows one after the other: where in its row each one is.
     spans: Vec<(u32, u32)>,
@@ -59,16 +59,30 @@ struct Draft {
     span_ends: Vec<usize>,
 }
 
-/// Groups `texts`; those that share their template with too few come first, whole.
+/// Groups `texts`; those that share their template with too few come first, whole. Lines whose words vary are cut again, so
+/// that these are values as well.
 pub(super) fn group(texts: &[&[u8]], grain: Grain) -> Vec<Group> {
-    let draft = Draft::new(texts, grain);
-    let (mut groups, targets) = draft.plan(grain);
-    let mut start = 0;
-    for (((row, text), template), end) in (0..).zip(texts).zip(&draft.template_of).zip(&draft.span_ends) {
-        let target = template.map_or(Target::WHOLE, |template| targets[template as usize]);
+    let mut groups = vec![Group::new(vec![SLOT], true, 0)];
+    let draft = Draft::new(texts.len(), |row, cut| match grain {
+        Grain::Line => cut.line(texts[row]),
+        Grain::Value => cut.value(texts[row]),
+    });
+    let targets = draft.plan(TEMPLATE_ROWS_MIN, &mut groups);
+    let coarse_count = if grain == Grain::Line { texts.len() } else { 0 };
+    let coarse = Draft::new(coarse_count, |row, cut| {
+        draft.target(row, &targets).is_none() && cut.prose(texts[row], draft.spans(row))
+    });
+    let mut coarse_targets = coarse.plan(COARSE_ROWS_MIN, &mut groups);
+    coarse.plan_beginnings(&mut groups, &mut coarse_targets);
+    for (row, text) in texts.iter().enumerate() {
+        let (target, spans) = match (draft.target(row, &targets), coarse.target(row, &coarse_targets)) {
+            (Some(target), _) => (target, draft.spans(row)),
+            (None, Some(target)) => (target, coarse.spans(row)),
+            (None, None) => (Target::WHOLE, &[][..]),
+        };
         let group = &mut groups[target.group];
-        group.rows.push(row);
-        let spans = &draft.spans[start..start + target.slot_count];
+        group.rows.push(u32::try_from(row).expect("bounded by LINES_MAX"));
+        let spans = &spans[..target.slot_count];
         let mut columns = group.columns.iter_mut();
         for ((from, to), column) in spans.iter().zip(&mut columns) {
             column.push(&text[*from as usize..*to as usize]);
@@ -78,7 +92,6 @@ pub(super) fn group(texts: &[&[u8]], grain: Grain) -> Vec<Group> {
             let from = spans.last().map_or(0, |(_, to)| *to as usize + 1);
             rest.push(&text[from..]);
         }
-        start = *end;
     }
     groups.retain(|group| !group.rows.is_empty());
     groups
@@ -90,18 +103,19 @@ impl Target {
 }
 
 impl Draft {
-    fn new(texts: &[&[u8]], grain: Grain) -> Self {
+    /// Has each row cut that `cut_row` does not refuse.
+    fn new(row_count: usize, mut cut_row: impl FnMut(usize, &mut Cut) -> bool) -> Self {
         let mut draft = Self {
             keys: Vocabulary::new(0),
-            template_of: Vec::with_capacity(texts.len()),
-            spans: Vec::with_capacity(texts.len()),
-            span_ends: Vec::with_capacity(texts.len()),
+            template_of: Vec::with_capacity(row_count),
+            spans: Vec::with_capacity(row_count),
+            span_ends: Vec::with_capacity(row_count),
         };
         let mut cut = Cut::default();
-        for text in texts {
-            let is_cut = if grain == Grain::Line { cut.line(text) } else { cut.value(text) };
-            let template = if is_cut { draft.keys.count_up_to(TEMPLATES_MAX, cut.key()) } else { None };
-            if template.is_some() {
+        for row in 0..row_count {
+            let mut template = None;
+            if cut_row(row, &mut cut) {
+                template = draft.keys.count_up_to(TEMPLATES_MAX, cut.key());
                 draft.spans.extend_from_slice(cut.spans());
             }
             draft.template_of.push(template);
@@ -110,41 +124,49 @@ impl Draft {
         draft
     }
 
-    /// The groups that pay, still empty, and for each template where its rows go.
-    fn plan(&self, grain: Grain) -> (Vec<Group>, Vec<Target>) {
-        let mut groups = vec![Group::new(vec![SLOT], true, 0)];
-        let mut targets = vec![Target::WHOLE; self.keys.len()];
-        let mut rare = Vec::new();
-        for (template, (key, row_count)) in self.keys.texts().iter().zip(self.keys.counts()).enumerate() {
-            if *row_count < TEMPLATE_ROWS_MIN {
-                rare.push((template, key));
-                continue;
-            }
-            targets[template] = Target { group: groups.len(), slot_count: slot_count(key), takes_rest: false };
-            groups.push(Group::new(key.to_vec(), false, *row_count));
-        }
-        if grain == Grain::Line {
-            self.plan_beginnings(&rare, &mut groups, &mut targets);
-        }
-        (groups, targets)
+    /// Where the values of a row are.
+    fn spans(&self, row: usize) -> &[(u32, u32)] {
+        let start = row.checked_sub(1).map_or(0, |before| self.span_ends[before]);
+        &self.spans[start..self.span_ends[row]]
     }
 
-    /// Groups the rows of rare templates by the longest beginning of theirs that is not rare.
-    fn plan_beginnings(&self, rare: &[(usize, &[u8])], groups: &mut Vec<Group>, targets: &mut [Target]) {
+    /// Where a row goes, by the `targets` of templates; `None` where it goes nowhere.
+    fn target(&self, row: usize, targets: &[Option<Target>]) -> Option<Target> {
+        let template = self.template_of.get(row).copied().flatten()?;
+        targets[template as usize]
+    }
+
+    /// Adds a group, still empty, for each template of so many rows; for each template where its rows go.
+    fn plan(&self, rows_min: u32, groups: &mut Vec<Group>) -> Vec<Option<Target>> {
+        let keys = self.keys.texts().iter().zip(self.keys.counts());
+        let targets = keys.map(|(key, row_count)| {
+            if *row_count < rows_min {
+                return None;
+            }
+            groups.push(Group::new(key.to_vec(), false, *row_count));
+            Some(Target { group: groups.len() - 1, slot_count: slot_count(key), takes_rest: false })
+        });
+        targets.collect()
+    }
+
+    /// Groups the rows that go nowhere by the longest beginning of their templates that is not rare.
+    fn plan_beginnings(&self, groups: &mut Vec<Group>, targets: &mut [Option<Target>]) {
+        let keys = self.keys.texts().iter().zip(self.keys.counts()).zip(targets);
+        let rare: Vec<_> = keys.filter(|(_, target)| target.is_none()).collect();
         let mut row_counts: HashMap<&[u8], u32, RandomState> = HashMap::default();
-        for (template, key) in rare {
+        for ((key, row_count), _) in &rare {
             for beginning in beginnings(key) {
-                *row_counts.entry(beginning).or_default() += self.keys.counts()[*template];
+                *row_counts.entry(beginning).or_default() += *row_count;
             }
         }
         let mut by_beginning: BTreeMap<&[u8], Target> = BTreeMap::new();
-        for (template, key) in rare {
-            let common = beginnings(key).filter(|beginning| BEGINNING_ROWS_MIN <= row_counts[beginning]).last();
+        for ((key, _), target) in rare {
+            let common = beginnings(key).filter(|beginning| COARSE_ROWS_MIN <= row_counts[beginning]).last();
             let Some(beginning) = common else { continue };
-            targets[*template] = *by_beginning.entry(beginning).or_insert_with(|| {
+            *target = Some(*by_beginning.entry(beginning).or_insert_with(|| {
                 groups.push(Group::new([beginning, &[SLOT]].concat(), false, 0));
                 Target { group: groups.len() - 1, slot_count: slot_count(beginning), takes_rest: true }
-            });
+            }));
         }
     }
 }

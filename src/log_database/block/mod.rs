@@ -19,7 +19,7 @@
 //! blocks knows of one; `columns` is a block for those who want no lines, `face` what is known of a column at once, and `sums`
 //! what is known of bytes without any.
 //!
-//! # Format, version 4
+//! # Format, version 5
 //!
 //! Integers are little-endian; `varint` is LEB128, at most ten bytes; `signed` is a zigzag varint; `bytes` is a varint
 //! length and so many bytes. A block ends where its last section ends.
@@ -46,7 +46,7 @@
 //! column    := 0 strings                                                       text: a string a row
 //!            | 2 limit: varint | strings(limit) ids(limit)                     dictionary: an id a row
 //!            | 3 prefix: bytes | suffix: bytes | width: varint | fraction: varint | longest: varint | numbers   decimal
-//!            | 4 point: u8 | digits: varint | before: bytes | after: bytes | numbers                            clock
+//!            | 4 point: u8 | digits: varint | date_end: u8 | before: bytes | after: bytes | numbers             clock
 //!            | 5 templates                                                     values cut once more
 //!            | 6 longest: varint | (count: varint | strings(count))*3 places        words, some a row
 //!            | 7 is_upper: u8 | run_count: varint | (literal: bytes | digits: varint)* | section: varint   hexadecimal
@@ -76,7 +76,8 @@
 //! - A decimal is `prefix`, the number in at least `width` digits with a point before the last `fraction`, `suffix`; at most
 //!   `longest` bytes without affixes.
 //! - A clock is `before`, `hh:mm:ss`, `point` and fraction of so many digits, `after`. Its number is how far it is ahead of
-//!   the entry's own time of day (UTC), in units of the last digit, modulo a day. It is a column of the lines' templates only.
+//!   the entry's own time of day (UTC), in units of the last digit, modulo a day. Where `date_end` is not 0, `YYYY-MM-DD` and
+//!   that byte are before `hh:mm:ss`, and nothing is modulo a day. It is a column of the lines' templates only.
 //! - Words are one sequence for all rows; one ends where a letter, a digit or a byte past ASCII is before any other. The three
 //!   vocabularies together are numbered, and words below `limit` are frequent. `ids` are those of the frequent ones of the
 //!   `total`, in order; `counts` are how many of these a row has, how many others, and how often each other word is met.
@@ -87,9 +88,9 @@
 //! - Values are cut at most once more.
 //! - Lines that gain nothing from all this are one template of one text column: plain zstd text.
 //!
-//! Versions 1 to 3 are read as well. They have no sums. The timestamps of the first two are `layout planes`, in nanoseconds.
+//! Versions 1 to 4 are read as well. They have no `date_end`, and the first three no sums. The timestamps of the first two are `layout planes`, in nanoseconds.
 //! Version 1 has a column `1 longest: varint | limit: varint | word_count: varint | strings(limit) ids(word_count, limit)
-//! numbers`, words with an id for each and how many each row has, in place of 6, and none of 7. All three have fewer classes.
+//! numbers`, words with an id for each and how many each row has, in place of 6, and none of 7. The first three have fewer classes.
 
 mod align;
 mod automaton;

@@ -123,6 +123,11 @@ impl Layout {
         Ok(Self { delta, base, least, factor: reader.varint()?, width })
     }
 
+    /// How many planes there are.
+    pub(super) fn plane_count(&self) -> usize {
+        self.width
+    }
+
     /// Bytes that the planes of `count` numbers have.
     pub(super) fn plane_bytes(&self, count: u32) -> usize {
         self.width * count as usize

@@ -38,7 +38,7 @@ enum Condition {
 struct Expression {
     pattern: LinePattern,
     plan: Plan,
-    /// Made when many lines are to be matched; `None` where it would be too large.
+    /// Made when many lines are to be matched; `None` where it would be too large, or there is no memory for it.
     automaton: Arc<OnceLock<Option<Automaton>>>,
 }
 
@@ -172,14 +172,8 @@ impl<S: Source> Block<S> {
         if range.contains(first) && range.contains(last) {
             return Ok(Rows::all(count));
         }
-        let mut rows = Rows::none(count);
-        let (start_ns, end_ns) = (range.start.as_ns(), range.end.as_ns());
-        for (row, timestamp_ns) in (0..).zip(self.timestamps_ns()?) {
-            if start_ns <= *timestamp_ns && *timestamp_ns < end_ns {
-                rows.insert(row);
-            }
-        }
-        Ok(rows)
+        let range_ns = range.start.as_ns()..range.end.as_ns();
+        Ok(Rows::of(self.timestamps_ns()?, |ns| range_ns.contains(ns)))
     }
 
     /// Drops rows that cannot satisfy `plan`.
@@ -214,7 +208,7 @@ impl<S: Source> Block<S> {
         if rows.count() * FEW < count as usize || budget.is_cancelled() {
             return self.retain_matching_lines(&expression.pattern, budget, rows);
         }
-        let make = || Automaton::new(expression.pattern.as_str());
+        let make = || Automaton::within(budget, expression.pattern.as_str());
         let Some(automaton) = expression.automaton.get_or_init(make) else {
             return self.retain_matching_lines(&expression.pattern, budget, rows);
         };

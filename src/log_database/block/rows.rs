@@ -24,6 +24,13 @@ impl Rows {
         rows
     }
 
+    /// A row for each of `items`, of which those are selected that `test` accepts.
+    pub(super) fn of<T>(items: &[T], test: impl Fn(&T) -> bool) -> Self {
+        let to_word = |items: &[T]| items.iter().rev().fold(0, |word, item| word << 1 | u64::from(test(item)));
+        let words = items.chunks(WORD_BITS as usize).map(to_word).collect();
+        Self { words, row_count: u32::try_from(items.len()).expect("rows are counted in 32 bits") }
+    }
+
     /// The bits past the last row are zero, so that counting may look at whole words.
     fn clear_past_end(&mut self) {
         let used = self.row_count % WORD_BITS;

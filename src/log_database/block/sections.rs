@@ -3,17 +3,23 @@
 //! This module knows nothing of what is in a section.
 
 use std::cell::{OnceCell, RefCell};
+use std::io;
 
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{InBuffer, OutBuffer, ResetDirective, compress_bound, get_error_name};
 
 use super::wire::{Reader, put_length};
 use super::{DECODED_BYTES_MAX, Error, SECTIONS_MAX};
 
 const MAGIC: [u8; 3] = *b"mrb";
 /// The newest version that is read, and the one that is written.
-pub(super) const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 5;
 /// The oldest version that is read.
 const VERSION_MIN: u8 = 1;
+/// Fewer bytes than this do not pay for a block of zstd's.
+const ALIKE_BYTES_MIN: usize = 1024;
+/// What a block of zstd's takes more than all bytes in one: its header, and a flush.
+const BLOCK_BYTES_MORE: usize = 16;
 /// Magic and version, length of the rest of the header, CRC-32 of both and of the rest of the header.
 const PREFIX_BYTES: usize = MAGIC.len() + size_of::<u8>() + 2 * size_of::<u32>();
 /// Longest header, so that a flipped length cannot size a read: a section needs at most 14 bytes in the table.
@@ -47,12 +53,79 @@ impl Source for &[u8] {
     }
 }
 
+/// What a section holds, while it is written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content {
+    pub(super) bytes: Vec<u8>,
+    /// Where bytes begin that are unlike those before: zstd has an entropy table for each of its blocks.
+    cuts: Vec<usize>,
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, cuts: Vec::new() }
+    }
+}
+
+impl Content {
+    /// What comes next is unlike what is there. Of few bytes it makes no difference.
+    pub(super) fn cut(&mut self) {
+        let last = self.cuts.last().copied().unwrap_or_default();
+        if ALIKE_BYTES_MIN <= self.bytes.len() - last {
+            self.cuts.push(self.bytes.len());
+        }
+    }
+
+    /// Bytes that are so many planes, each unlike the others.
+    pub(super) fn of_planes(bytes: &[u8], plane_count: usize) -> Self {
+        let mut content = Self::default();
+        content.push_planes(bytes, plane_count);
+        content
+    }
+
+    /// Appends bytes that are so many planes, each unlike the others.
+    pub(super) fn push_planes(&mut self, bytes: &[u8], plane_count: usize) {
+        for plane in bytes.chunks((bytes.len() / plane_count.max(1)).max(1)) {
+            self.cut();
+            self.bytes.extend_from_slice(plane);
+        }
+    }
+
+    /// Compresses it to `out`, which is empty: as one frame, with a block for each piece.
+    fn compress(&self, compressor: &mut Compressor<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        out.reserve(compress_bound(self.bytes.len()) + BLOCK_BYTES_MORE * self.cuts.len());
+        if self.cuts.is_empty() {
+            compressor.compress_to_buffer(&self.bytes, out).map_err(Error::Compress)?;
+            return Ok(());
+        }
+        let context = compressor.context_mut();
+        let failed = |code| Error::Compress(io::Error::other(get_error_name(code)));
+        context.reset(ResetDirective::SessionOnly).map_err(failed)?;
+        context.set_pledged_src_size(Some(self.bytes.len() as u64)).map_err(failed)?;
+        let mut output = OutBuffer::around(out);
+        let mut start = 0;
+        let cuts = self.cuts.iter().copied().filter(|cut| *cut < self.bytes.len());
+        for end in cuts.chain([self.bytes.len()]) {
+            let mut input = InBuffer::around(&self.bytes[start..end]);
+            while input.pos() < end - start {
+                context.compress_stream(&mut output, &mut input).map_err(failed)?;
+            }
+            let is_last = end == self.bytes.len();
+            while 0 < if is_last { context.end_stream(&mut output) } else { context.flush_stream(&mut output) }
+                .map_err(failed)?
+            {}
+            start = end;
+        }
+        Ok(())
+    }
+}
+
 /// Writes the frame of a block of `version` around `sections`; `summary` goes into the header as it is.
 pub(super) fn write_frame(
     compressor: &mut Compressor<'_>,
     version: u8,
     summary: &[u8],
-    sections: &[Vec<u8>],
+    sections: &[Content],
 ) -> Result<Vec<u8>, Error> {
     let mut table = summary.to_vec();
     put_length(&mut table, sections.len());
@@ -60,12 +133,11 @@ pub(super) fn write_frame(
     let mut buffer = Vec::new();
     for section in sections {
         buffer.clear();
-        buffer.reserve(zstd::zstd_safe::compress_bound(section.len()));
-        compressor.compress_to_buffer(section, &mut buffer).map_err(Error::Compress)?;
+        section.compress(compressor, &mut buffer)?;
         // Stored as it is where compression gains nothing: equal lengths say so.
-        let stored = if buffer.len() < section.len() { &buffer } else { section };
+        let stored = if buffer.len() < section.bytes.len() { &buffer } else { &section.bytes };
         put_length(&mut table, stored.len());
-        put_length(&mut table, section.len());
+        put_length(&mut table, section.bytes.len());
         table.extend_from_slice(&crc32fast::hash(stored).to_le_bytes());
         body.extend_from_slice(stored);
     }

@@ -227,7 +227,9 @@ impl<S: Source> Parser<'_, S> {
                 Ok(Column::Hex { face, packed })
             }
             Kind::Clock if depth < DEPTH_MAX => {
-                Ok(Column::Clock { face: clock::Face::read(&mut self.reader)?, ahead: self.numbers(count)? })
+                let may_have_date = 5 <= self.sections.version();
+                let face = clock::Face::read(&mut self.reader, may_have_date)?;
+                Ok(Column::Clock { face, ahead: self.numbers(count)? })
             }
             Kind::Templates if depth < DEPTH_MAX => Ok(Column::Templates(self.templates(count, depth + 1)?)),
             Kind::Clock | Kind::Templates => Err(self.reader.corrupt()),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::read::Summary;
-use super::sections::{Sections, write_frame};
+use super::sections::{Content, Sections, write_frame};
 use super::{Block, Encoder, Error, Query, Required, Terms, Wanted};
 use crate::model::budget::Budget;
 use crate::model::{LineFilter, LinePattern, Lines, TimeRange, Timestamp};
@@ -303,11 +303,25 @@ fn golden_lines() -> Lines {
     lines
 }
 
-/// What the first builds with versions 1 to 4 of the format wrote for [`golden_lines`].
+/// What the first builds with versions 1 to 4 of the format wrote for [`golden_lines`], and that with version 5 for
+/// [`golden_days`].
 const GOLDEN_1: &[u8] = include_bytes!("golden/v1.block");
 const GOLDEN_2: &[u8] = include_bytes!("golden/v2.block");
 const GOLDEN_3: &[u8] = include_bytes!("golden/v3.block");
-const GOLDEN: &[u8] = include_bytes!("golden/v4.block");
+const GOLDEN_4: &[u8] = include_bytes!("golden/v4.block");
+const GOLDEN: &[u8] = include_bytes!("golden/v5.block");
+
+/// A line an hour for some days, with the time in it.
+fn golden_days() -> Lines {
+    let mut lines = Lines::default();
+    for n in 0..200_i64 {
+        let ns = 1_709_164_800_250_000_000 + n * 3_600_017_000_000;
+        let date = jiff::Timestamp::from_nanosecond(ns.into()).unwrap().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let word = ["apple", "pear", "plum", "fig", "quince"][usize::try_from(n * n % 5).unwrap()];
+        lines.push(Timestamp::from_ns(ns), format!("{date} INFO ripe {word} of tree {n} in the garden").as_bytes());
+    }
+    lines
+}
 
 #[track_caller]
 fn check_golden(block: &[u8]) {
@@ -338,12 +352,102 @@ fn a_block_of_version_3_is_read() {
 
 #[test]
 fn a_block_of_version_4_is_read() {
-    check_golden(GOLDEN);
-    let block = Block::open(GOLDEN).unwrap();
+    check_golden(GOLDEN_4);
+    let block = Block::open(GOLDEN_4).unwrap();
     let columns = format!("{:?}", block.root().unwrap());
     for kind in ["Words(", "Dictionary {", "Decimal {", "Clock {", "Templates(", "Hex {"] {
         assert!(columns.contains(kind), "it has {kind}");
     }
+}
+
+#[test]
+fn a_block_of_version_5_is_read() {
+    let lines = golden_days();
+    assert_eq!(Block::open(GOLDEN).unwrap().decode().unwrap(), lines);
+    for text in ["2024-03-01", "03-01T00", "-02-29T2", "00:00.", "pear of tree 7", "29", "T", "Z INFO"] {
+        check_select(&lines, GOLDEN, &[LineFilter::Contains(text.into())], TimeRange::ALL);
+        check_select(
+            &lines,
+            GOLDEN,
+            &[LineFilter::Matches(LinePattern::new(&format!("(?i){text}")).unwrap())],
+            TimeRange::ALL,
+        );
+    }
+}
+
+/// Times that go through days, and what is no date among them.
+#[test]
+fn dates_of_many_days_come_back() {
+    let hours = |first: &str, step: i64, wrong: &[&str]| {
+        let start: jiff::Timestamp = first.parse().unwrap();
+        let mut lines = Lines::default();
+        for n in 0..120_i64 {
+            let instant = start + jiff::SignedDuration::from_secs(n * step);
+            let text = instant.strftime("%Y-%m-%d %H:%M:%S,%f").to_string();
+            let line = format!("{} word word n={n}", text.replace(' ', "_"));
+            let line = wrong.get(usize::try_from(n).unwrap()).map_or(line, |wrong| format!("{wrong} word word n={n}"));
+            lines.push(
+                Timestamp::from_ns(i64::try_from(instant.as_nanosecond()).unwrap() - 7_200_000_000_000),
+                line.as_bytes(),
+            );
+        }
+        check_round_trip(&lines);
+        lines
+    };
+    let clock_of = |lines: &Lines| {
+        let block = encode(lines);
+        let columns = format!("{:?}", Block::open(&block[..]).unwrap().root().unwrap());
+        columns.contains("date_end: 95")
+    };
+    assert!(clock_of(&hours("2026-02-27T22:30:00Z", 3601, &[])));
+    assert!(clock_of(&hours("1969-12-30T22:30:00Z", 3601, &[])));
+    assert!(clock_of(&hours("1999-12-30T22:30:00Z", 86_399, &[])));
+    for wrong in ["2026-02-30_10:11:12,1", "0000-00-00_00:00:00,1", "2026-02-28_24:00:00,1", "9999-12-31_10:11:12,1"] {
+        hours("2026-02-27T22:30:00Z", 3601, &["2026-02-27_10:11:12,1", wrong]);
+    }
+}
+
+/// Numbers below 2^31 that look like random ones.
+fn scattered(count: usize) -> impl Iterator<Item = usize> {
+    let next = |state: &mut u64| {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*state >> 33).ok()
+    };
+    std::iter::repeat(()).scan(7_u64, move |state, ()| next(state)).take(count)
+}
+
+#[test]
+fn words_that_vary_leave_what_is_around_them_in_columns() {
+    const WORDS: [&str; 8] = ["timeout", "retry", "cache", "miss", "order", "payment", "peer", "upstream"];
+    let mut lines = Lines::default();
+    for (row, number) in (0..).zip(scattered(6000)) {
+        let words = [0, 3, 6, 9, 12].map(|shift| WORDS[number >> shift & 7]).join(" ");
+        let level = ["INFO", "WARN"][number >> 20 & 1];
+        let time = format!("10:{:02}:{:02}", row / 60 % 60, row % 60);
+        let line = format!("{time} {level} {words} id={number} took={}ms", number % 2000);
+        lines.push(Timestamp::from_ns(36_000_000_000_000 + row * 1_000_000_000), line.as_bytes());
+    }
+    check_round_trip(&lines);
+    let block = encode(&lines);
+    let block = Block::open(&block[..]).unwrap();
+    let templates = &block.root().unwrap().by_id;
+    assert!(templates.len() <= 4, "{} templates", templates.len());
+    for template in templates.iter().filter(|template| 1000 < template.count) {
+        let columns = format!("{template:?}");
+        assert!(["Clock {", "Words(", "Decimal {"].iter().all(|kind| columns.contains(kind)), "{columns}");
+    }
+}
+
+/// The lower byte of a number says nothing of the higher one.
+#[test]
+fn planes_that_are_unlike_are_compressed_apart() {
+    let mut lines = Lines::default();
+    for (row, number) in (0..).zip(scattered(10_000)) {
+        lines.push(Timestamp::from_ns(row), format!("took {} ms", number % 2000).as_bytes());
+    }
+    check_round_trip(&lines);
+    let bytes = encode(&lines).len();
+    assert!(bytes * 8 < 10_000 * 116 / 10, "{bytes} bytes for eleven bits a line");
 }
 
 #[test]
@@ -354,8 +458,8 @@ fn equal_lines_make_equal_blocks() {
 #[test]
 fn a_newer_version_is_refused_as_such() {
     let mut block = GOLDEN.to_vec();
-    block[3] = 5;
-    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 5 })));
+    block[3] = 6;
+    assert!(matches!(Block::open(&block[..]), Err(Error::UnsupportedVersion { version: 6 })));
 }
 
 #[test]
@@ -378,6 +482,7 @@ fn forge(block: &[u8], change: impl FnOnce(&mut Vec<Vec<u8>>, &mut Summary)) -> 
     change(&mut contents, &mut summary);
     let mut header = Vec::new();
     summary.put(&mut header);
+    let contents: Vec<Content> = contents.into_iter().map(Content::from).collect();
     write_frame(&mut zstd::bulk::Compressor::new(1).unwrap(), sections.version(), &header, &contents).unwrap()
 }
 

@@ -8,6 +8,7 @@
 use super::Error;
 use super::cost::{numbers_bits, to_f32};
 use super::numbers::{self, Encoded, Layout};
+use super::sections::Content;
 use super::wire::{Reader, put_length, put_signed, put_varint};
 
 /// What logs write times in, in nanoseconds: seconds, milliseconds and microseconds.
@@ -26,17 +27,18 @@ struct Times {
 }
 
 /// Appends the section of times, in nanoseconds since the Unix epoch.
-pub(super) fn put(timestamps_ns: &[i64], out: &mut Vec<u8>) {
+pub(super) fn put(timestamps_ns: &[i64], out: &mut Content) {
     let plain = Times { unit_ns: 1, units: numbers::encode(timestamps_ns), exceptions: Vec::new() };
     let in_units = UNITS_NS.into_iter().find_map(|unit_ns| in_units(timestamps_ns, unit_ns));
     let times = in_units.filter(|times| times.bits() < plain.bits()).unwrap_or(plain);
-    put_varint(out, times.unit_ns.cast_unsigned());
-    times.units.layout.put(out);
-    out.extend_from_slice(&times.units.planes);
+    put_varint(&mut out.bytes, times.unit_ns.cast_unsigned());
+    times.units.layout.put(&mut out.bytes);
+    out.push_planes(&times.units.planes, times.units.layout.plane_count());
+    out.cut();
     let mut next = 0;
     for (row, more) in times.exceptions {
-        put_length(out, row - next);
-        put_signed(out, more);
+        put_length(&mut out.bytes, row - next);
+        put_signed(&mut out.bytes, more);
         next = row + 1;
     }
 }
@@ -134,11 +136,16 @@ impl Rests {
 mod tests {
     use super::*;
 
+    fn section_of(timestamps_ns: &[i64]) -> Vec<u8> {
+        let mut section = Content::default();
+        put(timestamps_ns, &mut section);
+        section.bytes
+    }
+
     /// Writes and reads times; how many bytes that takes, compressed.
     #[track_caller]
     fn check(timestamps_ns: &[i64]) -> usize {
-        let mut section = Vec::new();
-        put(timestamps_ns, &mut section);
+        let section = section_of(timestamps_ns);
         let count = u32::try_from(timestamps_ns.len()).unwrap();
         assert_eq!(read(&section, count).unwrap(), timestamps_ns);
         zstd::bulk::compress(&section, 1).unwrap().len()
@@ -183,8 +190,7 @@ mod tests {
 
     #[test]
     fn sections_of_any_bytes_are_refused_or_read() {
-        let mut section = Vec::new();
-        put(&spaced(1_000_000, 3), &mut section);
+        let section = section_of(&spaced(1_000_000, 3));
         for end in 0..section.len().min(64) {
             assert!(read(&section[..end], 20_000).is_err());
         }

@@ -9,6 +9,9 @@ use std::ops::Range;
 /// Stands for a value in a template's key; lines that hold it are not cut.
 pub(super) const SLOT: u8 = 0;
 
+/// What is between words.
+const BLANK: u8 = b' ';
+
 /// What a byte can be; words are what a byte of which is [`WORD`].
 const WORD: u8 = 1;
 /// A word with it is a value.
@@ -143,6 +146,46 @@ impl Cut {
         }
         self.key.extend_from_slice(&line[self.literal_start..]);
         true
+    }
+
+    /// Cuts a line anew whose values are at `spans`, so that the words between two values are a value as well, where there are
+    /// some: all but the first one, if that touches a value, the last one, if it names the next value, and words in capitals
+    /// before the others, which mostly are levels.
+    ///
+    /// Returns `false` where the line is to be kept whole.
+    pub(super) fn prose(&mut self, line: &[u8], spans: &[(u32, u32)]) -> bool {
+        self.clear();
+        if contains_refused(line) {
+            return false;
+        }
+        let mut from = 0;
+        for (number, (start, end)) in spans.iter().enumerate() {
+            let (start, end) = (*start as usize, *end as usize);
+            self.push_prose(line, from..start, number == 0, false);
+            self.push(line, start, end);
+            from = end;
+        }
+        self.push_prose(line, from..line.len(), spans.is_empty(), true);
+        self.key.extend_from_slice(&line[self.literal_start..]);
+        self.key != [SLOT]
+    }
+
+    /// Adds the words in a literal as a value, if there are some; says whether the literal begins, and ends, the line.
+    fn push_prose(&mut self, line: &[u8], literal: Range<usize>, is_first: bool, is_last: bool) {
+        let text = &line[literal.clone()];
+        let mut start = if is_first { Some(0) } else { memchr::memchr(BLANK, text).map(|blank| blank + 1) };
+        while let Some(at) = start
+            && let Some(length) = memchr::memchr(BLANK, &text[at..])
+            && !text[at..at + length].iter().any(u8::is_ascii_lowercase)
+        {
+            start = Some(at + length + 1);
+        }
+        let end = if is_last { Some(text.len()) } else { memchr::memrchr(BLANK, text) };
+        if let (Some(start), Some(end)) = (start, end)
+            && text.get(start..end).is_some_and(|words| words.contains(&BLANK))
+        {
+            self.push(line, literal.start + start, literal.start + end);
+        }
     }
 
     /// Cuts a value of a line once more: alphanumeric runs with a digit become values.

@@ -14,7 +14,7 @@ use crate::log_database::scan::{parallel, while_reading};
 use crate::log_database::segment::Segment;
 use crate::log_database::snapshot::{PendingLines, StreamView};
 use crate::model::budget::{Budget, Refusal};
-use crate::model::{Labels, Selection, Timestamp};
+use crate::model::{Labels, Selection, TimeRange, Timestamp};
 
 /// What a count takes in memory, in bytes, beside those of other parts that it is put together with.
 const COUNT_COST_BYTES: usize = 2 * size_of::<(u64, u64)>();
@@ -152,6 +152,10 @@ impl Count {
 
     fn count_in_block(&self, segment: &Segment, part: &Part, tally: &mut Tally) -> Result<(), block::Error> {
         let block = segment.open_block(part)?;
+        if self.question.filters.is_empty() {
+            tally.add_all(block.timestamps_ns()?, self.question.range);
+            return Ok(());
+        }
         let rows = self.question.select(&block)?;
         if rows.is_empty() {
             return Ok(());
@@ -161,13 +165,7 @@ impl Count {
             return Ok(());
         }
         let timestamps_ns = block.timestamps_ns()?;
-        if rows.count() == timestamps_ns.len() {
-            for ns in timestamps_ns {
-                tally.add(Timestamp::from_ns(*ns));
-            }
-        } else {
-            rows.iter().for_each(|row| tally.add(Timestamp::from_ns(timestamps_ns[row as usize])));
-        }
+        rows.iter().for_each(|row| tally.add(Timestamp::from_ns(timestamps_ns[row as usize])));
         Ok(())
     }
 
@@ -224,6 +222,29 @@ impl Tally {
         }
     }
 
+    /// Adds those of some times that are in `range`, which begins with the first step.
+    fn add_all(&mut self, timestamps_ns: &[i64], range: TimeRange) {
+        let steps = self.steps;
+        let since_start_ns = |ns: i64| steps.since_start_ns(Timestamp::from_ns(ns));
+        let (step_ns, end_ns) = (steps.step_ns.get(), since_start_ns(range.end.as_ns()));
+        let mut rest = timestamps_ns;
+        while let Some((first, others)) = rest.split_first() {
+            let since_start_ns = since_start_ns(*first);
+            if end_ns <= since_start_ns {
+                rest = others;
+                continue;
+            }
+            // Those that follow and are in the same step, without a look at what was counted before.
+            let begin_ns = since_start_ns - since_start_ns % step_ns;
+            let length_ns = step_ns.min(end_ns - begin_ns);
+            let is_alike =
+                |ns: &&i64| steps.since_start_ns(Timestamp::from_ns(**ns)).wrapping_sub(begin_ns) < length_ns;
+            let count = rest.iter().take_while(is_alike).count();
+            self.add_many(Timestamp::from_ns(*first), count as u64);
+            rest = &rest[count..];
+        }
+    }
+
     fn add_many(&mut self, timestamp: Timestamp, count: u64) {
         let step = self.steps.of(timestamp);
         self.begin_ns = step * self.steps.step_ns.get();
@@ -263,6 +284,17 @@ mod tests {
     #[test]
     fn a_step_begins_with_its_first_nanosecond_and_ends_before_the_next() {
         check(&[5, 14, 15, 24, 25], &[(0, 2), (1, 2), (2, 1)]);
+    }
+
+    #[test]
+    fn times_beside_the_range_are_not_counted() {
+        let mut tally = Tally::new(Steps { start_ns: 5, step_ns: 10.try_into().unwrap() });
+        let range = TimeRange { start: Timestamp::from_ns(5), end: Timestamp::from_ns(27) };
+        tally.add_all(&[i64::MIN, 4, 5, 14, 27, 15, 26, i64::MAX, 25, 4, 6], range);
+        assert_eq!(tally.counts(), [(0, 3), (1, 1), (2, 2)]);
+        let mut tally = Tally::new(Steps { start_ns: i64::MIN, step_ns: NonZeroU64::MAX });
+        tally.add_all(&[i64::MIN, i64::MAX - 1, i64::MAX], TimeRange::ALL);
+        assert_eq!(tally.counts(), [(0, 2)]);
     }
 
     #[test]

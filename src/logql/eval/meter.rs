@@ -84,7 +84,12 @@ impl Meter {
     /// What decides of an entry without metadata which series it belongs to and what it counts there, beside its length;
     /// `None` where nothing less than its line does.
     pub(super) fn reads(&self) -> Option<Reads> {
-        if self.is_pipeline_idle { Some(Reads::NOTHING) } else { Reads::of(&self.pipeline) }
+        if self.is_pipeline_idle {
+            return Some(Reads::NOTHING);
+        }
+        // The length is that of the line that the last stage leaves.
+        let is_other_line = self.measure == Measure::LineBytes && self.pipeline.replaces_line();
+        Reads::of(&self.pipeline).filter(|_| !is_other_line)
     }
 
     /// What an entry counts.

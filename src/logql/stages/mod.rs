@@ -152,6 +152,11 @@ impl Pipeline {
         self.steps.iter().any(|step| matches!(step, Step::Level))
     }
 
+    /// Whether a stage may put another line in place of an entry's own.
+    pub(in crate::logql) fn replaces_line(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::LineFormat(_) | Step::Unpack(_) | Step::Decolorize))
+    }
+
     /// Runs the stages over an entry; `None` if one of them drops it.
     pub fn process<'a>(&'a mut self, entry: &Entry<'a>) -> Option<Processed<'a>> {
         self.labels.begin(entry);

@@ -7,12 +7,12 @@ use crate::logql::stages::labels::{ErrorKind, LabelSet};
 use crate::logql::stages::wanted::Wanted;
 
 /// The key of the line.
-const ENTRY_KEY: &[u8] = b"_entry";
+pub(super) const ENTRY_KEY: &[u8] = b"_entry";
 
 /// `| unpack`.
 #[derive(Clone, Debug)]
 pub(super) struct Unpack {
-    wanted: Arc<Wanted>,
+    pub(super) wanted: Arc<Wanted>,
 }
 
 impl Unpack {

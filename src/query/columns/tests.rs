@@ -46,6 +46,9 @@ const QUERIES: &[&str] = &[
     "sum by (x, y) (count_over_time({a=`b`} | pattern `<x>: <y>=<_>` [10s]))",
     "sum by (y) (count_over_time({a=`b`} | pattern `<_>a<y> <_>` [10s]))",
     "sum by (level) (count_over_time({a=`b`} | json | logfmt | drop __error__ [10s]))",
+    "sum by (user, msg) (count_over_time({a=`b`} | unpack | drop __error__, __error_details__ [10s]))",
+    "sum by (user) (count_over_time({a=`b`} | unpack | user!=`` | json | drop __error__ [10s]))",
+    "sum by (level) (bytes_over_time({a=`b`} | unpack | drop __error__ [10s]))",
     "sum by (level) (count_over_time({a=`b`} | regexp `level.(?P<level>[a-z]+)` [10s]))",
     "sum by (w) (count_over_time({a=`b`} | json | line_format `{{.user}}` | pattern `<w>1<_>` | __error__=`` [10s]))",
     "sum by (detected_level) (count_over_time({a=`b`} | json | level!=`x` | __error__=`` [10s]))",
@@ -129,7 +132,7 @@ const HOSTILE: &[&str] = &[
     "notice",
 ];
 const KEYS: &[&str] =
-    &["level", "user", "n", "status", "msg", "a", "user_extracted", "ts", "lvl", "took", "n", "severity"];
+    &["level", "user", "n", "status", "msg", "a", "user_extracted", "ts", "lvl", "took", "n", "severity", "_entry"];
 
 impl Values {
     fn any(random: &mut Random, is_hostile: bool) -> Self {
@@ -488,6 +491,11 @@ fn json() -> [Vec<Part>; 2] {
     ]
 }
 
+fn packed() -> [Vec<Part>; 1] {
+    use Values::{Date, Number, Of};
+    [parts(r##"{"_entry":"# took #","user":"#","n":"#"}"##, &[Date, Number, Of(WORDS), Number])]
+}
+
 /// Lines with escaped quotes in a string that no one asks for.
 fn quoting() -> [Vec<Part>; 1] {
     let texts = Values::Of(&[r#"\"of the\" disk"#, r#"no \"space\""#, r"C:\\x", "none at all", r#"\"\""#]);
@@ -595,6 +603,19 @@ fn bytes_of_whole_stretches_need_no_columns() {
     let bytes = Columns::new(&block).unwrap().bytes_between(Timestamp::from_ns(at(10).as_ns() + 1), at(12)).unwrap();
     let inside = lines.iter().filter(|(timestamp, _)| at(10) < *timestamp && *timestamp <= at(12));
     assert_eq!(bytes, Some(inside.map(|(_, line)| line.len() as u64).sum()));
+}
+
+#[test]
+fn columns_answer_for_packed_lines() {
+    check_few("sum by (user) (count_over_time({a=`b`} | unpack [10s]))", &packed(), 20);
+    check_few(
+        "sum(count_over_time({a=`b`} | unpack | user=`beta1` [10s]))",
+        &[packed()[0].clone(), json()[0].clone()],
+        20,
+    );
+    let lines = made(&packed(), 200, 33_333_333);
+    let looked = |query: &str| ask(query, &lines, Some(&encode(&lines))).1.lines;
+    assert_eq!(looked("sum(bytes_over_time({a=`b`} | unpack [10s]))"), lines.len(), "of the line that is in the line");
 }
 
 #[test]

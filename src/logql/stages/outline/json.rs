@@ -3,6 +3,7 @@
 use super::cursor::{Cursor, Next};
 use super::{Collected, Piece, Unknown, Value};
 use crate::logql::stages::json::{DEPTH_MAX, JsonPaths, Text, push_key};
+use crate::logql::stages::unpack::ENTRY_KEY;
 use crate::logql::stages::wanted::Wanted;
 use crate::model::ByteSet;
 
@@ -230,6 +231,35 @@ fn paths_in_object(scanner: &mut Scanner<'_>, paths: &JsonPaths, reading: &mut C
         };
         if paths.begins_with(Text { raw: &key, has_escapes: key.contains(&b'\\') }) {
             reading.reading.values.extend(value.columns());
+        }
+    }
+    Ok(())
+}
+
+/// What `| unpack` depends on: all texts of the object, whose keys every line has where it is a whole one.
+pub(super) fn read_packed(pieces: &[Piece<'_>], wanted: &Wanted, reading: &mut Collected<'_>) -> Result<(), Unknown> {
+    match texts_in_object(&mut Scanner::new(pieces), wanted, reading) {
+        Ok(()) => Ok(()),
+        Err(Stop::Unknown(unknown)) => Err(unknown),
+        // The fault is told with its place, and a line that is empty has none.
+        Err(Stop::Fault) => Err(Unknown::Line),
+    }
+}
+
+fn texts_in_object(scanner: &mut Scanner<'_>, wanted: &Wanted, reading: &mut Collected<'_>) -> Result<(), Stop> {
+    scanner.enter_object()?;
+    let mut name = String::new();
+    let mut is_first = true;
+    while let Some(key) = scanner.key(is_first)? {
+        is_first = false;
+        match scanner.value()? {
+            Found::Text(value) if key != ENTRY_KEY => {
+                name.clear();
+                push_key(&mut name, Text { raw: &key, has_escapes: key.contains(&b'\\') });
+                reading.add_value(&name, &value, wanted);
+            }
+            Found::Object | Found::Array => scanner.skip()?,
+            Found::Text(_) | Found::Scalar(_) | Found::Null => {}
         }
     }
     Ok(())

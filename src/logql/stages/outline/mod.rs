@@ -180,6 +180,7 @@ enum Stage {
     JsonPaths(Box<JsonPaths>),
     Logfmt(Box<super::logfmt::Logfmt>),
     Pattern(Box<super::pattern::Pattern>),
+    Unpack(Arc<Wanted>),
     Level,
 }
 
@@ -189,7 +190,8 @@ impl Reads {
 
     /// What `pipeline` reads of lines; `None` where outlines do not tell what becomes of them.
     pub(in crate::logql) fn of(pipeline: &Pipeline) -> Option<Self> {
-        if !pipeline.steps.iter().all(is_told) {
+        let mut steps = pipeline.steps.iter();
+        if !pipeline.steps.iter().all(is_told) || steps.any(replaces_line) && steps.any(reads_line) {
             return None;
         }
         let stages: Vec<Stage> = pipeline.steps.iter().filter_map(stage).collect();
@@ -216,6 +218,7 @@ impl Reads {
                 Stage::JsonPaths(stage) => json::read_paths(pieces, stage, &mut collected)?,
                 Stage::Logfmt(stage) => logfmt::read(pieces, stage, &mut collected)?,
                 Stage::Pattern(stage) => pattern::read(pieces, stage, &mut collected)?,
+                Stage::Unpack(wanted) => json::read_packed(pieces, wanted, &mut collected)?,
                 // A label that says it comes first.
                 Stage::Level
                     if stream
@@ -235,6 +238,7 @@ fn is_told(step: &Step) -> bool {
         | Step::JsonPaths(_)
         | Step::Logfmt(_)
         | Step::Pattern(_)
+        | Step::Unpack(_)
         | Step::Level
         | Step::LabelFilter(_)
         | Step::Drop(_)
@@ -243,8 +247,18 @@ fn is_told(step: &Step) -> bool {
         Step::LabelFormat(assignments) => {
             assignments.iter().all(|assignment| matches!(assignment, Assignment::Rename { .. }))
         }
-        Step::LineFilter(_) | Step::Regexp(_) | Step::Unpack(_) | Step::LineFormat(_) | Step::Decolorize => false,
+        Step::LineFilter(_) | Step::Regexp(_) | Step::LineFormat(_) | Step::Decolorize => false,
     }
+}
+
+/// Whether a step puts another line in place of the entry's, of those that outlines tell of.
+fn replaces_line(step: &Step) -> bool {
+    matches!(step, Step::Unpack(_))
+}
+
+/// Whether a step reads the line that the steps before it leave, of those that outlines tell of.
+fn reads_line(step: &Step) -> bool {
+    matches!(step, Step::Json(_) | Step::JsonPaths(_) | Step::Logfmt(_) | Step::Pattern(_) | Step::Unpack(_))
 }
 
 /// What a step reads of lines, if it does.
@@ -255,6 +269,7 @@ fn stage(step: &Step) -> Option<Stage> {
         Step::JsonPaths(json) if !json.is_idle() => Some(Stage::JsonPaths(Box::new(json.clone()))),
         Step::Logfmt(logfmt) if !is_idle(&logfmt.wanted) => Some(Stage::Logfmt(Box::new(logfmt.clone()))),
         Step::Pattern(pattern) if !is_idle(&pattern.wanted) => Some(Stage::Pattern(Box::new(pattern.clone()))),
+        Step::Unpack(unpack) => Some(Stage::Unpack(Arc::clone(&unpack.wanted))),
         Step::Level => Some(Stage::Level),
         _ => None,
     }

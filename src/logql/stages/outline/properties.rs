@@ -12,7 +12,7 @@ use crate::logql::stages::tests::{clock, stages};
 use crate::model::{ByteSet, Labels, Timestamp};
 
 /// The stages, and the labels that the answer shows.
-const QUERIES: [(&str, &[&str]); 8] = [
+const QUERIES: [(&str, &[&str]); 9] = [
     ("| json", &["a", "b"]),
     ("| json | a!=``", &["b", "c"]),
     ("| json a, x=`c.a`", &["a", "x"]),
@@ -20,16 +20,19 @@ const QUERIES: [(&str, &[&str]); 8] = [
     ("| logfmt --strict", &["b"]),
     ("| logfmt --keep-empty", &["b"]),
     ("| pattern `<_>\"<a>\"<b>,<_>`", &["a", "b"]),
+    ("| unpack", &["a", "b"]),
     ("| drop x", &["detected_level"]),
 ];
 /// Lines with a mark, `#`, in place of each run.
-const LINES: [&str; 13] = [
+const LINES: [&str; 15] = [
     r##"{"a":"#","b":"#"}"##,
     r##"{"c":"#","a":"x#","b":#}"##,
     r##"{"c":"\#","b":"#"}"##,
     r##"{"c":{"a":"#"},"a":[#,"#"],"b":"y"}"##,
     r##"{"#":"x","a":"#","b":"z"}"##,
     r##"{"level":"#","c":"#","lvl":"warn"}"##,
+    r##"{"a":"#","_entry":"x#","b":"#"}"##,
+    r##"{"b":"#","n":{"_entry":"#"},"a":[],"#":"z"}"##,
     "a=# b=# c",
     "a=\"#\" b=\"x#\"",
     "c=\"\\#\" a# b=#",

@@ -163,7 +163,7 @@ fn levels_depend_on_what_tells_them() {
 #[test]
 fn what_columns_do_not_tell_is_known() {
     for query in
-        ["| regexp `(?P<a>x)`", "| json | line_format `x`", "| unpack", "|> `<_>x`", "| label_format a=`{{.b}}`"]
+        ["| regexp `(?P<a>x)`", "| json | line_format `x`", "| unpack | json", "|> `<_>x`", "| label_format a=`{{.b}}`"]
     {
         let needed = Needed { labels: NeededLabels::All, level: false };
         let pipeline = Pipeline::new(&stages(query).unwrap(), &needed, &clock()).unwrap();
