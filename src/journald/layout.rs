@@ -49,6 +49,10 @@ pub struct Header {
     pub is_archived: bool,
     /// How many entries it says there are.
     pub entry_count: u64,
+    /// The sequence number of the first one; 0 where there is none.
+    pub head_seqnum: u64,
+    /// And of the last.
+    pub tail_seqnum: u64,
     /// When its first entry was taken, in microseconds since the Unix epoch.
     pub head_realtime_us: u64,
     /// And its last.
@@ -97,6 +101,8 @@ impl Header {
             seqnum_id: id_at(bytes, 72),
             is_archived: bytes[16] == ARCHIVED,
             entry_count: u64_at(bytes, 152),
+            head_seqnum: u64_at(bytes, 168),
+            tail_seqnum: u64_at(bytes, 160),
             head_realtime_us: u64_at(bytes, 184),
             tail_realtime_us: u64_at(bytes, 192),
             tail_monotonic_us: u64_at(bytes, 200),

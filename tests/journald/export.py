@@ -51,9 +51,9 @@ for number in range(count):
     write(b"_MACHINE_ID", b"%032x" % seed)
     write(b"_HOSTNAME", b"testhost")
     write(b"PRIORITY", b"%d" % draw.choice([6, 6, 6, 5, 4, 3, 7]))
-    write(b"_TRANSPORT", draw.choice([b"journal", b"stdout", b"syslog"]))
+    transport = draw.choice([b"journal", b"stdout", b"syslog"])
+    write(b"_TRANSPORT", b"kernel" if number % 17 == 3 else transport)
     if number % 17 == 3:
-        write(b"_TRANSPORT", b"kernel")
         write(b"SYSLOG_IDENTIFIER", b"kernel")
     else:
         if number % 11:
@@ -75,6 +75,8 @@ for number in range(count):
     if number % 21 == 6:
         write(b"EMPTY", b"")
         write(b"BLOB", bytes(draw.randrange(256) for _ in range(90)))
+    if number % 20011 == 100:
+        write(b"LARGE", b"a mebibyte, and more" * 53_000)
     if number % 100 != 50:
         write(b"MESSAGE", message(number))
     out.write(b"\n")

@@ -25,14 +25,16 @@ pub(crate) struct Options {
     pub(crate) is_compact: bool,
     pub(crate) is_keyed: bool,
     pub(crate) compression: Compression,
-    /// Names the file, and what counts its entries.
+    /// Names the file.
     pub(crate) id: u8,
+    /// Names what counts its entries, where it is not the first file of those.
+    pub(crate) first_id: Option<u8>,
     pub(crate) boot: u8,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { is_compact: true, is_keyed: true, compression: Compression::None, id: 1, boot: 1 }
+        Self { is_compact: true, is_keyed: true, compression: Compression::None, id: 1, first_id: None, boot: 1 }
     }
 }
 
@@ -69,7 +71,7 @@ impl Writer {
         bytes[16] = 1;
         bytes[24..40].fill(options.id);
         bytes[40..56].fill(9);
-        bytes[72..88].fill(options.id);
+        bytes[72..88].fill(options.first_id.unwrap_or(options.id));
         put(&mut bytes, 88, HEADER_BYTES as u64);
         let (data, array) = (HashMap::new(), None);
         Self { bytes, options, data, array, index: 0, entry_count: 0, first_seqnum: seqnum + 1 }

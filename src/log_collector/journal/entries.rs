@@ -7,11 +7,12 @@
 //! | label `identifier` | `SYSLOG_IDENTIFIER`, where there is no unit |
 //! | labels `transport`, `hostname` | `_TRANSPORT`, `_HOSTNAME` |
 //! | metadata `level` | `PRIORITY`, as a word |
-//! | metadata | every other field under its own name |
+//! | metadata | every other field under its own name; one that comes several times with all its values, each on a line |
 //! | time | `_SOURCE_REALTIME_TIMESTAMP`, else when journald took it |
 //!
 //! Scopes are units that come with each login and each container, so they are no label: there would be no end of streams.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use crate::journald::Entry;
@@ -26,8 +27,9 @@ const KERNEL: &str = "kernel";
 const IDENTIFIERS_MAX: usize = 1000;
 /// The words for `PRIORITY`, from 0 on.
 const LEVELS: [&str; 8] = ["critical", "critical", "critical", "error", "warn", "info", "info", "debug"];
-/// Typical bytes of an entry, to size the columns of a batch.
-const ENTRY_BYTES_TYPICAL: usize = 512;
+
+/// How many fields entries have, most of them.
+const FIELDS_TYPICAL: usize = 32;
 
 /// Which entries are collected.
 #[derive(Clone, Debug)]
@@ -47,10 +49,10 @@ impl Units {
 /// The streams of a batch, and what is known of those before.
 #[derive(Default)]
 pub(super) struct Gathered {
-    /// The labels of streams by what entries say.
-    labels: HashMap<Vec<u8>, Option<Labels>>,
+    /// Which of `streams` an entry is of, by what it says; `None` for one that is not collected.
+    by_key: HashMap<Vec<u8>, Option<usize>, foldhash::fast::RandomState>,
+    streams: Vec<StreamLines>,
     identifiers: HashSet<Box<str>>,
-    lines: HashMap<Labels, Lines>,
     key: Vec<u8>,
     line: Vec<u8>,
     byte_count: usize,
@@ -60,7 +62,7 @@ pub(super) struct Gathered {
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// It is in the batch, without so many bytes of its message.
+    /// It is in the batch, without so many bytes of its message and its other fields.
     Line { cut: u64 },
     /// It is not to be collected.
     LeftOut,
@@ -133,27 +135,34 @@ impl Gathered {
             self.key.extend_from_slice(part);
             self.key.push(0);
         }
-        if !self.labels.contains_key(&self.key) {
-            let labels = self.labels_of(unit, identifier, &known, units);
-            self.labels.insert(self.key.clone(), labels);
-        }
-        let Some(labels) = &self.labels[&self.key] else { return Taken::LeftOut };
+        let stream = match self.by_key.get(&self.key) {
+            Some(stream) => *stream,
+            None => {
+                let stream = self.labels_of(unit, identifier, &known, units).map(|labels| self.stream(labels));
+                self.by_key.insert(self.key.clone(), stream);
+                stream
+            }
+        };
+        let Some(stream) = stream else { return Taken::LeftOut };
+        let StreamLines { labels, lines } = &mut self.streams[stream];
         let message = known.message.unwrap_or_default();
         let text = &message[..message.len().min(LINE_BYTES_MAX)];
         self.line.clear();
         self.line.extend_from_slice(text);
-        append_metadata(&mut self.line, entry, &known, labels.get("identifier").is_none());
+        let cut_bytes = append_metadata(&mut self.line, entry, &known, labels.get("identifier").is_none());
         self.byte_count += self.line.len();
         self.entry_count += 1;
-        let timestamp = known.time(entry);
-        if let Some(lines) = self.lines.get_mut(labels) {
-            lines.push(timestamp, &self.line);
-        } else {
-            let mut lines = Lines::with_capacity(1, ENTRY_BYTES_TYPICAL);
-            lines.push(timestamp, &self.line);
-            self.lines.insert(labels.clone(), lines);
-        }
-        Taken::Line { cut: (message.len() - text.len()) as u64 }
+        lines.push(known.time(entry), &self.line);
+        Taken::Line { cut: (message.len() - text.len() + cut_bytes) as u64 }
+    }
+
+    /// Which stream has these labels.
+    fn stream(&mut self, labels: Labels) -> usize {
+        let known = self.streams.iter().position(|stream| stream.labels == labels);
+        known.unwrap_or_else(|| {
+            self.streams.push(StreamLines { labels, lines: Lines::default() });
+            self.streams.len() - 1
+        })
     }
 
     /// Bytes of the entries so far.
@@ -169,13 +178,17 @@ impl Gathered {
     /// Hands over what was gathered.
     pub(super) fn take(&mut self) -> Vec<StreamLines> {
         (self.byte_count, self.entry_count) = (0, 0);
-        let mut streams: Vec<StreamLines> =
-            self.lines.drain().map(|(labels, lines)| StreamLines { labels, lines }).collect();
-        streams.sort_unstable_by_key(|stream| stream.labels.to_string());
-        if 2 * IDENTIFIERS_MAX < self.labels.len() {
-            self.labels.clear();
+        let filled = self.streams.iter_mut().filter(|stream| !stream.lines.is_empty());
+        let taken = filled.map(|stream| {
+            let lines = std::mem::take(&mut stream.lines);
+            StreamLines { labels: stream.labels.clone(), lines }
+        });
+        let taken = taken.collect();
+        if 2 * IDENTIFIERS_MAX < self.by_key.len() {
+            self.by_key.clear();
+            self.streams.clear();
         }
-        streams
+        taken
     }
 
     /// The labels of a stream; `None` where it is not collected.
@@ -204,30 +217,59 @@ impl Gathered {
     }
 }
 
-/// Appends the metadata of an entry to its text.
-fn append_metadata(line: &mut Vec<u8>, entry: &Entry<'_>, known: &Known<'_>, with_identifier: bool) {
-    let level = match known.priority {
-        [digit @ b'0'..=b'7'] => Some(("level", LEVELS[usize::from(digit - b'0')])),
-        _ => None,
-    };
-    let mut has_message = false;
-    let fields = entry.fields().filter(|(name, _)| match *name {
-        b"MESSAGE" => std::mem::replace(&mut has_message, true),
-        b"_TRANSPORT" | b"_HOSTNAME" | b"_SOURCE_REALTIME_TIMESTAMP" => false,
-        b"SYSLOG_IDENTIFIER" => with_identifier,
-        _ => true,
-    });
-    let pairs: Vec<_> = fields.filter_map(|(name, value)| Some((label_name(name)?, text_of(value)))).collect();
-    let all = || level.into_iter().chain(pairs.iter().map(|(name, value)| (*name, value.as_ref())));
-    if metadata::append(line, all()).is_err() {
-        // Escapes may double what a value takes, and names take some.
-        let value_bytes_max = metadata::METADATA_BYTES_MAX / 3 / (pairs.len() + 1);
-        let cut = |(name, value): (_, &'_ str)| -> (_, String) {
-            (name, value[..value.floor_char_boundary(value_bytes_max)].to_owned())
-        };
-        let cut: Vec<(&str, String)> = all().map(cut).collect();
-        let _ = metadata::append(line, cut.iter().map(|(name, value)| (*name, value.as_str())));
+/// Appends the metadata of an entry to its text, and returns how many bytes there is no room for.
+fn append_metadata(line: &mut Vec<u8>, entry: &Entry<'_>, known: &Known<'_>, with_identifier: bool) -> usize {
+    let mut pairs: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(FIELDS_TYPICAL);
+    if let [digit @ b'0'..=b'7'] = known.priority {
+        pairs.push(("level", LEVELS[usize::from(digit - b'0')].into()));
     }
+    let mut has_message = false;
+    for (name, value) in entry.fields() {
+        let is_metadata = match name {
+            b"MESSAGE" => std::mem::replace(&mut has_message, true),
+            b"_TRANSPORT" | b"_HOSTNAME" | b"_SOURCE_REALTIME_TIMESTAMP" => false,
+            b"SYSLOG_IDENTIFIER" => with_identifier,
+            _ => true,
+        };
+        let Some(name) = label_name(name).filter(|_| is_metadata) else { continue };
+        let value = text_of(value);
+        match pairs.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, values)) => *values = format!("{values}\n{value}").into(),
+            None => pairs.push((name, value)),
+        }
+    }
+    if metadata::append(line, pairs.iter().map(|(name, value)| (*name, value.as_ref()))).is_ok() {
+        return 0;
+    }
+    let fitting = fitting(&pairs);
+    let kept_bytes: usize = fitting.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    metadata::append(line, fitting).expect("it was made to fit");
+    bytes - kept_bytes
+}
+
+/// As much of these fields as there is room for: the longest values are cut, to one length.
+fn fitting<'a>(pairs: &'a [(&'a str, Cow<'a, str>)]) -> Vec<(&'a str, &'a str)> {
+    // Escapes may double what a value takes, and two bytes go with each name.
+    let mut room = metadata::METADATA_BYTES_MAX;
+    let mut fields: Vec<(&str, &str)> = Vec::new();
+    for (name, value) in pairs {
+        let Some(rest) = room.checked_sub(name.len() + 2) else { break };
+        room = rest;
+        fields.push((name, value));
+    }
+    let mut lengths: Vec<usize> = fields.iter().map(|(_, value)| value.len()).collect();
+    lengths.sort_unstable();
+    let (mut room, mut length_max) = (room / 2, 0);
+    for (index, length) in lengths.iter().enumerate() {
+        length_max = room / (lengths.len() - index);
+        room = room.saturating_sub(*length);
+        if length_max < *length {
+            break;
+        }
+    }
+    let cut = |(name, value): (&'a str, &'a str)| (name, &value[..value.floor_char_boundary(length_max)]);
+    fields.into_iter().map(cut).collect()
 }
 
 /// A field's name, if it can be a label's; journald takes no others.

@@ -15,7 +15,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::journald::Place;
 use crate::model::Timestamp;
@@ -51,7 +51,7 @@ pub(super) struct Position {
     pub(super) path: PathBuf,
 }
 
-/// The entries of a file that were read, by their times since the start of the machine.
+/// The entries of a file that were read, by their times since the start of the machine, which no clock that is set changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) boot_id: [u8; 16],
@@ -75,6 +75,11 @@ impl Span {
     }
 }
 
+/// See [`Position::journal`].
+pub(super) fn journal_of(path: &Path) -> &OsStr {
+    path.parent().and_then(Path::file_name).unwrap_or_default()
+}
+
 /// Whether a checkpoint's key is that of a journal file.
 pub fn is_key(key: &[u8]) -> bool {
     decode_key(key).is_some()
@@ -90,6 +95,11 @@ pub(super) fn decode_key(key: &[u8]) -> Option<FileId> {
 }
 
 impl Position {
+    /// The directory that the file is in, by its name: that of a machine or of one of its namespaces, wherever it lies.
+    pub(super) fn journal(&self) -> &OsStr {
+        journal_of(&self.path)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let flags = flag(self.place.is_scanning, FLAG_SCANNING) | flag(self.is_done, FLAG_DONE);

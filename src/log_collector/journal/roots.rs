@@ -9,8 +9,8 @@ use crate::log_collector::journal::entries::Units;
 use crate::log_collector::naming::Naming;
 use crate::model::Labels;
 
-/// What does not outlast a restart of the machine lies below this.
-const VOLATILE: &str = "/run";
+/// What does not outlast a restart of the machine lies in this directory, be it of this machine or mounted somewhere.
+const VOLATILE: &str = "run/log/journal";
 
 /// A directory that has journal files below.
 #[derive(Clone, Debug)]
@@ -19,8 +19,6 @@ pub struct Root {
     pub path: PathBuf,
     /// Whether all directories below it are looked at, or only those that are noticed.
     pub is_recursive: bool,
-    /// Where journald keeps what it is about to copy.
-    pub volatile: PathBuf,
     /// Which entries are collected.
     pub units: Units,
 }
@@ -28,7 +26,7 @@ pub struct Root {
 impl Root {
     /// A directory with its settings.
     pub fn new(path: PathBuf, is_recursive: bool, units: Units) -> Self {
-        Self { path, is_recursive, volatile: VOLATILE.into(), units }
+        Self { path, is_recursive, units }
     }
 
     /// Whether the file at a canonical path is collected.
@@ -36,10 +34,6 @@ impl Root {
         let relative =
             path.strip_prefix(&self.path).unwrap_or_else(|_| Path::new(path.file_name().unwrap_or_default()));
         self.units.patterns.accept_journal(relative, self.units.are_included_by_name)
-    }
-
-    pub(super) fn is_volatile(&self, path: &Path) -> bool {
-        path.starts_with(&self.volatile)
     }
 }
 
@@ -53,6 +47,11 @@ pub fn is_journal_name(path: &Path) -> bool {
 pub(super) fn is_archived_name(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with('~') || name.contains('@')
+}
+
+/// Whether journald is about to copy the file, and to delete it then.
+pub(super) fn is_volatile(path: &Path) -> bool {
+    path.ancestors().any(|directory| directory.ends_with(VOLATILE))
 }
 
 /// Directories of journal files that were come by, each with the root that it belongs to.

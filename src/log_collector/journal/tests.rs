@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::journald::tests::writer::{Options, Writer};
+use crate::journald::{self, Place};
 use crate::log_collector::patterns::Patterns;
 use crate::log_collector::watcher::PlatformWatcher;
 use crate::model::{Labels, metadata};
@@ -17,8 +18,12 @@ fn now() -> Timestamp {
 fn settings(root: &Path) -> Settings {
     let root = crate::file::canonical(root).unwrap();
     let units = Units { patterns: Patterns::new(&[], &[]).unwrap(), are_included_by_name: true };
-    let root = Root { volatile: root.join("run"), ..Root::new(root, true, units) };
-    Settings { roots: vec![root], noticed: Noticed::default(), start_from_end: false, clock: now }
+    Settings {
+        roots: vec![Root::new(root, true, units)],
+        noticed: Noticed::default(),
+        start_from_end: false,
+        clock: now,
+    }
 }
 
 fn open_with(settings: Settings, checkpoints: &[Checkpoint]) -> (Journals<PlatformWatcher>, Arc<Status>) {
@@ -157,7 +162,7 @@ fn what_is_copied_from_a_volatile_journal_is_read_once() {
     // How far the volatile file was read when it was copied, and whether the agent was down meanwhile.
     for (read_count, is_down) in [(30, false), (20, false), (20, true), (30, true)] {
         let directory = tempfile::tempdir().unwrap();
-        let (volatile, lasting) = (directory.path().join("run/m"), directory.path().join("var/m"));
+        let (volatile, lasting) = (directory.path().join("run/log/journal/m"), directory.path().join("var/m"));
         [&volatile, &lasting].map(|path| crate::file::create_directories(path).unwrap());
         let volatile = volatile.join("system.journal");
         let mut kept = BTreeMap::new();
@@ -189,7 +194,7 @@ fn what_is_copied_from_a_volatile_journal_is_read_once() {
 #[test]
 fn an_entry_that_is_copied_while_it_is_read_is_read_once() {
     let directory = tempfile::tempdir().unwrap();
-    let (volatile, lasting) = (directory.path().join("run/m"), directory.path().join("var/m"));
+    let (volatile, lasting) = (directory.path().join("run/log/journal/m"), directory.path().join("var/m"));
     [&volatile, &lasting].map(|path| crate::file::create_directories(path).unwrap());
     let (volatile, lasting) = (volatile.join("system.journal"), lasting.join("system.journal"));
     let mut writer = Writer::new(Options::default());
@@ -247,7 +252,7 @@ fn what_is_vacuumed_unread_is_a_gap_and_what_is_open_is_read() {
     assert!(kept.is_empty());
     let gaps = status.gaps();
     assert_eq!(gaps.len(), 1);
-    assert_eq!((gaps[0].reason, gaps[0].bytes.end), (SkipReason::Deleted, writer.bytes.len().next_multiple_of(8) as u64));
+    assert_eq!((gaps[0].reason, gaps[0].bytes.end), (SkipReason::Deleted, writer.bytes.len() as u64));
     check_balance(&journals, &status, 0);
 }
 
@@ -301,21 +306,75 @@ fn history_may_be_left_out() {
 
 #[test]
 fn a_copy_of_a_file_is_the_same_file() {
+    for copy in ["copy.journal", "system@copy.journal", "system2.journal"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (live, copy) = (directory.path().join("system.journal"), directory.path().join(copy));
+        let mut writer = Writer::new(Options::default());
+        append(&mut writer, 0..10);
+        writer.save(&live);
+        writer.save(&copy);
+        let mut kept = BTreeMap::new();
+        let mut journals = open(directory.path(), &[]);
+        assert_eq!(drain(&mut journals, &mut kept), expected(0..10));
+        // The one that grows is followed.
+        append(&mut writer, 10..20);
+        writer.save(&live);
+        journals.rescan();
+        assert_eq!(drain(&mut journals, &mut kept), expected(10..20), "{}", copy.display());
+        let mut journals = open(directory.path(), &checkpoints(&kept));
+        crate::file::remove(&live).unwrap();
+        assert_eq!(drain(&mut journals, &mut kept), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn journals_of_one_boot_are_not_taken_for_copies_of_each_other() {
+    // Machines in containers share the host's boot, and its clock.
     let directory = tempfile::tempdir().unwrap();
+    let (volatile, lasting) = (directory.path().join("run/log/journal/m"), directory.path().join("var/log/journal/n"));
+    [&volatile, &lasting].map(|path| crate::file::create_directories(path).unwrap());
     let mut writer = Writer::new(Options::default());
-    append(&mut writer, 0..10);
-    writer.save(&directory.path().join("system.journal"));
-    writer.save(&directory.path().join("copy.journal"));
-    let mut kept = BTreeMap::new();
-    assert_eq!(drain(&mut open(directory.path(), &[]), &mut kept), expected(0..10));
-    let mut journals = open(directory.path(), &checkpoints(&kept));
-    crate::file::remove(&directory.path().join("system.journal")).unwrap();
-    assert_eq!(drain(&mut journals, &mut kept), Vec::<String>::new());
+    append(&mut writer, 0..20);
+    writer.save(&volatile.join("system.journal"));
+    let mut other = Writer::new(Options { id: 2, ..Options::default() });
+    append(&mut other, 0..20);
+    other.save(&lasting.join("system.journal"));
+    let lines = drain(&mut open(directory.path(), &[]), &mut BTreeMap::new());
+    assert_eq!(lines.len(), 40);
+}
+
+#[test]
+fn entries_of_files_that_nobody_has_seen_are_missed_by_their_numbers() {
+    for (first_number, is_lost) in [(10, false), (11, false), (15, true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut kept = BTreeMap::new();
+        let mut writer = Writer::new(Options::default());
+        append(&mut writer, 0..10);
+        writer.save(&directory.path().join("system.journal"));
+        assert_eq!(drain(&mut open(directory.path(), &[]), &mut kept), expected(0..10));
+        crate::file::remove(&directory.path().join("system.journal")).unwrap();
+        let mut writer = Writer::after(Options { id: 2, first_id: Some(1), ..Options::default() }, first_number);
+        append(&mut writer, 20..30);
+        writer.save(&directory.path().join("system.journal"));
+        let (mut journals, status) = open_with(settings(directory.path()), &checkpoints(&kept));
+        assert_eq!(drain(&mut journals, &mut kept), expected(20..30));
+        assert_eq!(status.gaps().len(), usize::from(is_lost), "{first_number}");
+        check_balance(&journals, &status, 0);
+        // It is told once.
+        let (_, status) = open_with(settings(directory.path()), &checkpoints(&kept));
+        assert_eq!(status.gaps(), []);
+    }
 }
 
 /// What an entry with these fields becomes: its labels, its line with its metadata, and its time.
 #[track_caller]
-fn check_entry(fields: &[(&str, &[u8])], labels: &[(&str, &str)], line: &[u8], metadata: &[(&str, &str)], time_us: i64) {
+fn check_entry(
+    fields: &[(&str, &[u8])],
+    labels: &[(&str, &str)],
+    line: &[u8],
+    metadata: &[(&str, &str)],
+    time_us: i64,
+) {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = Writer::new(Options::default());
     writer.append(1_700_000_000_000_000, fields);
@@ -344,6 +403,8 @@ fn the_unit_is_what_journalctl_finds_entries_by() {
             ("PRIORITY", b"3"),
             ("MESSAGE", b"two\nlines \xff"),
             ("_SOURCE_REALTIME_TIMESTAMP", b"1700000000000001"),
+            ("TAG", b"one"),
+            ("TAG", b"two"),
         ],
         &[("unit", "nginx.service"), ("transport", "stdout"), ("hostname", "h")],
         b"two\nlines \xff",
@@ -352,6 +413,7 @@ fn the_unit_is_what_journalctl_finds_entries_by() {
             ("_SYSTEMD_UNIT", "nginx.service"),
             ("SYSLOG_IDENTIFIER", "nginx"),
             ("PRIORITY", "3"),
+            ("TAG", "one\ntwo"),
         ],
         taken + 1,
     );
@@ -359,7 +421,7 @@ fn the_unit_is_what_journalctl_finds_entries_by() {
         let mut gathered = Gathered::default();
         let mut writer = Writer::new(Options::default());
         writer.append(1, fields);
-        let mut journal = journald::Journal::open(writer.bytes.as_slice(), journald::Place::default()).unwrap();
+        let mut journal = journald::Journal::open(writer.bytes.as_slice(), Place::default()).unwrap();
         journal.advance(true).unwrap();
         gathered.push(&journal.entry(), &settings(Path::new("/")).roots[0].units);
         let streams = gathered.take();
@@ -385,8 +447,8 @@ fn fields_that_are_larger_than_metadata_may_be_are_cut() {
     let collected = journals.next_batch(Duration::ZERO).unwrap().unwrap();
     let (text, found) = metadata::split(collected.batch.streams[0].lines.get(0).1);
     assert_eq!(text.len(), crate::log_collector::format::LINE_BYTES_MAX);
-    assert_eq!(status.skipped(SkipReason::LineTooLong), 7);
     let found: BTreeMap<String, usize> = found.iter().map(|(name, value)| (name.into(), value.len())).collect();
     assert_eq!(found["SMALL"], 1);
     assert!(10_000 < found["LARGE"] && found["LARGE"] < metadata::METADATA_BYTES_MAX);
+    assert_eq!(status.skipped(SkipReason::LineTooLong), (7 + large.len() - found["LARGE"]) as u64);
 }

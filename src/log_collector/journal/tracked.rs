@@ -2,14 +2,15 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::file::File;
+use crate::file::{File, Identity};
 use crate::journald::{self, Journal, ReadAt, Step};
 use crate::log_collector::Collected;
 use crate::log_collector::journal::entries::{Gathered, Taken, Units};
 use crate::log_collector::journal::position::{FileId, Position, Span, encode_key};
+use crate::log_collector::journal::roots::is_archived_name;
 use crate::model::{Batch, Checkpoint, Timestamp};
 use crate::status::{Gap, SkipReason, SourceHandle, SourceState, SourceStatus, Status};
 
@@ -34,6 +35,8 @@ pub(super) struct Tracked {
     pub(super) id: FileId,
     /// Where it is, as a canonical path.
     pub(super) path: PathBuf,
+    /// Which of several files with this id is there: a copy has it, too.
+    pub(super) identity: Identity,
     /// Whether nothing is appended to it any more.
     pub(super) is_final: bool,
     pub(super) is_volatile: bool,
@@ -43,7 +46,8 @@ pub(super) struct Tracked {
     pub(super) is_busy: bool,
     pub(super) is_done: bool,
     pub(super) units: usize,
-    pub(super) head_realtime_us: u64,
+    /// What its header said when it was found.
+    pub(super) header: journald::Header,
     /// Open while it is read, and as long as it grows.
     pub(super) journal: Option<Journal<File>>,
     position: Position,
@@ -76,13 +80,14 @@ impl Tracked {
         Self {
             id: file.header.file_id,
             path: file.path,
+            identity: file.identity,
             is_final: file.is_final,
             is_volatile: position.is_volatile,
             is_gone: false,
             is_busy: true,
             is_done: false,
             units: file.units,
-            head_realtime_us: file.header.head_realtime_us,
+            header: file.header,
             journal: None,
             position,
             seen: offset,
@@ -92,6 +97,19 @@ impl Tracked {
             handle,
             is_failing: false,
             has_said_damage: false,
+        }
+    }
+
+    /// Takes it that the file is at `path` now.
+    pub(super) fn follow(&mut self, path: &Path, identity: Identity) {
+        path.clone_into(&mut self.path);
+        self.is_gone = false;
+        if std::mem::replace(&mut self.identity, identity) != identity {
+            self.journal = None;
+            (self.is_busy, self.is_final) = (true, false);
+        }
+        if is_archived_name(path) {
+            self.end();
         }
     }
 
@@ -150,6 +168,8 @@ impl Tracked {
         status.bytes_seen.add(end - self.seen);
         self.seen = end;
         self.state.size_bytes.set(end);
+        self.state.entry_count.set(journal.header().entry_count);
+        self.state.read_entry_count.set(self.position.place.ordinal);
         Ok(())
     }
 
@@ -187,7 +207,7 @@ impl Tracked {
         let allowed = self.limit.map_or(u64::MAX, |limit| limit.allowed);
         journal.set_limit(allowed);
         let mut position = self.position.clone();
-        let (mut left_out_bytes, mut cut_bytes, mut damage) = (0, 0, Vec::new());
+        let (mut left_out_bytes, mut copied_bytes, mut cut_bytes, mut damage) = (0, 0, 0, Vec::new());
         let mut is_at_end = false;
         for _ in 0..ENTRIES_MAX {
             let start = journal.place().offset;
@@ -203,12 +223,14 @@ impl Tracked {
             }
             position.seqnum = entry.seqnum;
             let is_copied = reading.copied.iter().any(|span| span.contains(entry.boot_id, entry.monotonic_us));
-            if self.is_volatile || !is_copied {
-                position.span.add(entry.boot_id, entry.monotonic_us);
-                match gathered.push(&entry, reading.units) {
-                    Taken::Line { cut } => cut_bytes += cut,
-                    Taken::LeftOut => left_out_bytes += journal.place().offset - start,
-                }
+            if is_copied && !self.is_volatile {
+                copied_bytes += journal.place().offset.saturating_sub(start);
+                continue;
+            }
+            position.span.add(entry.boot_id, entry.monotonic_us);
+            match gathered.push(&entry, reading.units) {
+                Taken::Line { cut } => cut_bytes += cut,
+                Taken::LeftOut => left_out_bytes += journal.place().offset.saturating_sub(start),
             }
             if BATCH_BYTES <= gathered.byte_count() {
                 break;
@@ -248,9 +270,11 @@ impl Tracked {
             }
         }
         reading.status.add_skipped(SkipReason::Excluded, take(left_out_bytes));
+        reading.status.add_skipped(SkipReason::Copied, take(copied_bytes));
         reading.status.add_skipped(SkipReason::LineTooLong, take(cut_bytes));
         self.accounted = end;
         self.state.read_bytes.set(end);
+        self.state.read_entry_count.set(self.position.place.ordinal);
         self.state.last_read_ns.set(reading.now.as_ns().cast_unsigned());
         reading.status.bytes_read.add(source_bytes);
         reading.status.lines_read.add(gathered.entry_count());
@@ -291,11 +315,13 @@ impl Tracked {
         self.limit = None;
     }
 
-    /// Counts what was seen and not read as lost.
+    /// Counts what was seen and not read as lost, unless it was copied.
     pub(super) fn give_up(&mut self, reading: &Reading<'_>) {
         let bytes = self.accounted..self.seen;
         self.accounted = self.seen;
-        if !bytes.is_empty() {
+        if self.is_volatile {
+            reading.status.add_skipped(SkipReason::Copied, bytes.end - bytes.start);
+        } else if !bytes.is_empty() {
             self.add_gap(bytes, SkipReason::Deleted, reading);
         }
     }
@@ -316,6 +342,7 @@ struct Limit {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
+    pub(super) identity: Identity,
     pub(super) header: journald::Header,
     pub(super) is_final: bool,
     pub(super) units: usize,
