@@ -135,13 +135,12 @@ impl Gathered {
             self.key.extend_from_slice(part);
             self.key.push(0);
         }
-        let stream = match self.by_key.get(&self.key) {
-            Some(stream) => *stream,
-            None => {
-                let stream = self.labels_of(unit, identifier, &known, units).map(|labels| self.stream(labels));
-                self.by_key.insert(self.key.clone(), stream);
-                stream
-            }
+        let stream = if let Some(stream) = self.by_key.get(&self.key) {
+            *stream
+        } else {
+            let stream = self.labels_of(unit, identifier, &known, units).map(|labels| self.stream(labels));
+            self.by_key.insert(self.key.clone(), stream);
+            stream
         };
         let Some(stream) = stream else { return Taken::LeftOut };
         let StreamLines { labels, lines } = &mut self.streams[stream];
