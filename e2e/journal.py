@@ -44,6 +44,9 @@ VALUE_BYTES = 1000
 # A live entry is to be found within this; half of it is journald's and the client's.
 LATENCY_SECONDS = 0.1
 
+# Agents and journalds, which end with their scenario, however that ends.
+started = []
+
 
 def fail(what):
     print(f'FAILED (JOURNAL_SEED={SEED}): {what}', file=sys.stderr)
@@ -69,7 +72,9 @@ def journalctl(*arguments):
 
 
 def start(binary, state, *arguments, root=None, collector='Journal'):
-    return Agent(binary, root, os.path.join(state, 'data'), *arguments, collector=collector)
+    agent = Agent(binary, root, os.path.join(state, 'data'), *arguments, collector=collector)
+    started.append(agent)
+    return agent
 
 
 def is_read(agent):
@@ -190,13 +195,15 @@ class Journald:
     """systemd-journald over directories that only this process sees."""
 
     def __init__(self):
-        for path in ('/run', '/var/log', '/etc/systemd'):
+        # A host without containers: the directory of an engine would be collected instead.
+        for path in filter(os.path.isdir, ('/run', '/var/log', '/etc/systemd', '/var/lib/docker')):
             subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', path], check=True)
         for path in ('/run/systemd/journal', VOLATILE):
             os.makedirs(path)
         with open('/etc/systemd/journald.conf', 'w') as settings:
             settings.write('[Journal]\nRateLimitIntervalSec=0\nReadKMsg=no\nSystemMaxFileSize=1M\nRuntimeMaxFileSize=1M\n')
         self.process = subprocess.Popen([JOURNALD], stderr=subprocess.DEVNULL)
+        started.append(self)
         wait_for('journald listens', lambda: os.path.exists(NATIVE))
 
     def files(self):
@@ -459,6 +466,8 @@ def main():
     try:
         SCENARIOS[name](binary, state)
     finally:
+        for program in started:
+            program.process.kill()
         shutil.rmtree(state, ignore_errors=True)
 
 
