@@ -163,7 +163,9 @@ fn what_is_copied_from_a_volatile_journal_is_read_once() {
     for (read_count, is_down) in [(30, false), (20, false), (20, true), (30, true)] {
         let directory = tempfile::tempdir().unwrap();
         let (volatile, lasting) = (directory.path().join("run/log/journal/m"), directory.path().join("var/m"));
-        [&volatile, &lasting].into_iter().for_each(|path| crate::file::create_directories(path).unwrap());
+        for path in [&volatile, &lasting] {
+            crate::file::create_directories(path).unwrap();
+        }
         let volatile = volatile.join("system.journal");
         let mut kept = BTreeMap::new();
         let mut writer = Writer::new(Options::default());
@@ -195,7 +197,9 @@ fn what_is_copied_from_a_volatile_journal_is_read_once() {
 fn an_entry_that_is_copied_while_it_is_read_is_read_once() {
     let directory = tempfile::tempdir().unwrap();
     let (volatile, lasting) = (directory.path().join("run/log/journal/m"), directory.path().join("var/m"));
-    [&volatile, &lasting].into_iter().for_each(|path| crate::file::create_directories(path).unwrap());
+    for path in [&volatile, &lasting] {
+        crate::file::create_directories(path).unwrap();
+    }
     let (volatile, lasting) = (volatile.join("system.journal"), lasting.join("system.journal"));
     let mut writer = Writer::new(Options::default());
     writer.save(&volatile);
@@ -332,7 +336,9 @@ fn journals_of_one_boot_are_not_taken_for_copies_of_each_other() {
     // Machines in containers share the host's boot, and its clock.
     let directory = tempfile::tempdir().unwrap();
     let (volatile, lasting) = (directory.path().join("run/log/journal/m"), directory.path().join("var/log/journal/n"));
-    [&volatile, &lasting].into_iter().for_each(|path| crate::file::create_directories(path).unwrap());
+    for path in [&volatile, &lasting] {
+        crate::file::create_directories(path).unwrap();
+    }
     let mut writer = Writer::new(Options::default());
     append(&mut writer, 0..20);
     writer.save(&volatile.join("system.journal"));
