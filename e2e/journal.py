@@ -314,9 +314,11 @@ def scenario_live(binary, state):
         thread.join()
     check_numbers(agent, writer, f'killed {KILLS} times, with {dict(steps)}')
 
-    # Vacuumed under a reader: what it has read stays, what it has open is read.
+    # Vacuumed under a reader: what it has read stays, and what it has open is read to its end.
     for _ in range(5):
         writer.write(2000)
+        check_numbers(agent, writer, 'before a vacuum')
+        writer.write(5)
         journalctl('--rotate', '--vacuum-files=1')
     check_numbers(agent, writer, 'vacuumed under the agent')
     equal('no gap is told of', agent.get('/status')['gaps'], [])
