@@ -182,6 +182,7 @@ e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image
 	$(call step,End to end on this machine,e2e/host.sh)
 	$(call step,End to end with hostile files and limits,e2e/hostile.sh)
 	$(call step,End to end with real rotators,cargo build --locked --release && e2e/rotators.py target/release/monitoring-rs)
+	$(call step,End to end with systemd and its journal,cargo build --locked --release && e2e/journal.py target/release/monitoring-rs)
 	$(call step,LogQL cases,e2e/logql.sh)
 	$(call step,End to end with Docker,e2e/docker.sh)
 
@@ -208,6 +209,11 @@ bench-database: ## Measure size, searches and opening of the database beside zst
 .PHONY: bench-growth
 bench-growth: ## Measure how cost grows with what is stored: 1, 10 and 128 GB, which takes 11 GB of disk and about an hour
 	BENCH_BYTES=0 BENCH_OPEN_BYTES=$(or $(BENCH_OPEN_BYTES),128000000000) cargo bench --locked --bench database
+
+.PHONY: bench-journal
+bench-journal: ## Measure 1,000,000 entries of systemd's journal beside `journalctl -o cat`, `-o json`, `-u` and `-g` (needs systemd-journal-remote)
+	cargo build --locked --release
+	JOURNAL_ENTRIES=$(or $(JOURNAL_ENTRIES),1000000) e2e/journal.py target/release/monitoring-rs bench
 
 .PHONY: bench-names
 bench-names: ## Measure what names of pods and containers cost: first lines, memory, requests, queries

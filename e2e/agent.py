@@ -14,10 +14,12 @@ PATIENCE_SECONDS = 60
 
 
 class Agent:
-    """The binary over one directory; `log` is what it says."""
+    """The binary over one directory, or over what it finds; `log` is what it says."""
 
-    def __init__(self, binary, root, data, *arguments, listen='127.0.0.1:0'):
-        self.command = [binary, '--log-collector', 'Directory', '--root-path', root, '--data-directory', data, '--listen', listen]
+    def __init__(self, binary, root, data, *arguments, listen='127.0.0.1:0', collector='Directory'):
+        self.command = [binary, '--data-directory', data, '--listen', listen]
+        self.command += ['--log-collector', collector] if collector else []
+        self.command += ['--root-path', root] if root else []
         self.command += arguments
         self.log = tempfile.NamedTemporaryFile('w+', suffix='.log')
         self.start()

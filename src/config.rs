@@ -27,6 +27,9 @@ const EXAMPLES: &str = "EXAMPLES:
     # The containers of a Kubernetes node, and the node's own logs
     monitoring-rs --log-collector Kubernetes --log-collector Directory --root-path /var/log
 
+    # Only systemd's journal
+    monitoring-rs --log-collector Journal
+
     # In a terminal: what an agent has; `monitoring-rs help` lists the commands
     monitoring-rs logs syslog -f
 ";
@@ -38,6 +41,9 @@ const USAGE: &str = "monitoring-rs [--log-collector <log-collector> [--root-path
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const CA_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
+/// Where the journal is until the machine has started, or always.
+pub const VOLATILE_JOURNAL: &str = "/run/log/journal";
 
 const ZONE: &str = "TIME ZONE:
     A time in a line that names no zone is in this process's: that of the variable TZ, or else of /etc/localtime";
@@ -58,6 +64,8 @@ pub enum CollectorKind {
     Kubernetes,
     /// The container logs of a Docker engine.
     Docker,
+    /// The journal of systemd.
+    Journal,
 }
 
 impl CollectorKind {
@@ -67,6 +75,7 @@ impl CollectorKind {
             Self::Directory => "Directory",
             Self::Kubernetes => "Kubernetes",
             Self::Docker => "Docker",
+            Self::Journal => "Journal",
         }
     }
 
@@ -76,22 +85,25 @@ impl CollectorKind {
             Self::Directory => "/var/log",
             Self::Kubernetes => "/var/log/containers",
             Self::Docker => "/var/lib/docker/containers",
+            Self::Journal => "/var/log/journal",
         }
     }
 
     /// What a host offers to collect, and why that; `is_directory` says whether there is one that can be read.
-    pub fn offered(is_directory: impl Fn(&str) -> bool) -> (Self, &'static str) {
+    pub fn offered(is_directory: impl Fn(&str) -> bool) -> (Vec<Self>, &'static str) {
         if is_directory(SERVICE_ACCOUNT) && is_directory("/var/log/pods") {
-            (Self::Kubernetes, "this is a pod on a node whose logs are in /var/log/pods")
+            (vec![Self::Kubernetes], "this is a pod on a node whose logs are in /var/log/pods")
         } else if is_directory(Self::Docker.root_path_default()) {
-            (Self::Docker, "Docker's containers are in /var/lib/docker/containers")
+            (vec![Self::Docker], "Docker's containers are in /var/lib/docker/containers")
+        } else if is_directory(Self::Journal.root_path_default()) || is_directory(VOLATILE_JOURNAL) {
+            (vec![Self::Directory, Self::Journal], "there is a journal, and there are neither pods nor containers")
         } else {
-            (Self::Directory, "there are neither pods nor containers here that could be read")
+            (vec![Self::Directory], "there are neither pods nor containers here that could be read")
         }
     }
 
     fn of(name: &str) -> Self {
-        let kinds = [Self::Kubernetes, Self::Docker];
+        let kinds = [Self::Kubernetes, Self::Docker, Self::Journal];
         kinds.into_iter().find(|kind| name.eq_ignore_ascii_case(kind.name())).unwrap_or(Self::Directory)
     }
 }
@@ -183,14 +195,15 @@ impl KubernetesConfig {
 #[derive(Debug, StructOpt)]
 #[structopt(name = "monitoring-rs", version = VERSION, before_help = EXAMPLES, after_help = ZONE, usage = USAGE)]
 struct Arguments {
-    /// Where entries come from: every file in a directory tree, the containers of a Kubernetes node, or those of a Docker
-    /// engine; without it, what this host offers [repeatable; separated by colons in the variable]
-    #[structopt(long, env, possible_values = &["Directory", "Kubernetes", "Docker"], case_insensitive = true,
+    /// Where entries come from: every file in a directory tree, the containers of a Kubernetes node, those of a Docker
+    /// engine, or systemd's journal; without it, what this host offers [repeatable; separated by colons in the variable]
+    #[structopt(long, env, possible_values = &["Directory", "Kubernetes", "Docker", "Journal"], case_insensitive = true,
                 number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     log_collector: Vec<String>,
 
-    /// The directory that the collector before it collects from; by default /var/log/containers for Kubernetes and
-    /// /var/lib/docker/containers for Docker [repeatable; several in the variable are separated by colons]
+    /// The directory that the collector before it collects from; by default /var/log/containers for Kubernetes,
+    /// /var/lib/docker/containers for Docker, /var/log/journal and /run/log/journal for Journal [repeatable; several in the
+    /// variable are separated by colons]
     #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
     root_path: Vec<OsString>,
 
@@ -223,12 +236,12 @@ struct Arguments {
     #[structopt(long, env, possible_values = &["beginning", "end"], case_insensitive = true, default_value = "beginning")]
     start_from: String,
 
-    /// A glob of files to collect, by name or by path under the root; without any: all but archives and binary files
-    /// [repeatable; several in the variable are separated by colons]
+    /// A glob of files to collect, by name or by path under the root, or of units of the journal; without any: all but
+    /// archives and binary files [repeatable; several in the variable are separated by colons]
     #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     include: Vec<String>,
 
-    /// A glob of files to leave out; wins over --include [repeatable; separated by colons in the variable]
+    /// A glob of files or units to leave out; wins over --include [repeatable; separated by colons in the variable]
     #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     exclude: Vec<String>,
 
@@ -502,10 +515,13 @@ mod tests {
     fn what_a_host_offers_is_found() {
         let offered = |there: &[&str]| CollectorKind::offered(|path| there.contains(&path)).0;
         let (pods, engine) = ("/var/log/pods", "/var/lib/docker/containers");
-        assert_eq!(offered(&[pods, SERVICE_ACCOUNT, engine]), CollectorKind::Kubernetes);
-        assert_eq!(offered(&[pods, engine]), CollectorKind::Docker);
-        assert_eq!(offered(&[pods]), CollectorKind::Directory);
-        assert_eq!(offered(&[]), CollectorKind::Directory);
+        assert_eq!(offered(&[pods, SERVICE_ACCOUNT, engine]), [CollectorKind::Kubernetes]);
+        assert_eq!(offered(&[pods, engine]), [CollectorKind::Docker]);
+        assert_eq!(offered(&[pods]), [CollectorKind::Directory]);
+        assert_eq!(offered(&[]), [CollectorKind::Directory]);
+        for journal in ["/var/log/journal", VOLATILE_JOURNAL] {
+            assert_eq!(offered(&[journal]), [CollectorKind::Directory, CollectorKind::Journal]);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod status;
 pub mod config;
 pub mod file;
 pub mod inventory;
+pub mod journald;
 
 pub mod log_collector;
 pub mod log_database;

@@ -19,15 +19,16 @@ use monitoring_rs::ingest::{self, Records, Stop};
 use monitoring_rs::inventory::{Inventory, PodLabels};
 use monitoring_rs::log_collector::directory::{self, Directory, Summary};
 use monitoring_rs::log_collector::engine::EngineNames;
+use monitoring_rs::log_collector::journal::{self, Journals, Noticed, NoticingJournals, Root, Units};
 use monitoring_rs::log_collector::kubernetes::{Namespaces, PodNames};
 use monitoring_rs::log_collector::naming::Naming;
 use monitoring_rs::log_collector::patterns::{self, Patterns};
-use monitoring_rs::log_collector::several::{self, Several};
+use monitoring_rs::log_collector::several::{self, Part, Several};
 use monitoring_rs::log_collector::watcher::PlatformWatcher;
 use monitoring_rs::log_database::storage::{DiskStorage, Storage};
 use monitoring_rs::log_database::{self, Database, Options, RetentionLimits};
 use monitoring_rs::memory;
-use monitoring_rs::model::Timestamp;
+use monitoring_rs::model::{Checkpoint, Timestamp};
 use monitoring_rs::own_log;
 use monitoring_rs::pods::{self, Access};
 use monitoring_rs::status::{ClusterState, Status};
@@ -39,6 +40,8 @@ use structopt::clap;
 const RETENTION_BYTES_MAX: u64 = 10 << 30;
 /// And no more than this part of the file system: a tenth.
 const RETENTION_SHARE: u64 = 10;
+/// Where the journal of systemd is: what lasts, and what does not outlast a restart of the machine.
+const JOURNAL_ROOTS: [&str; 2] = ["/var/log/journal", config::VOLATILE_JOURNAL];
 /// How long the collector may take to store what it has read, once it is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(2500);
 /// How long open answers may take from then on.
@@ -218,10 +221,22 @@ struct Site {
 
 /// The directories to collect from, each of which is there.
 fn sites(config: &Config) -> anyhow::Result<Vec<Site>> {
-    let collectors = if config.collectors.is_empty() { vec![offered()] } else { config.collectors.clone() };
+    let collectors = if config.collectors.is_empty() { offered() } else { config.collectors.clone() };
     let mut sites: Vec<Site> = Vec::new();
-    for CollectorConfig { kind, root_path } in collectors {
-        let root = root_path.unwrap_or_else(|| kind.root_path_default().into());
+    let places = collectors.into_iter().flat_map(|CollectorConfig { kind, root_path }| match (kind, root_path) {
+        (kind, Some(root)) => vec![(kind, root)],
+        (CollectorKind::Journal, None) => {
+            // Whichever are there; the first one says what is missing.
+            let is_there = |root: &&str| directory::check_root(Path::new(root)).is_ok();
+            let mut there: Vec<&str> = JOURNAL_ROOTS.iter().filter(|root| is_there(root)).copied().collect();
+            if there.is_empty() {
+                there.push(JOURNAL_ROOTS[0]);
+            }
+            there.into_iter().map(|root| (kind, root.into())).collect()
+        }
+        (kind, None) => vec![(kind, kind.root_path_default().into())],
+    });
+    for (kind, root) in places {
         let root = std::path::absolute(root).context("cannot tell where a relative --root-path is")?;
         let canonical = directory::check_root(&root)?;
         let is_taken = sites.iter().any(|site| site.canonical == canonical);
@@ -232,14 +247,14 @@ fn sites(config: &Config) -> anyhow::Result<Vec<Site>> {
 }
 
 /// What this host offers to collect.
-fn offered() -> CollectorConfig {
-    let (kind, why) = CollectorKind::offered(|path| directory::check_root(Path::new(path)).is_ok());
+fn offered() -> Vec<CollectorConfig> {
+    let (kinds, why) = CollectorKind::offered(|path| directory::check_root(Path::new(path)).is_ok());
     log::info!(
         "no --log-collector is given, so {} is taken: {why}; to collect something else say so, such as \
          --log-collector Directory --root-path /srv/logs",
-        kind.name()
+        listed(kinds.iter().map(|kind| kind.name().to_owned()))
     );
-    CollectorConfig { kind, root_path: None }
+    kinds.into_iter().map(|kind| CollectorConfig { kind, root_path: None }).collect()
 }
 
 /// Starts the threads that ask the cluster for the pods of this node, where there are any and nobody has it off. Nothing
@@ -319,17 +334,75 @@ impl Host<'_> {
         database: &Database,
         inventory: &Arc<Inventory>,
         status: &Arc<Status>,
-    ) -> anyhow::Result<Several<PlatformWatcher>> {
-        let roots: Vec<PathBuf> = self.sites.iter().map(|site| site.root.clone()).collect();
-        let mut collectors = Vec::new();
-        for (site, checkpoints) in self.sites.iter().zip(several::shares(&database.checkpoints(), &roots)) {
+    ) -> anyhow::Result<Several> {
+        let sites: Vec<&Site> = self.sites.iter().filter(|site| site.kind != CollectorKind::Journal).collect();
+        let roots: Vec<PathBuf> = sites.iter().map(|site| site.root.clone()).collect();
+        let (of_journals, of_files): (Vec<_>, Vec<_>) =
+            database.checkpoints().into_iter().partition(|checkpoint| journal::is_key(&checkpoint.source));
+        let (noticed, mut journal_roots) = (Noticed::default(), self.journal_roots()?);
+        let mut collectors: Vec<Box<dyn Part>> = Vec::new();
+        for (site, checkpoints) in sites.into_iter().zip(several::shares(&of_files, &roots)) {
             let watcher = PlatformWatcher::new().context("cannot watch for changes")?;
-            let (settings, naming) = (self.settings(site)?, self.naming(site.kind, inventory)?);
+            let (settings, mut naming) = (self.settings(site)?, self.naming(site.kind, inventory)?);
+            if site.kind == CollectorKind::Directory {
+                naming = Box::new(NoticingJournals::new(naming, noticed.clone(), journal_roots.len()));
+                journal_roots.push(Root::new(site.root.clone(), false, self.units(site.kind)?));
+            }
             let collector = Directory::new(settings, naming, watcher, &checkpoints, Arc::clone(status))?;
             log_what_was_found(site, &collector.summary(), status);
-            collectors.push(collector);
+            collectors.push(Box::new(collector));
+        }
+        if !journal_roots.is_empty() {
+            collectors.push(Box::new(self.journals(journal_roots, noticed, &of_journals, status)?));
         }
         Ok(Several::new(collectors))
+    }
+
+    /// Where the journal is collected from, as the user says; where nothing is said, also a place that may come to be.
+    fn journal_roots(&self) -> anyhow::Result<Vec<Root>> {
+        let kind = CollectorKind::Journal;
+        let mut paths: Vec<PathBuf> =
+            self.sites.iter().filter(|site| site.kind == kind).map(|site| site.canonical.clone()).collect();
+        let defaults = JOURNAL_ROOTS.map(PathBuf::from);
+        if paths.iter().any(|path| defaults.contains(path)) {
+            paths.extend(defaults);
+            paths.sort_unstable();
+            paths.dedup();
+        }
+        paths.into_iter().map(|path| Ok(Root::new(path, true, self.units(kind)?))).collect()
+    }
+
+    /// Which entries of journals are collected where `kind` has come by them.
+    fn units(&self, kind: CollectorKind) -> anyhow::Result<Units> {
+        let patterns = Patterns::new(&self.config.include, &self.config.exclude)?;
+        Ok(Units { patterns, are_included_by_name: kind == CollectorKind::Journal })
+    }
+
+    fn journals(
+        &self,
+        roots: Vec<Root>,
+        noticed: Noticed,
+        checkpoints: &[Checkpoint],
+        status: &Arc<Status>,
+    ) -> anyhow::Result<Journals<PlatformWatcher>> {
+        let watcher = PlatformWatcher::new().context("cannot watch for changes")?;
+        let settings = journal::Settings { roots, noticed, start_from_end: self.config.start_from_end, clock: now };
+        let journals = Journals::new(settings, watcher, checkpoints, Arc::clone(status));
+        let summary = journals.summary();
+        if !journals.is_empty() {
+            log::info!(
+                "journal of systemd: {} that grow or are not read, {} MiB to be read",
+                directory::files(summary.file_count as u64),
+                summary.unread_byte_count >> 20,
+            );
+        }
+        if 0 < summary.unreadable_count {
+            log::warn!(
+                "{} cannot be read, see /status; run the agent as root or in the group systemd-journal",
+                directory::files(summary.unreadable_count as u64)
+            );
+        }
+        Ok(journals)
     }
 
     fn settings(&self, site: &Site) -> anyhow::Result<directory::Settings> {
@@ -357,7 +430,9 @@ impl Host<'_> {
         let (node, inventory, docker_labels) =
             (node_name.clone(), Arc::clone(inventory), patterns::globs(docker_labels)?);
         Ok(match kind {
-            CollectorKind::Directory => Box::new(EngineNames::by_path(inventory, docker_labels)),
+            CollectorKind::Directory | CollectorKind::Journal => {
+                Box::new(EngineNames::by_path(inventory, docker_labels))
+            }
             CollectorKind::Docker => Box::new(EngineNames::by_id(node, inventory, docker_labels)),
             CollectorKind::Kubernetes => {
                 let (include, exclude) = (&kubernetes.include_namespaces, &kubernetes.exclude_namespaces);

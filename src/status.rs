@@ -90,13 +90,15 @@ pub enum SkipReason {
     Hole,
     /// The file turned out not to be text.
     Binary,
-    /// A pod's annotation excludes its container.
+    /// A pod's annotation excludes its container, or a pattern the unit.
     Excluded,
+    /// journald copied them from a journal that they were read from.
+    Copied,
 }
 
 impl SkipReason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::LineTooLong,
         Self::StartFromEnd,
         Self::Truncated,
@@ -106,6 +108,7 @@ impl SkipReason {
         Self::Hole,
         Self::Binary,
         Self::Excluded,
+        Self::Copied,
     ];
 
     /// The reason's name in metrics and in `/status`.
@@ -120,6 +123,7 @@ impl SkipReason {
             Self::Hole => "hole",
             Self::Binary => "binary",
             Self::Excluded => "excluded",
+            Self::Copied => "copied",
         }
     }
 }
@@ -231,6 +235,10 @@ pub struct SourceStatus {
     pub read_bytes: Gauge,
     /// How long the file was when it was last looked at, in bytes.
     pub size_bytes: Gauge,
+    /// How many entries it says it has; 0 where it does not say.
+    pub entry_count: Gauge,
+    /// How many of them were read.
+    pub read_entry_count: Gauge,
     /// Bytes behind what was read that were looked at and wait for the end of their line.
     pub unended_bytes: Gauge,
     /// When it was last read, in nanoseconds since the Unix epoch; 0 for never.
@@ -250,6 +258,8 @@ impl SourceStatus {
             path,
             read_bytes: Gauge::default(),
             size_bytes: Gauge::default(),
+            entry_count: Gauge::default(),
+            read_entry_count: Gauge::default(),
             unended_bytes: Gauge::default(),
             last_read_ns: Gauge::default(),
             state: Mutex::new((SourceState::Active, None)),

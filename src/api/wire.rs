@@ -188,6 +188,9 @@ pub(super) struct Source {
     read_bytes: u64,
     size_bytes: u64,
     lag_bytes: u64,
+    /// Left out where the file does not say how many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<Entries>,
     /// RFC 3339; null for never.
     last_read: Option<String>,
     /// Whether it is looked at by polling because the watcher could take no more.
@@ -209,11 +212,27 @@ impl From<&SourceStatus> for Source {
             read_bytes: source.read_bytes.get(),
             size_bytes: source.size_bytes.get(),
             lag_bytes: source.lag_bytes(),
+            entries: Entries::of(source),
             last_read: (last_read_ns != 0).then(|| rfc3339(Timestamp::from_ns(last_read_ns))),
             polled: source.polled.load(Ordering::Relaxed),
             encoding: source.encoding(),
             problem,
         }
+    }
+}
+
+/// How many entries a journal file has, in `/status`.
+#[derive(Serialize)]
+struct Entries {
+    seen: u64,
+    read: u64,
+    waiting: u64,
+}
+
+impl Entries {
+    fn of(source: &SourceStatus) -> Option<Self> {
+        let (seen, read) = (source.entry_count.get(), source.read_entry_count.get());
+        (seen != 0).then(|| Self { seen, read, waiting: seen.saturating_sub(read) })
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn run(options: &CheckOptions) -> Result<()> {
     let flags = [OsString::from("monitoring-rs")].into_iter().chain(options.agent.iter().cloned());
     let config = Config::parse(flags).map_err(|error| Error::Usage(error.message))?;
     let mut findings = Vec::new();
-    let collectors = if config.collectors.is_empty() { vec![offered(&mut findings)] } else { config.collectors };
+    let collectors = if config.collectors.is_empty() { offered(&mut findings) } else { config.collectors };
     for CollectorConfig { kind, root_path: root } in &collectors {
         findings.extend(root_path(root.as_deref().unwrap_or_else(|| Path::new(kind.root_path_default()))));
     }
@@ -78,14 +78,15 @@ pub(super) fn run(options: &CheckOptions) -> Result<()> {
 }
 
 /// What the agent takes by itself, where it is not told what to collect.
-fn offered(findings: &mut Vec<Finding>) -> CollectorConfig {
+fn offered(findings: &mut Vec<Finding>) -> Vec<CollectorConfig> {
     let is_directory = |path: &str| {
         let metadata = file::metadata(Path::new(path));
         metadata.is_ok_and(|metadata| metadata.kind == file::Kind::Directory) && access(path, Access::READ_OK).is_ok()
     };
-    let (kind, why) = CollectorKind::offered(is_directory);
-    findings.push(Finding::good(format!("without --log-collector {} is taken: {why}", kind.name())));
-    CollectorConfig { kind, root_path: None }
+    let (kinds, why) = CollectorKind::offered(is_directory);
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    findings.push(Finding::good(format!("without --log-collector {} is taken: {why}", names.join(" and "))));
+    kinds.into_iter().map(|kind| CollectorConfig { kind, root_path: None }).collect()
 }
 
 /// Whether the cluster can be asked for pods.

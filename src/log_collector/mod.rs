@@ -15,6 +15,7 @@ pub mod checkpoint;
 pub mod directory;
 pub mod engine;
 pub mod format;
+pub mod journal;
 pub mod kubernetes;
 mod links;
 pub mod naming;

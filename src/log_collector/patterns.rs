@@ -64,6 +64,17 @@ impl Patterns {
         !self.exclude.is_match(path) && (self.include.is_match(path) || !self.exclude_by_default.is_match(path))
     }
 
+    /// Whether the journal file at `path`, relative to the root, is collected. `--include` is about files, unless it
+    /// `is_about_units`.
+    pub fn accept_journal(&self, path: &Path, is_about_units: bool) -> bool {
+        !self.exclude.is_match(path) && (is_about_units || self.include.is_empty() || self.include.is_match(path))
+    }
+
+    /// Whether entries of this unit, or with this identifier, are collected from a journal.
+    pub fn accept_unit(&self, name: &str, is_about_units: bool) -> bool {
+        !self.exclude.is_match(name) && (!is_about_units || self.include.is_empty() || self.include.is_match(name))
+    }
+
     /// Whether files were asked for by name, so that their content does not matter.
     pub fn are_explicit(&self) -> bool {
         !self.include.is_empty()

@@ -1,5 +1,6 @@
 //! Several collectors as one: each in turn, and one wait for all of them.
 
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,16 +30,38 @@ pub fn shares(checkpoints: &[Checkpoint], roots: &[PathBuf]) -> Vec<Vec<Checkpoi
     shares
 }
 
+/// A collector that others can take turns with.
+pub trait Part: Collector + Send {
+    /// What becomes readable when something changes, if the platform has that.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+
+    /// The longest wait after which something may be due.
+    fn wait_at_most(&self) -> Duration;
+}
+
+impl<W: Watcher + Send> Part for Directory<W>
+where
+    W::Descriptor: Send,
+{
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Directory::descriptor(self)
+    }
+
+    fn wait_at_most(&self) -> Duration {
+        Directory::wait_at_most(self)
+    }
+}
+
 /// Collectors that take turns.
-pub struct Several<W: Watcher> {
-    collectors: Vec<Directory<W>>,
+pub struct Several {
+    collectors: Vec<Box<dyn Part>>,
     /// Whose turn it is.
     next: usize,
 }
 
-impl<W: Watcher> Several<W> {
+impl Several {
     /// All of `collectors`.
-    pub fn new(collectors: Vec<Directory<W>>) -> Self {
+    pub fn new(collectors: Vec<Box<dyn Part>>) -> Self {
         Self { collectors, next: 0 }
     }
 
@@ -57,7 +80,7 @@ impl<W: Watcher> Several<W> {
 
     /// Waits for any of them, and looks again.
     fn wait(&mut self, timeout: Duration) -> Result<Option<Collected>, Error> {
-        let descriptors: Vec<_> = self.collectors.iter().filter_map(Directory::descriptor).collect();
+        let descriptors: Vec<_> = self.collectors.iter().filter_map(|part| part.descriptor()).collect();
         if descriptors.len() < self.collectors.len() {
             let count = u32::try_from(self.collectors.len()).unwrap_or(u32::MAX);
             return self.take_turns(timeout / count);
@@ -70,7 +93,7 @@ impl<W: Watcher> Several<W> {
     }
 }
 
-impl<W: Watcher> Collector for Several<W> {
+impl Collector for Several {
     fn next_batch(&mut self, timeout: Duration) -> Result<Option<Collected>, Error> {
         if let [only] = self.collectors.as_mut_slice() {
             return only.next_batch(timeout);
@@ -79,24 +102,24 @@ impl<W: Watcher> Collector for Several<W> {
         if collected.is_some() || timeout.is_zero() {
             return Ok(collected);
         }
-        let timeout = self.collectors.iter().map(Directory::wait_at_most).fold(timeout, Duration::min);
+        let timeout = self.collectors.iter().map(|part| part.wait_at_most()).fold(timeout, Duration::min);
         self.wait(timeout)
     }
 
     fn follow_only(&mut self) -> Result<(), Error> {
-        self.collectors.iter_mut().try_for_each(Collector::follow_only)
+        self.collectors.iter_mut().try_for_each(|part| part.follow_only())
     }
 
     fn waiting_bytes(&self) -> u64 {
-        self.collectors.iter().map(Collector::waiting_bytes).sum()
+        self.collectors.iter().map(|part| part.waiting_bytes()).sum()
     }
 
     fn wants_sync(&self) -> bool {
-        self.collectors.iter().any(Collector::wants_sync)
+        self.collectors.iter().any(|part| part.wants_sync())
     }
 
     fn synced(&mut self) {
-        self.collectors.iter_mut().filter(|collector| collector.wants_sync()).for_each(Collector::synced);
+        self.collectors.iter_mut().filter(|collector| collector.wants_sync()).for_each(|part| part.synced());
     }
 }
 

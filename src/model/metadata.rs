@@ -68,13 +68,13 @@ pub fn append<'a>(line: &mut Vec<u8>, metadata: impl IntoIterator<Item = (&'a st
         line.push(SEPARATOR);
         line.extend_from_slice(name.as_bytes());
         line.push(b'=');
-        for byte in value.bytes() {
-            match byte {
-                SEPARATOR => line.extend_from_slice(&[ESCAPE, ESCAPED_SEPARATOR]),
-                ESCAPE => line.extend_from_slice(&[ESCAPE, ESCAPE]),
-                _ => line.push(byte),
-            }
+        let mut rest = value.as_bytes();
+        while let Some(at) = memchr::memchr2(SEPARATOR, ESCAPE, rest) {
+            line.extend_from_slice(&rest[..at]);
+            line.extend_from_slice(&[ESCAPE, if rest[at] == SEPARATOR { ESCAPED_SEPARATOR } else { ESCAPE }]);
+            rest = &rest[at + 1..];
         }
+        line.extend_from_slice(rest);
     }
     let bytes = line.len() - start;
     if METADATA_BYTES_MAX < bytes {

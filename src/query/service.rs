@@ -36,6 +36,10 @@ const NAMING_LABELS: [&str; 13] = [
     "job",
     "k8s_job_name",
 ];
+/// Labels of the journal's streams that name a service, without what the name of a unit says of its type.
+const JOURNAL_LABELS: [&str; 2] = ["unit", "identifier"];
+/// What the name of a unit ends with that is a service.
+const UNIT_ENDING: &str = ".service";
 /// The label of a file's path.
 const PATH_LABEL: &str = "path";
 
@@ -95,6 +99,8 @@ impl Shown {
 
 fn service_of(labels: &Labels) -> &str {
     let named = NAMING_LABELS.iter().find_map(|name| labels.get(name));
+    let of_journal = || JOURNAL_LABELS.iter().find_map(|name| labels.get(name));
+    let named = named.or_else(|| of_journal().map(|unit| unit.strip_suffix(UNIT_ENDING).unwrap_or(unit)));
     named.or_else(|| labels.get(PATH_LABEL).and_then(service_of_path)).unwrap_or(UNKNOWN)
 }
 

@@ -39,7 +39,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("protobuf", &[]),
     ("config", &["model"]),
     ("inventory", &["model"]),
-    ("log_collector", &["file", "inventory", "model", "protobuf", "status"]),
+    ("journald", &[]),
+    // Files that tests write.
+    ("journald::tests", &["file"]),
+    ("log_collector", &["file", "inventory", "journald", "model", "protobuf", "status"]),
     ("log_collector::watcher", &[]),
     // It asserts what callers promise of paths, and has to look at them for that.
     ("log_collector::watcher::mock", &["file", "log_collector::watcher"]),
