@@ -280,7 +280,7 @@ impl Tracked {
         reading.status.lines_read.add(gathered.entry_count());
         self.note(reading.now);
         let batch = Batch { checkpoint: Some(self.checkpoint()), streams: gathered.take() };
-        Ok(Some(Collected { batch, source_bytes, unended: None }))
+        Ok(Some(Collected { batch, source_bytes, ..Collected::default() }))
     }
 
     /// Writes down what goes with the position.
