@@ -41,6 +41,7 @@ mod hole;
 mod unended;
 
 pub(super) use content::{Content, Match};
+pub(crate) use copy::COPY_BYTES_MIN;
 pub(super) use copy::{COPY_ORDINAL, Former};
 
 use delivery::Delivery;
@@ -134,6 +135,8 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) state: Arc<SourceStatus>,
     content: Content,
+    /// How a compressed file begins, if it is not too short to tell it from others: known even while it is closed.
+    start: Option<Box<[u8]>>,
     encoding: Encoding,
     decoder: Decoder,
     /// How decoding begins at the first byte: with entries that the file before has not completed, if it was read on with such;
@@ -184,6 +187,7 @@ impl Source {
             identity,
             path,
             state,
+            start: copy::start_of(&content),
             content,
             encoding: Encoding::default(),
             decoder: Decoder::new(zone.clone()),

@@ -14,13 +14,10 @@ use crate::log_collector::directory::Directory;
 use crate::log_collector::directory::families::Due;
 use crate::log_collector::rotation::family::{Member, is_named_rotated};
 use crate::log_collector::rotation::names::{originals, replaced_by};
-use crate::log_collector::source::{COPY_ORDINAL, Match, Source};
+use crate::log_collector::source::{COPY_BYTES_MIN, COPY_ORDINAL, Match, Source};
 use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 use crate::model::Timestamp;
-
-/// The least that two files have to have in common so that one which was rotated while nobody looked counts as a copy.
-pub(crate) const COPY_BYTES_MIN: u64 = 64;
 
 /// A file that may be a copy of another one.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +156,10 @@ impl<W: Watcher> Directory<W> {
             self.hold_back(id, original);
             return true;
         }
-        self.settle_copy(id, &due.stream)
+        self.settle_copy(id, &due.stream).unwrap_or_else(|unknown| {
+            self.hold_back(id, unknown);
+            true
+        })
     }
 
     /// Whether a file that came into being beside its log, and now, may be a copy in the making.
@@ -171,13 +171,20 @@ impl<W: Watcher> Directory<W> {
     /// Whether a file, which is not too short to tell unless it `may_be_short`, holds what another one begins with.
     /// `None` where they cannot be looked at.
     fn has_beginning_of(&mut self, id: SourceId, original: SourceId, may_be_short: bool) -> Option<bool> {
+        let (copy, it) = (&self.sources[&id].source, &self.sources[&original].source);
+        if is_archive_of_its_own(copy, it.is_compressed(), it.modified_ns) || copy.begins_otherwise(it) {
+            return Some(false);
+        }
         if let Err(error) = self.open_both(original, id) {
             log::debug!("{error}");
             return None;
         }
         let (copy, original) = (&self.sources[&id].source, &self.sources[&original].source);
-        let is_long_enough = may_be_short || COPY_BYTES_MIN <= copy.metadata().ok()?.size_bytes;
-        Some(is_long_enough && copy.is_beginning_of(original).ok()?)
+        let has_beginning = copy.is_beginning_of(original).and_then(|is| Ok(is && (may_be_short || copy.is_long_enough()?)));
+        // Many archives may wait for their turn.
+        copy.release();
+        original.release();
+        has_beginning.inspect_err(|error| log::debug!("{error}")).ok()
     }
 
     /// As [`Directory::settle_copy`], for a file that is about to become a log of its own and whose name says that it was rotated out
@@ -189,37 +196,44 @@ impl<W: Watcher> Directory<W> {
             return false;
         }
         let logs: Vec<PathBuf> = tracked.known_names().flat_map(|name| self.logs_of(name)).collect();
-        logs.iter().any(|log| self.settle_copy(id, &self.seen(log)))
+        logs.iter().any(|log| self.settle_copy(id, &self.seen(log)) == Ok(true))
     }
 
-    /// Counts a file as read that holds what an earlier file of a stream holds, which is or was read to its end, or what was cut
-    /// from its log.
-    fn settle_copy(&mut self, id: SourceId, stream: &Path) -> bool {
+    /// Counts a file as read that holds what an earlier file of a stream holds, plain or compressed, which is or was read to its
+    /// end, or what was cut from its log. Returns whether it does, or the first of those files that it cannot be compared with.
+    fn settle_copy(&mut self, id: SourceId, stream: &Path) -> Result<bool, SourceId> {
         let writers: Vec<SourceId> = self.writers.get(stream).into_iter().flatten().copied().collect();
-        let original = writers
-            .into_iter()
-            .filter(|writer| *writer != id)
-            .find(|it| self.has_beginning_of(id, *it, false) == Some(true));
+        let (mut original, mut unknown) = (None, None);
+        for writer in writers.into_iter().filter(|writer| *writer != id) {
+            match self.has_beginning_of(id, writer, false) {
+                Some(true) => original = original.or(Some(writer)),
+                Some(false) => {}
+                None => unknown = unknown.or(Some(writer)),
+            }
+        }
         let copy = &self.sources[&id].source;
         let is_it = |position: &Position| {
             let is_whole = position.finished || position.cut;
-            COPY_BYTES_MIN <= position.offset && is_whole && copy.compare(position) == Match::Same
+            let is_of_its_own = is_archive_of_its_own(copy, position.compressed, position.modified_ns);
+            COPY_BYTES_MIN <= position.offset && is_whole && !is_of_its_own && copy.compare(position) == Match::Same
         };
         let position = match original {
             Some(original) => Some(self.sources[&original].source.position((self.settings.clock)())),
             None => self.ledger.of_stream(stream).map(|(_, position)| position).find(|it| is_it(it)).cloned(),
         };
-        let Some(position) = position else { return false };
-        let Some(tracked) = self.sources.get_mut(&id) else { return false };
-        if let Err(error) = tracked.source.count_as_copy(&position) {
+        let Some(position) = position else { return unknown.map_or(Ok(false), Err) };
+        let copy = &mut self.sources.get_mut(&id).expect("it was just compared").source;
+        if let Err(error) = copy.count_as_copy(&position) {
             log::debug!("{error}");
-            return false;
+            return Ok(false);
         }
+        // Nothing more is read of it: an archive need not be kept decompressed.
+        copy.release();
         self.copies.remove(&id);
         log::debug!("{} holds what another file of {} held", self.sources[&id].source.path.display(), stream.display());
         self.note_deliveries(id);
         self.store_position(id);
-        true
+        Ok(true)
     }
 
     /// Counts copies of a source as read that is about to be closed: then nothing is left to compare them with.
@@ -228,7 +242,8 @@ impl<W: Watcher> Directory<W> {
         for copy in held.collect::<Vec<_>>() {
             let stream = self.sources.get(&original).and_then(|it| it.source.delivery_paths().next());
             let Some(stream) = stream.map(Path::to_owned) else { return };
-            self.settle_copy(copy, &stream);
+            // What cannot be told by now never will.
+            let _ = self.settle_copy(copy, &stream);
         }
     }
 
@@ -299,6 +314,12 @@ impl<W: Watcher> Directory<W> {
             }
         }
     }
+}
+
+/// Whether an archive is none of another one, which `is_compressed`: logs may repeat themselves, and who compresses a file twice
+/// gives both its time.
+fn is_archive_of_its_own(copy: &Source, is_compressed: bool, modified_ns: i64) -> bool {
+    is_compressed && copy.is_compressed() && copy.modified_ns != modified_ns
 }
 
 /// Whether a file named `name` looks like one that is still written, to be put in the place of a log named `logs`.

@@ -473,7 +473,7 @@ impl<W: Watcher> Directory<W> {
             Origin::Ledger(identity) if member.metadata.identity == identity => {
                 // It is opened, and goes on where it was.
                 let id = position.deliveries.first().and_then(|delivery| self.source_of(member, &delivery.path));
-                if let Some(id) = id.filter(|_| position.offset == 0 && member.form == Form::Plain) {
+                if let Some(id) = id.filter(|_| position.offset == 0) {
                     self.hold_back_copy(id, due);
                 }
             }
@@ -547,7 +547,7 @@ impl<W: Watcher> Directory<W> {
             }
             return;
         };
-        if member.form == Form::Plain && self.hold_back_copy(id, due) {
+        if self.hold_back_copy(id, due) {
             return;
         }
         self.copies.remove(&id);

@@ -47,8 +47,6 @@ pub(crate) mod tests;
 mod turns;
 mod unended;
 
-#[cfg(test)]
-pub(crate) use copies::COPY_BYTES_MIN;
 use copies::HeldBack;
 use discovery::{NAMES_MAX, Name};
 use families::Due;
