@@ -11,8 +11,8 @@ use flate2::write::GzEncoder;
 use super::REUSED_INODES;
 use super::logs::{Scheme, Written};
 use super::world::{Check, World};
-use crate::log_collector::source::COPY_BYTES_MIN;
 use crate::log_collector::directory::tests::{key_of, tick};
+use crate::log_collector::source::COPY_BYTES_MIN;
 
 impl World {
     pub(super) fn happened(&self, path: &Path) {

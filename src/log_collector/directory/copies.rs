@@ -180,7 +180,8 @@ impl<W: Watcher> Directory<W> {
             return None;
         }
         let (copy, original) = (&self.sources[&id].source, &self.sources[&original].source);
-        let has_beginning = copy.is_beginning_of(original).and_then(|is| Ok(is && (may_be_short || copy.is_long_enough()?)));
+        let has_beginning =
+            copy.is_beginning_of(original).and_then(|is| Ok(is && (may_be_short || copy.is_long_enough()?)));
         // Many archives may wait for their turn.
         copy.release();
         original.release();
