@@ -1,56 +1,18 @@
-//! Copytruncate: a file is copied under a name made of its own, and truncated.
-//!
-//! A new file whose name is made of another's may become such a copy. It is not read before that is known: when the
-//! original is truncated, the copy takes its place and is read on from where the original was; when it turns out to hold
-//! something else, or nothing is truncated, it is a file like any other.
+//! Holds files back that may be copies of others until it is known what they are ([`verdict`]): when the original is truncated, the
+//! copy takes its place and is read on from where the original was; when it turns out to hold something else, it is a file like any
+//! other.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use crate::file;
 use crate::log_collector::checkpoint::Position;
 use crate::log_collector::directory::Directory;
 use crate::log_collector::directory::families::Due;
+use crate::log_collector::rotation::copy::{HeldBack, Verdict, is_archive_of_its_own, verdict};
 use crate::log_collector::rotation::family::{Member, is_named_rotated};
 use crate::log_collector::rotation::names::{originals, replaced_by};
 use crate::log_collector::source::{COPY_BYTES_MIN, COPY_ORDINAL, Match, Source};
-use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
+use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
-use crate::model::Timestamp;
-
-/// A file that may be a copy of another one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HeldBack {
-    /// Of which.
-    pub(super) original: SourceId,
-    /// Whether nothing had been read of that: what the copy holds may never be.
-    was_unread: bool,
-    /// Whether it turned out not to hold what the other one does.
-    is_other: bool,
-}
-
-impl HeldBack {
-    /// Whether it is still unknown what it is.
-    pub(super) fn is_undecided(&self) -> bool {
-        !self.is_other
-    }
-
-    /// Whether it was certainly rotated: it is no copy of what its log holds now, which nothing had been read of by then.
-    pub(super) fn is_rotated(&self) -> bool {
-        self.is_other && self.was_unread
-    }
-}
-
-/// What a file turns out to be.
-enum Verdict {
-    /// A copy of a file that goes on: all it holds is stored.
-    Copy,
-    /// A file of its own.
-    Other,
-    /// Whatever comes.
-    Undecided,
-}
 
 impl<W: Watcher> Directory<W> {
     /// Whether a source without streams may be a copy of another, so that it is not to be read for now.
@@ -315,44 +277,4 @@ impl<W: Watcher> Directory<W> {
             }
         }
     }
-}
-
-/// Whether an archive is none of another one, which `is_compressed`: logs may repeat themselves, and who compresses a file twice
-/// gives both its time.
-fn is_archive_of_its_own(copy: &Source, is_compressed: bool, modified_ns: i64) -> bool {
-    is_compressed && copy.is_compressed() && copy.modified_ns != modified_ns
-}
-
-/// Whether a file named `name` looks like one that is still written, to be put in the place of a log named `logs`.
-fn is_temporary(name: &Path, logs: &[PathBuf]) -> bool {
-    let replaced = name.file_name().and_then(|name| name.to_str()).map(replaced_by).unwrap_or_default();
-    let is_log = |replaced: &String| logs.iter().any(|log| log.file_name() == Some(OsStr::new(replaced)));
-    replaced.iter().any(|replaced| replaced.is_empty() || is_log(replaced))
-}
-
-fn verdict<D>(
-    copy: &mut Tracked<D>,
-    original: &Tracked<D>,
-    was_cut: bool,
-    now: Timestamp,
-) -> Result<Verdict, file::Error> {
-    // In this order: what the two have in common says nothing if the original is truncated meanwhile.
-    let is_beginning = copy.source.is_beginning_of(&original.source)?;
-    if was_cut || !original.source.is_intact()? {
-        // It was truncated: once that is read, what it was is looked for.
-        return Ok(Verdict::Undecided);
-    }
-    if copy.source.has_grown()? {
-        copy.quiet_since = Instant::now();
-    }
-    if !is_beginning {
-        let is_temporary = copy.names.iter().any(|name| is_temporary(name, &original.names));
-        let waits = is_temporary && copy.quiet_since.elapsed() < COPY_PATIENCE;
-        return Ok(if waits { Verdict::Undecided } else { Verdict::Other });
-    }
-    if copy.quiet_since.elapsed() < COPY_PATIENCE || !copy.source.is_read_in(&original.source)? {
-        return Ok(Verdict::Undecided);
-    }
-    copy.source.count_as_copy(&original.source.position(now))?;
-    Ok(Verdict::Copy)
 }

@@ -11,8 +11,8 @@ use std::vec::IntoIter;
 
 use crate::file::{self, Identity};
 use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position};
-use crate::log_collector::directory::copies::HeldBack;
 use crate::log_collector::directory::{Cut, Directory};
+use crate::log_collector::rotation::copy::HeldBack;
 use crate::log_collector::rotation::family::{Member, is_named_rotated, rotated_out_of};
 use crate::log_collector::rotation::listing::Files;
 use crate::log_collector::rotation::names::{Form, originals, uncompressed};

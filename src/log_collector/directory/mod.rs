@@ -22,6 +22,7 @@ use crate::file::{self, Identity, Kind};
 use crate::log_collector::links::Links;
 use crate::log_collector::naming::Naming;
 use crate::log_collector::patterns::Patterns;
+use crate::log_collector::rotation::copy::HeldBack;
 use crate::log_collector::rotation::ledger::Ledger;
 use crate::log_collector::rotation::listing::Listings;
 use crate::log_collector::shares::Shares;
@@ -47,7 +48,6 @@ pub(crate) mod tests;
 mod turns;
 mod unended;
 
-use copies::HeldBack;
 use discovery::{NAMES_MAX, Name};
 use families::Due;
 use import::Import;
