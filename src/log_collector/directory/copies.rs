@@ -2,6 +2,7 @@
 //! copy takes its place and is read on from where the original was; when it turns out to hold something else, it is a file like any
 //! other.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::log_collector::checkpoint::Position;
@@ -49,8 +50,9 @@ impl<W: Watcher> Directory<W> {
             return false;
         }
         log::debug!("{} may be a copy", self.sources[&id].source.path.display());
-        let was_unread = !self.sources[&original].source.has_begun();
-        self.copies.insert(id, HeldBack { original, was_unread, is_other: false });
+        let log = &self.sources[&original].source;
+        let (was_unread, stream) = (!log.has_begun(), log.delivery_paths().next().map(Path::to_owned));
+        self.copies.insert(id, HeldBack { original, stream, was_unread, is_other: false });
         true
     }
 
@@ -171,7 +173,9 @@ impl<W: Watcher> Directory<W> {
             match self.has_beginning_of(id, writer, false) {
                 Some(true) => original = original.or(Some(writer)),
                 Some(false) => {}
-                None => unknown = unknown.or(Some(writer)),
+                // What cannot be opened does not hold up what comes after it.
+                None if self.sources[&id].source.is_in_the_making() => unknown = unknown.or(Some(writer)),
+                None => {}
             }
         }
         let copy = &self.sources[&id].source;
@@ -253,14 +257,15 @@ impl<W: Watcher> Directory<W> {
             Verdict::Undecided => {}
             Verdict::Other => {
                 log::debug!("{} holds something else than its log", self.sources[&id].source.path.display());
-                if let Some(held) = self.copies.get_mut(&id) {
-                    held.is_other = true;
-                }
+                let held = self.copies.get_mut(&id).expect("it was just judged");
+                held.is_other = true;
+                // What no name leads to may be the log's as well: an archive, or a file behind a link.
+                let of_log = held.stream.clone();
                 let names: Vec<PathBuf> = self.sources[&id].known_names().cloned().collect();
-                let logs: Vec<PathBuf> = names.iter().flat_map(|name| self.logs_of(name)).collect();
+                let logs = names.iter().flat_map(|name| self.logs_of(name)).map(|log| self.seen(&log));
+                let streams: BTreeSet<PathBuf> = logs.chain(of_log).collect();
                 let is_settled = self.settle_as_copy(id);
-                for log in logs.iter().filter(|_| !is_settled) {
-                    let stream = self.seen(log);
+                for stream in streams.into_iter().filter(|_| !is_settled) {
                     let to = self.place_of(&stream);
                     self.reconcile(&Due { stream, earlier: None, to });
                 }

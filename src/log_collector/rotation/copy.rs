@@ -14,10 +14,12 @@ use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
 use crate::model::Timestamp;
 
 /// A file that may be a copy of another one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::log_collector) struct HeldBack {
     /// Of which.
     pub(in crate::log_collector) original: SourceId,
+    /// The first stream of that.
+    pub(in crate::log_collector) stream: Option<PathBuf>,
     /// Whether nothing had been read of that: what the copy holds may never be.
     pub(in crate::log_collector) was_unread: bool,
     /// Whether it turned out not to hold what the other one does.

@@ -190,7 +190,7 @@ impl Content {
     }
 
     /// Whether it is a compressed file that ends too early and was written to a moment ago.
-    fn is_in_the_making(&self) -> bool {
+    pub(super) fn is_in_the_making(&self) -> bool {
         let Self::Compressed(archive) = self else { return false };
         let modified = archive.file.metadata().ok().and_then(|metadata| u64::try_from(metadata.modified_ns).ok());
         let modified = modified.and_then(|ns| SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(ns)));

@@ -126,6 +126,11 @@ impl Source {
         self.start.is_some() && original.start.is_some() && self.start != original.start
     }
 
+    /// Whether it is compressed, and that may still be going on.
+    pub(in crate::log_collector) fn is_in_the_making(&self) -> bool {
+        self.content.is_in_the_making()
+    }
+
     /// Whether it holds enough for nothing but a copy of it to begin in the same way.
     pub(in crate::log_collector) fn is_long_enough(&self) -> Result<bool, file::Error> {
         Ok(COPY_BYTES_MIN <= self.content.size_bytes(0)?)
