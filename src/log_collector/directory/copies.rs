@@ -172,10 +172,9 @@ impl<W: Watcher> Directory<W> {
         for writer in writers.into_iter().filter(|writer| *writer != id) {
             match self.has_beginning_of(id, writer, false) {
                 Some(true) => original = original.or(Some(writer)),
-                Some(false) => {}
-                // What cannot be opened does not hold up what comes after it.
                 None if self.sources[&id].source.is_in_the_making() => unknown = unknown.or(Some(writer)),
-                None => {}
+                // What cannot be opened does not hold up what comes after it.
+                Some(false) | None => {}
             }
         }
         let copy = &self.sources[&id].source;
