@@ -15,6 +15,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 pub use byte_set::ByteSet;
+use metadata::Metadata;
 
 /// Most labels one stream may have; Kubernetes pods carry a few dozen at the very most.
 pub const LABELS_MAX: usize = 64;
@@ -262,18 +263,29 @@ pub fn is_label_name(name: &str) -> bool {
     starts_well && goes_on_well && name.len() <= LABEL_NAME_BYTES_MAX
 }
 
-/// One log line: when, from where, and its bytes without the newline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEntry {
+/// One log line: when, from where, and its bytes. A view into what holds them: a [`Batch`], as the collector hands it over, or
+/// a block of the database, whose scans answer with entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEntry<'a> {
     /// When it was logged, or read where the line does not say.
     pub timestamp: Timestamp,
     /// Where it comes from.
-    pub labels: Labels,
-    /// The line's bytes; any bytes.
-    pub line: Vec<u8>,
+    pub labels: &'a Labels,
+    /// The line's bytes, any bytes, without a newline at the end.
+    pub line: &'a [u8],
+    /// Labels of this entry alone.
+    pub metadata: Metadata<'a>,
 }
 
-/// Times and texts of consecutive entries of one stream, column by column.
+impl<'a> LogEntry<'a> {
+    /// The entry that a stored `line` stands for, which its metadata follow where the stream `has_metadata`.
+    pub fn new(labels: &'a Labels, (timestamp, line): (Timestamp, &'a [u8]), has_metadata: bool) -> Self {
+        let (line, metadata) = if has_metadata { metadata::split(line) } else { (line, Metadata::default()) };
+        Self { timestamp, labels, line, metadata }
+    }
+}
+
+/// Times and texts of consecutive entries ([`LogEntry`]) of one stream, column by column.
 ///
 /// Holds three allocations however many entries there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,9 +11,7 @@ use generate::{Generator, Kind};
 use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::log_database::{Database, Snapshot};
 use monitoring_rs::model::budget::Budget;
-use monitoring_rs::model::{
-    Direction, Labels, LineFilter, LinePattern, Lines, LogEntry, Matcher, Selection, TimeRange, Timestamp,
-};
+use monitoring_rs::model::{Direction, Labels, LineFilter, LinePattern, Lines, Matcher, Selection, TimeRange, Timestamp};
 
 /// Filters of every kind, and some of them together.
 pub static FILTERS: LazyLock<Vec<Vec<LineFilter>>> = LazyLock::new(|| {
@@ -85,9 +83,20 @@ pub fn open(storage: &SimulatedStorage) -> Option<Database> {
     Database::open(Arc::new(storage.clone())).ok()
 }
 
+/// An entry that outlives the scan that found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedEntry {
+    /// When it was logged.
+    pub timestamp: Timestamp,
+    /// Where it comes from.
+    pub labels: Labels,
+    /// Its bytes.
+    pub line: Vec<u8>,
+}
+
 /// Does everything that a reader can do with a snapshot, and returns all entries, sorted.
 /// One of the filters is asked for, chosen by `choice`: all of them would take most of a run's time.
-pub fn read(snapshot: &Snapshot, choice: usize) -> Vec<LogEntry> {
+pub fn read(snapshot: &Snapshot, choice: usize) -> Vec<OwnedEntry> {
     snapshot.streams(&[], TimeRange::ALL);
     snapshot.extents(TimeRange { start: Timestamp::from_ns(0), end: Timestamp::MAX });
     let matchers = vec![Matcher::equal("path", "a")];
@@ -105,18 +114,18 @@ pub fn read(snapshot: &Snapshot, choice: usize) -> Vec<LogEntry> {
 }
 
 /// An order that does not depend on what files say of times without a checksum to hold them to it.
-pub fn sort(entries: &mut [LogEntry]) {
+pub fn sort(entries: &mut [OwnedEntry]) {
     entries.sort_by(|a, b| (a.timestamp, &a.labels, &a.line).cmp(&(b.timestamp, &b.labels, &b.line)));
 }
 
 /// The entries of an answer. No budget refuses any: with checksums out of the way, a file may say that its parts are larger
 /// than any memory.
-pub fn entries(snapshot: &Snapshot, selection: &Selection) -> Vec<LogEntry> {
+pub fn entries(snapshot: &Snapshot, selection: &Selection) -> Vec<OwnedEntry> {
     let mut scan = snapshot.scan(selection).within(Arc::new(Budget::new(usize::MAX)));
     let mut entries = Vec::new();
     while let Some(entry) = scan.next().expect("nothing refuses") {
         let (timestamp, labels) = (entry.timestamp, entry.labels.clone());
-        entries.push(LogEntry { timestamp, labels, line: entry.line.to_vec() });
+        entries.push(OwnedEntry { timestamp, labels, line: entry.line.to_vec() });
     }
     entries
 }

@@ -18,18 +18,26 @@ use tide::{Body, Response};
 
 use super::*;
 use crate::log_database::storage::SimulatedStorage;
-use crate::model::{Batch, Labels, Lines, LogEntry, StreamLines, Timestamp};
+use crate::model::{Batch, Labels, Lines, StreamLines, Timestamp};
 use crate::status::{SkipReason, SourceState, SourceStatus};
 
 const SECOND: i64 = crate::logql::units::NS_PER_SECOND;
 
-fn entry(seconds: i64, labels: &[(&str, &str)], line: &[u8]) -> LogEntry {
+/// An entry to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OwnedEntry {
+    timestamp: Timestamp,
+    labels: Labels,
+    line: Vec<u8>,
+}
+
+fn entry(seconds: i64, labels: &[(&str, &str)], line: &[u8]) -> OwnedEntry {
     let labels = Labels::new(labels.iter().copied()).unwrap();
-    LogEntry { timestamp: Timestamp::from_ns(seconds * SECOND), labels, line: line.to_vec() }
+    OwnedEntry { timestamp: Timestamp::from_ns(seconds * SECOND), labels, line: line.to_vec() }
 }
 
 /// Two files and one line that is no text.
-fn entries() -> Vec<LogEntry> {
+fn entries() -> Vec<OwnedEntry> {
     let (a, b) = ([("path", "/var/log/a.log"), ("app", "x")], [("path", "/var/log/b \\c.log"), ("app", "x")]);
     vec![
         entry(10, &a, b"a: one"),
@@ -40,7 +48,7 @@ fn entries() -> Vec<LogEntry> {
     ]
 }
 
-fn state(entries: Vec<LogEntry>) -> State {
+fn state(entries: Vec<OwnedEntry>) -> State {
     let about = About {
         version: "1.2.3".to_owned(),
         commit: "abc\"def".to_owned(),
@@ -52,7 +60,7 @@ fn state(entries: Vec<LogEntry>) -> State {
         started: Instant::now(),
     };
     let database = Database::open(Arc::new(SimulatedStorage::default())).unwrap();
-    for LogEntry { timestamp, labels, line } in entries {
+    for OwnedEntry { timestamp, labels, line } in entries {
         let mut lines = Lines::default();
         lines.push(timestamp, &line);
         database.append(Batch { checkpoint: None, streams: vec![StreamLines { labels, lines }] }).unwrap();

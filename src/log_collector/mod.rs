@@ -23,7 +23,7 @@ pub mod patterns;
 mod rotation;
 pub mod several;
 mod shares;
-mod source;
+pub(crate) mod source;
 mod tracked;
 pub mod watcher;
 mod watches;

@@ -12,13 +12,11 @@
 //! stream of a name that leads elsewhere by now may end at a byte: it takes what begins before that.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
-use memchr::memchr_iter;
 
 use crate::file::{self, Identity};
 use crate::log_collector::Collected;
@@ -26,7 +24,7 @@ use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position
 use crate::log_collector::format::multiline::Multiline;
 use crate::log_collector::format::{Decoder, LINE_BYTES_MAX, Partial};
 use crate::log_collector::naming::Naming;
-use crate::model::{Batch, Checkpoint, Lines, StreamLines, Timestamp};
+use crate::model::{Checkpoint, Lines, Timestamp};
 use crate::status::{Gap, SkipReason, SourceStatus, Status};
 
 mod account;
@@ -34,13 +32,15 @@ mod content;
 mod copy;
 mod delivery;
 mod encoding;
-mod exclusion;
 mod gathered;
 mod head;
 mod hole;
+mod lines;
+mod open_file;
 mod unended;
 
 pub(super) use content::{Content, Match};
+pub(crate) use copy::COPY_BYTES_MIN;
 pub(super) use copy::{COPY_ORDINAL, Former};
 
 use delivery::Delivery;
@@ -58,21 +58,6 @@ const BUFFER_BYTES: usize = TAIL_BYTES_MAX + LINE_BYTES_MAX + 1;
 /// How many of a file's first bytes have to be those that were read, so that a file which has become shorter counts as one
 /// that lost its end.
 pub(super) const SHORTENED_HEAD_BYTES: usize = 16;
-/// How much of a file's start is looked at to tell text from binary data.
-const SNIFF_BYTES: usize = 1024;
-/// How binary files begin that stand among logs: gzip, zstd, xz, bzip2, zip, ELF, `SQLite`, journald.
-const BINARY_MAGIC: [&[u8]; 8] = [
-    b"\x1f\x8b",
-    b"\x28\xb5\x2f\xfd",
-    b"\xfd7zXZ",
-    b"BZh",
-    b"PK\x03\x04",
-    b"\x7fELF",
-    b"SQLite format 3\0",
-    b"LPKSHHRH",
-];
-/// A file is binary where one byte in so many is NUL: more than any text has, fewer than `utmp`'s records do.
-const NUL_SHARE_OF_BINARY: usize = 4;
 /// A file that is written anew with the very same bytes is noticed up to this size, by the time of the writing. That of a
 /// larger one is not: some network file systems set it once more after a line was appended and read.
 const REWRITTEN_BYTES_MAX: u64 = 64 << 10;
@@ -134,6 +119,8 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) state: Arc<SourceStatus>,
     content: Content,
+    /// How a compressed file begins, if it is not too short to tell it from others: known even while it is closed.
+    start: Option<Box<[u8]>>,
     encoding: Encoding,
     decoder: Decoder,
     /// How decoding begins at the first byte: with entries that the file before has not completed, if it was read on with such;
@@ -184,6 +171,7 @@ impl Source {
             identity,
             path,
             state,
+            start: copy::start_of(&content),
             content,
             encoding: Encoding::default(),
             decoder: Decoder::new(zone.clone()),
@@ -252,30 +240,9 @@ impl Source {
         Ok(())
     }
 
-    /// Whether so little was read that it may still turn out not to be text.
-    pub(super) fn may_turn_out_binary(&self) -> bool {
-        self.offset < SNIFF_BYTES as u64
-    }
-
     /// Notes that the watcher saw the file written to.
     pub(super) fn note_written(&mut self) {
         self.was_written = true;
-    }
-
-    /// Whether the file's first bytes are not text: a known magic number, or many NUL bytes.
-    pub(super) fn looks_binary(&self) -> Result<bool, file::Error> {
-        let mut start = [0; SNIFF_BYTES];
-        let Some(text_start) = self.text_start()? else { return Ok(false) };
-        let count = self.content.read_at(&mut start, text_start)?;
-        let start = &start[..count];
-        if Encoding::of(start) != Encoding::Bytes {
-            return Ok(false);
-        }
-        // The rest of a block in which a hole begins was written by nobody.
-        let written = start.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        let nul_count = memchr_iter(0, &start[..written]).count();
-        let mostly_nul = SNIFF_BYTES / 4 <= count && written < NUL_SHARE_OF_BINARY * nul_count;
-        Ok(mostly_nul || BINARY_MAGIC.iter().any(|magic| start.starts_with(magic)))
     }
 
     /// How far it was read.
@@ -323,40 +290,6 @@ impl Source {
     fn resume_from(&self) -> u64 {
         let joining = self.multiline.as_ref().and_then(Multiline::pending_from);
         [self.decoder.pending_from(), joining].into_iter().flatten().fold(self.offset, u64::min)
-    }
-
-    /// Whether an entry is complete as soon as no further line comes for a while.
-    pub(super) fn is_joining(&self) -> bool {
-        self.multiline.as_ref().is_some_and(|multiline| multiline.pending_from().is_some())
-    }
-
-    /// Takes the entries whose next line has taken too long.
-    pub(super) fn end_joining(&mut self, reading: &Reading<'_>) -> Collected {
-        let mut gathered = self.gather(0);
-        self.gather_joined(&mut gathered, u64::MAX);
-        self.collected(gathered.columns, reading)
-    }
-
-    /// Ends what is being joined at the cuts up to byte `at`, where reading has come to, and the streams that end there.
-    fn cut_joined(&mut self, gathered: &mut Gathered, at: u64) {
-        while let Some(cut) = self.cuts.first().copied().filter(|cut| *cut <= at) {
-            self.cuts.remove(&cut);
-            self.gather_joined(gathered, cut);
-            let ending = self.deliveries.iter_mut().filter(|delivery| delivery.end <= cut);
-            ending.for_each(|delivery| delivery.reach(at));
-        }
-    }
-
-    /// Gathers all entries that are being joined, as ones that end at byte `end`.
-    fn gather_joined(&mut self, gathered: &mut Gathered, end: u64) {
-        if let Some(multiline) = &mut self.multiline {
-            multiline.end_all(|entry| gathered.push(&self.deliveries, entry, end));
-        }
-    }
-
-    /// How long the file is.
-    pub(super) fn size_bytes(&self) -> Result<u64, file::Error> {
-        self.content.size_bytes(self.offset)
     }
 
     /// Reads the next lines that have ended before byte `up_to`, at most [`CHUNK_BYTES`] unless a single line is longer.
@@ -445,68 +378,6 @@ impl Source {
         Ok(Rewritten::Yes)
     }
 
-    /// Whether the file can be opened again once it was closed.
-    pub(super) fn may_be_closed(&self) -> bool {
-        self.content.may_be_closed() && self.content.metadata().is_ok_and(|metadata| 0 < metadata.link_count)
-    }
-
-    /// Closes the file for now.
-    pub(super) fn close(&mut self) {
-        self.content.close(&self.path);
-    }
-
-    /// Whether the file is closed for now.
-    pub(super) fn is_closed(&self) -> bool {
-        matches!(self.content, Content::Closed { .. })
-    }
-
-    /// Opens the file again, which is at `path` now; where another is there, it is not found.
-    pub(super) fn open_at(&mut self, path: &Path) -> Result<(), file::Error> {
-        let content = Content::open(path, self.content.is_compressed())?;
-        if content.metadata()?.identity != self.identity {
-            let source = std::io::ErrorKind::NotFound.into();
-            return Err(file::Error { action: "open", path: path.to_owned(), source });
-        }
-        path.clone_into(&mut self.path);
-        self.content = content;
-        Ok(())
-    }
-
-    /// Lets go of what is remembered of a compressed file's content.
-    pub(super) fn release(&self) {
-        self.content.release();
-    }
-
-    /// Whether the file is compressed.
-    pub(super) fn is_compressed(&self) -> bool {
-        self.content.is_compressed()
-    }
-
-    /// Whether the file has grown since it was looked at last.
-    pub(super) fn has_grown(&self) -> Result<bool, file::Error> {
-        let size = self.content.size_bytes(self.offset)?;
-        let before = self.state.size_bytes.get();
-        self.state.size_bytes.set(size);
-        Ok(before < size)
-    }
-
-    /// Whether there is more in the file than was read.
-    pub(super) fn has_more(&self) -> bool {
-        let is_longer = |size| self.offset < size && !self.is_only_hole(size).unwrap_or(false);
-        self.content.size_bytes(self.offset).is_ok_and(is_longer)
-    }
-
-    /// Whether nothing leads to the file any more.
-    pub(super) fn is_deleted(&self) -> bool {
-        self.content.metadata().is_ok_and(|metadata| metadata.link_count == 0)
-    }
-
-    /// How many bytes of disk a file takes that has no name any more; 0 for one that has.
-    pub(super) fn deleted_bytes(&self) -> u64 {
-        let deleted = self.content.metadata().ok().filter(|metadata| metadata.link_count == 0);
-        deleted.map_or(0, |metadata| metadata.size_bytes)
-    }
-
     /// Takes what is left of a file that nobody writes to any more: an entry that has not ended. To be called once
     /// [`Source::read`] has nothing more; lines that were written since are taken as that would, and there may be more.
     pub(super) fn read_unended(&mut self, buffer: &mut [u8], reading: &Reading<'_>) -> Result<Outcome, file::Error> {
@@ -580,112 +451,6 @@ impl Source {
         let mut start = [0; TAIL_BYTES_MAX];
         let count = self.content.read_at(&mut start, 0)?;
         Ok(self.head.is_of(&start[..count]))
-    }
-
-    /// Takes the lines in `text`, which starts at the offset and ends with a newline.
-    fn take_lines(&mut self, text: &[u8], reading: &Reading<'_>) -> Collected {
-        let mut gathered = self.gather(text.len());
-        let mut start = 0;
-        for end in self.encoding.line_ends(text, self.offset) {
-            let (line, span) = (&text[start..end - self.encoding.newline_bytes()], start..end);
-            if self.skipping {
-                self.skipping = false;
-                self.account(&span, line.len() as u64, reading);
-            } else {
-                self.take_line(line, span, &mut gathered, reading);
-            }
-            start = end;
-        }
-        self.advance(text, &mut gathered, reading);
-        self.collected(gathered.columns, reading)
-    }
-
-    /// Takes `text`, which starts at the offset, as a line whose rest is over the limit and to be skipped.
-    fn take_beginning(&mut self, text: &[u8], reading: &Reading<'_>) -> Collected {
-        let mut gathered = self.gather(text.len());
-        self.take_line(text, 0..text.len(), &mut gathered, reading);
-        self.advance(text, &mut gathered, reading);
-        self.skipping = true;
-        self.collected(gathered.columns, reading)
-    }
-
-    /// Goes on behind `text`, more of a line over the limit.
-    fn skip(&mut self, text: &[u8], reading: &Reading<'_>) -> Collected {
-        let mut gathered = self.gather(0);
-        self.account(&(0..text.len()), text.len() as u64, reading);
-        self.advance(text, &mut gathered, reading);
-        self.collected(gathered.columns, reading)
-    }
-
-    /// Decodes the line at bytes `span` after the offset, newline included, and gathers what it completes.
-    fn take_line(&mut self, line: &[u8], span: Range<usize>, gathered: &mut Gathered, reading: &Reading<'_>) {
-        let (start, end) = (self.offset + span.start as u64, self.offset + span.end as u64);
-        self.cut_joined(gathered, start);
-        if self.encoding.is_damage(line) {
-            return self.account_damage(start..end, reading);
-        }
-        let text = self.encoding.decode(line, start == 0);
-        let is_end = std::mem::take(&mut self.continues) && text.is_empty();
-        if is_end {
-            // The newline of a line that was taken before it ended.
-            return self.account(&span, 0, reading);
-        }
-        if let Some(decoded) = self.decoder.decode(&text, start, reading.now) {
-            match &mut self.multiline {
-                None => gathered.push(&self.deliveries, &decoded, end),
-                Some(multiline) => {
-                    multiline.add(&decoded, start, |entry| gathered.push(&self.deliveries, entry, end));
-                }
-            }
-        }
-        self.account(&span, self.decoder.cut_bytes(), reading);
-    }
-
-    /// Moves the offset behind `text`, which starts at it and whose lines are `gathered`.
-    fn advance(&mut self, text: &[u8], gathered: &mut Gathered, reading: &Reading<'_>) {
-        self.head.extend(text);
-        self.offset += text.len() as u64;
-        self.cut_joined(gathered, self.offset);
-        let kept = TAIL_BYTES_MAX.saturating_sub(text.len()).min(self.tail.len());
-        self.tail.drain(..self.tail.len() - kept);
-        self.tail.extend_from_slice(&text[text.len().saturating_sub(TAIL_BYTES_MAX)..]);
-        for delivery in &mut self.deliveries {
-            delivery.reach(self.offset);
-        }
-        if self.decoder.pending_from() != Some(0) {
-            self.forget_partials();
-        }
-        self.unended_since = None;
-        self.state.read_bytes.set(self.offset);
-        self.state.unended_bytes.set(0);
-        self.state.last_read_ns.set(reading.now.as_ns().cast_unsigned());
-        reading.status.bytes_read.add(text.len() as u64);
-    }
-
-    /// Room for the entries of `text_bytes` bytes of text.
-    fn gather(&self, text_bytes: usize) -> Gathered {
-        Gathered { columns: self.deliveries.iter().map(|_| Default::default()).collect(), text_bytes }
-    }
-
-    /// Puts labels on the columns of each delivery, and the checkpoint beside them.
-    fn collected(&mut self, mut columns: Vec<Columns>, reading: &Reading<'_>) -> Collected {
-        let (mut streams, mut begun) = (Vec::new(), Vec::new());
-        self.leave_out_excluded(&mut columns, reading);
-        for (columns, delivery) in columns.into_iter().zip(&mut self.deliveries) {
-            let first = streams.len();
-            for ((lines, column), labels) in columns.into_iter().zip(COLUMNS).zip(&mut delivery.labels) {
-                if !lines.is_empty() {
-                    let labels = labels.get_or_insert_with(|| labels_of(column, &delivery.path, reading));
-                    reading.status.lines_read.add(lines.len() as u64);
-                    streams.push(StreamLines { labels: labels.clone(), lines });
-                }
-            }
-            if first < streams.len() && std::mem::take(&mut delivery.is_new) {
-                begun.push(first..streams.len());
-            }
-        }
-        let batch = Batch { checkpoint: Some(self.checkpoint(reading.now)), streams };
-        Collected { batch, source_bytes: std::mem::take(&mut self.taken), unended: None, begun }
     }
 
     /// Goes back to the first byte; what is delivered stays delivered.

@@ -57,7 +57,7 @@ pub use crate::model::metadata;
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
 pub use scan::{
-    BlockColumns, Bounds, Classify, Count, EntryRef, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan,
+    BlockColumns, Bounds, Classify, Count, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan,
     StoredOrder, StreamCounts, StreamTimes, stream_id,
 };
 pub use snapshot::{Extent, Snapshot};

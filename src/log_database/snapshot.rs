@@ -9,12 +9,10 @@ use crate::log_database::Error;
 use crate::log_database::index::{Index, Stream};
 use crate::log_database::internal;
 use crate::log_database::metadata;
-use crate::log_database::scan::{
-    Bounds, Count, EntryRef, Fold, PatternCount, Scan, StoredOrder, StreamTimes, stream_id,
-};
+use crate::log_database::scan::{Bounds, Count, Fold, PatternCount, Scan, StoredOrder, StreamTimes, stream_id};
 use crate::log_database::statistics::Statistics;
 use crate::model::budget::Budget;
-use crate::model::{Batch, Direction, Labels, Lines, Matcher, Selection, StreamLines, TimeRange, Timestamp};
+use crate::model::{Batch, Direction, Labels, Lines, LogEntry, Matcher, Selection, StreamLines, TimeRange, Timestamp};
 
 /// Everything that had been appended at one moment; does not change and keeps the files it needs.
 #[derive(Clone, Debug)]
@@ -153,7 +151,7 @@ impl Snapshot {
         &self,
         budget: &Arc<Budget>,
         shown_as: impl Fn(&Labels) -> Option<Labels>,
-        take: &mut dyn FnMut(EntryRef<'_>) -> ControlFlow<()>,
+        take: &mut dyn FnMut(LogEntry<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let selection = Selection { direction: Direction::Backward, limit: Some(1), ..Selection::of(Vec::new()) };
         for stream in self.shown(shown_as) {

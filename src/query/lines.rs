@@ -2,12 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use crate::log_database::{Bounds, EntryRef, Found, Place, Scan, metadata};
+use crate::log_database::{Bounds, Found, Place, Scan, metadata};
 use crate::logql::ast::LogExpr;
 use crate::logql::eval::{LineQuery, Shown};
 use crate::logql::pipeline::Clock;
 use crate::model::budget::Refusal;
-use crate::model::{Direction, Labels, TimeRange, Timestamp};
+use crate::model::{Direction, Labels, LogEntry, TimeRange, Timestamp};
 use crate::query::{Error, Seen, Source, entry};
 
 /// How many lines may be dropped before it is asked whether a pause is due.
@@ -69,7 +69,7 @@ pub fn as_stored(
     let labels = source.labels_of(&own);
     let mut room = Vec::new();
     let order = source.snapshot.stored_order(&place.stream, &source.budget);
-    let mut take = |found: EntryRef<'_>, number| {
+    let mut take = |found: LogEntry<'_>, number| {
         let (timestamp, stored) = (found.timestamp, found.line);
         let entry = entry(found, &mut room);
         match query.process(&entry) {

@@ -9,13 +9,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::inventory::Inventory;
-use crate::log_database::metadata::{self, Metadata};
-use crate::log_database::{Database, EntryRef, Snapshot, StreamTimes, Subscription};
+use crate::log_database::metadata;
+use crate::log_database::{Database, Snapshot, StreamTimes, Subscription};
 use crate::logql::ast::LogExpr;
 use crate::logql::eval::LineQuery;
 use crate::logql::pipeline::Clock;
 use crate::model::budget::Budget;
-use crate::model::{Batch, Direction, Labels, TimeRange, Timestamp};
+use crate::model::{Batch, Direction, Labels, LogEntry, TimeRange, Timestamp};
 use crate::query::{Error, FoundLine, LATE_BYTES_MAX, Late, entry, service};
 
 /// Most bytes that are taken to remember streams, those that are not followed included.
@@ -208,12 +208,11 @@ impl Live {
                     self.set_next((stream, line));
                     let number = self.number(&of_stream.labels, timestamp);
                     line += 1;
-                    let (text, metadata) =
-                        if has_metadata { metadata::split(bytes) } else { (bytes, Metadata::default()) };
+                    let found = LogEntry::new(&shown, (timestamp, bytes), has_metadata);
+                    let text = found.line;
                     if !self.query.fetch().accepts(text) {
                         continue;
                     }
-                    let found = EntryRef { timestamp, labels: &shown, line: text, metadata };
                     let entry = entry(found, &mut self.room);
                     if let Some(shown) = self.query.process(&entry) {
                         take(&FoundLine { stream: &of_stream.labels, timestamp, number, stored: text, shown });

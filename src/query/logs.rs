@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::log_database::{BlockColumns, EntryRef, Fold, Folder, Overview, block};
+use crate::log_database::{BlockColumns, Fold, Folder, Overview, block};
 use crate::logql::eval::{LogQuery, LogWorker, Sieve, Stream};
 use crate::logql::pipeline::Entry;
+use crate::model::LogEntry;
 use crate::model::budget::Budget;
 use crate::query::columns::{self, Problem};
 use crate::query::{Error, Seen, Source, entry};
@@ -84,7 +85,7 @@ impl Folder for Worker {
         }
     }
 
-    fn push(&mut self, next: EntryRef<'_>) -> Result<ControlFlow<()>, Error> {
+    fn push(&mut self, next: LogEntry<'_>) -> Result<ControlFlow<()>, Error> {
         self.seen.add(next.line);
         Ok(self.query.push(&entry(next, &mut self.room))?)
     }

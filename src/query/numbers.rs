@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::log_database::{BlockColumns, EntryRef, Extent, Fold, Folder, Overview, block};
+use crate::log_database::{BlockColumns, Extent, Fold, Folder, Overview, block};
 use crate::logql::eval::{RangeQuery, RangeSum, RangeWorker};
 use crate::logql::stages::outline::Reads;
 use crate::model::budget::Budget;
-use crate::model::{Labels, Selection};
+use crate::model::{Labels, LogEntry, Selection};
 use crate::query::columns::{self, Problem};
 use crate::query::{Error, Seen, Source, entry};
 
@@ -121,7 +121,7 @@ impl Folder for Worker {
         }
     }
 
-    fn push(&mut self, next: EntryRef<'_>) -> Result<ControlFlow<()>, Error> {
+    fn push(&mut self, next: LogEntry<'_>) -> Result<ControlFlow<()>, Error> {
         self.seen.add(next.line);
         self.range.push(&entry(next, &mut self.room))?;
         Ok(ControlFlow::Continue(()))

@@ -5,18 +5,18 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use crate::log_database::{Classify, EntryRef, Pattern};
+use crate::log_database::{Classify, Pattern};
 use crate::logql::ast::LogExpr;
 use crate::logql::stages::{LineFilters, known_level, level_of};
 use crate::logql::{Error as QueryError, Fetch};
-use crate::model::TimeRange;
+use crate::model::{LogEntry, TimeRange};
 use crate::query::{Error, Source, entry};
 
 /// What tells lines of one pattern apart: their level. Leaves out those that no filter lets pass.
 struct Levels(LineFilters);
 
 impl Classify for Levels {
-    fn class(&self, found: EntryRef<'_>) -> Option<&'static str> {
+    fn class(&self, found: LogEntry<'_>) -> Option<&'static str> {
         let mut room = Vec::new();
         let entry = entry(found, &mut room);
         self.0.keep(entry.line).then(|| known_level(level_of(&entry)))

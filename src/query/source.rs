@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use crate::inventory::Inventory;
-use crate::log_database::{Bounds, EntryRef, Fold, Scan, Snapshot};
+use crate::log_database::{Bounds, Fold, Scan, Snapshot};
 use crate::logql::Fetch;
 use crate::logql::ast::MetricExpr;
 use crate::logql::pipeline::Entry;
 use crate::model::budget::Budget;
-use crate::model::{Labels, Matcher, Selection, TimeRange};
+use crate::model::{Labels, LogEntry, Matcher, Selection, TimeRange};
 use crate::query::service;
 
 /// What a query reads from: everything there was when its turn came, while somebody waits for the answer.
@@ -125,8 +125,8 @@ impl Seen {
 }
 
 /// An entry as LogQL takes it; `room` is for its metadata.
-pub fn entry<'a>(entry: EntryRef<'a>, room: &'a mut Vec<(String, String)>) -> Entry<'a> {
-    let EntryRef { timestamp, labels, line, metadata } = entry;
+pub fn entry<'a>(entry: LogEntry<'a>, room: &'a mut Vec<(String, String)>) -> Entry<'a> {
+    let LogEntry { timestamp, labels, line, metadata } = entry;
     room.clear();
     if !metadata.is_empty() {
         room.extend(metadata.iter().map(|(name, value)| (name.into_owned(), value.into_owned())));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::log_database::{EntryRef, Extent};
+use crate::log_database::Extent;
 use crate::logql::stages::level_of;
-use crate::model::{Labels, Matcher, TimeRange, Timestamp};
+use crate::model::{Labels, LogEntry, Matcher, TimeRange, Timestamp};
 use crate::query::{Error, Source, entry, volume};
 
 /// What a summary takes in memory beside its labels, in bytes.
@@ -91,7 +91,7 @@ pub fn newest_lines(
 ) -> Result<(), Error> {
     let shown_as = |stored: &Labels| is_asked_for(stored).then(|| stored.clone());
     let mut room = Vec::new();
-    let mut take = |found: EntryRef<'_>| {
+    let mut take = |found: LogEntry<'_>| {
         let entry = entry(found, &mut room);
         take(NewestLine { labels: entry.labels, timestamp: entry.timestamp, line: entry.line, level: level_of(&entry) })
     };

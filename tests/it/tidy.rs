@@ -5,6 +5,7 @@
 //! first, and that is exact enough for paths.
 #![expect(clippy::disallowed_methods, reason = "a test reads the source itself, not through the agent's file module")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -79,6 +80,10 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("ureq", &["client", "pods"]),
     ("rustls", &["client", "pods"]),
 ];
+
+/// The folders whose parts may not name each other in a circle, with the modules that they are.
+const COLLECTOR: [(&str, &str); 2] =
+    [("src/log_collector", "log_collector"), ("src/log_collector/rotation", "log_collector::rotation")];
 
 /// A file that grows beyond this many lines of code, tests not counted, is two files.
 const CODE_LINES_MAX: usize = 600;
@@ -163,6 +168,15 @@ type Rule = fn(&Source) -> Vec<String>;
 #[test]
 fn modules_name_only_what_the_table_allows() {
     hold("src", named_modules);
+}
+
+#[test]
+fn the_parts_of_the_collector_name_each_other_in_no_circle() {
+    for (folder, module) in COLLECTOR {
+        let mut sources = Vec::new();
+        collect(&root().join(folder), &mut sources);
+        assert_eq!(circle(&sources, module), BTreeSet::new(), "{folder}");
+    }
 }
 
 #[test]
@@ -299,6 +313,31 @@ fn named_modules(source: &Source) -> Vec<String> {
     broken.map(|named| format!("{}: {own} must not name {}", source.path, named.join("::"))).collect()
 }
 
+/// The parts of a module that name each other in a circle, and those that name them; what tests name does not count.
+fn circle<'s>(sources: &'s [Source], module: &str) -> BTreeSet<&'s str> {
+    let depth = module.split("::").count();
+    let mut named: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| !source.is_test()) {
+        let Some(part) = source.module().get(depth).copied() else { continue };
+        let code = source.code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let others = mentions(&Source { code: code.to_owned(), path: source.path.clone(), text: String::new() });
+        let others = others.into_iter().filter(|path| {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            is_within(&path, module) && path.get(depth).is_some_and(|other| *other != part)
+        });
+        named.entry(part).or_default().extend(others.map(|path| path[depth].clone()));
+    }
+    loop {
+        // What names no other part that is left is in no circle.
+        let is_left: BTreeSet<&str> = named.keys().copied().collect();
+        let before = named.len();
+        named.retain(|_, others| others.iter().any(|other| is_left.contains(other.as_str())));
+        if named.len() == before {
+            return named.into_keys().collect();
+        }
+    }
+}
+
 /// The paths in this crate that a file names, from the crate's root: through `crate::`, through `super::`, and from the
 /// binary through the library's name.
 fn mentions(source: &Source) -> Vec<Vec<String>> {
@@ -412,14 +451,30 @@ fn dependencies_without_reason(manifest: &str) -> Vec<String> {
 /// Each rule must be able to fail: a file that breaks it, and one that does not.
 mod rules {
     use super::{
-        CODE_LINES_MAX, PAGE_BYTES_MAX, Rule, SCRIPT_BYTES_MAX, Source, code_length, dependencies_without_reason,
-        foreign_addresses, leftovers, module_documentation, named_crates, named_modules, page_over_its_limits,
+        CODE_LINES_MAX, PAGE_BYTES_MAX, Rule, SCRIPT_BYTES_MAX, Source, circle, code_length,
+        dependencies_without_reason, foreign_addresses, leftovers, module_documentation, named_crates, named_modules,
+        page_over_its_limits,
     };
 
     #[track_caller]
     fn check(rule: Rule, path: &str, text: &str, broken_count: usize) {
         let broken = rule(&Source::new(path, text));
         assert_eq!(broken.len(), broken_count, "{broken:?}");
+    }
+
+    #[test]
+    fn circles_are_found() {
+        let sources = [
+            ("src/a/mod.rs", "use crate::a::b::B;"),
+            ("src/a/b.rs", "use crate::a::A; use crate::a::c::{C, D}; mod tests {}"),
+            ("src/a/c/mod.rs", "use crate::a::{c::E, d};"),
+            ("src/a/d.rs", "#[cfg(test)]\nmod tests {\n    use crate::a::b::B;\n}"),
+        ];
+        let sources = sources.map(|(path, text)| Source::new(path, text));
+        assert_eq!(circle(&sources, "a").len(), 0);
+        let back = Source::new("src/a/d.rs", "use crate::a::b;");
+        let [above, b, c, _] = sources;
+        assert_eq!(circle(&[above, b, c, back], "a").into_iter().collect::<Vec<_>>(), ["b", "c", "d"]);
     }
 
     #[test]

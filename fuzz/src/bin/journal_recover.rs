@@ -6,8 +6,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use monitoring_rs::log_database::storage::{CrashMode, SimulatedStorage};
-use monitoring_rs::model::{Batch, Checkpoint, LogEntry, StreamLines, Timestamp};
-use monitoring_rs_fuzz::{labels, lines, logs, open, plant, read, sort};
+use monitoring_rs::model::{Batch, Checkpoint, StreamLines, Timestamp};
+use monitoring_rs_fuzz::{OwnedEntry, labels, lines, logs, open, plant, read, sort};
 
 /// Few lines, so that a run is short.
 const LINES: usize = 8;
@@ -25,7 +25,7 @@ fn check(bytes: &[u8]) {
     let lost = database.statistics().unreadable_parts;
 
     let added = lines(&[b"added 1", b"", b"added 2"]);
-    expected.extend(added.iter().map(|(timestamp, line)| LogEntry {
+    expected.extend(added.iter().map(|(timestamp, line)| OwnedEntry {
         timestamp,
         labels: labels("added"),
         line: line.to_vec(),

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::budget::Budget;
 use monitoring_rs::model::{Batch, Checkpoint, LineFilter, Lines, Selection, StreamLines, Timestamp};
-use monitoring_rs_fuzz::{labels, logs, open, plant, read};
+use monitoring_rs_fuzz::{OwnedEntry, labels, logs, open, plant, read};
 
 /// Few lines, so that a run is short.
 const LINES: usize = 8;
@@ -34,7 +34,7 @@ fn check(bytes: &[u8]) {
     });
     let Some(database) = open(&storage) else { return };
     let before = read(&database.snapshot(), bytes.len());
-    let lines_of_other = |entries: &[monitoring_rs::model::LogEntry]| {
+    let lines_of_other = |entries: &[OwnedEntry]| {
         entries.iter().filter(|entry| entry.labels == labels("other")).count()
     };
     assert!(LINES <= lines_of_other(&before), "the other segment is read in full");

@@ -11,8 +11,8 @@ use flate2::write::GzEncoder;
 use super::REUSED_INODES;
 use super::logs::{Scheme, Written};
 use super::world::{Check, World};
-use crate::log_collector::directory::COPY_BYTES_MIN;
 use crate::log_collector::directory::tests::{key_of, tick};
+use crate::log_collector::source::COPY_BYTES_MIN;
 
 impl World {
     pub(super) fn happened(&self, path: &Path) {
@@ -183,11 +183,11 @@ impl World {
 
     /// Copies a log of which something durable was read: of another one, the copy looks like a log of its own, and so does one
     /// that is too short to tell from others.
-    pub(super) fn copy(&mut self, log: usize, is_away: bool) -> Check {
+    pub(super) fn copy(&mut self, log: usize, is_away: bool) {
         let is_short = fs::metadata(self.path(log)).unwrap().len() < COPY_BYTES_MIN;
         let is_known = self.is_known(log, self.logs[log].files.len() - 1);
         if self.logs[log].scheme == Scheme::Kubelet || is_short || !is_known {
-            return Ok(());
+            return;
         }
         let it = &mut self.logs[log];
         it.copies += 1;
@@ -197,16 +197,6 @@ impl World {
         fs::copy(self.path(log), &copy).unwrap();
         self.happened(&copy);
         self.copies.push(copy);
-        // Whether its original is about to be truncated is known a little later.
-        self.end_disk_full();
-        for _ in 0..2 {
-            self.look(1000)?;
-            if let Some(collector) = &mut self.collector {
-                collector.let_time_pass();
-            }
-        }
-        self.sync();
-        Ok(())
     }
 
     pub(super) fn truncate(&mut self, log: usize) {

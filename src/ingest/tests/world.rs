@@ -107,7 +107,7 @@ impl World {
             Action::Rotate { log, look_between, write_between } => self.rotate(log, look_between, write_between)?,
             Action::Truncate { log } => self.truncate(log),
             Action::Compress { log, which } => self.compress(log, which),
-            Action::Copy { log, is_away } => self.copy(log, is_away)?,
+            Action::Copy { log, is_away } => self.copy(log, is_away),
             Action::DeleteOldest { log } => self.delete_oldest(log),
             Action::DeleteAndCreate { log } => self.delete_and_create(log)?,
             Action::SwitchLink => self.switch_link()?,

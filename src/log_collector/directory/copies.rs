@@ -1,59 +1,19 @@
-//! Copytruncate: a file is copied under a name made of its own, and truncated.
-//!
-//! A new file whose name is made of another's may become such a copy. It is not read before that is known: when the
-//! original is truncated, the copy takes its place and is read on from where the original was; when it turns out to hold
-//! something else, or nothing is truncated, it is a file like any other.
+//! Holds files back that may be copies of others until it is known what they are ([`verdict`]): when the original is truncated, the
+//! copy takes its place and is read on from where the original was; when it turns out to hold something else, it is a file like any
+//! other.
 
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use crate::file;
 use crate::log_collector::checkpoint::Position;
 use crate::log_collector::directory::Directory;
 use crate::log_collector::directory::families::Due;
+use crate::log_collector::rotation::copy::{HeldBack, Verdict, is_archive_of_its_own, verdict};
 use crate::log_collector::rotation::family::{Member, is_named_rotated};
 use crate::log_collector::rotation::names::{originals, replaced_by};
-use crate::log_collector::source::{COPY_ORDINAL, Match, Source};
-use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
+use crate::log_collector::source::{COPY_BYTES_MIN, COPY_ORDINAL, Match, Source};
+use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
-use crate::model::Timestamp;
-
-/// The least that two files have to have in common so that one which was rotated while nobody looked counts as a copy.
-pub(crate) const COPY_BYTES_MIN: u64 = 64;
-
-/// A file that may be a copy of another one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HeldBack {
-    /// Of which.
-    pub(super) original: SourceId,
-    /// Whether nothing had been read of that: what the copy holds may never be.
-    was_unread: bool,
-    /// Whether it turned out not to hold what the other one does.
-    is_other: bool,
-}
-
-impl HeldBack {
-    /// Whether it is still unknown what it is.
-    pub(super) fn is_undecided(&self) -> bool {
-        !self.is_other
-    }
-
-    /// Whether it was certainly rotated: it is no copy of what its log holds now, which nothing had been read of by then.
-    pub(super) fn is_rotated(&self) -> bool {
-        self.is_other && self.was_unread
-    }
-}
-
-/// What a file turns out to be.
-enum Verdict {
-    /// A copy of a file that goes on: all it holds is stored.
-    Copy,
-    /// A file of its own.
-    Other,
-    /// Whatever comes.
-    Undecided,
-}
 
 impl<W: Watcher> Directory<W> {
     /// Whether a source without streams may be a copy of another, so that it is not to be read for now.
@@ -90,8 +50,9 @@ impl<W: Watcher> Directory<W> {
             return false;
         }
         log::debug!("{} may be a copy", self.sources[&id].source.path.display());
-        let was_unread = !self.sources[&original].source.has_begun();
-        self.copies.insert(id, HeldBack { original, was_unread, is_other: false });
+        let log = &self.sources[&original].source;
+        let (was_unread, stream) = (!log.has_begun(), log.delivery_paths().next().map(Path::to_owned));
+        self.copies.insert(id, HeldBack { original, stream, was_unread, is_other: false });
         true
     }
 
@@ -159,7 +120,10 @@ impl<W: Watcher> Directory<W> {
             self.hold_back(id, original);
             return true;
         }
-        self.settle_copy(id, &due.stream)
+        self.settle_copy(id, &due.stream).unwrap_or_else(|unknown| {
+            self.hold_back(id, unknown);
+            true
+        })
     }
 
     /// Whether a file that came into being beside its log, and now, may be a copy in the making.
@@ -171,13 +135,21 @@ impl<W: Watcher> Directory<W> {
     /// Whether a file, which is not too short to tell unless it `may_be_short`, holds what another one begins with.
     /// `None` where they cannot be looked at.
     fn has_beginning_of(&mut self, id: SourceId, original: SourceId, may_be_short: bool) -> Option<bool> {
+        let (copy, it) = (&self.sources[&id].source, &self.sources[&original].source);
+        if is_archive_of_its_own(copy, it.is_compressed(), it.modified_ns) || copy.begins_otherwise(it) {
+            return Some(false);
+        }
         if let Err(error) = self.open_both(original, id) {
             log::debug!("{error}");
             return None;
         }
         let (copy, original) = (&self.sources[&id].source, &self.sources[&original].source);
-        let is_long_enough = may_be_short || COPY_BYTES_MIN <= copy.metadata().ok()?.size_bytes;
-        Some(is_long_enough && copy.is_beginning_of(original).ok()?)
+        let has_beginning =
+            copy.is_beginning_of(original).and_then(|is| Ok(is && (may_be_short || copy.is_long_enough()?)));
+        // Many archives may wait for their turn.
+        copy.release();
+        original.release();
+        has_beginning.inspect_err(|error| log::debug!("{error}")).ok()
     }
 
     /// As [`Directory::settle_copy`], for a file that is about to become a log of its own and whose name says that it was rotated out
@@ -189,37 +161,45 @@ impl<W: Watcher> Directory<W> {
             return false;
         }
         let logs: Vec<PathBuf> = tracked.known_names().flat_map(|name| self.logs_of(name)).collect();
-        logs.iter().any(|log| self.settle_copy(id, &self.seen(log)))
+        logs.iter().any(|log| self.settle_copy(id, &self.seen(log)) == Ok(true))
     }
 
-    /// Counts a file as read that holds what an earlier file of a stream holds, which is or was read to its end, or what was cut
-    /// from its log.
-    fn settle_copy(&mut self, id: SourceId, stream: &Path) -> bool {
+    /// Counts a file as read that holds what an earlier file of a stream holds, plain or compressed, which is or was read to its
+    /// end, or what was cut from its log. Returns whether it does, or the first of those files that it cannot be compared with.
+    fn settle_copy(&mut self, id: SourceId, stream: &Path) -> Result<bool, SourceId> {
         let writers: Vec<SourceId> = self.writers.get(stream).into_iter().flatten().copied().collect();
-        let original = writers
-            .into_iter()
-            .filter(|writer| *writer != id)
-            .find(|it| self.has_beginning_of(id, *it, false) == Some(true));
+        let (mut original, mut unknown) = (None, None);
+        for writer in writers.into_iter().filter(|writer| *writer != id) {
+            match self.has_beginning_of(id, writer, false) {
+                Some(true) => original = original.or(Some(writer)),
+                None if self.sources[&id].source.is_in_the_making() => unknown = unknown.or(Some(writer)),
+                // What cannot be opened does not hold up what comes after it.
+                Some(false) | None => {}
+            }
+        }
         let copy = &self.sources[&id].source;
         let is_it = |position: &Position| {
             let is_whole = position.finished || position.cut;
-            COPY_BYTES_MIN <= position.offset && is_whole && copy.compare(position) == Match::Same
+            let is_of_its_own = is_archive_of_its_own(copy, position.compressed, position.modified_ns);
+            COPY_BYTES_MIN <= position.offset && is_whole && !is_of_its_own && copy.compare(position) == Match::Same
         };
         let position = match original {
             Some(original) => Some(self.sources[&original].source.position((self.settings.clock)())),
             None => self.ledger.of_stream(stream).map(|(_, position)| position).find(|it| is_it(it)).cloned(),
         };
-        let Some(position) = position else { return false };
-        let Some(tracked) = self.sources.get_mut(&id) else { return false };
-        if let Err(error) = tracked.source.count_as_copy(&position) {
+        let Some(position) = position else { return unknown.map_or(Ok(false), Err) };
+        let copy = &mut self.sources.get_mut(&id).expect("it was just compared").source;
+        if let Err(error) = copy.count_as_copy(&position) {
             log::debug!("{error}");
-            return false;
+            return Ok(false);
         }
+        // Nothing more is read of it: an archive need not be kept decompressed.
+        copy.release();
         self.copies.remove(&id);
         log::debug!("{} holds what another file of {} held", self.sources[&id].source.path.display(), stream.display());
         self.note_deliveries(id);
         self.store_position(id);
-        true
+        Ok(true)
     }
 
     /// Counts copies of a source as read that is about to be closed: then nothing is left to compare them with.
@@ -228,7 +208,8 @@ impl<W: Watcher> Directory<W> {
         for copy in held.collect::<Vec<_>>() {
             let stream = self.sources.get(&original).and_then(|it| it.source.delivery_paths().next());
             let Some(stream) = stream.map(Path::to_owned) else { return };
-            self.settle_copy(copy, &stream);
+            // What cannot be told by now never will.
+            let _ = self.settle_copy(copy, &stream);
         }
     }
 
@@ -275,14 +256,15 @@ impl<W: Watcher> Directory<W> {
             Verdict::Undecided => {}
             Verdict::Other => {
                 log::debug!("{} holds something else than its log", self.sources[&id].source.path.display());
-                if let Some(held) = self.copies.get_mut(&id) {
-                    held.is_other = true;
-                }
+                let held = self.copies.get_mut(&id).expect("it was just judged");
+                held.is_other = true;
+                // What no name leads to may be the log's as well: an archive, or a file behind a link.
+                let of_log = held.stream.clone();
                 let names: Vec<PathBuf> = self.sources[&id].known_names().cloned().collect();
-                let logs: Vec<PathBuf> = names.iter().flat_map(|name| self.logs_of(name)).collect();
+                let logs = names.iter().flat_map(|name| self.logs_of(name)).map(|log| self.seen(&log));
+                let streams: BTreeSet<PathBuf> = logs.chain(of_log).collect();
                 let is_settled = self.settle_as_copy(id);
-                for log in logs.iter().filter(|_| !is_settled) {
-                    let stream = self.seen(log);
+                for stream in streams.into_iter().filter(|_| !is_settled) {
                     let to = self.place_of(&stream);
                     self.reconcile(&Due { stream, earlier: None, to });
                 }
@@ -299,38 +281,4 @@ impl<W: Watcher> Directory<W> {
             }
         }
     }
-}
-
-/// Whether a file named `name` looks like one that is still written, to be put in the place of a log named `logs`.
-fn is_temporary(name: &Path, logs: &[PathBuf]) -> bool {
-    let replaced = name.file_name().and_then(|name| name.to_str()).map(replaced_by).unwrap_or_default();
-    let is_log = |replaced: &String| logs.iter().any(|log| log.file_name() == Some(OsStr::new(replaced)));
-    replaced.iter().any(|replaced| replaced.is_empty() || is_log(replaced))
-}
-
-fn verdict<D>(
-    copy: &mut Tracked<D>,
-    original: &Tracked<D>,
-    was_cut: bool,
-    now: Timestamp,
-) -> Result<Verdict, file::Error> {
-    // In this order: what the two have in common says nothing if the original is truncated meanwhile.
-    let is_beginning = copy.source.is_beginning_of(&original.source)?;
-    if was_cut || !original.source.is_intact()? {
-        // It was truncated: once that is read, what it was is looked for.
-        return Ok(Verdict::Undecided);
-    }
-    if copy.source.has_grown()? {
-        copy.quiet_since = Instant::now();
-    }
-    if !is_beginning {
-        let is_temporary = copy.names.iter().any(|name| is_temporary(name, &original.names));
-        let waits = is_temporary && copy.quiet_since.elapsed() < COPY_PATIENCE;
-        return Ok(if waits { Verdict::Undecided } else { Verdict::Other });
-    }
-    if copy.quiet_since.elapsed() < COPY_PATIENCE || !copy.source.is_read_in(&original.source)? {
-        return Ok(Verdict::Undecided);
-    }
-    copy.source.count_as_copy(&original.source.position(now))?;
-    Ok(Verdict::Copy)
 }

@@ -11,8 +11,8 @@ use std::vec::IntoIter;
 
 use crate::file::{self, Identity};
 use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position};
-use crate::log_collector::directory::copies::HeldBack;
 use crate::log_collector::directory::{Cut, Directory};
+use crate::log_collector::rotation::copy::HeldBack;
 use crate::log_collector::rotation::family::{Member, is_named_rotated, rotated_out_of};
 use crate::log_collector::rotation::listing::Files;
 use crate::log_collector::rotation::names::{Form, originals, uncompressed};
@@ -473,7 +473,7 @@ impl<W: Watcher> Directory<W> {
             Origin::Ledger(identity) if member.metadata.identity == identity => {
                 // It is opened, and goes on where it was.
                 let id = position.deliveries.first().and_then(|delivery| self.source_of(member, &delivery.path));
-                if let Some(id) = id.filter(|_| position.offset == 0 && member.form == Form::Plain) {
+                if let Some(id) = id.filter(|_| position.offset == 0) {
                     self.hold_back_copy(id, due);
                 }
             }
@@ -547,7 +547,7 @@ impl<W: Watcher> Directory<W> {
             }
             return;
         };
-        if member.form == Form::Plain && self.hold_back_copy(id, due) {
+        if self.hold_back_copy(id, due) {
             return;
         }
         self.copies.remove(&id);

@@ -22,6 +22,7 @@ use crate::file::{self, Identity, Kind};
 use crate::log_collector::links::Links;
 use crate::log_collector::naming::Naming;
 use crate::log_collector::patterns::Patterns;
+use crate::log_collector::rotation::copy::HeldBack;
 use crate::log_collector::rotation::ledger::Ledger;
 use crate::log_collector::rotation::listing::Listings;
 use crate::log_collector::shares::Shares;
@@ -48,9 +49,6 @@ pub(crate) mod tests;
 mod turns;
 mod unended;
 
-#[cfg(test)]
-pub(crate) use copies::COPY_BYTES_MIN;
-use copies::HeldBack;
 use dangling::Dangling;
 use discovery::{NAMES_MAX, Name};
 use families::Due;

@@ -12,13 +12,14 @@
 //! 3. Files of which nothing is known and that are younger than the newest known one were rotated while nobody looked. They
 //!    are read from their start, oldest first, before the file that has the name now. Of a log of which nothing is known all
 //!    are: a rotated file is its log's past.
-//! 4. A file that holds what the log began with, while the log is intact, is a copy of it: it is not read, for its content
-//!    is or will be stored.
+//! 4. A file that holds what the log began with, while the log is intact, or what another of its files holds, is a copy of it,
+//!    compressed or not ([`copy`]): it is not read, for its content is or will be stored.
 //! 5. What is found nowhere is lost once another file has its place; until then its position is kept.
 //!
 //! The order of a stream's files is stored as an ordinal in their positions, not inferred. A file is read once those before it
 //! in each of its streams are read to their end.
 
+pub(super) mod copy;
 pub(super) mod family;
 pub(super) mod ledger;
 pub(super) mod listing;

@@ -236,11 +236,14 @@ impl Reconciler<'_> {
         if matches!(known.state, State::Cut { .. }) {
             // The copy was made last, just before the content was cut.
             members.sort_by_key(|member| Reverse(self.family[*member].modified_ns));
+        } else {
+            // Another file that is not compressed is but a copy of it, which may have been made before its last lines.
+            members.sort_by_key(|member| self.family[*member].form == Form::Plain);
         }
         for member in members {
             match compare(member) {
-                // Several copies may be made before the content is cut: the last one goes on, once it can be looked at.
-                Match::Same | Match::Grown if is_unknown && matches!(known.state, State::Cut { .. }) => {
+                // What comes first goes on, once it can be looked at.
+                Match::Same | Match::Grown if is_unknown => {
                     self.undecided[member] = true;
                 }
                 Match::Same => return Ok(Some(member)),
@@ -527,6 +530,17 @@ mod tests {
             &matches,
             &[Step::Wait, Step::Reserve { member: 0 }, Step::Reserve { member: 1 }],
         );
+    }
+
+    #[test]
+    fn of_a_copy_and_what_was_compressed_the_latter_goes_on() {
+        let copy = Candidate { is_named_rotated: true, ..member(4, 8, Claim::Free) };
+        let family = [copy, compressed(5, 6), member(6, 9, Claim::Current)];
+        let matches = [(0, 0, Match::Same), (0, 1, Match::Grown)];
+        check(&[known(1, 1, 4, GONE)], &family, &matches, &[Step::Continue { known: 0, member: 1 }]);
+        let matches = [(0, 0, Match::Same), (0, 1, Match::Unknown)];
+        let steps = [Step::Wait, Step::Reserve { member: 0 }, Step::Reserve { member: 1 }];
+        check(&[known(1, 1, 4, GONE)], &family, &matches, &steps);
     }
 
     #[test]

@@ -112,6 +112,24 @@ impl Content {
         }
     }
 
+    /// How long it is; a compressed file is decompressed to its end for that. One that may be in the making has no length yet.
+    pub(super) fn whole_size_bytes(&self) -> file::Result<u64> {
+        let mut size = self.size_bytes(0)?;
+        while let Self::Compressed(archive) = self {
+            let longer = self.size_bytes(size)?;
+            if longer != size {
+                size = longer;
+                continue;
+            }
+            if self.is_in_the_making() {
+                let source = io::Error::other("it is in the making");
+                return Err(file::Error { action: "decompress", path: archive.file.path().to_owned(), source });
+            }
+            break;
+        }
+        Ok(size)
+    }
+
     /// Reads at `offset` until `buffer` is full or the content ends, and returns how many bytes were read.
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> file::Result<usize> {
         match self {
@@ -172,7 +190,7 @@ impl Content {
     }
 
     /// Whether it is a compressed file that ends too early and was written to a moment ago.
-    fn is_in_the_making(&self) -> bool {
+    pub(super) fn is_in_the_making(&self) -> bool {
         let Self::Compressed(archive) = self else { return false };
         let modified = archive.file.metadata().ok().and_then(|metadata| u64::try_from(metadata.modified_ns).ok());
         let modified = modified.and_then(|ns| SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(ns)));

@@ -11,12 +11,15 @@ use crate::file::{self, Metadata};
 use crate::log_collector::checkpoint::{self, ENDLESS, Position, TAIL_BYTES_MAX};
 use crate::log_collector::source::delivery::Delivery;
 use crate::log_collector::source::head::Head;
-use crate::log_collector::source::{Match, Reading, Source};
+use crate::log_collector::source::{Content, Match, Reading, Source};
 use crate::model::Timestamp;
 use crate::status::{Gap, SkipReason, Status};
 
 /// How much of the ends of two files is compared line by line, to find out whether one was put in the place of the other.
 const COMPARED_BYTES_MAX: usize = 256 << 10;
+
+/// The least that two files have to have in common so that one which was rotated while nobody looked counts as a copy.
+pub(crate) const COPY_BYTES_MIN: u64 = 64;
 
 /// Stands for the place of a copy among a stream's files: before all, since there is nothing to be read of it. 0 is that of files
 /// whose place was not noted.
@@ -56,6 +59,12 @@ impl Former {
             status.add_gap(Gap { path, bytes, reason, found: now });
         }
     }
+}
+
+/// How a compressed file begins, if it is not too short.
+pub(super) fn start_of(content: &Content) -> Option<Box<[u8]>> {
+    let start = content.is_compressed().then(|| content.bytes_before(TAIL_BYTES_MAX as u64, TAIL_BYTES_MAX).ok());
+    start.flatten().filter(|start| start.len() == TAIL_BYTES_MAX).map(Vec::into_boxed_slice)
 }
 
 impl Source {
@@ -98,15 +107,33 @@ impl Source {
         Ok(tail == self.tail && self.has_its_beginning()?)
     }
 
-    /// Whether `original` begins with what this file holds, as far as both ends of that tell.
+    /// Whether `original` begins with what this file holds, as far as both ends of that tell; either may be compressed.
     pub(in crate::log_collector) fn is_beginning_of(&self, original: &Self) -> Result<bool, file::Error> {
-        let size = self.content.metadata()?.size_bytes;
-        for end in [size.min(TAIL_BYTES_MAX as u64), size] {
-            if self.content.bytes_before(end, TAIL_BYTES_MAX)? != original.content.bytes_before(end, TAIL_BYTES_MAX)? {
-                return Ok(false);
-            }
+        if self.begins_otherwise(original) {
+            return Ok(false);
         }
-        Ok(true)
+        let head = self.content.bytes_before(TAIL_BYTES_MAX as u64, TAIL_BYTES_MAX)?;
+        let has_end = |end: u64, held: &[u8]| Ok(original.content.bytes_before(end, TAIL_BYTES_MAX)? == held);
+        if !has_end(head.len() as u64, &head)? {
+            return Ok(false);
+        }
+        let size = self.content.whole_size_bytes()?;
+        has_end(size, &self.content.bytes_before(size, TAIL_BYTES_MAX)?)
+    }
+
+    /// Whether it and `original` are known to begin otherwise, without a look at either.
+    pub(in crate::log_collector) fn begins_otherwise(&self, original: &Self) -> bool {
+        self.start.is_some() && original.start.is_some() && self.start != original.start
+    }
+
+    /// Whether it is compressed, and that may still be going on.
+    pub(in crate::log_collector) fn is_in_the_making(&self) -> bool {
+        self.content.is_in_the_making()
+    }
+
+    /// Whether it holds enough for nothing but a copy of it to begin in the same way.
+    pub(in crate::log_collector) fn is_long_enough(&self) -> Result<bool, file::Error> {
+        Ok(COPY_BYTES_MIN <= self.content.size_bytes(0)?)
     }
 
     /// When the file was last changed in any way, its names included.
@@ -138,13 +165,13 @@ impl Source {
 
     /// Whether everything it holds has been read in `original`, of which it is the beginning.
     pub(in crate::log_collector) fn is_read_in(&self, original: &Self) -> Result<bool, file::Error> {
-        let size = self.content.metadata()?.size_bytes;
+        let size = self.content.size_bytes(original.offset)?;
         Ok(0 < size && size <= original.offset)
     }
 
     /// Counts as read, for the streams of `original`, of which it holds the beginning.
     pub(in crate::log_collector) fn count_as_copy(&mut self, original: &Position) -> Result<(), file::Error> {
-        let size = self.content.metadata()?.size_bytes;
+        let size = self.content.whole_size_bytes()?;
         let deliveries = original.deliveries.iter().filter(|delivery| delivery.end == ENDLESS);
         self.deliveries = deliveries.map(|it| Delivery::new(it.path.clone(), COPY_ORDINAL, size)).collect();
         self.seek_as_read(size)

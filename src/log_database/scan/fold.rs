@@ -18,11 +18,11 @@ use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window, select};
 use crate::log_database::scan::place::Trim;
 use crate::log_database::scan::sieve::Sieve;
-use crate::log_database::scan::{EntryRef, parallel, while_reading};
+use crate::log_database::scan::{parallel, while_reading};
 use crate::log_database::segment::{BlockSource, Segment};
 use crate::log_database::snapshot::{Extent, PendingLines, StreamView};
 use crate::model::budget::Budget;
-use crate::model::{Direction, Labels, Selection, Timestamp};
+use crate::model::{Direction, Labels, LogEntry, Selection, Timestamp};
 
 /// The columns of a block of a segment.
 pub type BlockColumns<'b, 's> = Columns<'b, BlockSource<'s>>;
@@ -57,7 +57,7 @@ pub trait Folder: Send {
     }
 
     /// Takes an entry of that part; they come in the selection's direction. Breaks if it needs no further one of them.
-    fn push(&mut self, entry: EntryRef<'_>) -> Result<ControlFlow<()>, Self::Error>;
+    fn push(&mut self, entry: LogEntry<'_>) -> Result<ControlFlow<()>, Self::Error>;
 
     /// What the entries of the part that ends here come to.
     fn take(&mut self) -> Self::Sum;
@@ -294,7 +294,7 @@ impl Fold {
     ) -> Result<ControlFlow<()>, F::Error> {
         self.budget.check().map_err(Error::from)?;
         let (line, metadata) = question.split(line);
-        worker.push(EntryRef { timestamp, labels, line, metadata })
+        worker.push(LogEntry { timestamp, labels, line, metadata })
     }
 
     /// Pushes each entry until the worker breaks.

@@ -26,14 +26,13 @@ use std::sync::Arc;
 
 use crate::log_database::Error;
 use crate::log_database::index::StoredIn;
-use crate::log_database::metadata::Metadata;
 use crate::log_database::part::Part;
 use crate::log_database::scan::part::{OpenLines, Question, Window};
 use crate::log_database::scan::place::{StreamBounds, TimeCounter};
 use crate::log_database::scan::sieve::Sieve;
 use crate::log_database::snapshot::{PendingLines, StreamView};
 use crate::model::budget::{Budget, Refusal};
-use crate::model::{Direction, Labels, Selection, TimeRange, Timestamp};
+use crate::model::{Direction, Labels, LogEntry, Selection, TimeRange, Timestamp};
 
 pub use count::{Count, StreamCounts};
 pub use fold::{BlockColumns, Fold, Folder, Overview};
@@ -57,19 +56,6 @@ const SHARE_LINES_MIN: usize = 16;
 
 /// Once so many blocks are read at a time because most have nothing, the filters of segments are asked.
 const SIEVE_BATCH_MIN: usize = 8;
-
-/// One entry of an answer, borrowed from the scan that found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryRef<'a> {
-    /// When it was logged.
-    pub timestamp: Timestamp,
-    /// Where it comes from.
-    pub labels: &'a Labels,
-    /// Its bytes, without a newline at the end.
-    pub line: &'a [u8],
-    /// Labels of this entry alone.
-    pub metadata: Metadata<'a>,
-}
 
 /// How far a scan has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +236,7 @@ impl Scan {
     /// The scan is over.
     // Not an `Iterator`: the entry borrows from the scan, so that no line is copied.
     #[expect(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
-    pub fn next(&mut self) -> Result<Option<EntryRef<'_>>, Error> {
+    pub fn next(&mut self) -> Result<Option<LogEntry<'_>>, Error> {
         self.find(&|| false)?;
         Ok(self.entry())
     }
@@ -284,12 +270,12 @@ impl Scan {
     }
 
     /// The entry that was found; `None` where there was none.
-    pub fn entry(&self) -> Option<EntryRef<'_>> {
+    pub fn entry(&self) -> Option<LogEntry<'_>> {
         let part = self.open.peek().filter(|_| self.is_top_returned)?;
         let (timestamp, line) = part.lines.next_line();
         let (line, metadata) = self.question_for(part.key).split(line);
         let labels = &self.stream(part.key).0;
-        Some(EntryRef { timestamp, labels, line, metadata })
+        Some(LogEntry { timestamp, labels, line, metadata })
     }
 
     /// The labels that the stream of the entry that was found is stored with, a mark of metadata included, and how many

@@ -15,11 +15,11 @@ use crate::log_database::metadata;
 use crate::log_database::part::Part;
 use crate::log_database::scan::count::{Steps, Tally, merged};
 use crate::log_database::scan::part::Question;
-use crate::log_database::scan::{EntryRef, parallel, while_reading};
+use crate::log_database::scan::{parallel, while_reading};
 use crate::log_database::segment::Segment;
 use crate::log_database::snapshot::StreamView;
 use crate::model::budget::{Budget, Refusal, Share};
-use crate::model::{Labels, Lines, Selection, Timestamp};
+use crate::model::{Labels, Lines, LogEntry, Selection, Timestamp};
 
 /// Most patterns that are answered.
 const PATTERNS_MAX: usize = 10_000;
@@ -52,7 +52,7 @@ pub struct Pattern {
 /// What tells lines of one pattern apart.
 pub trait Classify: Sync {
     /// One of a few names for what an entry is; `None` leaves it out.
-    fn class(&self, entry: EntryRef<'_>) -> Option<&'static str>;
+    fn class(&self, entry: LogEntry<'_>) -> Option<&'static str>;
 
     /// Whether entries may be left out, so that each has to be looked at.
     fn leaves_out(&self) -> bool;
@@ -182,7 +182,7 @@ impl PatternCount {
         for (timestamp, line) in lines.iter().filter(|(timestamp, _)| question.range.contains(*timestamp)) {
             if question.accepts(line, false)
                 && let (text, metadata) = question.split(line)
-                && let Some(class) = classes.class(EntryRef { timestamp, labels, line: text, metadata })
+                && let Some(class) = classes.class(LogEntry { timestamp, labels, line: text, metadata })
             {
                 found.add(class, finder.pattern_of(text), &[(self.steps.of(timestamp), 1)])?;
             }
@@ -209,7 +209,7 @@ impl PatternCount {
         let class_of = |row: u32, stored: &[u8]| {
             let (line, metadata) = question.split(stored);
             let timestamp = Timestamp::from_ns(timestamps_ns[row as usize]);
-            classes.class(EntryRef { timestamp, labels, line, metadata })
+            classes.class(LogEntry { timestamp, labels, line, metadata })
         };
         let mut share = Share::of(Arc::clone(&self.budget));
         share.take(patterns.texts.len() * TEMPLATE_COST_BYTES)?;

@@ -8,10 +8,10 @@ use crate::log_database::Error;
 use crate::log_database::index::StoredIn;
 use crate::log_database::metadata::{self, Metadata};
 use crate::log_database::scan::place::{Place, TimeCounter, ranks, read_times};
-use crate::log_database::scan::{EntryRef, while_reading};
+use crate::log_database::scan::while_reading;
 use crate::log_database::snapshot::StreamView;
 use crate::model::budget::Budget;
-use crate::model::{Labels, Lines, Timestamp};
+use crate::model::{Labels, Lines, LogEntry, Timestamp};
 
 /// The entries of one stream, as they were stored.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl StoredOrder {
         place: &Place,
         (before, after): (usize, usize),
         labels: &Labels,
-        take: &mut dyn FnMut(EntryRef<'_>, u64) -> Result<(), Error>,
+        take: &mut dyn FnMut(LogEntry<'_>, u64) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let Some((part, row)) = self.find(place) else { return Ok(()) };
         for (part, rows) in self.spans((part, row), before, after) {
@@ -52,7 +52,7 @@ impl StoredOrder {
                 let number = self.counter.count(0, &self.view, &earlier, timestamp) + u64::from(rank);
                 let (line, metadata) =
                     if self.view.has_metadata { metadata::split(line) } else { (line, Metadata::default()) };
-                take(EntryRef { timestamp, labels, line, metadata }, number)?;
+                take(LogEntry { timestamp, labels, line, metadata }, number)?;
             }
         }
         Ok(())

@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use crate::log_database::storage::SimulatedStorage;
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{labels, lines};
-use crate::log_database::{Classify, Database, EntryRef, Error, Folder, Overview, Pattern, metadata};
+use crate::log_database::{Classify, Database, Error, Folder, Overview, Pattern, metadata};
 use crate::model::{
-    Batch, Direction, Labels, LineFilter, LinePattern, Lines, Selection, StreamLines, TimeRange, Timestamp,
+    Batch, Direction, Labels, LineFilter, LinePattern, Lines, LogEntry, Selection, StreamLines, TimeRange, Timestamp,
 };
 
 /// Texts with their metadata.
@@ -22,7 +22,7 @@ impl Folder for Texts {
         Ok(true)
     }
 
-    fn push(&mut self, entry: EntryRef<'_>) -> Result<ControlFlow<()>, Error> {
+    fn push(&mut self, entry: LogEntry<'_>) -> Result<ControlFlow<()>, Error> {
         let metadata: Vec<_> = entry.metadata.iter().map(|(name, value)| format!(" {name}:{value}")).collect();
         self.0.push(format!("{}{}", str::from_utf8(entry.line).unwrap(), metadata.concat()));
         Ok(ControlFlow::Continue(()))
@@ -113,7 +113,7 @@ fn entries_with_metadata_are_entries_of_their_stream() {
 struct Everything;
 
 impl Classify for Everything {
-    fn class(&self, _: EntryRef<'_>) -> Option<&'static str> {
+    fn class(&self, _: LogEntry<'_>) -> Option<&'static str> {
         Some("line")
     }
 

@@ -17,9 +17,7 @@ use std::sync::Arc;
 
 use crate::log_database::storage::{SimulatedStorage, Storage};
 use crate::log_database::{Database, Error, Snapshot};
-use crate::model::{
-    Batch, Checkpoint, Direction, Labels, LineFilter, Lines, LogEntry, Selection, StreamLines, Timestamp,
-};
+use crate::model::{Batch, Checkpoint, Direction, Labels, LineFilter, Lines, Selection, StreamLines, Timestamp};
 
 /// What a database should hold: everything that was appended up to some moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,11 +49,11 @@ impl Model {
     }
 
     /// What a scan has to return.
-    fn select(&self, selection: &Selection) -> Vec<LogEntry> {
-        let mut entries: Vec<LogEntry> = Vec::new();
+    fn select(&self, selection: &Selection) -> Vec<OwnedEntry> {
+        let mut entries: Vec<OwnedEntry> = Vec::new();
         for (labels, lines) in &self.streams {
             if selection.matchers.iter().all(|matcher| matcher.accepts(labels)) {
-                entries.extend(lines.iter().map(|(timestamp, line)| LogEntry {
+                entries.extend(lines.iter().map(|(timestamp, line)| OwnedEntry {
                     timestamp: *timestamp,
                     labels: labels.clone(),
                     line: line.clone(),
@@ -110,13 +108,21 @@ fn batch(stream: &str, entries: &[(i64, &str)], position: u64) -> Batch {
     }
 }
 
+/// An entry that outlives the scan that found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OwnedEntry {
+    timestamp: Timestamp,
+    labels: Labels,
+    line: Vec<u8>,
+}
+
 #[track_caller]
-fn entries(snapshot: &Snapshot, selection: &Selection) -> Vec<LogEntry> {
+fn entries(snapshot: &Snapshot, selection: &Selection) -> Vec<OwnedEntry> {
     let mut scan = snapshot.scan(selection);
     let mut entries = Vec::new();
     while let Some(entry) = scan.next().expect("the scan is narrow") {
         let (timestamp, labels) = (entry.timestamp, entry.labels.clone());
-        entries.push(LogEntry { timestamp, labels, line: entry.line.to_vec() });
+        entries.push(OwnedEntry { timestamp, labels, line: entry.line.to_vec() });
     }
     entries
 }

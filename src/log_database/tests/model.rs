@@ -10,8 +10,8 @@ use proptest::prelude::*;
 
 use crate::log_database::storage::{CrashMode, SimulatedStorage};
 use crate::log_database::tests::crash::open;
-use crate::log_database::tests::{Model, content, entries, in_time_order, labels};
-use crate::log_database::{EntryRef, Error, Folder, Overview, Snapshot, StreamCounts};
+use crate::log_database::tests::{Model, OwnedEntry, content, entries, in_time_order, labels};
+use crate::log_database::{Error, Folder, Overview, Snapshot, StreamCounts};
 use crate::model::{
     Batch, Checkpoint, Condition, Direction, Labels, LineFilter, LinePattern, Lines, LogEntry, Matcher, Selection,
     StreamLines, TimeRange, Timestamp,
@@ -95,12 +95,12 @@ struct Keeper {
     takes_whole: bool,
     /// The place of the part that is read.
     place: usize,
-    entries: Vec<(usize, LogEntry)>,
+    entries: Vec<(usize, OwnedEntry)>,
     line_count: usize,
 }
 
 impl Folder for Keeper {
-    type Sum = (Vec<(usize, LogEntry)>, usize);
+    type Sum = (Vec<(usize, OwnedEntry)>, usize);
     type Error = Error;
 
     fn begin(&mut self, part: &Overview<'_>) -> Result<bool, Error> {
@@ -110,9 +110,9 @@ impl Folder for Keeper {
         Ok(!is_taken)
     }
 
-    fn push(&mut self, EntryRef { timestamp, labels, line, .. }: EntryRef<'_>) -> Result<ControlFlow<()>, Error> {
+    fn push(&mut self, LogEntry { timestamp, labels, line, .. }: LogEntry<'_>) -> Result<ControlFlow<()>, Error> {
         self.line_count += 1;
-        self.entries.push((self.place, LogEntry { timestamp, labels: labels.clone(), line: line.to_vec() }));
+        self.entries.push((self.place, OwnedEntry { timestamp, labels: labels.clone(), line: line.to_vec() }));
         Ok(ControlFlow::Continue(()))
     }
 
@@ -122,14 +122,14 @@ impl Folder for Keeper {
 }
 
 /// Every entry of the selection as two workers get them, put into the order that places tell; or only how many there are.
-fn folded(snapshot: &Snapshot, selection: &Selection, takes_whole: bool) -> (Vec<LogEntry>, usize) {
+fn folded(snapshot: &Snapshot, selection: &Selection, takes_whole: bool) -> (Vec<OwnedEntry>, usize) {
     let mut keepers = [(); 2].map(|()| Keeper { takes_whole, place: 0, entries: Vec::new(), line_count: 0 });
     let (mut all, mut count, mut bound) = (Vec::new(), 0, None);
     let is_backward = selection.direction == Direction::Backward;
     let is_selected = |labels: &Labels| selection.matchers.iter().all(|matcher| matcher.accepts(labels));
     let fold = snapshot.fold_as(selection, |labels| is_selected(labels).then(|| labels.clone()));
-    let merge = |(entries, line_count): (Vec<(usize, LogEntry)>, usize), nothing_before| {
-        let is_due = |entry: &LogEntry| match bound {
+    let merge = |(entries, line_count): (Vec<(usize, OwnedEntry)>, usize), nothing_before| {
+        let is_due = |entry: &OwnedEntry| match bound {
             Some(bound) => {
                 if is_backward {
                     entry.timestamp <= bound
@@ -155,9 +155,9 @@ fn folded(snapshot: &Snapshot, selection: &Selection, takes_whole: bool) -> (Vec
 }
 
 /// How many of the entries lie in each step, as counting them one by one finds.
-fn counts(entries: &[LogEntry], selection: &Selection, step_ns: NonZeroU64) -> Vec<StreamCounts> {
+fn counts(entries: &[OwnedEntry], selection: &Selection, step_ns: NonZeroU64) -> Vec<StreamCounts> {
     let mut streams: BTreeMap<Labels, BTreeMap<u64, u64>> = BTreeMap::new();
-    for LogEntry { timestamp, labels, .. } in entries {
+    for OwnedEntry { timestamp, labels, .. } in entries {
         let since_start_ns = i128::from(timestamp.as_ns()) - i128::from(selection.range.start.as_ns());
         let step = u64::try_from(since_start_ns / i128::from(step_ns.get())).unwrap();
         *streams.entry(labels.clone()).or_default().entry(step).or_default() += 1;

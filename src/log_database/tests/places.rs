@@ -8,8 +8,10 @@ use proptest::prelude::*;
 use crate::log_database::storage::SimulatedStorage;
 use crate::log_database::tests::crash::open;
 use crate::log_database::tests::{Model, labels};
-use crate::log_database::{Bounds, Database, EntryRef, Place, metadata};
-use crate::model::{Batch, Direction, Labels, LineFilter, Lines, Selection, StreamLines, TimeRange, Timestamp};
+use crate::log_database::{Bounds, Database, Place, metadata};
+use crate::model::{
+    Batch, Direction, Labels, LineFilter, Lines, LogEntry, Selection, StreamLines, TimeRange, Timestamp,
+};
 
 /// What is done between two looks.
 #[derive(Clone, Debug)]
@@ -122,7 +124,7 @@ fn check_stored(database: &Database, model: &Model) {
             for (before, after) in [(0, 0), (1, 2), (all.len(), all.len())] {
                 let mut found = Vec::new();
                 let order = snapshot.stored_order(stream, &Arc::default());
-                let mut take = |entry: EntryRef<'_>, number| {
+                let mut take = |entry: LogEntry<'_>, number| {
                     let place = Place { timestamp: entry.timestamp, stream: stream.clone(), number };
                     found.push((place, entry.line.to_vec()));
                     Ok(())

@@ -12,12 +12,11 @@ use crate::api::loki::tail::followed::{FOLLOWED_BYTES_MAX, Followed, Streams, Ve
 use crate::api::loki::wire::{Dropped, Frame};
 use crate::api::time;
 use crate::inventory::Inventory;
-use crate::log_database::metadata::{self, Metadata};
-use crate::log_database::{EntryRef, Snapshot, Subscription};
+use crate::log_database::{Snapshot, Subscription};
 use crate::logql;
 use crate::logql::eval::{Line, LogOptions, LogQuery, SeriesLabels, Stream};
 use crate::model::budget::{Budget, Refusal};
-use crate::model::{Batch, Direction, Labels, TimeRange, Timestamp};
+use crate::model::{Batch, Direction, Labels, LogEntry, TimeRange, Timestamp};
 use crate::query::{self, LATE_BYTES_MAX, Late, Seen, Source, logs};
 
 /// Most lines of one frame.
@@ -284,13 +283,11 @@ impl Feed {
                 if HELD_BYTES_MAX <= self.held_bytes {
                     return Ok(false);
                 }
-                let (timestamp, line) = stream.lines.get(self.looked_at - start);
-                let (line, metadata) = if has_metadata { metadata::split(line) } else { (line, Metadata::default()) };
-                let found = EntryRef { timestamp, labels: &labels, line, metadata };
-                if self.query.fetch().accepts(line) {
+                let found = LogEntry::new(&labels, stream.lines.get(self.looked_at - start), has_metadata);
+                if self.query.fetch().accepts(found.line) {
                     match self.find(found, &mut room, last) {
                         Ok(()) => {}
-                        Err(logql::Error::Refused(_)) => self.miss(labels.clone(), timestamp),
+                        Err(logql::Error::Refused(_)) => self.miss(labels.clone(), found.timestamp),
                         Err(error) => return Err(error.into()),
                     }
                 }
@@ -303,7 +300,7 @@ impl Feed {
     /// Holds what the query makes of an entry.
     fn find(
         &mut self,
-        found: EntryRef<'_>,
+        found: LogEntry<'_>,
         room: &mut Vec<(String, String)>,
         last: &mut Option<Place>,
     ) -> Result<(), logql::Error> {

@@ -21,6 +21,8 @@ on_mock_and_platform! {
     a_log_put_in_place_after_it_was_read_goes_on_under_its_name
     a_copy_that_cannot_be_read_is_waited_for
     a_copy_that_is_compressed_at_once_is_read_on
+    a_copy_and_what_was_compressed_are_one_archive
+    what_is_compressed_of_a_log_that_goes_on_is_not_stored_again
     a_copy_of_a_file_that_was_deleted_then_is_read_on
     a_file_that_loses_its_name_before_it_turns_out_to_be_no_copy_is_read
     a_copy_that_could_not_be_read_does_not_hold_up_its_log
@@ -146,6 +148,80 @@ fn a_copy_that_is_compressed_at_once_is_read_on<W: Stage>() {
     story.check(&["a.log: one two 3"]);
     story.start();
     story.check(&["a.log: one two 3"]);
+}
+
+/// A line long enough for nothing but a copy to begin in the same way.
+const LONG: &str = "a line that is long enough for nothing but a copy of it to begin as it does";
+
+fn a_copy_and_what_was_compressed_are_one_archive<W: Stage>() {
+    for (copy, is_down, is_read, is_written) in [
+        ("a.log-20270001", false, true, false),
+        ("a.log-20270001", false, false, true),
+        ("a.log-20270001", true, true, false),
+        ("a.log-20270001", true, true, true),
+        ("a.log.2", false, true, false),
+        ("a.log.2", true, true, false),
+        ("a.log.2", true, true, true),
+        ("old/a.log-20270001", false, true, false),
+        ("old/a.log-20270001", true, true, false),
+    ] {
+        let mut story = Story::<W>::after_one("a.log");
+        fs::create_dir(story.path("old")).unwrap();
+        story.append("a.log", LONG);
+        story.append("a.log", "\n");
+        let mut expected = format!("a.log: one {LONG}");
+        if is_read {
+            story.check(&[&expected]);
+        }
+        if is_down {
+            story.collector = None;
+        }
+        story.copy("a.log", copy);
+        if is_written {
+            story.append("a.log", "two\n");
+            expected += " two";
+        }
+        story.rename("a.log", "a.log.1");
+        story.append("a.log", "three\n");
+        expected += " three";
+        story.compress("a.log.1", "a.log.1.gz");
+        if is_down {
+            story.start();
+        }
+        story.check(&[&expected]);
+        story.start();
+        story.check(&[&expected]);
+        assert!(story.gaps().is_empty(), "{copy}: {:?}", story.gaps());
+    }
+}
+
+fn what_is_compressed_of_a_log_that_goes_on_is_not_stored_again<W: Stage>() {
+    for (is_down, is_truncated) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut story = Story::<W>::after_one("a.log");
+        story.append("a.log", LONG);
+        story.append("a.log", "\n");
+        let mut expected = format!("a.log: one {LONG}");
+        story.check(&[&expected]);
+        if is_down {
+            story.collector = None;
+        }
+        story.copy("a.log", "a.log.1");
+        story.compress("a.log.1", "a.log.1.gz");
+        if is_truncated {
+            story.truncate("a.log");
+        }
+        story.append("a.log", "two\n");
+        expected += " two";
+        if is_down {
+            story.start();
+        }
+        story.check(&[&expected]);
+        story.append("a.log", "three\n");
+        story.rename("a.log", "a.log.2");
+        story.check(&[&format!("{expected} three")]);
+        story.start();
+        story.check(&[&format!("{expected} three")]);
+    }
 }
 
 fn a_copy_of_a_file_that_was_deleted_then_is_read_on<W: Stage>() {
