@@ -62,7 +62,9 @@ fn seed(sample: &[u8]) -> Vec<u8> {
         let mut moved = Vec::new();
         for at in data {
             // What entries share, they go on sharing.
-            moved.push(*data_places.entry(at).or_insert_with(|| push(&mut seed, &sample[at..at + place(number(at + 8))])));
+            moved.push(
+                *data_places.entry(at).or_insert_with(|| push(&mut seed, &sample[at..at + place(number(at + 8))])),
+            );
         }
         let mut object = sample[entry..entry + entry_bytes].to_vec();
         for (item, offset) in object[64..].chunks_exact_mut(item_bytes).zip(moved) {
