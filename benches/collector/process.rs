@@ -111,7 +111,8 @@ impl Connection {
         self.0.get_mut().write_all(request.as_bytes()).expect("the agent listens");
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            self.0.read_line(&mut head).expect("the agent answers");
+            let length = self.0.read_line(&mut head).expect("the agent answers");
+            assert!(0 < length, "the agent has closed the connection");
         }
         let head = head.to_ascii_lowercase();
         let mut body = Vec::new();

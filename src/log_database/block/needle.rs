@@ -157,6 +157,9 @@ impl<'n> Probe<'n> {
         if self.bytes.is_empty() || holds(prefix) || holds(suffix) {
             return true;
         }
+        // A date may have a letter behind it.
+        let lower = if self.needle.ignore_case { pattern.to_ascii_lowercase() } else { Vec::new() };
+        let pattern: &[u8] = if self.needle.ignore_case { &lower } else { pattern };
         (0..=self.bytes.len().min(prefix.len())).any(|start| {
             let (in_prefix, rest) = self.bytes.split_at(start);
             if !self.same(in_prefix, &prefix[prefix.len() - start..]) {
