@@ -51,7 +51,7 @@ function Item({ name, sign, children, isQuiet = false }: { name: string; sign?: 
 
 const SKIPPED: Record<string, string> = {
   line_too_long: 'rest of lines over the limit', start_from_end: 'history before the first start', truncated: 'cut before they were read', deleted: 'deleted while not running',
-  over_budget: 'deleted, over what may be held', damaged: 'in damaged archives', hole: 'holes that nobody wrote',
+  over_budget: 'deleted, over what may be held', damaged: 'in damaged archives', hole: 'holes that nobody wrote', copied: 'in copies of what was read',
 };
 
 /** Reasons for which what was skipped is lost; the others were chosen. */
