@@ -224,6 +224,9 @@ impl Tally {
 
     /// Adds those of some times that are in `range`, which begins with the first step.
     fn add_all(&mut self, timestamps_ns: &[i64], range: TimeRange) {
+        if range.end <= range.start {
+            return;
+        }
         let steps = self.steps;
         let since_start_ns = |ns: i64| steps.since_start_ns(Timestamp::from_ns(ns));
         let (step_ns, end_ns) = (steps.step_ns.get(), since_start_ns(range.end.as_ns()));
@@ -295,6 +298,9 @@ mod tests {
         let mut tally = Tally::new(Steps { start_ns: i64::MIN, step_ns: NonZeroU64::MAX });
         tally.add_all(&[i64::MIN, i64::MAX - 1, i64::MAX], TimeRange::ALL);
         assert_eq!(tally.counts(), [(0, 2)]);
+        let mut tally = Tally::new(Steps { start_ns: 0, step_ns: 1.try_into().unwrap() });
+        tally.add_all(&[3, i64::MIN], TimeRange { start: Timestamp::from_ns(0), end: Timestamp::from_ns(-1) });
+        assert!(tally.counts().is_empty(), "an empty range has none");
     }
 
     #[test]
