@@ -28,7 +28,7 @@ const FILES_MAX: usize = 10_000;
 
 impl<W: Watcher> Journals<W> {
     pub(super) fn look_at_roots(&mut self) {
-        for (index, root) in self.settings.roots.clone().into_iter().enumerate() {
+        for (index, root) in self.settings.roots.clone().into_iter().enumerate().filter(|(_, root)| root.is_recursive) {
             if let Ok(canonical) = file::canonical(&root.path) {
                 self.enter(&canonical, index, DEPTH_MAX);
             }
@@ -69,6 +69,8 @@ impl<W: Watcher> Journals<W> {
     /// Looks at everything in a directory, and at what was there before.
     fn look_in(&mut self, directory: &Path, depth: usize) {
         let Some(&root) = self.directories.get(directory) else { return };
+        // What lies below is noticed by whoever looks there.
+        let depth = if self.settings.roots.get(root).is_some_and(|root| root.is_recursive) { depth } else { 0 };
         let entries = match file::read_directory(directory) {
             Ok(entries) => entries,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
