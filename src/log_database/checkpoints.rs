@@ -18,7 +18,9 @@ pub(super) fn put(out: &mut Vec<u8>, checkpoints: &[Checkpoint]) {
     for Checkpoint { source, position } in checkpoints {
         put_text(out, source);
         out.push(u8::from(position.is_some()));
-        position.iter().for_each(|position| put_text(out, position));
+        if let Some(position) = position {
+            put_text(out, position);
+        }
     }
 }
 

@@ -39,6 +39,15 @@ pub(super) struct Name {
     share: Option<Share>,
 }
 
+/// Which limits were said to leave something out; each is said once, because all that follows would say the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LimitsSaid {
+    /// There are too many names.
+    names: bool,
+    /// A directory is too deep.
+    depth: bool,
+}
+
 impl<W: Watcher> Directory<W> {
     /// Follows a directory of the tree: first its watch, then what is in it, so that nothing is missed between.
     pub(super) fn enter(&mut self, directory: &Path) {
@@ -48,7 +57,7 @@ impl<W: Watcher> Directory<W> {
             return;
         }
         if DEPTH_MAX < depth {
-            if !std::mem::replace(&mut self.is_too_deep, true) {
+            if !std::mem::replace(&mut self.limits_said.depth, true) {
                 let seen = self.seen(directory);
                 log::warn!("{} is deeper than {DEPTH_MAX} directories; what lies there is left out", seen.display());
             }
@@ -289,7 +298,7 @@ impl<W: Watcher> Directory<W> {
             return;
         }
         let Some(share) = self.name_shares.take(path) else {
-            if !std::mem::replace(&mut self.is_full, true) {
+            if !std::mem::replace(&mut self.limits_said.names, true) {
                 log::warn!(
                     "as many files are followed as may be of {} and of all, {} of {NAMES_MAX}; further ones there are left \
                      out; see --exclude",
@@ -377,7 +386,7 @@ impl<W: Watcher> Directory<W> {
         // A link that dangles may be mended; a path that is gone is forgotten.
         if missing && resolution.hops.len() == 1 {
             self.remove_name(name);
-            self.is_full = false;
+            self.limits_said.names = false;
         }
     }
 

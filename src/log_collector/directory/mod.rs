@@ -50,7 +50,7 @@ mod turns;
 mod unended;
 
 use dangling::Dangling;
-use discovery::{NAMES_MAX, Name};
+use discovery::{LimitsSaid, NAMES_MAX, Name};
 use families::Due;
 use import::Import;
 use rescan::Rescan;
@@ -129,10 +129,8 @@ pub struct Directory<W: Watcher> {
     name_shares: Shares,
     /// Directories that links lead through and that are not there.
     dangling: Dangling,
-    /// Whether names were left out because there are too many.
-    is_full: bool,
-    /// Whether a directory was left out because it is too deep.
-    is_too_deep: bool,
+    /// Which limits were said to leave something out.
+    limits_said: LimitsSaid,
     /// Whether the root was no directory when it was looked at last.
     is_root_missing: bool,
     /// Boxed, since the map leaves room for as many again.
@@ -145,6 +143,8 @@ pub struct Directory<W: Watcher> {
     open_files: BTreeMap<u64, SourceId>,
     /// How often files were used.
     uses: u64,
+    /// Compressed files that were looked at last.
+    looked_at: VecDeque<SourceId>,
     /// Sources that wait for their turn to be read.
     turns: Turns,
     /// While there is something to read that was there at the start.
@@ -255,8 +255,7 @@ impl<W: Watcher> Directory<W> {
             first_refusal: None,
             not_text: None,
             dangling: Dangling::default(),
-            is_full: false,
-            is_too_deep: false,
+            limits_said: LimitsSaid::default(),
             is_root_missing: false,
             sources: BTreeMap::new(),
             sources_by_identity: HashMap::new(),
@@ -264,6 +263,7 @@ impl<W: Watcher> Directory<W> {
             next_source: 0,
             open_files: BTreeMap::new(),
             uses: 0,
+            looked_at: VecDeque::new(),
             turns: Turns::default(),
             import: None,
             touched: BTreeSet::new(),

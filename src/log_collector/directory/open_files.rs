@@ -1,13 +1,17 @@
 //! More files than may be open: those that were read longest ago are closed, and opened again when there is something to
 //! read.
 //!
-//! A file that is deleted stays open, because nothing leads to it any more; a compressed one does once reading it has begun,
-//! because what is remembered of it is dear.
+//! A file that is deleted stays open, because nothing leads to it any more; a compressed one does while it is read, because what
+//! is remembered of it is dear. Of those that are only looked at, hardly any is remembered.
 
 use crate::file;
 use crate::log_collector::directory::Directory;
 use crate::log_collector::tracked::SourceId;
 use crate::log_collector::watcher::Watcher;
+
+/// Of how many compressed files that are not being read what was decompressed is kept: a decompressor takes memory, and there may
+/// be any number of such files.
+const LOOKED_AT_MAX: usize = 4;
 
 impl<W: Watcher> Directory<W> {
     /// Opens the files of two sources again, to compare them: neither is closed for the other.
@@ -43,19 +47,36 @@ impl<W: Watcher> Directory<W> {
     /// Remembers that a source was used now, and closes others but `kept` where too many are open.
     pub(super) fn note_use(&mut self, id: SourceId, kept: SourceId) {
         self.forget_use(id);
+        self.note_look(id, kept);
         let Some(tracked) = self.sources.get_mut(&id) else { return };
         self.uses += 1;
         tracked.used = self.uses;
         self.open_files.insert(self.uses, id);
         while self.settings.open_files_max < self.open_files.len() {
             let may_close = |(_, other): &(&u64, &SourceId)| {
-                **other != id && **other != kept && self.sources.get(other).is_some_and(|it| it.source.may_be_closed())
+                let is_used = **other == id || **other == kept || self.decompressing.contains(other);
+                !is_used && self.sources.get(other).is_some_and(|it| it.source.may_be_closed())
             };
             let Some((_, &oldest)) = self.open_files.iter().find(may_close) else { return };
             self.forget_use(oldest);
             if let Some(tracked) = self.sources.get_mut(&oldest) {
                 tracked.source.close();
             }
+        }
+    }
+
+    /// Lets go of what was decompressed of the compressed file that was looked at longest ago.
+    fn note_look(&mut self, id: SourceId, kept: SourceId) {
+        if self.looked_at.contains(&id) || !self.sources.get(&id).is_some_and(|it| it.source.is_compressed()) {
+            return;
+        }
+        self.looked_at.push_back(id);
+        let is_free = |other: &SourceId| *other != kept && !self.decompressing.contains(other);
+        if LOOKED_AT_MAX < self.looked_at.len()
+            && let Some(place) = self.looked_at.iter().position(is_free)
+            && let Some(tracked) = self.looked_at.remove(place).and_then(|other| self.sources.get(&other))
+        {
+            tracked.source.release();
         }
     }
 

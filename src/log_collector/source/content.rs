@@ -80,15 +80,6 @@ impl Content {
         matches!(self, Self::Compressed(_) | Self::Closed { is_compressed: true, .. })
     }
 
-    /// Whether nothing is lost that is dear to find out again where it is closed for now.
-    pub(super) fn may_be_closed(&self) -> bool {
-        match self {
-            Self::Plain(_) => true,
-            Self::Compressed(archive) => archive.window.borrow().is_cheap(),
-            Self::Closed { .. } => false,
-        }
-    }
-
     /// Closes the file at `path` for now.
     pub(super) fn close(&mut self, path: &Path) {
         *self = Self::Closed { path: path.to_owned(), is_compressed: self.is_compressed() };
@@ -375,11 +366,6 @@ impl fmt::Debug for Window {
 impl Window {
     fn at_start() -> Self {
         Self { decoder: None, from: 0, bytes: Vec::new(), is_at_end: false, is_damaged: false }
-    }
-
-    /// Whether what is known takes one step to find out again: nothing, or the end of a short content.
-    fn is_cheap(&self) -> bool {
-        self.decoder.is_none() && self.bytes.is_empty() && self.from <= STEP_BYTES as u64 && !self.is_damaged
     }
 
     /// Lets go of bytes before `offset`, once there are enough of them to be worth it.

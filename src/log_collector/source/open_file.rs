@@ -41,9 +41,9 @@ impl Source {
         Ok(())
     }
 
-    /// Whether the file can be opened again once it was closed.
+    /// Whether the file can be opened again once it was closed, and nothing is said twice then.
     pub(in crate::log_collector) fn may_be_closed(&self) -> bool {
-        self.content.may_be_closed() && self.content.metadata().is_ok_and(|metadata| 0 < metadata.link_count)
+        !self.content.is_damaged() && self.content.metadata().is_ok_and(|metadata| 0 < metadata.link_count)
     }
 
     /// Closes the file for now.
