@@ -182,7 +182,8 @@ class Soak:
                 work()
             except (OSError, ValueError) as error:
                 if was_up and self.is_up.is_set():
-                    self.faults.append(f'{work.__name__}: {error}')
+                    said = error.read()[:200].decode(errors='replace') if isinstance(error, urllib.error.HTTPError) else ''
+                    self.faults.append(f'{work.__name__}: {error} {said}')
 
     def ask(self):
         query, now = QUERIES[self.queries % len(QUERIES)], time.time_ns()

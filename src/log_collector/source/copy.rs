@@ -112,11 +112,16 @@ impl Source {
         if self.begins_otherwise(original) {
             return Ok(false);
         }
-        let head = self.content.bytes_before(TAIL_BYTES_MAX as u64, TAIL_BYTES_MAX)?;
-        let has_end = |end: u64, held: &[u8]| Ok(original.content.bytes_before(end, TAIL_BYTES_MAX)? == held);
-        if !has_end(head.len() as u64, &head)? {
+        // How an archive begins is known without decompressing it: a log may have many that are compared with many files.
+        let head_of = |source: &Self, byte_count: usize| match &source.start {
+            Some(start) if byte_count <= start.len() => Ok(start[..byte_count].to_vec()),
+            _ => source.content.bytes_before(byte_count as u64, byte_count),
+        };
+        let head = head_of(self, TAIL_BYTES_MAX)?;
+        if head_of(original, head.len())? != head {
             return Ok(false);
         }
+        let has_end = |end: u64, held: &[u8]| Ok(original.content.bytes_before(end, TAIL_BYTES_MAX)? == held);
         let size = self.content.whole_size_bytes()?;
         has_end(size, &self.content.bytes_before(size, TAIL_BYTES_MAX)?)
     }
