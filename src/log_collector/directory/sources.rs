@@ -460,8 +460,16 @@ impl<W: Watcher> Directory<W> {
         self.outbox.extend(outcome.collected);
     }
 
-    /// Whether it is this compressed source's turn: only so many are read at a time.
+    /// Whether it is this compressed source's turn: only so many are read at a time. One that turned out to be a copy, or that has
+    /// to wait by now for a file which was found later, gives its turn up: others would wait for it, and it for them.
     fn may_decompress(&mut self, id: SourceId) -> bool {
+        let is_being_read = |other: &SourceId| {
+            let is_queued = self.sources.get(other).is_some_and(|it| it.queued);
+            is_queued && !self.copies.contains_key(other) && !self.has_unread_before(*other)
+        };
+        if COMPRESSED_MAX <= self.decompressing.len() && !self.decompressing.contains(&id) {
+            self.decompressing = self.decompressing.iter().filter(|other| is_being_read(other)).copied().collect();
+        }
         let has_turn = self.decompressing.contains(&id) || self.decompressing.len() < COMPRESSED_MAX;
         if has_turn {
             self.decompressing.insert(id);
