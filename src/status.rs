@@ -453,6 +453,16 @@ pub struct Status {
     next_source: Counter,
 }
 
+/// Adds a directory to those that are missing, or takes it out.
+fn note_missing(directories: &Mutex<BTreeSet<PathBuf>>, directory: &Path, is_missing: bool) {
+    let mut directories = lock(directories);
+    if is_missing {
+        directories.insert(directory.to_owned());
+    } else {
+        directories.remove(directory);
+    }
+}
+
 /// Names a registered source until it is removed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SourceHandle(u64);
@@ -505,12 +515,7 @@ impl Status {
 
     /// Notes that a directory to collect from is not there, or that it is again.
     pub fn set_root_missing(&self, root: &Path, is_missing: bool) {
-        let mut roots = lock(&self.missing_roots);
-        if is_missing {
-            roots.insert(root.to_owned());
-        } else {
-            roots.remove(root);
-        }
+        note_missing(&self.missing_roots, root, is_missing);
     }
 
     /// The directories to collect from that are not there.
@@ -520,12 +525,7 @@ impl Status {
 
     /// Notes that a directory that links lead through is not there, or that it is again, or that none lead through it.
     pub fn set_target_missing(&self, directory: &Path, is_missing: bool) {
-        let mut directories = lock(&self.missing_targets);
-        if is_missing {
-            directories.insert(directory.to_owned());
-        } else {
-            directories.remove(directory);
-        }
+        note_missing(&self.missing_targets, directory, is_missing);
     }
 
     /// The directories that links lead through and that are not there: forgotten mounts, nearly always.

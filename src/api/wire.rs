@@ -221,7 +221,7 @@ impl From<&SourceStatus> for Source {
     }
 }
 
-/// How many entries a journal file has, in `/status`.
+/// The entries of a journal file, counted, in `/status`.
 #[derive(Serialize)]
 struct Entries {
     seen: u64,

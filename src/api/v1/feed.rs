@@ -49,7 +49,7 @@ pub(super) enum History {
     Last(u64),
 }
 
-/// What happens between the lines of the streams that are followed.
+/// Marks between the lines of the streams that are followed.
 pub(super) struct NewMarks {
     status: Arc<Status>,
     database: Database,

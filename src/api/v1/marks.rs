@@ -1,4 +1,4 @@
-//! What happened between the lines of an answer, in its place: rotations, starts of the agent, losses.
+//! Marks between the lines of an answer, each in its place: rotations, starts of the agent, losses.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -78,7 +78,7 @@ impl Marks {
     }
 }
 
-/// Whether all streams are of one file, or of one container through its restarts.
+/// Tells whether all streams are of one file, or of one container through its restarts.
 fn is_one_log<'a>(streams: impl Iterator<Item = &'a Labels>) -> bool {
     let mut names = streams.map(|labels| match labels.get("container_id") {
         Some(_) => CONTAINER_LABELS.map(|name| labels.get(name)),
@@ -88,12 +88,12 @@ fn is_one_log<'a>(streams: impl Iterator<Item = &'a Labels>) -> bool {
     names.all(|name| Some(name) == first)
 }
 
-/// What the log of a stream's lines is told by: its container's id, or its path.
+/// The name of the log of a stream's lines: its container's id, or its path.
 fn log_of_labels(labels: &Labels) -> Option<&str> {
     labels.get("container_id").or_else(|| labels.get("path"))
 }
 
-/// What the stream of a file's lines is told by: its container's id, or its path.
+/// The name of the stream of a file's lines: its container's id, or its path.
 pub(super) fn log_of_path(path: &str) -> &str {
     let container = path.strip_suffix(".log").and_then(|path| path.rsplit_once('-')).map(|(_, id)| id);
     container.filter(|id| id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).unwrap_or(path)
