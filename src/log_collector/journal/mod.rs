@@ -6,7 +6,7 @@
 //! the volatile file are left out of the other: they have the same times since the start.
 //!
 //! journald writes through a memory map, which no watcher sees, and has its files look changed a quarter of a second later. So
-//! the files that grow are looked at [`LIVE_INTERVAL`] by [`LIVE_INTERVAL`]: two short reads each. The watcher tells which
+//! the files that grow are looked at every `LIVE_INTERVAL`: two short reads each. The watcher tells which
 //! files there are.
 //!
 //! | file | in one sentence |
