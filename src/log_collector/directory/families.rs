@@ -12,13 +12,12 @@ use std::vec::IntoIter;
 use crate::file::{self, Identity};
 use crate::log_collector::checkpoint::{self, DeliveryPosition, ENDLESS, Position};
 use crate::log_collector::directory::{Cut, Directory};
-use crate::log_collector::rotation::copy::HeldBack;
 use crate::log_collector::rotation::family::{Member, is_named_rotated, rotated_out_of};
 use crate::log_collector::rotation::listing::Files;
 use crate::log_collector::rotation::names::{Form, originals, uncompressed};
 use crate::log_collector::rotation::reconcile::{Candidate, Claim, Known, State, Step, reconcile};
 use crate::log_collector::source::{Former, Match, Reading};
-use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
+use crate::log_collector::tracked::{COPY_PATIENCE, HeldBack, SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 use crate::model::Timestamp;
 use crate::status::SkipReason;
@@ -93,8 +92,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Looks after the streams that a source delivers to, at once.
     pub(super) fn reconcile_streams_of(&mut self, id: SourceId) {
-        let paths = self.sources.get(&id).into_iter().flat_map(|it| it.source.delivery_paths());
-        for stream in paths.map(Path::to_owned).collect::<Vec<_>>() {
+        for stream in self.sources[id].source.delivery_paths().map(Path::to_owned).collect::<Vec<_>>() {
             let to = self.place_of(&stream);
             self.reconcile(&Due { stream, earlier: None, to });
         }
@@ -112,7 +110,7 @@ impl<W: Watcher> Directory<W> {
     fn settle_earlier(&mut self, due: &Due) {
         let latest = || self.writers.get(&due.stream).and_then(|writers| writers.last().copied());
         let Some(id) = due.earlier.or_else(latest) else { return };
-        let Some(tracked) = self.sources.get(&id) else { return };
+        let Some(tracked) = self.sources.find(id) else { return };
         if tracked.source.delivery_paths().next().is_none() {
             // It lost its name as soon as it was seen.
             self.settle_source(id);
@@ -188,8 +186,8 @@ impl<W: Watcher> Directory<W> {
         else {
             return false;
         };
-        let is_there = |it: &Tracked<W::Descriptor>| it.source.path == to && !it.names.is_empty();
-        self.sources.get(id).is_some_and(|it| is_there(it))
+        let it = &self.sources[*id];
+        it.source.path == to && !it.names().is_empty()
     }
 
     /// What is known of the files of a stream, in their order; its log is or would be at `to`.
@@ -215,10 +213,10 @@ impl<W: Watcher> Directory<W> {
             found.push((known, origin, position));
         };
         for id in self.writers.get(stream).into_iter().flatten() {
-            let tracked = &self.sources[id];
+            let tracked = &self.sources[*id];
             // Any may be compressed and gone by now, be that known or not; so its content is what it holds, be it read or not.
             let is_there = || current.as_ref().is_some_and(|it| it.identity == tracked.source.identity);
-            let is_rotated = tracked.names.is_empty() || tracked.source.path != to || !is_there();
+            let is_rotated = tracked.names().is_empty() || tracked.source.path != to || !is_there();
             let position = tracked.source.whole(now).unwrap_or_else(|_| tracked.source.position(now));
             let was_read = is_rotated || tracked.source.has_begun();
             add(tracked.source.identity, position, was_read, State::Read, Origin::Source(*id));
@@ -235,7 +233,7 @@ impl<W: Watcher> Directory<W> {
             let is_it =
                 |file: &Identity| checkpoint::identity_of_cut(*file, identity.born_ns.cast_unsigned()) == identity;
             let writers = self.writers.get(stream).into_iter().flatten();
-            let file = writers.map(|id| self.sources[id].source.identity).find(is_it);
+            let file = writers.map(|id| self.sources[*id].source.identity).find(is_it);
             let was_read = position.offset != 0;
             add(file.unwrap_or(identity), position.clone(), was_read, state, Origin::Ledger(identity));
         }
@@ -357,13 +355,13 @@ impl<W: Watcher> Directory<W> {
             let metadata = held.source.metadata().ok()?;
             Member::rotated(held.known_names().next()?, place, metadata)
         };
-        self.copies.keys().filter_map(|id| member(&self.sources[id])).collect()
+        self.sources.held_back().filter_map(|(id, _)| member(&self.sources[id])).collect()
     }
 
     /// Whether a file is known, and of other streams than this one.
     fn is_taken(&self, member: &Member, stream: &Path) -> bool {
         let identity = member.metadata.identity;
-        let source = self.sources_by_identity.get(&identity).map(|id| &self.sources[id].source);
+        let source = self.sources.of_file(identity).map(|id| &self.sources[id].source);
         let delivers = source.is_some_and(|source| {
             // What has just been begun for another name of its log is begun for this one as well.
             let is_begun = self.begun.contains(&identity);
@@ -380,7 +378,7 @@ impl<W: Watcher> Directory<W> {
 
     /// What is known of a file that may be a copy.
     fn held_back(&self, member: &Member) -> Option<&HeldBack> {
-        self.sources_by_identity.get(&member.metadata.identity).and_then(|id| self.copies.get(id))
+        self.sources.of_file(member.metadata.identity).and_then(|id| self.sources[id].held_back())
     }
 
     /// Whether files are or were read for a stream.
@@ -394,7 +392,7 @@ impl<W: Watcher> Directory<W> {
             return Match::Other;
         }
         // A file that is open is looked at as it is, be its name gone.
-        let open = self.sources_by_identity.get(&member.metadata.identity).map(|id| &self.sources[id].source);
+        let open = self.sources.of_file(member.metadata.identity).map(|id| &self.sources[id].source);
         match open.filter(|source| !source.is_closed() && !source.is_compressed()) {
             Some(source) => source.compare(position),
             None => member.compare(position),
@@ -409,12 +407,12 @@ impl<W: Watcher> Directory<W> {
         let ordinals: Vec<u64> = (0..new_count).map(|_| self.ledger.next_ordinal(&due.stream)).collect();
         let current = members.iter().find(|member| member.is_current).map(|member| member.metadata.identity);
         let log = lineage.origins.iter().find_map(|origin| match origin {
-            Origin::Source(id) if Some(self.sources[id].source.identity) == current => Some(*id),
+            Origin::Source(id) if Some(self.sources[*id].source.identity) == current => Some(*id),
             _ => None,
         });
         if let Some(id) = log.filter(|_| !ordinals.is_empty()) {
             let ordinal = self.ledger.next_ordinal(&due.stream);
-            self.sources.get_mut(&id).expect("it is known").source.set_ordinal(&due.stream, ordinal);
+            self.sources[id].source.set_ordinal(&due.stream, ordinal);
             self.note_deliveries(id);
             self.store_position(id);
         }
@@ -462,7 +460,7 @@ impl<W: Watcher> Directory<W> {
             // Nobody has it open, and there is nothing more in it.
             Origin::Ledger(identity)
                 if position.finished
-                    && !self.sources_by_identity.contains_key(&member.metadata.identity)
+                    && self.sources.of_file(member.metadata.identity).is_none()
                     && (member.form == Form::Compressed || self.compare(identity, position, member) == Match::Same) =>
             {
                 let compressed = member.form == Form::Compressed;
@@ -518,13 +516,12 @@ impl<W: Watcher> Directory<W> {
     fn resume_in(&mut self, member: &Member, former: &Former) {
         let id = former.first_path().and_then(|path| self.source_of(member, path));
         let Some(id) = id else { return self.give_up(former, SkipReason::Damaged) };
-        self.copies.remove(&id);
+        self.sources.release(id);
         if let Err(error) = self.open_again(id) {
             log::debug!("{error}");
         }
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        let tracked = self.sources.get_mut(&id).expect("it was just found");
-        match tracked.source.resume_copy(former, &reading) {
+        match self.sources[id].source.resume_copy(former, &reading) {
             Ok(true) => {
                 log::info!("{} is read on from byte {}", member.path.display(), former.offset());
                 self.note_deliveries(id);
@@ -550,7 +547,7 @@ impl<W: Watcher> Directory<W> {
         if self.hold_back_copy(id, due) {
             return;
         }
-        self.copies.remove(&id);
+        self.sources.release(id);
         log::debug!(
             "{} was rotated while nobody was looking; it is read for {}",
             member.path.display(),

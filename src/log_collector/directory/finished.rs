@@ -14,7 +14,7 @@ use crate::log_collector::checkpoint::{self, Position};
 use crate::log_collector::directory::Directory;
 use crate::log_collector::directory::families::Due;
 use crate::log_collector::source::{Content, Match};
-use crate::log_collector::tracked::SourceId;
+use crate::log_collector::tracked::{Phase, SourceId};
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
 use crate::status::SkipReason;
@@ -40,24 +40,21 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn finish_quiet(&mut self) {
         let quiet = self.settings.quiet_before_letting_go;
         let is_due = |id: &SourceId| {
-            let tracked = self.sources.get(id);
-            let is_quiet = tracked.is_some_and(|it| !it.queued && !it.failing && quiet <= it.quiet_since.elapsed());
+            let it = &self.sources[*id];
             // What may be a copy has no stream yet.
-            is_quiet && !self.copies.contains_key(id)
+            !it.queued && !it.is_failing() && it.held_back().is_none() && quiet <= it.quiet_since.elapsed()
         };
-        for id in self.nameless.iter().copied().filter(is_due).collect::<Vec<_>>() {
+        for id in self.sources.nameless().iter().copied().filter(is_due).collect::<Vec<_>>() {
             if self.has_to_wait(id) || self.may_leave_parts(id) {
                 continue;
             }
             let outcome = self.open_again(id).and_then(|()| self.read_final(id));
-            let Some(tracked) = self.sources.get_mut(&id) else { continue };
             if outcome.as_ref().map_or(true, |outcome| outcome.more) {
                 // Somebody writes to it after all, or reading it as usual says what is wrong.
-                tracked.quiet_since = Instant::now();
+                self.sources[id].quiet_since = Instant::now();
                 self.enqueue(id);
             } else {
-                self.nameless.remove(&id);
-                self.finished.insert(id);
+                self.sources.set_phase(id, Phase::Finished);
             }
             self.outbox.extend(outcome.ok().and_then(|outcome| outcome.collected));
         }
@@ -65,20 +62,21 @@ impl<W: Watcher> Directory<W> {
 
     /// Lets go of the sources that are finished, now that what they delivered is on stable storage.
     pub(super) fn let_go_finished(&mut self) {
-        for id in std::mem::take(&mut self.finished) {
+        for id in self.sources.finished().clone() {
             self.let_go(id);
         }
     }
 
     /// Closes a source, unless it was written to after all.
     fn let_go(&mut self, id: SourceId) {
-        let Some(tracked) = self.sources.get(&id) else { return };
+        // Looking after the streams of one may close another.
+        let Some(tracked) = self.sources.find(id) else { return };
         if tracked.source.has_more() {
-            self.nameless.insert(id);
+            self.sources.set_phase(id, Phase::Followed);
             return self.enqueue(id);
         }
         let is_deleted = tracked.source.is_deleted();
-        let Some(source) = self.close_source(id, SkipReason::Truncated) else { return };
+        let source = self.close_source(id, SkipReason::Truncated);
         if is_deleted {
             // It may have been compressed.
             self.orphans.insert(source.identity, 0..0);

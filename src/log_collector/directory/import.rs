@@ -25,14 +25,14 @@ pub(super) struct Import {
 impl<D> Tracked<D> {
     /// What was there at the start and is still to be read.
     fn history_left(&self) -> u64 {
-        if self.failing { 0 } else { self.history_end.saturating_sub(self.source.state.read_bytes.get()) }
+        if self.is_failing() { 0 } else { self.history_end.saturating_sub(self.source.state.read_bytes.get()) }
     }
 }
 
 impl<W: Watcher> Directory<W> {
     /// Counts what there is to read; nothing is to be said where there is nothing.
     pub(super) fn begin_import(&mut self) {
-        let left = || self.sources.values().map(|tracked| tracked.history_left());
+        let left = || self.sources.iter().map(Tracked::history_left);
         let (total_bytes, file_count) = (left().sum(), left().filter(|bytes| 0 < *bytes).count() as u64);
         let now = Instant::now();
         let (read_bytes, files_read) = (Part::default(), Part::default());
@@ -46,7 +46,7 @@ impl<W: Watcher> Directory<W> {
     /// Says how far it is: always in the status, now and then in the log.
     pub(super) fn report_import(&mut self) {
         let Some(import) = &mut self.import else { return };
-        let left = || self.sources.values().map(|tracked| tracked.history_left());
+        let left = || self.sources.iter().map(Tracked::history_left);
         let (bytes_left, files_left) = (left().sum::<u64>(), left().filter(|bytes| 0 < *bytes).count() as u64);
         let read_bytes = import.total_bytes.saturating_sub(bytes_left);
         let files_read = import.file_count.saturating_sub(files_left);

@@ -22,12 +22,11 @@ use crate::file::{self, Identity, Kind};
 use crate::log_collector::links::Links;
 use crate::log_collector::naming::Naming;
 use crate::log_collector::patterns::Patterns;
-use crate::log_collector::rotation::copy::HeldBack;
 use crate::log_collector::rotation::ledger::Ledger;
 use crate::log_collector::rotation::listing::Listings;
 use crate::log_collector::shares::Shares;
 use crate::log_collector::source::{APPENDING_TIME_MAX, read_buffer};
-use crate::log_collector::tracked::{SourceId, Tracked};
+use crate::log_collector::tracked::{SourceId, Sources};
 use crate::log_collector::watcher::Watcher;
 use crate::log_collector::watches::{Change, Watches};
 use crate::log_collector::{Collected, Collector, Error};
@@ -133,12 +132,9 @@ pub struct Directory<W: Watcher> {
     limits_said: LimitsSaid,
     /// Whether the root was no directory when it was looked at last.
     is_root_missing: bool,
-    /// Boxed, since the map leaves room for as many again.
-    sources: BTreeMap<SourceId, Box<Tracked<W::Descriptor>>>,
-    sources_by_identity: HashMap<Identity, SourceId>,
+    sources: Sources<W::Descriptor>,
     /// Which sources deliver to the stream of a name, as seen under the root, in the order of its files.
     writers: HashMap<PathBuf, Vec<SourceId>>,
-    next_source: u64,
     /// Sources whose files are open, by when they were used.
     open_files: BTreeMap<u64, SourceId>,
     /// How often files were used.
@@ -151,12 +147,6 @@ pub struct Directory<W: Watcher> {
     import: Option<Import>,
     /// Sources whose names changed, to be settled once all changes are known.
     touched: BTreeSet<SourceId>,
-    /// Sources without a name.
-    nameless: BTreeSet<SourceId>,
-    /// Sources that are read to their end and wait for a sync.
-    finished: BTreeSet<SourceId>,
-    /// Sources that the watcher could not take.
-    polled: BTreeSet<SourceId>,
     /// Compressed sources that are being read.
     decompressing: BTreeSet<SourceId>,
     /// Streams whose files are to be looked after.
@@ -169,12 +159,6 @@ pub struct Directory<W: Watcher> {
     cuts: HashMap<Identity, Cut>,
     /// Sources of which it cannot be told yet whether their files were written anew.
     uncertain: BTreeSet<SourceId>,
-    /// Sources that may be copies of others.
-    copies: BTreeMap<SourceId, HeldBack>,
-    /// Sources with an entry that waits for its next line, by since when.
-    joining: BTreeSet<(Instant, SourceId)>,
-    /// Sources with a line or an entry that has begun and not ended.
-    unended: BTreeSet<SourceId>,
     /// Of deleted files, in the gauge of all collectors.
     held_deleted_bytes: Part,
     /// What is known of files without a source.
@@ -257,28 +241,20 @@ impl<W: Watcher> Directory<W> {
             dangling: Dangling::default(),
             limits_said: LimitsSaid::default(),
             is_root_missing: false,
-            sources: BTreeMap::new(),
-            sources_by_identity: HashMap::new(),
+            sources: Sources::new(),
             writers: HashMap::new(),
-            next_source: 0,
             open_files: BTreeMap::new(),
             uses: 0,
             looked_at: VecDeque::new(),
             turns: Turns::default(),
             import: None,
             touched: BTreeSet::new(),
-            nameless: BTreeSet::new(),
-            finished: BTreeSet::new(),
-            polled: BTreeSet::new(),
             decompressing: BTreeSet::new(),
             due: BTreeSet::new(),
             waiting: BTreeSet::new(),
             begun: HashSet::new(),
             cuts: HashMap::new(),
             uncertain: BTreeSet::new(),
-            copies: BTreeMap::new(),
-            joining: BTreeSet::new(),
-            unended: BTreeSet::new(),
             held_deleted_bytes: Part::default(),
             ledger: Ledger::new(checkpoints),
             old_directories: BTreeMap::new(),
@@ -311,7 +287,7 @@ impl<W: Watcher> Directory<W> {
 
     /// How much there is to collect and what is left out.
     pub fn summary(&self) -> Summary {
-        let states = || self.sources.values().map(|tracked| &tracked.source.state);
+        let states = || self.sources.iter().map(|tracked| &tracked.source.state);
         Summary {
             file_count: self.sources.len(),
             byte_count: states().map(|state| state.size_bytes.get()).sum(),
@@ -357,7 +333,8 @@ impl<W: Watcher> Directory<W> {
             self.last_poll = Instant::now();
             self.listings = Listings::default();
             self.report_import();
-            for source in self.polled.iter().chain(self.copies.keys()).copied().collect::<Vec<_>>() {
+            let held_back = self.sources.held_back().map(|(source, _)| source);
+            for source in self.sources.polled().iter().copied().chain(held_back).collect::<Vec<_>>() {
                 self.enqueue(source);
             }
             self.reconcile_cuts();
@@ -384,10 +361,14 @@ impl<W: Watcher> Directory<W> {
         if !self.uncertain.is_empty() {
             return APPENDING_TIME_MAX.min(self.settings.quiet_before_letting_go);
         }
-        if !self.joining.is_empty() {
+        if self.sources.first_joining().is_some() {
             return JOINING_TIME_MAX.min(self.settings.quiet_before_letting_go);
         }
-        if self.nameless.is_empty() { POLL_INTERVAL } else { POLL_INTERVAL.min(self.settings.quiet_before_letting_go) }
+        if self.sources.nameless().is_empty() {
+            POLL_INTERVAL
+        } else {
+            POLL_INTERVAL.min(self.settings.quiet_before_letting_go)
+        }
     }
 }
 
@@ -426,7 +407,7 @@ impl<W: Watcher> Collector for Directory<W> {
 
     fn wants_sync(&self) -> bool {
         // The ends of finished files are handed over first.
-        self.outbox.is_empty() && !self.finished.is_empty()
+        self.outbox.is_empty() && !self.sources.finished().is_empty()
     }
 
     fn synced(&mut self) {

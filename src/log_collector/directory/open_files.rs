@@ -28,7 +28,7 @@ impl<W: Watcher> Directory<W> {
 
     /// As [`Directory::open_again`], without closing `kept`.
     fn open_beside(&mut self, id: SourceId, kept: SourceId) -> Result<(), file::Error> {
-        let Some(tracked) = self.sources.get_mut(&id) else { return Ok(()) };
+        let tracked = &mut self.sources[id];
         if tracked.source.is_closed() {
             let path = tracked.source.path.clone();
             match tracked.source.open_at(&path) {
@@ -48,42 +48,37 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn note_use(&mut self, id: SourceId, kept: SourceId) {
         self.forget_use(id);
         self.note_look(id, kept);
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
         self.uses += 1;
-        tracked.used = self.uses;
+        self.sources[id].used = self.uses;
         self.open_files.insert(self.uses, id);
         while self.settings.open_files_max < self.open_files.len() {
             let may_close = |(_, other): &(&u64, &SourceId)| {
                 let is_used = **other == id || **other == kept || self.decompressing.contains(other);
-                !is_used && self.sources.get(other).is_some_and(|it| it.source.may_be_closed())
+                !is_used && self.sources[**other].source.may_be_closed()
             };
             let Some((_, &oldest)) = self.open_files.iter().find(may_close) else { return };
             self.forget_use(oldest);
-            if let Some(tracked) = self.sources.get_mut(&oldest) {
-                tracked.source.close();
-            }
+            self.sources[oldest].source.close();
         }
     }
 
     /// Lets go of what was decompressed of the compressed file that was looked at longest ago.
     fn note_look(&mut self, id: SourceId, kept: SourceId) {
-        if self.looked_at.contains(&id) || !self.sources.get(&id).is_some_and(|it| it.source.is_compressed()) {
+        if self.looked_at.contains(&id) || !self.sources[id].source.is_compressed() {
             return;
         }
         self.looked_at.push_back(id);
         let is_free = |other: &SourceId| *other != kept && !self.decompressing.contains(other);
         if LOOKED_AT_MAX < self.looked_at.len()
             && let Some(place) = self.looked_at.iter().position(is_free)
-            && let Some(tracked) = self.looked_at.remove(place).and_then(|other| self.sources.get(&other))
+            && let Some(other) = self.looked_at.remove(place)
         {
-            tracked.source.release();
+            self.sources[other].source.release();
         }
     }
 
     /// Takes a source out of those that are open.
     pub(super) fn forget_use(&mut self, id: SourceId) {
-        if let Some(tracked) = self.sources.get(&id) {
-            self.open_files.remove(&tracked.used);
-        }
+        self.open_files.remove(&self.sources[id].used);
     }
 }

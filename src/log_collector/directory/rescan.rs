@@ -162,7 +162,7 @@ impl<W: Watcher> Directory<W> {
             return;
         }
         self.dangling.end_look(&self.status, now);
-        for source in self.nameless.iter().copied().collect::<Vec<_>>() {
+        for source in self.sources.nameless().iter().copied().collect::<Vec<_>>() {
             self.enqueue(source);
         }
         self.reconcile_finished();

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::file::{self, Identity};
@@ -12,7 +11,7 @@ use crate::log_collector::checkpoint::{self, ENDLESS, Position};
 use crate::log_collector::directory::turns::Turn;
 use crate::log_collector::directory::{Cut, Directory, JOINING_TIME_MAX};
 use crate::log_collector::source::{Content, Former, Outcome, Reading, Resumed, Source};
-use crate::log_collector::tracked::{SourceId, Tracked};
+use crate::log_collector::tracked::{LastRead, SourceId, Tracked};
 use crate::log_collector::watcher::Watcher;
 use crate::model::{Batch, Checkpoint};
 use crate::status::{SkipReason, SourceState, SourceStatus};
@@ -49,10 +48,8 @@ impl<W: Watcher> Directory<W> {
         name: &Path,
         decompress: bool,
     ) -> Result<Option<SourceId>, file::Error> {
-        if let Some(&id) = self.sources_by_identity.get(&identity) {
-            if let Some(tracked) = self.sources.get_mut(&id) {
-                path.clone_into(&mut tracked.source.path);
-            }
+        if let Some(id) = self.sources.of_file(identity) {
+            path.clone_into(&mut self.sources[id].source.path);
             return Ok(Some(id));
         }
         self.forget_taken_over(identity, path);
@@ -108,70 +105,39 @@ impl<W: Watcher> Directory<W> {
 
     /// Watches a source and queues it to be read.
     fn track(&mut self, source: Source, modified_ns: i64) -> SourceId {
-        self.next_source += 1;
-        let id = SourceId(self.next_source);
-        let watch = self.watch(&source, id);
-        if watch.is_none() {
-            self.polled.insert(id);
-            source.state.polled.store(true, Ordering::Relaxed);
-        }
-        self.sources_by_identity.insert(source.identity, id);
         self.ledger.keep(source.identity);
         let handle = self.status.add_source(Arc::clone(&source.state));
-        let names = Vec::with_capacity(1);
-        let quiet_since = Instant::now();
         let history_end = if self.starting { source.state.size_bytes.get() } else { 0 };
-        let tracked = Tracked {
-            source,
-            names,
-            last_name: None,
-            queued: false,
-            busy: false,
-            history_end,
-            modified_ns,
-            failing: false,
-            is_preallocated: false,
-            used: 0,
-            quiet_since,
-            joining_since: None,
-            unended: None,
-            watch,
-            handle,
-        };
-        self.sources.insert(id, Box::new(tracked));
+        let id = self.sources.insert(Tracked::new(source, handle, modified_ns, history_end));
+        self.watch(id);
         self.note_deliveries(id);
         self.note_use(id, id);
-        self.nameless.insert(id);
         self.enqueue(id);
         id
     }
 
-    /// Watches a source's file; `None` where the watcher cannot, or where the path leads to another file by now.
-    fn watch(&mut self, source: &Source, id: SourceId) -> Option<W::Descriptor> {
-        let watch = self.watches.watch_source(&source.path, id).ok()?;
-        let same = file::link_metadata(&source.path).is_ok_and(|metadata| metadata.identity == source.identity);
-        if !same {
-            self.watches.unwatch(watch);
-        }
-        same.then_some(watch)
+    /// Watches a source's file. It is polled where the watcher cannot, or where the path leads to another file by now.
+    fn watch(&mut self, id: SourceId) {
+        let source = &self.sources[id].source;
+        let is_it = |path: &Path| file::link_metadata(path).is_ok_and(|metadata| metadata.identity == source.identity);
+        let watch = match self.watches.watch_source(&source.path, id) {
+            Ok(watch) if !is_it(&source.path) => {
+                self.watches.unwatch(watch);
+                None
+            }
+            watch => watch.ok(),
+        };
+        self.sources.set_watch(id, watch);
     }
 
     /// Watches what had to be polled, as long as the watcher takes it.
     pub(super) fn retry_watches(&mut self) {
-        for id in self.polled.iter().copied().collect::<Vec<_>>() {
-            // It is taken out for a moment, to watch it.
-            let Some(mut tracked) = self.sources.remove(&id) else { continue };
-            let is_new = tracked.watch.is_none();
-            if is_new {
-                tracked.watch = self.watch(&tracked.source, id);
+        for id in self.sources.polled().clone() {
+            if self.sources[id].is_watched() {
+                continue;
             }
-            let is_watched = tracked.watch.is_some();
-            if is_watched {
-                tracked.source.state.polled.store(false, Ordering::Relaxed);
-            }
-            self.sources.insert(id, tracked);
-            self.note_polling(id);
-            if is_new && !is_watched {
+            self.watch(id);
+            if !self.sources[id].is_watched() {
                 break;
             }
         }
@@ -179,8 +145,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Has the position of a source stored, although there are no lines to go with it.
     pub(super) fn store_position(&mut self, id: SourceId) {
-        let Some(tracked) = self.sources.get(&id) else { return };
-        let checkpoint = Some(tracked.source.checkpoint((self.settings.clock)()));
+        let checkpoint = Some(self.sources[id].source.checkpoint((self.settings.clock)()));
         self.outbox.push_back(Batch { checkpoint, streams: Vec::new() }.into());
     }
 
@@ -190,7 +155,7 @@ impl<W: Watcher> Directory<W> {
         let Some(ordinal) = endless.map(|delivery| delivery.ordinal) else {
             return self.give_up(&former, SkipReason::Truncated);
         };
-        let identity = checkpoint::identity_of_cut(self.sources[&id].source.identity, ordinal);
+        let identity = checkpoint::identity_of_cut(self.sources[id].source.identity, ordinal);
         self.cuts.insert(identity, Cut { waiting: former.waiting, since: Instant::now() });
         // Before it is stored that the file starts anew.
         self.remember(identity, Position { cut: true, ..*former.position });
@@ -198,7 +163,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Whether what the file of a source held is still looked for.
     pub(super) fn has_cut(&self, id: SourceId) -> bool {
-        let identity = self.sources[&id].source.identity;
+        let identity = self.sources[id].source.identity;
         self.cuts.keys().any(|cut| cut.device == !identity.device && cut.inode == identity.inode)
     }
 
@@ -218,8 +183,7 @@ impl<W: Watcher> Directory<W> {
 
     /// Has the streams looked after that a source delivers to.
     pub(super) fn note_due_of(&mut self, id: SourceId) {
-        let paths = self.sources.get(&id).into_iter().flat_map(|it| it.source.delivery_paths());
-        for stream in paths.map(Path::to_owned).collect::<Vec<_>>() {
+        for stream in self.sources[id].source.delivery_paths().map(Path::to_owned).collect::<Vec<_>>() {
             self.note_due(&stream);
         }
     }
@@ -228,45 +192,35 @@ impl<W: Watcher> Directory<W> {
     pub(super) fn bytes_waiting(&self) -> u64 {
         let length = |bytes: std::ops::Range<u64>| bytes.end - bytes.start;
         let cut = self.cuts.values().map(|cut| cut.waiting.clone());
-        let waiting = self.sources.values().map(|tracked| tracked.source.waiting());
+        let waiting = self.sources.iter().map(|tracked| tracked.source.waiting());
         let waiting = waiting.chain(cut).map(length).sum::<u64>() + self.orphaned_bytes();
         waiting + self.outbox.iter().map(|collected| collected.source_bytes).sum::<u64>()
     }
 
     pub(super) fn enqueue(&mut self, id: SourceId) {
-        if let Some(tracked) = self.sources.get_mut(&id)
-            && !std::mem::replace(&mut tracked.queued, true)
-        {
+        let tracked = &mut self.sources[id];
+        if !std::mem::replace(&mut tracked.queued, true) {
             self.turns.push(id, tracked.turn());
         }
     }
 
     /// Notes that the watcher saw a source written to, and queues it.
     pub(super) fn note_written(&mut self, id: SourceId) {
-        if let Some(tracked) = self.sources.get_mut(&id) {
-            tracked.source.note_written();
-        }
-        self.enqueue(id);
-    }
-
-    /// Has a source polled whose changes the watcher may not report.
-    fn note_polling(&mut self, id: SourceId) {
-        let Some(tracked) = self.sources.get(&id) else { return };
-        if tracked.watch.is_none() || tracked.failing || tracked.is_preallocated {
-            self.polled.insert(id);
-        } else {
-            self.polled.remove(&id);
+        // It may be closed by now.
+        if self.sources.find(id).is_some() {
+            self.sources[id].source.note_written();
+            self.enqueue(id);
         }
     }
 
     /// Whether a source that is about to be read turns out not to be text; it is then left out.
     fn is_left_out(&mut self, id: SourceId) -> bool {
-        let Some(tracked) = self.sources.get(&id) else { return true };
+        let tracked = &self.sources[id];
         let is_binary = !self.settings.patterns.are_explicit()
             && tracked.source.may_turn_out_binary()
             && tracked.source.looks_binary().unwrap_or(false);
         if is_binary {
-            for name in tracked.names.clone() {
+            for name in tracked.names().to_vec() {
                 if let Some(entry) = self.names.get_mut(&name) {
                     entry.source = None;
                 }
@@ -278,31 +232,22 @@ impl<W: Watcher> Directory<W> {
     }
 
     pub(super) fn look_at_names_of(&mut self, id: SourceId) {
-        let names = self.sources.get(&id).map(|tracked| tracked.names.clone()).unwrap_or_default();
-        for name in names {
+        let Some(tracked) = self.sources.find(id) else { return };
+        for name in tracked.names().to_vec() {
             self.follow(&name);
         }
         self.enqueue(id);
     }
 
     pub(super) fn add_name_to(&mut self, id: SourceId, name: &Path) {
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
-        tracked.names.push(name.to_owned());
-        tracked.last_name = None;
-        tracked.source.state.set_state(SourceState::Active, None);
-        self.nameless.remove(&id);
-        self.finished.remove(&id);
+        self.sources.add_name(id, name.to_owned());
+        self.sources[id].source.state.set_state(SourceState::Active, None);
         self.touched.insert(id);
     }
 
     pub(super) fn remove_name_from(&mut self, id: SourceId, name: &Path) {
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
-        tracked.names.retain(|known| known != name);
-        if tracked.names.is_empty() {
-            tracked.last_name = tracked.source.delivery_paths().next().is_none().then(|| name.to_owned());
-            tracked.quiet_since = Instant::now();
-            tracked.source.state.set_state(SourceState::Rotated, None);
-            self.nameless.insert(id);
+        if self.sources.remove_name(id, name) {
+            self.sources[id].source.state.set_state(SourceState::Rotated, None);
             // Where it is now it may be compressed or deleted before it is its turn; then reading it finds that out.
             if let Err(error) = self.open_again(id) {
                 log::debug!("{error}");
@@ -314,13 +259,12 @@ impl<W: Watcher> Directory<W> {
 
     /// Skips what the files hold that are there at the very first start, which is remembered even if there is none.
     pub(super) fn skip_history(&mut self) {
-        for id in self.sources.keys().copied().collect::<Vec<_>>() {
-            if self.copies.remove(&id).is_some() {
+        for id in self.sources.ids() {
+            if self.sources.release(id) {
                 self.deliver_to_names(id);
             }
             let opened = self.open_again(id);
-            let Some(tracked) = self.sources.get_mut(&id) else { continue };
-            match opened.and_then(|()| tracked.source.skip_history(&self.status)) {
+            match opened.and_then(|()| self.sources[id].source.skip_history(&self.status)) {
                 Ok(()) => self.store_position(id),
                 Err(error) => log::warn!("{error}; the file is read from its start"),
             }
@@ -335,21 +279,24 @@ impl<W: Watcher> Directory<W> {
 
     /// Reads the next lines of a source, or puts it behind the one that has to be read before.
     pub(super) fn read(&mut self, id: SourceId) -> Option<Collected> {
-        if self.copies.contains_key(&id) {
-            self.sources.get_mut(&id)?.queued = false;
+        // It may have been closed while it waited.
+        let tracked = self.sources.find(id)?;
+        if tracked.held_back().is_some() {
+            self.sources[id].queued = false;
             self.judge(id);
             return None;
         }
         self.judge_copies_of(id);
         if self.waits_for_end_of_line(id) {
-            self.sources.get_mut(&id)?.queued = false;
+            self.sources[id].queued = false;
             return None;
         }
         if self.has_unread_before(id) || self.finds_rotated_before(id) {
             self.turns.push(id, Turn::Busy);
             return None;
         }
-        if self.sources.get(&id)?.source.is_compressed() && !self.may_decompress(id) {
+        // Looking after its streams may have closed it.
+        if self.sources.find(id)?.source.is_compressed() && !self.may_decompress(id) {
             self.turns.push(id, Turn::Busy);
             return None;
         }
@@ -363,9 +310,9 @@ impl<W: Watcher> Directory<W> {
         };
         self.take_parts(id);
         self.copy_again(id);
-        let tracked = self.sources.get_mut(&id)?;
+        let tracked = &mut self.sources[id];
         tracked.queued = false;
-        if opened.as_ref().is_err_and(|error| tracked.names.is_empty() && error.kind() == io::ErrorKind::NotFound) {
+        if opened.as_ref().is_err_and(|error| tracked.names().is_empty() && error.kind() == io::ErrorKind::NotFound) {
             self.orphan(id);
             // Before what comes after it is read.
             self.settle();
@@ -381,10 +328,10 @@ impl<W: Watcher> Directory<W> {
                 }
             }
             Err(error) => {
-                if !std::mem::replace(&mut tracked.failing, true) {
+                if !self.sources.set_last_read(id, LastRead::Failed) {
                     log::warn!("{error}; it is tried again");
-                    tracked.source.state.set_state(SourceState::Unreadable, Some(error.to_string()));
-                    self.note_polling(id);
+                    let state = &self.sources[id].source.state;
+                    state.set_state(SourceState::Unreadable, Some(error.to_string()));
                 }
                 self.decompressing.remove(&id);
                 return None;
@@ -395,12 +342,12 @@ impl<W: Watcher> Directory<W> {
 
     /// Whether something was rotated out of a log before anything of it was read, as far as that is news: it is read first.
     fn finds_rotated_before(&mut self, id: SourceId) -> bool {
-        let is_about_to_begin = |it: &Tracked<W::Descriptor>| !it.source.has_begun() && it.source.has_more();
-        if !self.sources.get(&id).is_some_and(|it| is_about_to_begin(it)) {
+        let source = &self.sources[id].source;
+        if source.has_begun() || !source.has_more() {
             return false;
         }
         self.reconcile_streams_of(id);
-        self.has_unread_before(id)
+        self.sources.find(id).is_some() && self.has_unread_before(id)
     }
 
     /// Starts over with a source whose file was truncated or rewritten, if it was: whatever it may wait for, this is known
@@ -409,7 +356,7 @@ impl<W: Watcher> Directory<W> {
         if let Err(error) = self.open_again(id) {
             return log::debug!("{error}");
         }
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let tracked = &mut self.sources[id];
         if !tracked.source.is_intact().unwrap_or(true) {
             let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
             let outcome = tracked.source.start_over(&reading);
@@ -419,13 +366,13 @@ impl<W: Watcher> Directory<W> {
 
     /// Takes what a read came to.
     fn take(&mut self, id: SourceId, mut outcome: Outcome) {
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
-        let was_failing = std::mem::take(&mut tracked.failing);
+        let last_read = if outcome.is_preallocated { LastRead::Hole } else { LastRead::Good };
+        let was_failing = self.sources.set_last_read(id, last_read);
+        let tracked = &mut self.sources[id];
         if was_failing {
-            let state = if tracked.names.is_empty() { SourceState::Rotated } else { SourceState::Active };
+            let state = if tracked.names().is_empty() { SourceState::Rotated } else { SourceState::Active };
             tracked.source.state.set_state(state, None);
         }
-        let was_preallocated = std::mem::replace(&mut tracked.is_preallocated, outcome.is_preallocated);
         if outcome.collected.is_some() {
             tracked.quiet_since = Instant::now();
         }
@@ -436,25 +383,20 @@ impl<W: Watcher> Directory<W> {
         if outcome.is_uncertain {
             self.uncertain.insert(id);
         }
-        if was_failing || was_preallocated != outcome.is_preallocated {
-            self.note_polling(id);
-        }
         if let Some(former) = outcome.former {
-            log::debug!("{} was truncated or written anew", self.sources[&id].source.path.display());
+            log::debug!("{} was truncated or written anew", self.sources[id].source.path.display());
             self.keep_cut(id, former);
             self.renew_ordinals(id);
             self.reconcile_streams_of(id);
-            if let Some((collected, tracked)) = outcome.collected.as_mut().zip(self.sources.get(&id)) {
-                collected.batch.checkpoint = Some(tracked.source.checkpoint((self.settings.clock)()));
+            if let Some(collected) = &mut outcome.collected {
+                collected.batch.checkpoint = Some(self.sources[id].source.checkpoint((self.settings.clock)()));
             }
         }
         self.note_unended(id);
         if outcome.more {
             self.enqueue(id);
-        } else if self.decompressing.remove(&id)
-            && let Some(tracked) = self.sources.get(&id)
-        {
-            tracked.source.release();
+        } else if self.decompressing.remove(&id) {
+            self.sources[id].source.release();
         }
         self.note_joining(id);
         self.outbox.extend(outcome.collected);
@@ -464,8 +406,8 @@ impl<W: Watcher> Directory<W> {
     /// to wait by now for a file which was found later, gives its turn up: others would wait for it, and it for them.
     fn may_decompress(&mut self, id: SourceId) -> bool {
         let is_being_read = |other: &SourceId| {
-            let is_queued = self.sources.get(other).is_some_and(|it| it.queued);
-            is_queued && !self.copies.contains_key(other) && !self.has_unread_before(*other)
+            let it = &self.sources[*other];
+            it.queued && it.held_back().is_none() && !self.has_unread_before(*other)
         };
         if COMPRESSED_MAX <= self.decompressing.len() && !self.decompressing.contains(&id) {
             self.decompressing = self.decompressing.iter().filter(|other| is_being_read(other)).copied().collect();
@@ -479,20 +421,16 @@ impl<W: Watcher> Directory<W> {
 
     /// Remembers whether a source has an entry that is complete as soon as no further line comes for a while.
     pub(super) fn note_joining(&mut self, id: SourceId) {
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
-        let since = tracked.source.is_joining().then(Instant::now);
-        if let Some(before) = std::mem::replace(&mut tracked.joining_since, since) {
-            self.joining.remove(&(before, id));
-        }
-        self.joining.extend(since.map(|since| (since, id)));
+        let since = self.sources[id].source.is_joining().then(Instant::now);
+        self.sources.set_joining(id, since);
     }
 
     /// Takes the entries that have been complete for a while, as it seems.
     pub(super) fn end_joining(&mut self) {
         // Only the first ones are looked at: this is done for each batch, and every file may have such an entry.
-        while let Some(&(_, id)) = self.joining.first().filter(|(since, _)| JOINING_TIME_MAX <= since.elapsed()) {
-            self.joining.pop_first();
-            let Some(tracked) = self.sources.get_mut(&id) else { continue };
+        let is_due = |(since, _): &(Instant, SourceId)| JOINING_TIME_MAX <= since.elapsed();
+        while let Some((_, id)) = self.sources.first_joining().filter(is_due) {
+            let tracked = &mut self.sources[id];
             // The next line may be there already where one waits for its turn.
             if !tracked.queued {
                 let reading =
@@ -505,8 +443,8 @@ impl<W: Watcher> Directory<W> {
 
     /// Lets the deleted files go whose bytes are more than may be held, the oldest first.
     pub(super) fn keep_deleted_within_budget(&mut self) {
-        let unnamed = self.nameless.union(&self.finished);
-        let held = unnamed.filter_map(|id| Some((*id, self.sources.get(id)?.source.deleted_bytes())));
+        let unnamed = self.sources.nameless().union(self.sources.finished());
+        let held = unnamed.map(|id| (*id, self.sources[*id].source.deleted_bytes()));
         let held: Vec<(SourceId, u64)> = held.collect();
         let mut held_bytes: u64 = held.iter().map(|(_, bytes)| bytes).sum();
         for (id, bytes) in held.into_iter().filter(|(_, bytes)| 0 < *bytes) {
@@ -514,12 +452,9 @@ impl<W: Watcher> Directory<W> {
                 break;
             }
             held_bytes -= bytes;
-            if let Some(tracked) = self.sources.get_mut(&id)
-                && let Err(error) = tracked.source.look_at_size(&self.status)
-            {
+            if let Err(error) = self.sources[id].source.look_at_size(&self.status) {
                 log::debug!("{error}");
             }
-            self.finished.remove(&id);
             self.drop_source(id, SkipReason::OverBudget);
         }
         self.held_deleted_bytes.set(&self.status.held_deleted_bytes, held_bytes);
@@ -528,16 +463,15 @@ impl<W: Watcher> Directory<W> {
     /// Closes a source whose file is gone while it was closed; it may be found copied or compressed, or is lost.
     fn orphan(&mut self, id: SourceId) {
         self.note_due_of(id);
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
-        let (waiting, position) = tracked.source.abandon((self.settings.clock)());
-        let Some(source) = self.close_source(id, SkipReason::Deleted) else { return };
+        let (waiting, position) = self.sources[id].source.abandon((self.settings.clock)());
+        let source = self.close_source(id, SkipReason::Deleted);
         self.orphans.insert(source.identity, waiting);
         self.ledger.insert(source.identity, position);
     }
 
     /// Closes the sources of a stream for good whose files are gone while they were closed: they are missing.
     pub(super) fn orphan_gone(&mut self, stream: &Path) {
-        let is_closed = |id: &SourceId| self.sources[id].names.is_empty() && self.sources[id].source.is_closed();
+        let is_closed = |id: &SourceId| self.sources[*id].names().is_empty() && self.sources[*id].source.is_closed();
         let closed = self.writers.get(stream).into_iter().flatten().copied().filter(is_closed);
         for id in closed.collect::<Vec<_>>() {
             if self.open_again(id).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
@@ -548,17 +482,20 @@ impl<W: Watcher> Directory<W> {
 
     /// Closes and forgets a source; what was seen of it and not read is lost for `reason`.
     fn drop_source(&mut self, id: SourceId, reason: SkipReason) {
-        if let Some(source) = self.close_source(id, reason) {
-            self.forget(source.identity);
-        }
+        let source = self.close_source(id, reason);
+        self.forget(source.identity);
     }
 
     /// Closes a source; what was seen of it and not read is lost for `reason`.
-    pub(super) fn close_source(&mut self, id: SourceId, reason: SkipReason) -> Option<Source> {
+    pub(super) fn close_source(&mut self, id: SourceId, reason: SkipReason) -> Source {
         self.forget_use(id);
         self.settle_copies_of(id);
         self.enqueue_files_after(id);
-        let mut tracked = self.sources.remove(&id)?;
+        let mut tracked = self.sources.remove(id);
+        self.touched.remove(&id);
+        self.uncertain.remove(&id);
+        self.decompressing.remove(&id);
+        self.looked_at.retain(|other| *other != id);
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         if tracked.source.is_joining() {
             self.outbox.push_back(tracked.source.end_joining(&reading));
@@ -567,22 +504,13 @@ impl<W: Watcher> Directory<W> {
             tracked.source.skip_waiting(reason, &reading);
         }
         tracked.source.give_up(reason, &reading);
-        self.nameless.remove(&id);
-        self.decompressing.remove(&id);
-        if let Some(watch) = tracked.watch {
+        if let Some(watch) = tracked.take_watch() {
             self.watches.unwatch(watch);
         }
-        self.polled.remove(&id);
-        self.copies.remove(&id);
-        self.unended.remove(&id);
-        if tracked.unended.is_some_and(|(_, is_shown)| is_shown) {
+        if tracked.unended().is_some_and(|it| it.is_shown) {
             self.outbox
                 .push_back(Collected { unended: Some(tracked.source.nothing_unended()), ..Collected::default() });
         }
-        if let Some(since) = tracked.joining_since {
-            self.joining.remove(&(since, id));
-        }
-        self.sources_by_identity.remove(&tracked.source.identity);
         for path in tracked.source.delivery_paths() {
             let Some(writers) = self.writers.get_mut(path) else { continue };
             writers.retain(|writer| *writer != id);
@@ -592,6 +520,6 @@ impl<W: Watcher> Directory<W> {
             }
         }
         self.status.remove_source(&tracked.handle);
-        Some(tracked.source)
+        tracked.source
     }
 }

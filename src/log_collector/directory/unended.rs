@@ -12,38 +12,31 @@ use crate::file;
 use crate::log_collector::Collected;
 use crate::log_collector::directory::{Directory, UNENDED_SHOWN_AFTER, UNENDED_TIME_MAX};
 use crate::log_collector::source::{Outcome, Reading, Source};
-use crate::log_collector::tracked::SourceId;
+use crate::log_collector::tracked::{SourceId, Unended};
 use crate::log_collector::watcher::Watcher;
 
 impl<W: Watcher> Directory<W> {
     /// Notes, after a source was read, whether it has a line that has not ended.
     pub(super) fn note_unended(&mut self, id: SourceId) {
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
-        let is_shown = tracked.unended.is_some_and(|(_, is_shown)| is_shown);
-        let mut has_ended = false;
-        if tracked.source.has_unended() {
-            tracked.unended = Some((Instant::now(), false));
-            self.unended.insert(id);
-        } else if self.unended.remove(&id) {
-            tracked.unended = None;
-            has_ended = true;
-        }
-        if is_shown {
+        let tracked = &self.sources[id];
+        let before = tracked.unended();
+        let unended = tracked.source.has_unended().then(|| Unended { since: Instant::now(), is_shown: false });
+        if before.is_some_and(|it| it.is_shown) {
             let unended = Some(tracked.source.nothing_unended());
             self.outbox.push_back(Collected { unended, ..Collected::default() });
         }
-        if has_ended {
+        self.sources.set_unended(id, unended);
+        if before.is_some() && unended.is_none() {
             self.enqueue_files_after(id);
         }
     }
 
     /// Hands over the lines to be shown that have been still for a moment, and ends those that have been for long.
     pub(super) fn show_unended(&mut self) {
-        for id in self.unended.iter().copied().collect::<Vec<_>>() {
-            let Some(tracked) = self.sources.get(&id) else { continue };
-            let Some((since, is_shown)) = tracked.unended.filter(|_| !tracked.queued && !tracked.failing) else {
-                continue;
-            };
+        for id in self.sources.unended().clone() {
+            let tracked = &self.sources[id];
+            let is_still = !tracked.queued && !tracked.is_failing();
+            let Some(Unended { since, is_shown }) = tracked.unended().filter(|_| is_still) else { continue };
             let is_superseded = self.next_file(id).is_some();
             let may_go_on = !is_superseded || tracked.source.has_parts();
             let may_end = is_superseded || !tracked.source.is_in_record();
@@ -59,11 +52,12 @@ impl<W: Watcher> Directory<W> {
         if let Err(error) = self.open_again(id) {
             return log::debug!("{error}");
         }
-        let Some(tracked) = self.sources.get_mut(&id) else { return };
+        let tracked = &mut self.sources[id];
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
         match tracked.source.unended(&reading) {
             Ok(unended) => {
-                tracked.unended = tracked.unended.map(|(since, _)| (since, true));
+                let shown = tracked.unended().map(|it| Unended { is_shown: true, ..it });
+                self.sources.set_unended(id, shown);
                 self.outbox.push_back(Collected { unended: Some(unended), ..Collected::default() });
             }
             Err(error) => log::debug!("{error}"),
@@ -90,16 +84,15 @@ impl<W: Watcher> Directory<W> {
     /// Reads what is left of a file, an entry included that has not ended, unless the next file has taken that over.
     pub(super) fn read_final(&mut self, id: SourceId) -> Result<Outcome, file::Error> {
         self.leave_parts(id);
-        let Some(tracked) = self.sources.get_mut(&id) else { return Ok(Outcome::default()) };
         let reading = Reading { naming: self.naming.as_ref(), status: &self.status, now: (self.settings.clock)() };
-        let outcome = tracked.source.read_unended(&mut self.buffer, &reading);
+        let outcome = self.sources[id].source.read_unended(&mut self.buffer, &reading);
         self.enqueue_files_after(id);
         outcome
     }
 
     /// The file that comes after a source's own in its stream.
     fn next_file(&self, id: SourceId) -> Option<SourceId> {
-        let stream = self.sources.get(&id)?.source.delivery_paths().next()?;
+        let stream = self.sources[id].source.delivery_paths().next()?;
         let mut writers = self.writers.get(stream)?.iter();
         writers.find(|writer| **writer == id)?;
         writers.next().copied()
@@ -108,12 +101,12 @@ impl<W: Watcher> Directory<W> {
     /// Whether a file before a source's own ends in a line that has not ended: that is stored first, as soon as it has been
     /// still for a moment.
     pub(super) fn waits_for_end_of_line(&self, id: SourceId) -> bool {
-        self.has_before(id, |it| it.unended.is_some() && it.source.has_unended_line() && !it.failing)
+        self.has_before(id, |it| it.unended().is_some() && it.source.has_unended_line() && !it.is_failing())
     }
 
     /// Whether a file is to go on with the entries that the one before it has not completed.
     fn may_take_parts(&self, before: SourceId, after: SourceId) -> bool {
-        let (before, after) = (&self.sources[&before].source, &self.sources[&after].source);
+        let (before, after) = (&self.sources[before].source, &self.sources[after].source);
         let has_all_streams = || before.delivery_paths().all(|path| after.delivery_paths().any(|it| it == path));
         before.has_parts()
             && !after.has_begun()
@@ -128,38 +121,34 @@ impl<W: Watcher> Directory<W> {
 
     /// The file that comes before a source's own in its stream.
     pub(super) fn previous_file(&self, id: SourceId) -> Option<SourceId> {
-        let stream = self.sources.get(&id)?.source.delivery_paths().next()?;
+        let stream = self.sources[id].source.delivery_paths().next()?;
         self.writers.get(stream)?.iter().take_while(|writer| **writer != id).last().copied()
     }
 
     /// Has a file that is about to be read from its start begin with what the one before has not completed.
     pub(super) fn take_parts(&mut self, id: SourceId) {
         let Some(before) = self.previous_file(id).filter(|before| self.may_take_parts(*before, id)) else { return };
-        let parts = self.sources[&before].source.parts();
-        if let Some(tracked) = self.sources.get_mut(&id) {
-            tracked.source.begin_with(parts);
-        }
+        let parts = self.sources[before].source.parts();
+        self.sources[id].source.begin_with(parts);
     }
 
     /// Has the entries left that a file has not completed and that the next one has taken over, now that what was read of that is
     /// handed over: until then they are found here again, whatever becomes of the other file.
     pub(super) fn leave_parts(&mut self, before: SourceId) {
-        let Some(tracked) = self.sources.get(&before).filter(|tracked| tracked.source.has_parts()) else { return };
+        let tracked = &self.sources[before];
         let is_taken =
-            |next: SourceId| self.sources[&next].source.has_begun() && self.sources[&next].source.has_taken_parts();
-        if tracked.queued || !self.next_file(before).is_some_and(is_taken) {
+            |next: SourceId| self.sources[next].source.has_begun() && self.sources[next].source.has_taken_parts();
+        let may_leave = tracked.source.has_parts() && !tracked.queued;
+        if !may_leave || !self.next_file(before).is_some_and(is_taken) {
             return;
         }
-        if let Some(tracked) = self.sources.get_mut(&before) {
-            tracked.source.drop_parts();
-        }
+        self.sources[before].source.drop_parts();
         self.store_position(before);
         self.note_unended(before);
     }
 
     /// Whether the next file may still take over the entries that a file has not completed.
     pub(super) fn may_leave_parts(&self, id: SourceId) -> bool {
-        self.sources.get(&id).is_some_and(|it| it.source.has_parts())
-            && self.next_file(id).is_some_and(|next| self.may_take_parts(id, next))
+        self.sources[id].source.has_parts() && self.next_file(id).is_some_and(|next| self.may_take_parts(id, next))
     }
 }

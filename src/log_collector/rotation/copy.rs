@@ -10,33 +10,8 @@ use std::time::Instant;
 use crate::file;
 use crate::log_collector::rotation::names::replaced_by;
 use crate::log_collector::source::Source;
-use crate::log_collector::tracked::{COPY_PATIENCE, SourceId, Tracked};
+use crate::log_collector::tracked::{COPY_PATIENCE, Tracked};
 use crate::model::Timestamp;
-
-/// A file that may be a copy of another one.
-#[derive(Clone, Debug)]
-pub(in crate::log_collector) struct HeldBack {
-    /// Of which.
-    pub(in crate::log_collector) original: SourceId,
-    /// The first stream of that.
-    pub(in crate::log_collector) stream: Option<PathBuf>,
-    /// Whether nothing had been read of that: what the copy holds may never be.
-    pub(in crate::log_collector) was_unread: bool,
-    /// Whether it turned out not to hold what the other one does.
-    pub(in crate::log_collector) is_other: bool,
-}
-
-impl HeldBack {
-    /// Whether it is still unknown what it is.
-    pub(in crate::log_collector) fn is_undecided(&self) -> bool {
-        !self.is_other
-    }
-
-    /// Whether it was certainly rotated: it is no copy of what its log holds now, which nothing had been read of by then.
-    pub(in crate::log_collector) fn is_rotated(&self) -> bool {
-        self.is_other && self.was_unread
-    }
-}
 
 /// What a file turns out to be.
 pub(in crate::log_collector) enum Verdict {
@@ -78,7 +53,7 @@ pub(in crate::log_collector) fn verdict<D>(
         copy.quiet_since = Instant::now();
     }
     if !is_beginning {
-        let is_temporary = copy.names.iter().any(|name| is_temporary(name, &original.names));
+        let is_temporary = copy.names().iter().any(|name| is_temporary(name, original.names()));
         let waits = is_temporary && copy.quiet_since.elapsed() < COPY_PATIENCE;
         return Ok(if waits { Verdict::Undecided } else { Verdict::Other });
     }

@@ -92,7 +92,7 @@ fn a_line_over_the_limit_is_cut<W: Stage>() {
 /// Lets the time pass after which entries of several lines end.
 fn end_joining<W: Stage>(story: &mut Story<W>) {
     let long_ago = Instant::now().checked_sub(super::super::JOINING_TIME_MAX).unwrap();
-    story.collector.as_mut().unwrap().let_entries_wait_since(long_ago);
+    story.collector.as_mut().unwrap().sources.let_entries_wait_since(long_ago);
 }
 
 /// To look at all of them for each batch takes much longer than this test may.
@@ -107,10 +107,10 @@ fn many_files_that_wait_for_a_line_cost_a_batch_nothing() {
     let before = Instant::now();
     for _ in 0..200 {
         story.collect_batches(10);
-        story.collector.as_mut().unwrap().let_entries_wait_since(before + Duration::from_hours(1));
+        story.collector.as_mut().unwrap().sources.let_entries_wait_since(before + Duration::from_hours(1));
     }
     let collector = story.collector.as_mut().unwrap();
-    assert_eq!(collector.joining.len(), 1000);
+    assert_eq!(collector.sources.let_entries_wait_since(before + Duration::from_hours(1)), 1000);
     for _ in 0..200_000 {
         collector.end_joining();
     }
@@ -248,11 +248,7 @@ fn a_line_with_a_hole_in_it_ends<W: Stage>() {
 fn let_lines_be_still<W: Stage>(story: &mut Story<W>, time: Duration) {
     story.collect();
     let collector = story.collector.as_mut().unwrap();
-    for tracked in collector.sources.values_mut() {
-        if let Some((since, _)) = &mut tracked.unended {
-            *since = since.checked_sub(time).unwrap();
-        }
-    }
+    collector.sources.let_be_quiet(Duration::ZERO, time);
     collector.last_poll -= super::super::POLL_INTERVAL;
     story.collect();
 }

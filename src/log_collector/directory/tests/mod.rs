@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -101,22 +101,9 @@ impl<W: Watcher> Directory<W> {
     /// Makes it believe that so much time has passed that files are polled and copies no more looked for.
     pub(crate) fn let_time_pass(&mut self) {
         self.last_poll -= super::POLL_INTERVAL;
-        for tracked in self.sources.values_mut() {
-            tracked.quiet_since -= crate::log_collector::tracked::COPY_PATIENCE;
-            if let Some((since, _)) = &mut tracked.unended {
-                *since -= super::UNENDED_SHOWN_AFTER;
-            }
-        }
+        self.sources.let_be_quiet(crate::log_collector::tracked::COPY_PATIENCE, super::UNENDED_SHOWN_AFTER);
         for cut in self.cuts.values_mut() {
             cut.since -= crate::log_collector::tracked::COPY_PATIENCE;
-        }
-    }
-
-    /// Makes it believe that all entries that wait for their next line have done so since then.
-    fn let_entries_wait_since(&mut self, since: Instant) {
-        for (_, id) in std::mem::take(&mut self.joining) {
-            self.sources.get_mut(&id).unwrap().joining_since = Some(since);
-            self.joining.insert((since, id));
         }
     }
 }
@@ -124,13 +111,13 @@ impl<W: Watcher> Directory<W> {
 impl<W: Watcher> Directory<W> {
     /// Whether the file is open now whose position is kept under `key`.
     pub(crate) fn has_open(&self, key: &[u8]) -> bool {
-        let id = checkpoint::decode_key(key).and_then(|identity| self.sources_by_identity.get(&identity));
+        let id = checkpoint::decode_key(key).and_then(|identity| self.sources.of_file(identity));
         id.is_some_and(|id| !self.sources[id].source.is_closed())
     }
 
     /// Whether the file is held whose position is kept under `key`.
     pub(crate) fn holds(&self, key: &[u8]) -> bool {
-        checkpoint::decode_key(key).is_some_and(|identity| self.sources_by_identity.contains_key(&identity))
+        checkpoint::decode_key(key).is_some_and(|identity| self.sources.of_file(identity).is_some())
     }
 }
 
