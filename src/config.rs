@@ -125,6 +125,8 @@ pub struct Config {
     pub listen: String,
     /// Host names that requests may be addressed to, besides addresses and local names.
     pub allowed_hosts: Vec<String>,
+    /// Who may ask.
+    pub access: AccessConfig,
     /// Whether files that exist at the first start are read from their end.
     pub start_from_end: bool,
     /// Patterns of files to collect.
@@ -139,6 +141,23 @@ pub struct Config {
     pub kubernetes: KubernetesConfig,
     /// Patterns of labels of Docker's containers that are joined to their streams.
     pub docker_labels: Vec<String>,
+}
+
+/// Who may ask, and how they say who they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessConfig {
+    /// The file of names and tokens.
+    pub token_file: Option<PathBuf>,
+    /// The file of names and hashes of passwords.
+    pub user_file: Option<PathBuf>,
+    /// Whether everybody may ask where neither is given, on whatever address.
+    pub allows_anonymous: bool,
+    /// Networks of proxies that have asked who it is.
+    pub proxies: Vec<String>,
+    /// The header in which these say so.
+    pub proxy_header: String,
+    /// Whether the agent's own numbers are there for everybody.
+    pub opens_metrics: bool,
 }
 
 /// Where entries come from.
@@ -232,6 +251,9 @@ struct Arguments {
     #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     allowed_hosts: Vec<String>,
 
+    #[structopt(flatten)]
+    access: AccessArguments,
+
     /// Where to start in files that exist at the very first start
     #[structopt(long, env, possible_values = &["beginning", "end"], case_insensitive = true, default_value = "beginning")]
     start_from: String,
@@ -293,6 +315,42 @@ struct Arguments {
     exclude_namespace: Vec<String>,
 }
 
+/// Who may ask, as the user says it.
+#[derive(Debug, StructOpt)]
+struct AccessArguments {
+    /// The file of programs' names and tokens, which they send as bearer; see docs/access.md
+    #[structopt(long, env, parse(from_os_str))]
+    auth_token_file: Option<PathBuf>,
+
+    /// The file of people's names and passwords, as htpasswd -B writes it; they log in on the page
+    #[structopt(long, env, parse(from_os_str))]
+    auth_user_file: Option<PathBuf>,
+
+    /// Lets everybody who reaches --listen read and push, where neither file is given and that is not only this machine; the
+    /// variable takes true
+    #[structopt(long)]
+    allow_anonymous: bool,
+
+    /// A network of proxies that are trusted to have asked who it is, such as 10.0.0.0/8 [repeatable; separated by commas in the
+    /// variable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ",", use_delimiter = true)]
+    trust_proxy: Vec<String>,
+
+    /// The header in which they say so
+    #[structopt(long, env, default_value = "X-Forwarded-User")]
+    proxy_user_header: String,
+
+    /// Lets everybody read /metrics; the variable takes true
+    #[structopt(long)]
+    open_metrics: bool,
+}
+
+/// Whether a flag is set by its variable: clap takes none for what has no value.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+fn is_set(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+}
+
 impl Config {
     /// Reads `arguments`, the program's name first, and the environment.
     ///
@@ -326,6 +384,14 @@ impl Config {
             memory_bytes: arguments.memory,
             listen: listen_address(&arguments.listen)?,
             allowed_hosts: filled(arguments.allowed_hosts),
+            access: AccessConfig {
+                token_file: arguments.access.auth_token_file,
+                user_file: arguments.access.auth_user_file,
+                allows_anonymous: arguments.access.allow_anonymous || is_set("ALLOW_ANONYMOUS"),
+                proxies: filled(arguments.access.trust_proxy),
+                proxy_header: arguments.access.proxy_user_header,
+                opens_metrics: arguments.access.open_metrics || is_set("OPEN_METRICS"),
+            },
             start_from_end: arguments.start_from.eq_ignore_ascii_case("end"),
             include: filled(arguments.include),
             exclude: filled(arguments.exclude),

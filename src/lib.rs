@@ -14,6 +14,7 @@ pub mod log_database;
 pub mod logql;
 pub mod query;
 
+pub mod access;
 pub mod api;
 pub mod client;
 pub mod ingest;

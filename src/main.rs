@@ -11,9 +11,10 @@ use async_std::channel;
 use async_std::task;
 use futures_lite::future;
 use jiff::tz::TimeZone;
-use monitoring_rs::api;
+use monitoring_rs::access::{self, Files, Network};
+use monitoring_rs::api::{self, Entrance};
 use monitoring_rs::client;
-use monitoring_rs::config::{self, CollectorConfig, CollectorKind, Config, KubernetesApi};
+use monitoring_rs::config::{self, AccessConfig, CollectorConfig, CollectorKind, Config, KubernetesApi};
 use monitoring_rs::file;
 use monitoring_rs::ingest::{self, Records, Stop};
 use monitoring_rs::inventory::{Inventory, PodLabels};
@@ -127,7 +128,9 @@ fn run(config: &Config) -> anyhow::Result<()> {
     let mut collector = Host { config, sites: &sites, data_directory: &data_directory, open_files_max }
         .collector(&database, &inventory, &status)?;
 
+    let entrance = Arc::new(entrance(&config.access)?);
     let stop = Arc::new(Stop::default());
+    follow_credentials(&entrance, &stop)?;
     let (stop_serving, stopped) = channel::bounded::<()>(1);
     let (pumping, pump_ended) = channel::bounded::<()>(1);
     listen_to_signals(Arc::clone(&stop), stop_serving)?;
@@ -135,6 +138,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
     give_back_memory(Arc::clone(&status), Arc::clone(&stop))?;
     task::block_on(async {
         let listener = api::bind(&config.listen).await.context("cannot serve")?;
+        say_who_may_ask(config, listener.local_address())?;
         log::info!("serving http://{}/", listener.local_address());
         let about = api::About {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -147,7 +151,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
             started,
         };
         let state = api::State::new(database.clone(), Arc::clone(&inventory), Arc::clone(&status), about);
-        let state = state.with_memory(memory);
+        let state = state.with_memory(memory).with_entrance(Arc::clone(&entrance));
         let settings = api::Settings {
             allowed_hosts: config.allowed_hosts.clone(),
             drain_timeout: ANSWERS_TIMEOUT,
@@ -174,6 +178,54 @@ fn run(config: &Config) -> anyhow::Result<()> {
         log::info!("stopped");
         Ok(())
     })
+}
+
+/// Who is let in.
+fn entrance(config: &AccessConfig) -> anyhow::Result<Entrance> {
+    let files = Files { tokens: config.token_file.clone(), users: config.user_file.clone() };
+    let access = access::Access::new(files).context("cannot tell who may ask")?;
+    let network = |text: &String| text.parse::<Network>().with_context(|| format!("--trust-proxy {text}"));
+    let header = config.proxy_header.parse().map_err(|_| {
+        anyhow::anyhow!(
+            "--proxy-user-header {:?} is no name of a header, such as X-Forwarded-User",
+            config.proxy_header
+        )
+    })?;
+    let mut entrance = Entrance::new(access);
+    entrance.proxies = config.proxies.iter().map(network).collect::<Result<_, _>>()?;
+    entrance.proxy_header = header;
+    entrance.opens_metrics = config.opens_metrics;
+    Ok(entrance)
+}
+
+/// Starts the thread that reads credentials again when they change, where there are any. Nothing waits for its end.
+fn follow_credentials(entrance: &Arc<Entrance>, stop: &Arc<Stop>) -> anyhow::Result<()> {
+    if entrance.access.is_off() {
+        return Ok(());
+    }
+    let (entrance, stop) = (Arc::clone(entrance), Arc::clone(stop));
+    let wait = move |time| {
+        stop.wait(time);
+        stop.is_set()
+    };
+    let follow = move || entrance.access.follow(&wait);
+    thread::Builder::new().name("credentials".into()).spawn(follow).context("cannot start a thread")?;
+    Ok(())
+}
+
+/// Refuses to serve everybody who reaches `address` unless that is only this machine, or was asked for.
+fn say_who_may_ask(config: &Config, address: std::net::SocketAddr) -> anyhow::Result<()> {
+    let AccessConfig { token_file, user_file, allows_anonymous, .. } = &config.access;
+    if address.ip().is_loopback() || token_file.is_some() || user_file.is_some() {
+        return Ok(());
+    }
+    anyhow::ensure!(
+        *allows_anonymous,
+        "everybody who reaches {address} could read these logs; give --auth-token-file or --auth-user-file, or \
+         --allow-anonymous if that is meant"
+    );
+    log::warn!("everybody who reaches {address} may read all logs and push lines: nobody is asked who they are");
+    Ok(())
 }
 
 /// How much is kept: what the user says, or no more than leaves the file system to others.

@@ -439,6 +439,8 @@ pub struct Status {
     pub cluster: ClusterStatus,
     /// What was pushed.
     pub pushes: Pushes,
+    /// Requests with credentials that are wrong.
+    pub access_failures: Counter,
     /// Queries that had their turn and have come to an end.
     pub queries: Counter,
     /// Why nothing is being stored, where that is so.

@@ -4,6 +4,7 @@
 //! is given holds the path and the query as they were sent, and nothing of the `Host` header.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -22,6 +23,7 @@ use tide::http::{Method, Url};
 
 use crate::api::State;
 use crate::api::connection::{Exchange, Phase};
+use crate::api::entrance::{Denied, Doors};
 use crate::api::error::Error;
 use crate::api::host;
 use crate::api::loki;
@@ -57,20 +59,21 @@ const HEADERS: [(&str, &str); 3] = [
 
 /// Answers one request.
 pub(super) async fn answer(
-    app: tide::Server<State>,
+    doors: Doors,
+    peer: IpAddr,
     settings: Arc<Settings>,
     phase: Arc<Phase>,
     mut request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Answer>, Infallible> {
     let upgraded = hyper::upgrade::on(&mut request);
     let exchange = Exchange::begin(&phase);
-    let mut response = match accept(request, &settings, &app.state().bodies).await {
-        Ok((request, _room)) => {
+    let mut response = match accept(request, &settings, &doors, peer).await {
+        Ok((request, app, _room)) => {
             app.respond(request).await.unwrap_or_else(|never| tide::http::Response::new(never.status()))
         }
-        Err(error) => {
+        Err(Denied(response)) => {
             exchange.refuse();
-            let mut response: tide::http::Response = tide::Response::from(&error).into();
+            let mut response: tide::http::Response = response.into();
             // What follows on the connection may be the rest of what was refused.
             response.insert_header("connection", "close");
             response
@@ -87,19 +90,24 @@ struct Room {
     _turn: Option<SemaphoreGuard<'static>>,
 }
 
-/// Checks a request and takes it over; its body takes memory from `bodies`.
+/// Checks a request and takes it over, with the routes that whoever sends it is answered by. Its body is read once they are let
+/// in, and takes memory from the share of bodies.
 async fn accept(
     request: hyper::Request<Incoming>,
     settings: &Settings,
-    bodies: &Arc<Budget>,
-) -> Result<(tide::http::Request, Room), Error> {
+    doors: &Doors,
+    peer: IpAddr,
+) -> Result<(tide::http::Request, tide::Server<State>, Room), Denied> {
     let (head, body) = request.into_parts();
     if head.headers.contains_key(TRANSFER_ENCODING) {
         // With a Content-Length beside it, which hyper drops, two servers in a row may disagree on where it ends.
-        return Err(Error::bad_request("send a body with Content-Length; Transfer-Encoding is not taken"));
+        return Err(Error::bad_request("send a body with Content-Length; Transfer-Encoding is not taken").into());
     }
     check_host(&head, settings)?;
     check_origin(&head, settings)?;
+    let caller = doors.admit(&head, peer).await?;
+    let app = doors.of(&caller);
+    let bodies = &app.state().bodies;
     let method: Method =
         head.method.as_str().parse().map_err(|_| {
             Error::new(StatusCode::NotImplemented, format!("the method {} is not known here", head.method))
@@ -114,7 +122,7 @@ async fn accept(
     let bytes_max = if head.uri.path() == loki::PUSH_PATH { PUSH_BYTES_MAX } else { BODY_BYTES_MAX };
     let length = body.size_hint().exact().unwrap_or(u64::MAX);
     if (bytes_max as u64) < length {
-        return Err(too_long(bytes_max));
+        return Err(too_long(bytes_max).into());
     }
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let room = async_std::future::timeout(settings.head_timeout, room(length, bodies)).await;
@@ -129,7 +137,9 @@ async fn accept(
         Error::bad_request(format!("the request's body cannot be read: {error}"))
     })?;
     accepted.set_body(Vec::from(body.to_bytes()));
-    Ok((accepted, room))
+    accepted.ext_mut().insert(caller);
+    accepted.ext_mut().insert(peer);
+    Ok((accepted, app, room))
 }
 
 /// Waits until there is room for a body of `length` bytes.

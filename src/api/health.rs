@@ -1,12 +1,19 @@
 //! What the agent says of itself: `/`, `/status`, and the probes.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use tide::{Request, Response, StatusCode};
 
+use crate::access::{Caller, Right};
 use crate::api::parameters::Parameters;
 use crate::api::{State, page, wire};
 use crate::status::SourceState;
+
+/// Where probes ask whether anything is answered.
+pub(super) const LIVE: [&str; 2] = ["/livez", "/-/healthy"];
+/// Where they ask whether lines are stored.
+pub(super) const READY: [&str; 4] = ["/readyz", "/ready", "/health", "/-/ready"];
 
 /// The answer of `/` to clients other than browsers.
 const INDEX: &str = "\
@@ -43,16 +50,19 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         "1" => Some(true),
         _ => None,
     })?;
+    let is_admin = is_admin(&request);
+    let shown = |path: &str| if is_admin { path.to_owned() } else { String::new() };
     let sources = || status.sources().iter().map(|source| wire::Source::from(source.as_ref())).collect();
+    let missing_targets = if is_admin { status.missing_targets() } else { BTreeSet::new() };
     Ok(wire::json(&wire::Status {
         version: &about.version,
         commit: &about.commit,
         uptime_seconds: about.started.elapsed().as_secs(),
         collector: &about.collector,
-        root: &about.root_path,
-        data_directory: &about.data_directory,
+        root: &shown(&about.root_path),
+        data_directory: &shown(&about.data_directory),
         zone: &about.zone,
-        problem: problem(request.state()),
+        problem: problem(request.state()).map(|problem| if is_admin { problem } else { HIDDEN_PROBLEM.into() }),
         streams: statistics.streams,
         lines: statistics.lines,
         bytes: statistics.bytes,
@@ -66,16 +76,24 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         skipped_bytes: wire::skipped_bytes(status),
         unaccounted_bytes: status.bytes_unaccounted.get(),
         held_deleted_bytes: status.held_deleted_bytes.get(),
-        gaps: status.gaps().into_iter().map(wire::Gap::from).collect(),
-        missing_targets: status.missing_targets().iter().map(|path| path.display().to_string()).collect(),
+        gaps: status.gaps().into_iter().filter(|_| is_admin).map(wire::Gap::from).collect(),
+        missing_targets: missing_targets.iter().map(|path| path.display().to_string()).collect(),
         import: wire::Import::from(&status.import),
         lines_per_second: status.rate.per_second(),
         kubernetes: wire::Kubernetes::of(&status.cluster),
         queries: wire::Load { running: queries.query_count(), max: queries.limits().at_once_max },
         tails: wire::Load { running: queries.tail_count(), max: queries.limits().tails_max },
         retention: wire::Retention::new(database.retention(), &statistics),
-        sources: shows_sources.unwrap_or(true).then(sources),
+        sources: (is_admin && shows_sources.unwrap_or(true)).then(sources),
     }))
+}
+
+/// What a problem is called to those who may not know more.
+const HIDDEN_PROBLEM: &str = "something is wrong; those with the right `admin` are told what";
+
+/// Whether whoever asks may know the agent's own paths and sources.
+fn is_admin(request: &Request<State>) -> bool {
+    request.ext::<Caller>().is_none_or(|caller| caller.rights.include(Right::Admin) && caller.limit.is_none())
 }
 
 /// Answers as long as anything does.
@@ -94,11 +112,12 @@ fn problem(State { status, .. }: &State) -> Option<String> {
 pub(super) async fn ready(request: Request<State>) -> tide::Result {
     let State { status, about, .. } = request.state();
     let problem = problem(request.state());
+    let is_admin = is_admin(&request);
     let mut text = match &problem {
         None => "ready\n".to_owned(),
-        Some(problem) => format!("not ready: {problem}\n"),
+        Some(problem) => format!("not ready: {}\n", if is_admin { problem } else { HIDDEN_PROBLEM }),
     };
-    if request.url().query().is_some_and(|query| query.starts_with("verbose")) {
+    if is_admin && request.url().query().is_some_and(|query| query.starts_with("verbose")) {
         let statistics = request.state().statistics().await;
         let sources = status.sources();
         let lag_bytes: u64 = sources.iter().map(|source| source.lag_bytes()).sum();

@@ -29,6 +29,8 @@ pub(super) async fn get(request: Request<State>) -> tide::Result {
     source_metrics(&mut page, status, time::now(), uptime);
     page.single("monitoring_queries_total", "Queries that had their turn.", status.queries.get());
     push_metrics(&mut page, status);
+    let failures = status.access_failures.get();
+    page.single("monitoring_auth_failures_total", "Requests with credentials that are wrong.", failures);
     cluster_metrics(&mut page, status);
     store_metrics(&mut page, &request.state().statistics().await, status.problem().is_some());
 

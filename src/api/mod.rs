@@ -12,11 +12,13 @@ mod body;
 mod bridge;
 mod connection;
 mod connections;
+mod entrance;
 mod error;
 mod framing;
 mod health;
 mod host;
 mod lines;
+mod login;
 mod logs;
 mod loki;
 mod metrics;
@@ -48,6 +50,7 @@ use crate::model::budget::{Budget, MEMORY_BYTES};
 use crate::query::Source;
 use crate::status::Status;
 
+pub use entrance::Entrance;
 pub use loki::push::decode as decode_push;
 pub use queries::QueryLimits;
 pub use server::{BindError, Listener, Settings, bind};
@@ -75,6 +78,10 @@ pub struct State {
     newest_lines: Arc<NewestLines>,
     /// Tells live tails when the server stops.
     stopping: Stopping,
+    /// Who is let in.
+    entrance: Arc<Entrance>,
+    /// What is counted of pushes and of credentials, whoever sends them.
+    agent: Arc<Status>,
 }
 
 impl State {
@@ -82,6 +89,9 @@ impl State {
     pub fn new(database: Database, inventory: Arc<Inventory>, status: Arc<Status>, about: About) -> Self {
         let memory = Arc::new(Budget::new(MEMORY_BYTES));
         let queries = Arc::new(Queries::new(QueryLimits::default(), &memory, Arc::clone(&status)));
+        let entrance =
+            Entrance::open().expect("without files there is nothing to read, and the system has random numbers");
+        let agent = Arc::clone(&status);
         Self {
             database,
             inventory,
@@ -93,7 +103,22 @@ impl State {
             repeats: Arc::default(),
             newest_lines: Arc::default(),
             stopping: Stopping::default(),
+            entrance: Arc::new(entrance),
+            agent,
         }
+    }
+
+    /// The same for those whom `entrance` lets in.
+    #[must_use]
+    pub fn with_entrance(self, entrance: Arc<Entrance>) -> Self {
+        Self { entrance, ..self }
+    }
+
+    /// The same for those who see no more than `database` shows: without anything that the agent says of itself, and of
+    /// other streams.
+    fn without_status(&self, database: Database) -> Self {
+        let about = About { root_path: String::new(), data_directory: String::new(), ..self.about.as_ref().clone() };
+        Self { database, status: Arc::default(), about: Arc::new(about), newest_lines: Arc::default(), ..self.clone() }
     }
 
     /// The same with other limits for queries.
@@ -156,16 +181,17 @@ fn routes(state: State) -> tide::Server<State> {
     app.at("/").get(health::index);
     app.at("/logs/:key/*value").get(logs::get);
 
+    login::add_routes(&mut app);
     page::add_routes(&mut app);
     v1::add_routes(&mut app);
     loki::add_routes(&mut app);
 
     app.at("/status").get(health::status);
     app.at("/metrics").get(metrics::get);
-    for path in ["/livez", "/-/healthy"] {
+    for path in health::LIVE {
         app.at(path).get(health::live);
     }
-    for path in ["/readyz", "/ready", "/health", "/-/ready"] {
+    for path in health::READY {
         app.at(path).get(health::ready);
     }
     app

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use crate::api::connection::{Connection, Patience, Phase};
 use crate::api::connections::{Connections, Origin, Place};
+use crate::api::entrance::Doors;
 use crate::api::{State, bridge, routes};
 
 /// Most bytes of a request's head; paths and queries are the long part of it.
@@ -136,14 +137,15 @@ impl Listener {
 
     /// As [`Listener::serve`], with any routes.
     pub(super) async fn serve_app(self, app: tide::Server<State>, settings: Settings, stop: impl Future<Output = ()>) {
-        let settings = Arc::new(settings);
+        let (settings, doors) = (Arc::new(settings), Doors::new(app));
         let permits = Arc::new(Semaphore::new(settings.connections_max));
         // Nothing is ever sent: that it is closed tells every connection to come to an end.
         let (stopping, stopped) = channel::bounded(1);
         let connections = Arc::new(Connections::default());
         let accept = async {
             loop {
-                let (stream, origin) = self.accept().await;
+                let (stream, address) = self.accept().await;
+                let origin = Origin::from(address);
                 if settings.connections_per_origin_max <= connections.count(origin)
                     && !connections.make_room(Some(origin))
                 {
@@ -158,8 +160,14 @@ impl Listener {
                 };
                 let phase = Phase::of_new();
                 let place = connections.enter(origin, Arc::clone(&phase));
-                let connection =
-                    serve_connection(stream, phase, place, app.clone(), Arc::clone(&settings), stopped.clone());
+                let connection = serve_connection(
+                    (stream, address),
+                    phase,
+                    place,
+                    doors.clone(),
+                    Arc::clone(&settings),
+                    stopped.clone(),
+                );
                 task::spawn(async move {
                     connection.await;
                     drop(permit);
@@ -175,10 +183,10 @@ impl Listener {
     }
 
     /// The next connection, and where it comes from.
-    async fn accept(&self) -> (TcpStream, Origin) {
+    async fn accept(&self) -> (TcpStream, IpAddr) {
         loop {
             match self.socket.accept().await {
-                Ok((stream, address)) => return (stream, address.ip().into()),
+                Ok((stream, address)) => return (stream, address.ip().to_canonical()),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     log::warn!("failed to accept a connection: {error}");
@@ -191,10 +199,10 @@ impl Listener {
 
 /// Answers the requests of one connection until either side ends it, or its place is needed.
 async fn serve_connection(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, IpAddr),
     phase: Arc<Phase>,
     place: Place,
-    app: tide::Server<State>,
+    doors: Doors,
     settings: Arc<Settings>,
     stopped: Receiver<()>,
 ) {
@@ -212,8 +220,9 @@ async fn serve_connection(
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX);
-    let service =
-        service_fn(move |request| bridge::answer(app.clone(), Arc::clone(&settings), Arc::clone(&phase), request));
+    let service = service_fn(move |request| {
+        bridge::answer(doors.clone(), peer, Arc::clone(&settings), Arc::clone(&phase), request)
+    });
     let mut connection = pin!(http.serve_connection(FuturesIo::new(socket), service).with_upgrades());
 
     // Both are closed, never sent to.

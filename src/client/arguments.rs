@@ -41,9 +41,13 @@ pub(super) enum Command {
 // Where the agent is.
 #[derive(Debug, Clone, StructOpt)]
 pub(super) struct Connection {
-    /// The agent's address; user:password@ before the host is for a proxy that asks
+    /// The agent's address; user:password@ before the host says who asks
     #[structopt(long, env = "MONITORING_ADDR", default_value = "http://127.0.0.1:8000", hide_env_values = true)]
     pub(super) addr: String,
+
+    /// The file of the token to send, where the agent asks for one
+    #[structopt(long, env = "MONITORING_TOKEN_FILE", parse(from_os_str))]
+    pub(super) token_file: Option<std::path::PathBuf>,
 }
 
 // How what is found is shown.

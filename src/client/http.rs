@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufReader, Read};
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::arguments::Connection;
 use super::{Error, Result};
+use crate::file::{self, File};
 
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
@@ -29,6 +31,8 @@ const SOON: Duration = Duration::from_secs(5);
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// Longest answer that is read as a whole, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// Longest token, in bytes.
+const TOKEN_BYTES_MAX: usize = 4 << 10;
 /// Longest explanation of a refusal, in bytes.
 const REFUSAL_BYTES_MAX: u64 = 64 << 10;
 
@@ -52,8 +56,23 @@ pub(super) enum Refusal {
     Refused { status: u16, message: String, at: Option<(usize, usize)> },
 }
 
+/// The token in a file.
+fn token(path: &Path) -> Result<String> {
+    let wrong = |reason: &str| Error::Usage(format!("--token-file {}: {reason}", path.display()));
+    let read = || -> std::result::Result<Vec<u8>, file::Error> {
+        let file = File::open(&file::canonical(path)?)?;
+        let mut bytes = vec![0; TOKEN_BYTES_MAX];
+        let count = file.read_at(&mut bytes, 0)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| Error::Usage(format!("--token-file: {error}")))?;
+    let token = str::from_utf8(&bytes).map_err(|_| wrong("it holds no text"))?.trim();
+    let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_token { Ok(token.to_owned()) } else { Err(wrong("it holds no token, which is one word")) }
+}
+
 /// An agent.
-#[derive(Debug)]
 pub(super) struct Agent {
     http: ureq::Agent,
     base: Uri,
@@ -101,7 +120,10 @@ impl Agent {
                 .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
             config = config.tls_config(tls.build());
         }
-        let authorization = user.map(|user| format!("Basic {}", BASE64_STANDARD.encode(user)));
+        let authorization = match &connection.token_file {
+            Some(path) => Some(format!("Bearer {}", token(path)?)),
+            None => user.map(|user| format!("Basic {}", BASE64_STANDARD.encode(user))),
+        };
         Ok(Self { http: config.build().into(), base, authorization })
     }
 
@@ -280,7 +302,7 @@ mod tests {
     use super::*;
 
     fn agent(addr: &str) -> Result<Agent> {
-        Agent::new(&Connection { addr: addr.to_owned() })
+        Agent::new(&Connection { addr: addr.to_owned(), token_file: None })
     }
 
     #[test]

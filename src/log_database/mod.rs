@@ -51,6 +51,7 @@ mod statistics;
 pub mod storage;
 mod stream_map;
 mod subscription;
+mod view;
 mod window;
 
 pub use crate::model::metadata;

@@ -11,6 +11,7 @@ use crate::log_database::internal;
 use crate::log_database::metadata;
 use crate::log_database::scan::{Bounds, Count, Fold, PatternCount, Scan, StoredOrder, StreamTimes, stream_id};
 use crate::log_database::statistics::Statistics;
+use crate::log_database::view::View;
 use crate::model::budget::Budget;
 use crate::model::{Batch, Direction, Labels, Lines, LogEntry, Matcher, Selection, StreamLines, TimeRange, Timestamp};
 
@@ -20,6 +21,8 @@ pub struct Snapshot {
     index: Arc<Index>,
     /// Batches being committed, those that came after them, and lines that have not ended.
     pending: [Arc<Vec<Arc<Batch>>>; 3],
+    /// Which streams are shown.
+    view: View,
 }
 
 /// One stream in a snapshot.
@@ -116,7 +119,12 @@ impl StreamView {
 
 impl Snapshot {
     pub(super) fn new(index: Arc<Index>, pending: [Arc<Vec<Arc<Batch>>>; 3]) -> Self {
-        Self { index, pending }
+        Self { index, pending, view: View::default() }
+    }
+
+    /// The same, of the streams that `view` shows.
+    pub(super) fn within(self, view: &View) -> Self {
+        Self { view: view.clone(), ..self }
     }
 
     /// The labels of the streams that all `matchers` accept and that may have lines in `range`, sorted. Looks at no
@@ -247,6 +255,7 @@ impl Snapshot {
     /// The streams that `shown_as` gives labels, by the labels that are stored. One whose entries have metadata follows
     /// the one whose entries have none.
     fn shown(&self, shown_as: impl Fn(&Labels) -> Option<Labels>) -> Vec<(Labels, StreamView)> {
+        let shown_as = |own: &Labels| if self.view.shows(own) { shown_as(own) } else { None };
         let mut pending = self.pending_by_stream();
         let committed = self.index.streams.iter().filter(|(labels, _)| !internal::is_internal(labels));
         let committed = committed.map(|(stored, stream)| (stored, Some(stream), pending.remove(stored)));
@@ -272,14 +281,18 @@ impl Snapshot {
         pending
     }
 
-    /// Hands each stream as it is stored to `look`, with what is committed of it and what is pending; none without lines, and
+    /// Hands each stream that is shown, as it is stored, to `look`, with what is committed of it and what is pending; none without lines, and
     /// no internal ones.
     fn for_each_stream<'s>(&'s self, mut look: impl FnMut(&'s Labels, Option<&'s Stream>, &[PendingLines])) {
         let mut pending = self.pending_by_stream();
-        for (labels, stream) in self.index.streams.iter().filter(|(labels, _)| !internal::is_internal(labels)) {
-            look(labels, Some(stream), &pending.remove(labels).unwrap_or_default());
+        let committed = self.index.streams.iter().filter(|(labels, _)| !internal::is_internal(labels));
+        for (labels, stream) in committed {
+            let pending = pending.remove(labels).unwrap_or_default();
+            if self.view.shows_stored(labels) {
+                look(labels, Some(stream), &pending);
+            }
         }
-        for (labels, lines) in pending {
+        for (labels, lines) in pending.into_iter().filter(|(labels, _)| self.view.shows_stored(labels)) {
             look(labels, None, &lines);
         }
     }
@@ -296,14 +309,15 @@ impl Snapshot {
 
     fn view_of(&self, stored: &Labels) -> StreamView {
         let unmarked = metadata::unmark(stored);
+        let is_shown = self.view.shows(unmarked.as_ref().unwrap_or(stored));
         let mut view = StreamView {
-            stored: self.index.streams.get(stored).cloned(),
+            stored: self.index.streams.get(stored).filter(|_| is_shown).cloned(),
             stored_labels: stored.clone(),
             has_metadata: unmarked.is_some(),
             own_labels: unmarked.unwrap_or_else(|| stored.clone()),
             ..StreamView::default()
         };
-        for batch in self.pending.iter().flat_map(|batches| batches.iter()) {
+        for batch in self.pending.iter().flat_map(|batches| batches.iter()).filter(|_| is_shown) {
             let of_stream = |(_, stream): &(usize, &StreamLines)| stream.labels == *stored && !stream.lines.is_empty();
             let positions = batch.streams.iter().enumerate().filter(of_stream);
             view.pending.extend(positions.map(|(position, _)| PendingLines { batch: Arc::clone(batch), position }));

@@ -27,6 +27,7 @@ use crate::log_database::snapshot::Snapshot;
 use crate::log_database::statistics::{Dropped, Statistics};
 use crate::log_database::storage::Storage;
 use crate::log_database::subscription::{QUEUE_BYTES_MAX, Queue, Received, Subscription};
+use crate::log_database::view::View;
 use crate::model::{Batch, Checkpoint, Labels, StreamLines};
 use crate::status::Counter;
 
@@ -85,6 +86,8 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Database {
     shared: Arc<Shared>,
+    /// What this handle shows.
+    view: View,
 }
 
 #[derive(Debug)]
@@ -183,7 +186,7 @@ impl Database {
             cut_bytes,
             quarantined_bytes,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), view: View::default() })
     }
 
     /// Takes a batch. On return queries see it; it survives the process once [`Database::commit`] returns, and the
@@ -236,14 +239,14 @@ impl Database {
         let mut state = self.state();
         state.subscribers.retain(|subscriber| 0 < subscriber.strong_count());
         state.subscribers.push(Arc::downgrade(&queue));
-        (state.snapshot_of([]), subscription)
+        (state.snapshot_of([]).within(&self.view), subscription)
     }
 
     /// What `subscription` to this database has received since the last look, and everything appended up to then: the
     /// snapshot holds what was received, and nothing that comes after it.
     pub fn receive(&self, subscription: &Subscription) -> (Snapshot, Received) {
         let state = self.state();
-        (state.snapshot_of([]), subscription.take())
+        (state.snapshot_of([]).within(&self.view), self.view.of_received(subscription.take()))
     }
 
     /// Writes everything that is pending as one record: lines and checkpoints together or not at all.
@@ -304,13 +307,30 @@ impl Database {
 
     /// Everything appended so far, for reading at leisure.
     pub fn snapshot(&self) -> Snapshot {
-        self.state().snapshot()
+        self.state().snapshot().within(&self.view)
+    }
+
+    /// A handle that shows no other streams than those that `shows` accepts, by the labels that they are stored with. What it
+    /// is given to append is not looked at.
+    #[must_use]
+    pub fn limited_to(&self, shows: impl Fn(&Labels) -> bool + Send + Sync + 'static) -> Self {
+        Self { view: self.view.limited_to(shows), ..self.clone() }
+    }
+
+    /// Whether the stream that is stored with these labels is shown.
+    pub fn shows(&self, stored: &Labels) -> bool {
+        self.view.shows_stored(stored)
     }
 
     /// What the database holds and what happened to it.
     pub fn statistics(&self) -> Statistics {
         let counters = &self.shared.counters;
         let statistics = self.snapshot().statistics();
+        if self.view.is_limited() {
+            // The rest tells of all streams.
+            let Statistics { streams, lines, bytes, oldest, .. } = statistics;
+            return Statistics { streams, lines, bytes, oldest, ..Statistics::default() };
+        }
         Statistics {
             unreadable_parts: statistics.unreadable_parts + counters.lost_parts.get(),
             disk_bytes: statistics.disk_bytes + self.shared.reserve.size_bytes(),

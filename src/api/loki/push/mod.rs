@@ -51,7 +51,7 @@ pub(super) async fn push(mut request: Request<State>) -> Result<Response, Error>
     let state = request.state().clone();
     let turn = TURNS.acquire().await;
     let work = move || {
-        let refusal = store(&state, format, body, turn).inspect_err(|_| state.status.pushes.failures.add(1))?;
+        let refusal = store(&state, format, body, turn).inspect_err(|_| state.agent.pushes.failures.add(1))?;
         refusal.map_or_else(|| Ok(Response::new(StatusCode::NoContent)), Err)
     };
     unblock(work).await
@@ -59,7 +59,7 @@ pub(super) async fn push(mut request: Request<State>) -> Result<Response, Error>
 
 /// Stores what `body` holds, and waits until it is durable; what to say of entries that are refused.
 fn store(state: &State, format: Format, body: Vec<u8>, turn: SemaphoreGuard<'static>) -> Result<Option<Error>, Error> {
-    let State { database, repeats, status, bodies, .. } = state;
+    let State { database, repeats, agent: status, bodies, .. } = state;
     check_room(database, bodies)?;
     let memory = Arc::new(Budget::within(Arc::clone(bodies), bodies.bytes_max()));
     let pushed = format.decode(&body, &memory)?;
@@ -68,6 +68,10 @@ fn store(state: &State, format: Format, body: Vec<u8>, turn: SemaphoreGuard<'sta
     // The memory is theirs until they are durable.
     let (mut batch, _memory, refusal) = pushed.into_batch();
     let mut refusal = refusal.map(Error::bad_request);
+    if let Some(stream) = batch.streams.iter().find(|stream| !database.shows(&stream.labels)) {
+        let message = format!("you may not push to {}", stream.labels);
+        return Err(Error::new(StatusCode::Forbidden, message));
+    }
     if let Some(left_out) = streams::leave_out(database, &mut batch.streams) {
         refused.add(PushRefusal::Streams, left_out.entries);
         refusal = Some(Error::new(StatusCode::TooManyRequests, left_out.message));
