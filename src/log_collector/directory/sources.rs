@@ -488,9 +488,10 @@ impl<W: Watcher> Directory<W> {
 
     /// Closes a source; what was seen of it and not read is lost for `reason`.
     pub(super) fn close_source(&mut self, id: SourceId, reason: SkipReason) -> Source {
-        self.forget_use(id);
         self.settle_copies_of(id);
         self.enqueue_files_after(id);
+        // After it was compared with its copies, for which it was used.
+        self.forget_use(id);
         let mut tracked = self.sources.remove(id);
         self.touched.remove(&id);
         self.uncertain.remove(&id);
