@@ -158,6 +158,10 @@ pub struct AccessConfig {
     pub proxy_header: String,
     /// Whether the agent's own numbers are there for everybody.
     pub opens_metrics: bool,
+    /// The files of the certificate and its key; `None` for plain HTTP.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// The file of certificates of whose clients one is asked for.
+    pub tls_client_ca: Option<PathBuf>,
 }
 
 /// Where entries come from.
@@ -343,6 +347,18 @@ struct AccessArguments {
     /// Lets everybody read /metrics; the variable takes true
     #[structopt(long)]
     open_metrics: bool,
+
+    /// The file of the certificate to speak TLS with, and those between it and its root, as PEM; read again when it changes
+    #[structopt(long, env, parse(from_os_str), requires = "tls-key")]
+    tls_certificate: Option<PathBuf>,
+
+    /// The file of its key
+    #[structopt(long, env, parse(from_os_str), requires = "tls-certificate")]
+    tls_key: Option<PathBuf>,
+
+    /// The file of certificates that clients have to have one of
+    #[structopt(long, env, parse(from_os_str), requires = "tls-certificate")]
+    tls_client_ca: Option<PathBuf>,
 }
 
 /// Whether a flag is set by its variable: clap takes none for what has no value.
@@ -391,6 +407,8 @@ impl Config {
                 proxies: filled(arguments.access.trust_proxy),
                 proxy_header: arguments.access.proxy_user_header,
                 opens_metrics: arguments.access.open_metrics || is_set("OPEN_METRICS"),
+                tls: arguments.access.tls_certificate.zip(arguments.access.tls_key),
+                tls_client_ca: arguments.access.tls_client_ca,
             },
             start_from_end: arguments.start_from.eq_ignore_ascii_case("end"),
             include: filled(arguments.include),

@@ -12,7 +12,7 @@ use async_std::task;
 use futures_lite::future;
 use jiff::tz::TimeZone;
 use monitoring_rs::access::{self, Files, Network};
-use monitoring_rs::api::{self, Entrance};
+use monitoring_rs::api::{self, Entrance, Tls, TlsFiles};
 use monitoring_rs::client;
 use monitoring_rs::config::{self, AccessConfig, CollectorConfig, CollectorKind, Config, KubernetesApi};
 use monitoring_rs::file;
@@ -129,8 +129,9 @@ fn run(config: &Config) -> anyhow::Result<()> {
         .collector(&database, &inventory, &status)?;
 
     let entrance = Arc::new(entrance(&config.access)?);
+    let tls = tls(&config.access)?.map(Arc::new);
     let stop = Arc::new(Stop::default());
-    follow_credentials(&entrance, &stop)?;
+    follow_secrets(&entrance, tls.as_ref(), &stop)?;
     let (stop_serving, stopped) = channel::bounded::<()>(1);
     let (pumping, pump_ended) = channel::bounded::<()>(1);
     listen_to_signals(Arc::clone(&stop), stop_serving)?;
@@ -139,7 +140,8 @@ fn run(config: &Config) -> anyhow::Result<()> {
     task::block_on(async {
         let listener = api::bind(&config.listen).await.context("cannot serve")?;
         say_who_may_ask(config, listener.local_address())?;
-        log::info!("serving http://{}/", listener.local_address());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        log::info!("serving {scheme}://{}/", listener.local_address());
         let about = api::About {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: config::COMMIT.into(),
@@ -155,6 +157,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
         let settings = api::Settings {
             allowed_hosts: config.allowed_hosts.clone(),
             drain_timeout: ANSWERS_TIMEOUT,
+            tls,
             ..api::Settings::default()
         };
 
@@ -195,21 +198,38 @@ fn entrance(config: &AccessConfig) -> anyhow::Result<Entrance> {
     entrance.proxies = config.proxies.iter().map(network).collect::<Result<_, _>>()?;
     entrance.proxy_header = header;
     entrance.opens_metrics = config.opens_metrics;
+    entrance.is_secure = config.tls.is_some();
     Ok(entrance)
 }
 
-/// Starts the thread that reads credentials again when they change, where there are any. Nothing waits for its end.
-fn follow_credentials(entrance: &Arc<Entrance>, stop: &Arc<Stop>) -> anyhow::Result<()> {
-    if entrance.access.is_off() {
-        return Ok(());
-    }
-    let (entrance, stop) = (Arc::clone(entrance), Arc::clone(stop));
-    let wait = move |time| {
-        stop.wait(time);
-        stop.is_set()
+/// What TLS is spoken with, if it is.
+fn tls(config: &AccessConfig) -> anyhow::Result<Option<Tls>> {
+    let Some((certificate, key)) = config.tls.clone() else { return Ok(None) };
+    let files = TlsFiles { certificate, key, client_ca: config.tls_client_ca.clone() };
+    Tls::new(files).map(Some).context("cannot speak TLS")
+}
+
+/// Starts the threads that read credentials and certificates again when they change, where there are any. Nothing waits for
+/// their end.
+fn follow_secrets(entrance: &Arc<Entrance>, tls: Option<&Arc<Tls>>, stop: &Arc<Stop>) -> anyhow::Result<()> {
+    let waiting = || {
+        let stop = Arc::clone(stop);
+        move |time| {
+            stop.wait(time);
+            stop.is_set()
+        }
     };
-    let follow = move || entrance.access.follow(&wait);
-    thread::Builder::new().name("credentials".into()).spawn(follow).context("cannot start a thread")?;
+    let start = |name: &str, follow: Box<dyn FnOnce() + Send>| {
+        thread::Builder::new().name(name.into()).spawn(follow).context("cannot start a thread").map(drop)
+    };
+    if !entrance.access.is_off() {
+        let (entrance, wait) = (Arc::clone(entrance), waiting());
+        start("credentials", Box::new(move || entrance.access.follow(&wait)))?;
+    }
+    if let Some(tls) = tls {
+        let (tls, wait) = (Arc::clone(tls), waiting());
+        start("certificate", Box::new(move || tls.follow(&wait)))?;
+    }
     Ok(())
 }
 

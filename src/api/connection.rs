@@ -13,11 +13,11 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use async_std::io::{self, Read, Write};
-use async_std::net::TcpStream;
 use hyper::rt::{Sleep, Timer};
 use smol_hyper::rt::SmolTimer;
 
 use crate::api::framing::Framing;
+use crate::api::tls::Transport;
 
 /// Longest time for which the input of a refused client is thrown away.
 const LINGER_TIME_MAX: Duration = Duration::from_secs(5);
@@ -109,7 +109,7 @@ impl Drop for Exchange {
 
 /// A client's socket; see the module.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Transport,
     phase: Arc<Phase>,
     head_timeout: Duration,
     patience: Patience,
@@ -166,7 +166,7 @@ impl Patience {
 impl Connection {
     /// A client has `head_timeout` from its first byte, and at first from now, to end a request's head, and what is
     /// written of each answer waits as long as `patience` lasts.
-    pub(super) fn new(stream: TcpStream, phase: Arc<Phase>, head_timeout: Duration, patience: Patience) -> Self {
+    pub(super) fn new(stream: Transport, phase: Arc<Phase>, head_timeout: Duration, patience: Patience) -> Self {
         let head_timer = Some(SmolTimer::new().sleep(head_timeout));
         let framing = Framing::default();
         Self { stream, phase, head_timeout, patience, framing, head_timer, write_timer: None, linger: None }

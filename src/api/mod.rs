@@ -27,6 +27,7 @@ mod parameters;
 mod queries;
 mod server;
 mod time;
+mod tls;
 mod v1;
 mod websocket;
 mod wire;
@@ -54,6 +55,7 @@ pub use entrance::Entrance;
 pub use loki::push::decode as decode_push;
 pub use queries::QueryLimits;
 pub use server::{BindError, Listener, Settings, bind};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 /// What the routes answer from.
 #[derive(Clone, Debug)]

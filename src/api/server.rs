@@ -23,6 +23,7 @@ use smol_hyper::rt::{FuturesIo, SmolTimer};
 use crate::api::connection::{Connection, Patience, Phase};
 use crate::api::connections::{Connections, Origin, Place};
 use crate::api::entrance::Doors;
+use crate::api::tls::{Tls, Transport};
 use crate::api::{State, bridge, routes};
 
 /// Most bytes of a request's head; paths and queries are the long part of it.
@@ -59,6 +60,8 @@ pub struct Settings {
     pub write_bytes_per_second_min: u64,
     /// How long open answers may go on after the signal to stop.
     pub drain_timeout: Duration,
+    /// What TLS is spoken with; `None` for plain HTTP.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Default for Settings {
@@ -72,6 +75,7 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(30),
             write_bytes_per_second_min: 32 << 10,
             drain_timeout: Duration::from_secs(3),
+            tls: None,
         }
     }
 }
@@ -211,8 +215,18 @@ async fn serve_connection(
         log::debug!("a connection ended at once: {error}");
         return;
     }
+    // Shaking hands is part of a request's head, in time and in what makes room.
+    let shaken = async {
+        let Some(tls) = &settings.tls else { return Some(Transport::Plain(stream)) };
+        future::timeout(settings.head_timeout, tls.accept(stream, peer)).await.ok().flatten()
+    };
+    let makes_room = async {
+        let _ = place.closed.recv().await;
+        None
+    };
+    let Some(transport) = or(shaken, makes_room).await else { return };
     let patience = Patience::new(settings.write_timeout, settings.write_bytes_per_second_min);
-    let socket = Connection::new(stream, Arc::clone(&phase), settings.head_timeout, patience);
+    let socket = Connection::new(transport, Arc::clone(&phase), settings.head_timeout, patience);
     let drain_timeout = settings.drain_timeout;
     let mut http = http1::Builder::new();
     http.timer(SmolTimer::new())

@@ -272,8 +272,8 @@ fn listening(address: &str) -> Finding {
 
 fn in_use(address: &str) -> Finding {
     let reachable = address.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
-    let answer =
-        Agent::answering_soon(&Connection { addr: reachable, token_file: None }).map(|agent| agent.get("/readyz", &[]).map(drop));
+    let answer = Agent::answering_soon(&Connection { addr: reachable, token_file: None })
+        .map(|agent| agent.get("/readyz", &[]).map(drop));
     match answer {
         Ok(Ok(())) => Finding::good(format!("an agent runs on {address}, and stores lines")),
         Ok(Err(Refusal::Refused { status: 503, message, .. })) => {
