@@ -558,6 +558,7 @@ mod tests {
             memory_bytes: None,
             listen: "127.0.0.1:8000".into(),
             allowed_hosts: vec![],
+            access: AccessConfig { proxy_header: "X-Forwarded-User".into(), ..AccessConfig::default() },
             start_from_end: false,
             include: vec![],
             exclude: vec![],

@@ -73,7 +73,7 @@ pub(super) async fn answer(
         }
         Err(Denied(response)) => {
             exchange.refuse();
-            let mut response: tide::http::Response = response.into();
+            let mut response: tide::http::Response = (*response).into();
             // What follows on the connection may be the rest of what was refused.
             response.insert_header("connection", "close");
             response

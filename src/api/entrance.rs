@@ -16,7 +16,7 @@ use blocking::unblock;
 use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
 use tide::{Response, StatusCode};
 
-use crate::access::{Access, Attempts, Caller, Files, Limit, Network, Right};
+use crate::access::{Access, Attempts, Caller, Files, Limit, Network, Right, Rights};
 use crate::api::connections::Origin;
 use crate::api::error::Error;
 use crate::api::health::{LIVE, READY};
@@ -89,7 +89,7 @@ impl Entrance {
                 self.attempts.succeed(peer.into());
                 Ok(caller)
             }
-            None => Err(self.wrong(status, &format!("the password of {name:?}"), peer)),
+            None => Err(wrong(status, &format!("the password of {name:?}"), peer)),
         }
     }
 
@@ -101,14 +101,8 @@ impl Entrance {
             let message = format!("there were too many wrong credentials from your address; try again in {seconds} s");
             let mut response = Response::from(&Error::new(StatusCode::TooManyRequests, message));
             response.insert_header("retry-after", seconds.to_string());
-            Denied(response)
+            Denied(Box::new(response))
         })
-    }
-
-    fn wrong(&self, status: &Status, what: &str, peer: IpAddr) -> Denied {
-        status.access_failures.add(1);
-        log::warn!("{what} that {peer} sent is wrong");
-        Denied(Response::from(&Error::new(StatusCode::Unauthorized, "these credentials are not known here")))
     }
 
     /// Who asks with these headers; `None` for nobody that is known.
@@ -131,7 +125,7 @@ impl Entrance {
                     return Ok(Some(caller));
                 }
                 self.attempt(status, peer)?;
-                return Err(self.wrong(status, "the token", peer));
+                return Err(wrong(status, "the token", peer));
             }
             if scheme.eq_ignore_ascii_case("basic") {
                 let text = STANDARD.decode(sent).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -146,6 +140,13 @@ impl Entrance {
     }
 }
 
+/// Counts wrong credentials, and says in the own log who sent them.
+fn wrong(status: &Status, what: &str, peer: IpAddr) -> Denied {
+    status.access_failures.add(1);
+    log::warn!("{what} that {peer} sent is wrong");
+    Error::new(StatusCode::Unauthorized, "these credentials are not known here").into()
+}
+
 /// The session that is shown in a cookie.
 pub(super) fn session_of(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -154,11 +155,11 @@ pub(super) fn session_of(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Why somebody is not let in, as they are answered.
-pub(super) struct Denied(pub(super) Response);
+pub(super) struct Denied(pub(super) Box<Response>);
 
 impl From<Error> for Denied {
     fn from(error: Error) -> Self {
-        Self(Response::from(&error))
+        Self(Box::new(Response::from(&error)))
     }
 }
 
@@ -225,7 +226,7 @@ impl Doors {
         let known = entrance.caller(status, &head.headers, peer).await;
         if need == Need::Nothing {
             // What they are wrong about is theirs; a probe is answered all the same.
-            let nobody = Caller { rights: Default::default(), ..Caller::anybody() };
+            let nobody = Caller { rights: Rights::default(), ..Caller::anybody() };
             return Ok(known.ok().flatten().unwrap_or(nobody));
         }
         let is_browser = head.headers.contains_key(FETCH_MODE);
@@ -256,12 +257,12 @@ fn unknown(head: &hyper::http::request::Parts, entrance: &Entrance, is_browser: 
     let accepts = head.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_person = head.method == hyper::Method::GET && accepts.contains("text/html");
     if is_person && entrance.access.has_users() {
-        return Denied(login::redirect(&head.uri));
+        return Denied(Box::new(login::redirect(&head.uri)));
     }
     let message = "say who you are, with a token (Authorization: Bearer) or a name and a password (basic)";
     let mut response = Response::from(&Error::new(StatusCode::Unauthorized, message));
     challenge(&mut response, is_browser);
-    Denied(response)
+    Denied(Box::new(response))
 }
 
 /// Says what credentials are taken; not to a page's requests, for which browsers would ask for a password themselves.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::log_database::view::View;
 use crate::model::{Batch, Labels, Timestamp};
 
 /// Most bytes of batches that wait for a subscriber: some seconds of what a busy machine logs.
@@ -17,7 +18,11 @@ const MISSED_STREAMS_MAX: usize = 1000;
 
 /// Everything that is appended while this lives; see [`crate::log_database::Database::subscribe`].
 #[derive(Debug)]
-pub struct Subscription(Arc<Queue>);
+pub struct Subscription {
+    queue: Arc<Queue>,
+    /// Of which streams it brings what is appended.
+    view: View,
+}
 
 /// What was appended since the last look.
 #[derive(Debug, Default)]
@@ -47,14 +52,15 @@ pub struct MissedOfStream {
 }
 
 impl Subscription {
-    pub(super) fn new(bytes_max: usize, wake: Box<dyn Fn() + Send + Sync>) -> (Self, Arc<Queue>) {
+    pub(super) fn new(bytes_max: usize, view: View, wake: Box<dyn Fn() + Send + Sync>) -> (Self, Arc<Queue>) {
         let queue = Arc::new(Queue { bytes_max, waiting: Mutex::default(), wake });
-        (Self(Arc::clone(&queue)), queue)
+        (Self { queue: Arc::clone(&queue), view }, queue)
     }
 
     /// Everything that was appended since the last call, or since the subscription. Never waits.
     pub fn take(&self) -> Received {
-        std::mem::take(&mut *self.0.waiting()).received
+        let received = std::mem::take(&mut *self.queue.waiting()).received;
+        self.view.of_received(received)
     }
 }
 

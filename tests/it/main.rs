@@ -1,5 +1,6 @@
 //! The integration tests, one binary: each file tests one thing from outside.
 
+mod access;
 mod agent;
 mod client;
 mod containers;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_std::channel::{self, Sender};
 use async_std::task::block_on;
 use flate2::write::GzDecoder;
-use monitoring_rs::api::{self, About, QueryLimits, Settings, State};
+use monitoring_rs::api::{self, About, Entrance, QueryLimits, Settings, State};
 use monitoring_rs::log_database::Database;
 use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
@@ -44,8 +44,17 @@ impl Server {
         Self::start_limited(database, settings, QueryLimits::default())
     }
 
+    /// One for those whom `entrance` lets in.
+    pub(crate) fn start_for(database: Database, settings: Settings, entrance: Entrance) -> Self {
+        Self::start_state(database, settings, |state| state.with_entrance(Arc::new(entrance)))
+    }
+
     /// One whose queries may take no more than `limits`.
     pub(crate) fn start_limited(database: Database, settings: Settings, limits: QueryLimits) -> Self {
+        Self::start_state(database, settings, |state| state.with_limits(limits))
+    }
+
+    fn start_state(database: Database, settings: Settings, change: impl FnOnce(State) -> State) -> Self {
         let about = About {
             version: "0.0.0".to_owned(),
             commit: String::new(),
@@ -57,7 +66,7 @@ impl Server {
             started: Instant::now(),
         };
         let status = Arc::new(Status::default());
-        let state = State::new(database, Arc::default(), Arc::clone(&status), about).with_limits(limits);
+        let state = change(State::new(database, Arc::default(), Arc::clone(&status), about));
         let listener = block_on(api::bind("127.0.0.1:0")).expect("a port is free");
         let address = listener.local_address();
         let (stop, stopped) = channel::bounded::<()>(1);

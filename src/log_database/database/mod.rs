@@ -235,7 +235,8 @@ impl Database {
     /// Everything appended so far, and everything that is appended from here on: each batch is in one of them. `wake` is
     /// called after each append, by the thread that appends, and so must not wait for anything.
     pub fn subscribe(&self, wake: impl Fn() + Send + Sync + 'static) -> (Snapshot, Subscription) {
-        let (subscription, queue) = Subscription::new(self.shared.limits.subscription_bytes, Box::new(wake));
+        let (subscription, queue) =
+            Subscription::new(self.shared.limits.subscription_bytes, self.view.clone(), Box::new(wake));
         let mut state = self.state();
         state.subscribers.retain(|subscriber| 0 < subscriber.strong_count());
         state.subscribers.push(Arc::downgrade(&queue));
@@ -246,7 +247,7 @@ impl Database {
     /// snapshot holds what was received, and nothing that comes after it.
     pub fn receive(&self, subscription: &Subscription) -> (Snapshot, Received) {
         let state = self.state();
-        (state.snapshot_of([]).within(&self.view), self.view.of_received(subscription.take()))
+        (state.snapshot_of([]).within(&self.view), subscription.take())
     }
 
     /// Writes everything that is pending as one record: lines and checkpoints together or not at all.

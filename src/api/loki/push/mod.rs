@@ -26,6 +26,7 @@ use async_lock::{Semaphore, SemaphoreGuard};
 use blocking::unblock;
 use tide::{Request, Response, StatusCode};
 
+use crate::access::{Caller, Right};
 use crate::api::State;
 use crate::api::error::Error;
 use crate::api::loki::push::entries::{Fault, Pushed};
@@ -45,6 +46,10 @@ static TURNS: Semaphore = Semaphore::new(DECODED_AT_A_TIME);
 
 /// Stores the entries of a request.
 pub(super) async fn push(mut request: Request<State>) -> Result<Response, Error> {
+    // The entrance has asked already, by the path as it was sent; what is stored does not depend on how that is read.
+    if request.ext::<Caller>().is_some_and(|caller| !caller.rights.include(Right::Push)) {
+        return Err(Error::new(StatusCode::Forbidden, "this takes the right `push`"));
+    }
     let format = Format::of(&request)?;
     let failed = |error: tide::Error| Error::bad_request(format!("the body cannot be read: {error}"));
     let body = request.body_bytes().await.map_err(failed)?;
