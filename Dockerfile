@@ -40,8 +40,10 @@ RUN touch src/main.rs src/lib.rs \
 FROM ${FINAL_IMAGE}
 COPY --from=build /monitoring-rs /monitoring-rs
 # What is mounted is found: pods, Docker's containers, or /var/log.
+# Whoever starts it says who reaches the port, and with AUTH_TOKEN_FILE or AUTH_USER_FILE who may ask.
 ENV DATA_DIRECTORY=/data \
-    LISTEN=0.0.0.0:8000
+    LISTEN=0.0.0.0:8000 \
+    ALLOW_ANONYMOUS=true
 VOLUME /data
 EXPOSE 8000
 # The agent answers whether it stores lines; another LISTEN needs another MONITORING_ADDR.

@@ -69,6 +69,10 @@ push: ## Build the image and push it: make push IMAGE=registry.example.com/monit
 	docker build --build-arg COMMIT --tag $(IMAGE) .
 	docker push $(IMAGE)
 
+.PHONY: check-limits
+check-limits: ## Ask a million times, at random, for what a token that is held to some streams may not see
+	FUZZ_REQUESTS=$(or $(FUZZ_REQUESTS),1000000) cargo test --locked --release --test it access::who_sees
+
 .PHONY: kubelet
 kubelet: ## Play a kubelet for longer than the tests do: make kubelet KUBELET_STEPS=2000 KUBELET_SEED=7
 	KUBELET_STEPS=$(or $(KUBELET_STEPS),2000) KUBELET_SEED=$(or $(KUBELET_SEED),1) cargo test --locked --test it kubelet::

@@ -54,7 +54,9 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
     let shown = |path: &str| if is_admin { path.to_owned() } else { String::new() };
     let sources = || status.sources().iter().map(|source| wire::Source::from(source.as_ref())).collect();
     let missing_targets = if is_admin { status.missing_targets() } else { BTreeSet::new() };
+    let caller = request.ext::<Caller>().filter(|_| !request.state().entrance.access.is_off());
     Ok(wire::json(&wire::Status {
+        caller: caller.map(|caller| &*caller.name),
         version: &about.version,
         commit: &about.commit,
         uptime_seconds: about.started.elapsed().as_secs(),

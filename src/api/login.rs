@@ -17,7 +17,7 @@ use crate::api::parameters::Parameters;
 pub(super) const PATHS: [&str; 3] = ["/login", "/login.css", "/logout"];
 
 const POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 const STYLE: &str = "\
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -143,7 +143,7 @@ fn page(next: &str, wrong: Option<&str>, status: StatusCode) -> Response {
     let next = escaped(next);
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>Log in: monitoring-rs</title><link rel=\"stylesheet\" href=\"login.css\">\
+         <title>Log in: monitoring-rs</title><link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"login.css\">\
          <form method=\"post\" action=\"login\"><h1>monitoring-rs</h1>{wrong}\
          <label>Name<input name=\"name\" autocomplete=\"username\" autofocus required></label>\
          <label>Password<input name=\"password\" type=\"password\" autocomplete=\"current-password\" required></label>\
@@ -153,7 +153,8 @@ fn page(next: &str, wrong: Option<&str>, status: StatusCode) -> Response {
     response.set_body(html);
     response.insert_header("content-type", "text/html; charset=utf-8");
     response.insert_header("content-security-policy", POLICY);
-    response.insert_header("referrer-policy", "no-referrer");
+    // With none, browsers would not say that the form is of this origin.
+    response.insert_header("referrer-policy", "same-origin");
     response
 }
 

@@ -35,6 +35,9 @@ pub(super) struct Position {
 /// The body of `/status`.
 #[derive(Serialize)]
 pub(super) struct Status<'a> {
+    /// Who asks, where that is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) caller: Option<&'a str>,
     pub(super) version: &'a str,
     pub(super) commit: &'a str,
     pub(super) uptime_seconds: u64,

@@ -289,6 +289,7 @@ fn what_the_agent_says_of_itself_is_for_admins() {
     let status = |headers: &str| ask(&server, "GET", "/status?sources=1", headers, "").json();
     let all = status(CHIEF);
     assert_eq!((&all["root"], all["sources"].is_array(), &all["streams"]), (&"/var/log".into(), true, &3.into()));
+    assert_eq!(all["caller"], "chief");
     let reader = status(READER);
     assert_eq!((&reader["root"], reader.get("sources"), &reader["streams"]), (&"".into(), None, &3.into()));
     let shop = status(SHOP);

@@ -17,6 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "main",
         &[
+            "access",
             "api",
             "client",
             "config",
@@ -53,7 +54,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("pods", &["file", "inventory", "model", "status"]),
     ("logql", &["model"]),
     ("query", &["inventory", "log_database", "logql", "model"]),
-    ("api", &["inventory", "log_database", "logql", "model", "protobuf", "query", "status"]),
+    ("access", &["file", "logql", "model"]),
+    ("api", &["access", "file", "inventory", "log_database", "logql", "model", "protobuf", "query", "status"]),
     ("client", &["config", "file", "own_log"]),
 ];
 
@@ -78,7 +80,7 @@ const NAMED_ONLY_IN: &[(&str, &[&str])] = &[
     ("kqueue", &["log_collector::watcher"]),
     ("libc", &["memory"]),
     ("ureq", &["client", "pods"]),
-    ("rustls", &["client", "pods"]),
+    ("rustls", &["api", "client", "pods"]),
 ];
 
 /// The folders whose parts may not name each other in a circle, with the modules that they are.

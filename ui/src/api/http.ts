@@ -56,6 +56,7 @@ export async function request(url: string, signal: AbortSignal): Promise<Respons
     for (let attempt = 0; ; attempt += 1) {
       const response = await once(url, signal);
       if (response.ok) return response;
+      if (response.status === 401) logIn();
       const error = await decodeError(response);
       const ms = BUSY_PAUSES_MS[attempt];
       if (response.status !== 429 || ms === undefined) throw error;
@@ -65,6 +66,18 @@ export async function request(url: string, signal: AbortSignal): Promise<Respons
   } finally {
     pause(own, null);
   }
+}
+
+/** Leads to the form where people say who they are, and back here afterwards. */
+function logIn(): void {
+  const here = location.pathname.replace(/^.*\/ui\//, '/ui/') + location.search;
+  location.assign(`../login?next=${encodeURIComponent(here)}`);
+}
+
+/** Ends the session. */
+export async function logOut(): Promise<void> {
+  await fetch('../logout', { method: 'POST', redirect: 'manual', credentials: 'same-origin' });
+  location.assign('../login');
 }
 
 async function once(url: string, signal: AbortSignal): Promise<Response> {

@@ -19,6 +19,8 @@ export interface AgentStatus {
   readonly commit: string;
   readonly zone?: string;
   readonly uptime_seconds: number;
+  /** Who asks, where the agent wants to know. */
+  readonly caller?: string;
   readonly collector: string;
   readonly root: string;
   readonly data_directory: string;

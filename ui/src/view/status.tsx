@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { type AgentStatus, type Gap, rates, type Source, status, statusError, type Use } from '../api/status';
+import { logOut } from '../api/http';
 import { toNs } from '../api/streams';
 import { sourceMatchers } from '../groups';
 import { build } from '../logql/build';
@@ -27,8 +28,9 @@ export function Status() {
   return <div class="status">
     <header class={`verdict verdict-${verdict.kind}`}>
       <h1><span class={`dot dot-${verdict.kind}`} aria-hidden="true" />{verdict.words}</h1>
-      {now !== null && <p class="muted">monitoring-rs {now.version}{now.commit !== 'unknown' && ` (${now.commit.slice(0, 7)})`} · up {formatDuration(BigInt(now.uptime_seconds) * SECOND)} · {now.collector} <code>{now.root}</code>
-        {' '}· data <code>{now.data_directory}</code></p>}
+      {now !== null && <p class="muted">monitoring-rs {now.version}{now.commit !== 'unknown' && ` (${now.commit.slice(0, 7)})`} · up {formatDuration(BigInt(now.uptime_seconds) * SECOND)} · {now.collector}
+        {now.root !== '' && <> <code>{now.root}</code> · data <code>{now.data_directory}</code></>}
+        {now.caller !== undefined && <> · {visible(now.caller)} <button type="button" class="link" onClick={() => void logOut()}>Log out</button></>}</p>}
       {statusError.value !== '' && <p class="danger">{statusError.value} {now !== null && 'What follows is what it said last.'}</p>}
     </header>
     {now !== null && <>
