@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use async_lock::Semaphore;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use blocking::unblock;
@@ -27,10 +28,14 @@ use crate::status::Status;
 
 /// The cookie that a session is shown in.
 pub(super) const COOKIE_NAME: &str = "monitoring_session";
+/// Most passwords that are hashed at a time: whoever has many addresses takes no more than this of the machine.
+const HASHES_MAX: usize = 2;
 /// In which browsers say what a request is for; others do not send it.
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// Most selectors of callers at a time; for further ones, routes are made for each request.
 const LIMITED_MAX: usize = 1000;
+
+static HASHES: Semaphore = Semaphore::new(HASHES_MAX);
 
 /// What is asked of those who come in.
 #[derive(Debug)]
@@ -84,6 +89,7 @@ impl Entrance {
         }
         self.attempt(status, peer)?;
         let (entrance, of) = (Arc::clone(&self), name.clone());
+        let _turn = HASHES.acquire().await;
         match unblock(move || entrance.access.password(&of, &password)).await {
             Some(caller) => {
                 self.attempts.succeed(peer.into());

@@ -70,9 +70,11 @@ fn encoded(text: &str) -> String {
     })
 }
 
-/// Where somebody is sent who has logged in: to the page, at the place they asked for. Nowhere else.
+/// Where somebody is sent who has logged in: to the page, at the place they asked for. Nowhere else, and nothing that is more than
+/// the value of one header.
 fn place_of(next: &str) -> &str {
-    next.strip_prefix('/').filter(|next| next.starts_with(PAGE)).unwrap_or(PAGE)
+    let is_of_page = |next: &&str| next.starts_with(PAGE) && next.bytes().all(|byte| byte.is_ascii_graphic());
+    next.strip_prefix('/').filter(is_of_page).unwrap_or(PAGE)
 }
 
 /// The form.

@@ -266,6 +266,8 @@ fn people_log_in_and_out() {
         ("//evil.example/ui/", "ui/"),
         ("/https://evil.example", "ui/"),
         ("https://evil.example/ui/", "ui/"),
+        ("/ui/%0d%0aset-cookie:x=1", "ui/"),
+        ("/ui/%c3%a4", "ui/"),
     ] {
         let answer = ask(&server, "POST", "/login", "", &format!("name=alice&password=secret&next={next}"));
         assert_eq!(answer.status, 303);
