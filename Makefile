@@ -69,6 +69,18 @@ push: ## Build the image and push it: make push IMAGE=registry.example.com/monit
 	docker build --build-arg COMMIT --tag $(IMAGE) .
 	docker push $(IMAGE)
 
+.PHONY: deb
+deb: ## Build a package for Debian and Ubuntu, into target/debian (needs cargo-deb: cargo install cargo-deb --locked)
+	cargo deb --locked
+
+.PHONY: check-deb
+check-deb: deb ## Install, upgrade, remove and purge the package in a fresh Debian tree (needs root, and debootstrap)
+	e2e/deb.sh "$$(ls -t target/debian/*.deb | head -1)"
+
+.PHONY: check-unit
+check-unit: ## What systemd thinks of the service: how much it could do to the machine, under 2.0 of 10
+	systemd-analyze security --offline=true --threshold=20 deploy/systemd/monitoring-rs.service
+
 .PHONY: check-limits
 check-limits: ## Ask a million times, at random, for what a token that is held to some streams may not see
 	FUZZ_REQUESTS=$(or $(FUZZ_REQUESTS),1000000) cargo test --locked --release --test it access::who_sees
