@@ -93,9 +93,10 @@ impl World {
                 prop_assert!(is_rest, "{} has a line that nobody wrote: {line:?}", it.name);
             }
             let whole: Vec<usize> = stored.iter().copied().filter(|id| !it.torn.contains(id)).collect();
-            // What cannot be read does not hold up what comes after it. Of a log that was never rotated there is no such file.
+            // What cannot be read does not hold up what comes after it. Of a log that was neither rotated nor copied there is no
+            // such file.
             let mut whole = whole;
-            if self.was_unreadable && 1 < it.files.len() {
+            if self.was_unreadable && (1 < it.files.len() || 0 < it.copies) {
                 whole.sort_unstable();
             }
             let in_order = whole.windows(2).all(|pair| pair[0] < pair[1]);

@@ -10,8 +10,8 @@
 //! written to before the agent has stored that (`let_shortening_be_noticed`), a log is not copied and truncated before
 //! anything durable was read of it (`rotate`, `compress`), no two changes happen at one time (`tick`), files that a link
 //! led to before anybody knew need not be found (`lose_what_no_link_led_to`), a log that is copied without being truncated
-//! is long enough to be known again (`copy`), rotated files that could not be read do not hold up what came after them, so
-//! that their lines may come late (`check`), and so may what a power cut left of a line (`Log::torn`).
+//! is long enough to be known again (`copy`), rotated files and copies that could not be read do not hold up what came after
+//! them, so that their lines may come late (`check`), and so may what a power cut left of a line (`Log::torn`).
 //!
 //! `MODEL_ACTIONS` says how many actions to try, `MODEL_SEED` with which seed.
 #![expect(clippy::disallowed_methods, reason = "these tests are the programs that write and rotate log files")]
