@@ -143,6 +143,11 @@ impl Metadata {
 }
 
 impl Metadata {
+    /// Whether everybody on this machine may read it, change it or run it.
+    pub fn is_open_to_others(&self) -> bool {
+        self.mode & 0o007 != 0
+    }
+
     /// Whether `user`, of whose groups nothing is known, may read it, or may let themselves read it.
     pub fn may_be_read_by(&self, user: u32) -> bool {
         const READ: u32 = 0o4;
@@ -285,6 +290,23 @@ fn open_without_links(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd>
         directory = Some(open(directory.as_ref(), component, directory_flags)?);
     }
     open(directory.as_ref(), name, common | flags)
+}
+
+/// What a short file holds, such as a secret, and what the file system says of it; links are followed, as secrets are mounted as
+/// links to links.
+///
+/// # Errors
+///
+/// Those of opening and reading, and [`io::ErrorKind::FileTooLarge`] beyond `bytes_max`.
+pub fn read_whole(path: &Path, bytes_max: usize) -> Result<(Vec<u8>, Metadata)> {
+    let file = File::open(&canonical(path)?)?;
+    let mut bytes = vec![0; bytes_max + 1];
+    let count = file.read_at(&mut bytes, 0)?;
+    if bytes_max < count {
+        return Err(at("read", path)(io::ErrorKind::FileTooLarge.into()));
+    }
+    bytes.truncate(count);
+    Ok((bytes, file.metadata()?))
 }
 
 /// What the file system says of what `path` leads to, links followed.

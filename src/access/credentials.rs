@@ -20,15 +20,13 @@ use std::sync::Arc;
 use ring::hmac;
 
 use crate::access::{Caller, Files, Limit, Right, Rights};
-use crate::file::{self, File};
+use crate::file;
 use crate::logql;
 
 /// Most bytes of a file of credentials.
 const FILE_BYTES_MAX: usize = 1 << 20;
 /// Fewest characters of a token.
 const TOKEN_CHARACTERS_MIN: usize = 16;
-/// The bits of a file's mode that let everybody read it.
-const MODE_OF_OTHERS: u32 = 0o007;
 /// The cost of bcrypt where there are no users to take it from.
 const COST_DEFAULT: u32 = 10;
 /// The greatest cost that a hash may have: 16 times as long as is usual, some seconds.
@@ -217,24 +215,12 @@ fn parse_limit(selector: &str) -> Result<Limit, String> {
 
 /// Hands each line of a file that says something to `take`.
 fn for_each_line(path: &Path, mut take: impl FnMut(&str) -> Result<(), String>) -> Result<(), Error> {
-    // Secrets are mounted as links to links.
-    let file = File::open(&file::canonical(path)?)?;
-    if file.metadata()?.mode & MODE_OF_OTHERS != 0 {
+    let (bytes, metadata) = file::read_whole(path, FILE_BYTES_MAX)?;
+    if metadata.is_open_to_others() {
         return Err(Error::WorldReadable(path.to_owned()));
     }
     let wrong = |reason: &str| Error::NotCredentials { path: path.to_owned(), reason: reason.into() };
-    let mut bytes = vec![0; FILE_BYTES_MAX + 1];
-    let mut length = 0;
-    loop {
-        match file.read_at(&mut bytes[length..], length as u64)? {
-            0 => break,
-            count => length += count,
-        }
-    }
-    if FILE_BYTES_MAX < length {
-        return Err(wrong(&format!("it has more than {} KiB", FILE_BYTES_MAX >> 10)));
-    }
-    let text = str::from_utf8(&bytes[..length]).map_err(|_| wrong("it is no text"))?;
+    let text = str::from_utf8(&bytes).map_err(|_| wrong("it is no text"))?;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if !line.is_empty() && !line.starts_with('#') {

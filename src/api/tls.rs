@@ -16,14 +16,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-use crate::file::{self, File};
+use crate::file;
 
 /// How often it is looked whether the files have changed.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 /// Most bytes of a file of certificates or of a key.
 const FILE_BYTES_MAX: usize = 1 << 20;
-/// The bits of a file's mode that let everybody read or change it.
-const MODE_OF_OTHERS: u32 = 0o007;
 /// The first byte of a connection that begins with TLS' handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 /// What is said to whoever speaks HTTP where TLS is due.
@@ -135,8 +133,8 @@ impl TlsFiles {
     fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let wrong = |path: &Path, reason: String| TlsError::Wrong { path: path.to_owned(), reason };
         let chain = certificates(&self.certificate)?;
-        let (bytes, mode) = read(&self.key)?;
-        if mode & MODE_OF_OTHERS != 0 {
+        let (bytes, metadata) = file::read_whole(&self.key, FILE_BYTES_MAX)?;
+        if metadata.is_open_to_others() {
             return Err(TlsError::WorldReadable { path: self.key.clone() });
         }
         let key = PrivateKeyDer::from_pem_slice(&bytes);
@@ -162,7 +160,7 @@ impl TlsFiles {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let (bytes, _) = read(path)?;
+    let (bytes, _) = file::read_whole(path, FILE_BYTES_MAX)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let found = found.unwrap_or_default();
     if found.is_empty() {
@@ -170,22 +168,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(TlsError::Wrong { path: path.to_owned(), reason });
     }
     Ok(found)
-}
-
-/// What a file holds, and its mode.
-fn read(path: &Path) -> Result<(Vec<u8>, u32), TlsError> {
-    // Secrets are mounted as links to links.
-    let file = File::open(&file::canonical(path)?)?;
-    let mut bytes = vec![0; FILE_BYTES_MAX];
-    let mut length = 0;
-    while length < bytes.len() {
-        match file.read_at(&mut bytes[length..], length as u64)? {
-            0 => break,
-            count => length += count,
-        }
-    }
-    bytes.truncate(length);
-    Ok((bytes, file.metadata()?.mode))
 }
 
 /// What requests come on.

@@ -21,7 +21,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::arguments::Connection;
 use super::{Error, Result};
-use crate::file::{self, File};
+use crate::file;
 
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
@@ -59,14 +59,8 @@ pub(super) enum Refusal {
 /// The token in a file.
 fn token(path: &Path) -> Result<String> {
     let wrong = |reason: &str| Error::Usage(format!("--token-file {}: {reason}", path.display()));
-    let read = || -> std::result::Result<Vec<u8>, file::Error> {
-        let file = File::open(&file::canonical(path)?)?;
-        let mut bytes = vec![0; TOKEN_BYTES_MAX];
-        let count = file.read_at(&mut bytes, 0)?;
-        bytes.truncate(count);
-        Ok(bytes)
-    };
-    let bytes = read().map_err(|error| Error::Usage(format!("--token-file: {error}")))?;
+    let (bytes, _) =
+        file::read_whole(path, TOKEN_BYTES_MAX).map_err(|error| Error::Usage(format!("--token-file: {error}")))?;
     let token = str::from_utf8(&bytes).map_err(|_| wrong("it holds no text"))?.trim();
     let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     if is_token { Ok(token.to_owned()) } else { Err(wrong("it holds no token, which is one word")) }

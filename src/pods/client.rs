@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
-use crate::file::{self, File};
+use crate::file;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -102,7 +102,8 @@ impl Access {
             let text = "neither --kubernetes-api nor the environment says where the Kubernetes API is";
             return Err(Failure::NoAccess(text.into()));
         };
-        let token = read(&self.token_file).map_err(|error| Failure::NoAccess(format!("there is no token: {error}")))?;
+        let (token, _) = file::read_whole(&self.token_file, CREDENTIAL_BYTES_MAX)
+            .map_err(|error| Failure::NoAccess(format!("there is no token: {error}")))?;
         let token = String::from_utf8(token)
             .map_err(|_| Failure::NoAccess(format!("{} holds no token", self.token_file.display())))?;
         let mut config = ureq::Agent::config_builder()
@@ -138,8 +139,8 @@ impl Access {
     }
 
     fn tls(&self) -> Result<TlsConfig, Failure> {
-        let pem =
-            read(&self.ca_file).map_err(|error| Failure::NoAccess(format!("there is no certificate: {error}")))?;
+        let (pem, _) = file::read_whole(&self.ca_file, CREDENTIAL_BYTES_MAX)
+            .map_err(|error| Failure::NoAccess(format!("there is no certificate: {error}")))?;
         let certificates = parse_pem(&pem).filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
             _ => None,
@@ -174,13 +175,6 @@ impl Access {
 /// Whether an error is one of the certificates or of the encryption.
 fn is_of_tls(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     error.is::<rustls::Error>()
-}
-
-fn read(path: &std::path::Path) -> Result<Vec<u8>, file::Error> {
-    let mut bytes = vec![0; CREDENTIAL_BYTES_MAX];
-    let count = File::open(&file::canonical(path)?)?.read_at(&mut bytes, 0)?;
-    bytes.truncate(count);
-    Ok(bytes)
 }
 
 /// How long the server asks to wait, at least a second.
