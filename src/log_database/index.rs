@@ -56,7 +56,8 @@ pub(super) enum StoredIn {
 }
 
 impl StoredIn {
-    fn first_sequence(&self) -> u64 {
+    /// The sequence that its place among all files goes by.
+    pub(super) fn first_sequence(&self) -> u64 {
         match self {
             Self::Journal(file) => file.sequence(),
             Self::Segment(segment) => *segment.sequences().start(),

@@ -44,6 +44,7 @@ mod index;
 pub mod internal;
 mod journal;
 mod part;
+mod reader;
 mod scan;
 mod segment;
 mod snapshot;
@@ -57,6 +58,7 @@ mod window;
 pub use crate::model::metadata;
 pub use database::{Database, Options, PENDING_BYTES_MAX, RetentionLimits};
 pub use error::Error;
+pub use reader::{Progress, READER_NAME_BYTES_MAX, Reader, StartAt, Window, WindowLimits};
 pub use scan::{
     BlockColumns, Bounds, Classify, Count, Fold, Folder, Found, Overview, Pattern, PatternCount, Place, Scan,
     StoredOrder, StreamCounts, StreamTimes, stream_id,

@@ -4,6 +4,7 @@
 //! exchanges it for its inputs in the index at once, so that each snapshot has every line exactly once, and removes the
 //! inputs last.
 
+use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use crate::log_database::Error;
 use crate::log_database::database::Database;
 use crate::log_database::index::{Index, Stored};
 use crate::log_database::journal::{self, JournalFile};
+use crate::log_database::part::{Part, StreamParts};
+use crate::log_database::scan::stream_id;
 use crate::log_database::segment::{self, Candidate, Segment};
-use crate::model::Timestamp;
+use crate::model::{Labels, Timestamp};
 
 /// After how long the newest journal file is closed although it is short, so that the lines of a quiet machine are
 /// compressed as well.
@@ -133,6 +136,10 @@ impl Database {
         let (segment, streams) = flushed?;
         // What could not be read is gone with the file, but not from the count.
         self.shared.counters.lost_parts.add(file.unreadable_count() as u64);
+        if 0 < file.unreadable_count() {
+            let lost = lost_lines(&index, sequence, &streams);
+            self.with_readers(|readers, _| readers.lose(sequence, &lost))?;
+        }
         self.state().exchange(&Arc::new(segment), &streams);
         self.remove(journal::DIRECTORY, &[file.name()]);
         Ok(true)
@@ -141,10 +148,17 @@ impl Database {
     fn merge(&self, now: Timestamp) -> Result<bool, Error> {
         let index = self.index();
         let segments: Vec<Arc<Segment>> = index.segments.values().cloned().collect();
-        let candidates = segments.iter().map(|segment| Candidate {
+        let before = std::iter::once(None).chain(segments.iter().map(|segment| Some(*segment.sequences().end())));
+        let are_apart = |before: Option<u64>, segment: &Segment| {
+            before.is_some_and(|last| {
+                self.look_at_readers(|readers, _| readers.are_apart(last, *segment.sequences().start()))
+            })
+        };
+        let candidates = segments.iter().zip(before).map(|(segment, before)| Candidate {
             day: segment.directory(),
             size_bytes: segment.size_bytes(),
             is_intact: segment.is_intact(),
+            is_apart: are_apart(before, segment),
         });
         let limits = self.shared.limits.segment;
         let planned = segment::plan(limits, &candidates.collect::<Vec<_>>(), now);
@@ -175,14 +189,35 @@ impl Database {
         }
     }
 
-    pub(super) fn index(&self) -> Arc<Index> {
+    pub(in crate::log_database) fn index(&self) -> Arc<Index> {
         Arc::clone(&self.state().index)
+    }
+
+    /// Keeps maintenance from starting; `None` while some is in progress.
+    pub(in crate::log_database) fn try_maintenance(&self) -> Option<impl Drop + '_> {
+        self.shared.maintenance.try_lock().ok()
     }
 
     /// Waits for maintenance in progress.
     fn maintenance(&self) -> MutexGuard<'_, Maintenance> {
         self.shared.maintenance.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many lines of journal file `sequence` are not in the segment of `streams` that was made of it, by the ids of their streams.
+fn lost_lines(index: &Index, sequence: u64, streams: &[StreamParts]) -> HashMap<u64, u64> {
+    let kept: HashMap<&Labels, u64> =
+        streams.iter().map(|stream| (&stream.labels, line_count(&stream.parts))).collect();
+    let before = index
+        .parts_in(sequence..=sequence)
+        .map(|(labels, files)| (labels, line_count(files.iter().flat_map(Stored::iter))));
+    let lost =
+        before.map(|(labels, lines)| (stream_id(labels), lines.saturating_sub(kept.get(labels).copied().unwrap_or(0))));
+    lost.filter(|(_, lines)| 0 < *lines).collect()
+}
+
+fn line_count<'a>(parts: impl IntoIterator<Item = &'a Part>) -> u64 {
+    parts.into_iter().map(|part| u64::from(part.line_count)).sum()
 }
 
 /// The journal files that nothing is written to any more, oldest first.

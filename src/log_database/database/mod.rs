@@ -22,6 +22,7 @@ use crate::log_database::index::Index;
 use crate::log_database::internal;
 use crate::log_database::journal::{self, JournalFile, Replay, Rollover, Settled, Skeleton, Writer};
 use crate::log_database::part::StreamParts;
+use crate::log_database::reader::{Readers, position};
 use crate::log_database::segment::{self, Segment};
 use crate::log_database::snapshot::Snapshot;
 use crate::log_database::statistics::{Dropped, Statistics};
@@ -36,6 +37,8 @@ pub use retention::RetentionLimits;
 /// Most bytes of memory that batches take before they are committed; the caller commits long before. Bounds memory
 /// while the medium takes no writes, and with it the length of a record, which the format counts in 32 bits.
 pub const PENDING_BYTES_MAX: usize = 256 << 20;
+/// How much room is left for what readers store with a commit, in bytes: a few hundred thousand checkpoints.
+const READERS_BYTES_MIN: usize = 32 << 20;
 /// No file is made longer than such a part of what is kept, so that retention drops little more than it has to.
 const RETENTION_SHARE: u64 = 16;
 /// But journal files have as much as is usually committed at once, in bytes: each costs a few syncs.
@@ -134,6 +137,8 @@ struct State {
     pending_bytes: usize,
     /// Lines of each source that have begun and not ended: readers see them, and they are never stored.
     unended: BTreeMap<Vec<u8>, Arc<Batch>>,
+    /// Those who go on where they were, as their appended checkpoints say.
+    readers: Readers,
     /// Those who see each batch as it is appended; ones that have left are noticed at the next.
     subscribers: Vec<Weak<Queue>>,
 }
@@ -169,6 +174,7 @@ impl Database {
         for (segment, streams) in segments.damaged.drain(..) {
             state.add_damaged(segment, &streams);
         }
+        state.readers = Readers::of(position::of_checkpoints(state.checkpoints.iter()));
         segment::remove(storage.as_ref(), &segments.obsolete);
         let cut_bytes = recovered.cut_bytes;
         let quarantined_bytes = recovered.quarantined_bytes.saturating_add(segments.quarantined_bytes);
@@ -304,6 +310,39 @@ impl Database {
     /// The newest committed position of every source that was not forgotten, by source.
     pub fn checkpoints(&self) -> Vec<Checkpoint> {
         self.state().checkpoints()
+    }
+
+    /// How many commits there were since the start.
+    pub(super) fn commit_count(&self) -> u64 {
+        self.shared.counters.commits.get()
+    }
+
+    /// What `look` finds out of the readers and everything that is committed.
+    pub(super) fn look_at_readers<T>(&self, look: impl FnOnce(&Readers, &Index) -> T) -> T {
+        let state = self.state();
+        look(&state.readers, &state.index)
+    }
+
+    /// Changes the readers, and appends the checkpoints that `change` returns, to be committed together.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::PendingFull`]: too much is waiting for a commit. Nothing was changed.
+    pub(super) fn with_readers(
+        &self,
+        change: impl FnOnce(&mut Readers, &Index) -> Vec<Checkpoint>,
+    ) -> Result<(), Error> {
+        let mut state = self.state();
+        let state = &mut *state;
+        if PENDING_BYTES_MAX - state.pending_bytes < READERS_BYTES_MIN {
+            return Err(Error::PendingFull { bytes: READERS_BYTES_MIN, pending: state.pending_bytes });
+        }
+        for checkpoint in change(&mut state.readers, &state.index) {
+            let batch = Batch { checkpoint: Some(checkpoint), streams: Vec::new() };
+            state.pending_bytes += cost_bytes(&batch);
+            Arc::make_mut(&mut state.pending).push(Arc::new(batch));
+        }
+        Ok(())
     }
 
     /// Everything appended so far, for reading at leisure.

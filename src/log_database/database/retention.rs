@@ -42,6 +42,16 @@ impl Database {
         let segment_bytes = index.segments.values().map(|segment| segment.size_bytes()).sum();
         let limits = self.shared.options.retention;
         let Some(reason) = due(limits, oldest.stored(), segment_bytes, maintenance.aged, now) else { return Ok(false) };
+        let mut is_read = false;
+        self.with_readers(|readers, index| {
+            let checkpoints = readers.leave(index, oldest.sequences());
+            is_read = !checkpoints.is_empty();
+            checkpoints
+        })?;
+        if is_read {
+            // What they have not taken is counted before it is gone.
+            self.sync()?;
+        }
         self.shared.storage.remove(oldest.name())?;
         if reason == Reason::Age {
             maintenance.aged = Some(now);

@@ -21,6 +21,8 @@ pub(in crate::log_database) struct Candidate<'a> {
     pub(in crate::log_database) size_bytes: u64,
     /// What is damaged stays as it is, so that what is left of it is not read more often than needed.
     pub(in crate::log_database) is_intact: bool,
+    /// Whether it is not to become one with the segment before it.
+    pub(in crate::log_database) is_apart: bool,
 }
 
 /// Which segments to merge next, of all in their order; `None` where nothing is to be gained.
@@ -34,7 +36,7 @@ pub(in crate::log_database) fn plan(
 ) -> Option<Range<usize>> {
     let today = day_directory(now);
     let mut start = 0;
-    for run in segments.chunk_by(|a, b| a.day == b.day && a.is_intact && b.is_intact) {
+    for run in segments.chunk_by(|a, b| a.day == b.day && a.is_intact && b.is_intact && !b.is_apart) {
         let found = if run.first()?.day == today { plan_similar(limits, run) } else { plan_day(limits, run) };
         if let Some(found) = found {
             return Some(start + found.start..start + found.end);
@@ -171,9 +173,18 @@ mod tests {
             day,
             size_bytes: bytes.unsigned_abs(),
             is_intact: 0 < *bytes,
+            is_apart: false,
         });
         let planned = plan(LIMITS, &candidates.collect::<Vec<_>>(), day(2));
         assert_eq!(planned.into_iter().flatten().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_a_reader_counts_from_is_not_merged_with_what_is_before_it() {
+        let day = day_directory(Timestamp::from_ns(0));
+        let candidate = |is_apart| Candidate { day: &day, size_bytes: 1, is_intact: true, is_apart };
+        let candidates = [false, true, false, false].map(candidate);
+        assert_eq!(plan(LIMITS, &candidates, Timestamp::from_ns(0)), Some(1..4));
     }
 
     #[test]

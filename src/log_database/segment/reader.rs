@@ -200,7 +200,7 @@ impl Segment {
     }
 
     /// All lines of a block. One that is no longer what was written is counted.
-    pub(super) fn decode_block(&self, part: &Part) -> Result<Lines, Error> {
+    pub(in crate::log_database) fn decode_block(&self, part: &Part) -> Result<Lines, Error> {
         let lines = self.open_block(part).and_then(|block| block.decode());
         lines.map_err(|problem| self.unreadable_block(part, &problem.to_string()))
     }
