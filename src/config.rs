@@ -141,6 +141,34 @@ pub struct Config {
     pub kubernetes: KubernetesConfig,
     /// Patterns of labels of Docker's containers that are joined to their streams.
     pub docker_labels: Vec<String>,
+    /// Where lines are forwarded to.
+    pub forward: ForwardConfig,
+}
+
+/// Where lines are forwarded to, and which.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForwardConfig {
+    /// The targets.
+    pub targets: Vec<ForwardTarget>,
+    /// Whether lines are sent that were stored before a target was named.
+    pub from_beginning: bool,
+    /// Selectors of the streams to send.
+    pub include: Vec<String>,
+    /// Selectors of those to leave out.
+    pub exclude: Vec<String>,
+    /// Labels to add, as `name=value`.
+    pub labels: Vec<String>,
+}
+
+/// A target that lines are forwarded to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForwardTarget {
+    /// Its address.
+    pub address: String,
+    /// The file of headers to send.
+    pub header_file: Option<PathBuf>,
+    /// The file of the certificates that it is trusted by.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Who may ask, and how they say who they are.
@@ -317,6 +345,43 @@ struct Arguments {
     /// A namespace of Kubernetes to leave out [repeatable; separated by colons in the variable]
     #[structopt(long, env, number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
     exclude_namespace: Vec<String>,
+
+    #[structopt(flatten)]
+    forward: ForwardArguments,
+}
+
+/// Where lines are forwarded to, as the user says it.
+#[derive(Debug, StructOpt)]
+struct ForwardArguments {
+    /// Where to send lines to as well, such as loki+https://host, otlp+http://host:4318, or another agent of this kind as
+    /// loki+http://host:8000 [repeatable; separated by commas in the variable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ",", use_delimiter = true)]
+    forward: Vec<String>,
+
+    /// The file of headers to send to the target before it, a line each, such as Authorization: Bearer …; nobody else may read it
+    /// [repeatable]
+    #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
+    forward_header_file: Vec<PathBuf>,
+
+    /// The file of the certificates that the target before it is trusted by, instead of this machine's [repeatable]
+    #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
+    forward_ca_file: Vec<PathBuf>,
+
+    /// Where to start with a target that is new
+    #[structopt(long, env, possible_values = &["now", "beginning"], case_insensitive = true, default_value = "now")]
+    forward_from: String,
+
+    /// A selector of streams to send, such as {namespace="shop"}; without any: all [repeatable]
+    #[structopt(long, env, number_of_values = 1)]
+    forward_include: Vec<String>,
+
+    /// A selector of streams to leave out; wins over --forward-include [repeatable]
+    #[structopt(long, env, number_of_values = 1)]
+    forward_exclude: Vec<String>,
+
+    /// A label to add to all that is sent, such as cluster=a [repeatable; separated by commas in the variable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ",", use_delimiter = true)]
+    forward_label: Vec<String>,
 }
 
 /// Who may ask, as the user says it.
@@ -389,6 +454,7 @@ impl Config {
         let matches = app.get_matches_from_safe(arguments)?;
         let arguments = Arguments::from_clap(&matches);
         let collectors = collectors(&matches, &arguments)?;
+        let targets = targets(&matches, &arguments.forward)?;
         let (host, port) = (arguments.kubernetes_service_host.as_deref(), arguments.kubernetes_service_port.as_deref());
         let service = service_address(host, port);
         let filled = |texts: Vec<String>| texts.into_iter().filter(|text| !text.is_empty()).collect();
@@ -424,8 +490,44 @@ impl Config {
                 exclude_namespaces: filled(arguments.exclude_namespace),
             },
             docker_labels: filled(arguments.docker_labels),
+            forward: ForwardConfig {
+                targets,
+                from_beginning: arguments.forward.forward_from.eq_ignore_ascii_case("beginning"),
+                include: filled(arguments.forward.forward_include),
+                exclude: filled(arguments.forward.forward_exclude),
+                labels: filled(arguments.forward.forward_label),
+            },
         })
     }
+}
+
+/// The targets with their files, each of which is that of the target before it; where there is one target, order plays no part.
+fn targets(matches: &clap::ArgMatches<'_>, arguments: &ForwardArguments) -> Result<Vec<ForwardTarget>, clap::Error> {
+    let addresses = arguments.forward.iter().filter(|address| !address.is_empty());
+    let mut targets: Vec<ForwardTarget> =
+        addresses.map(|address| ForwardTarget { address: address.clone(), ..ForwardTarget::default() }).collect();
+    let is_single = targets.len() <= 1;
+    let places = |name: &'static str| matches.indices_of(name).into_iter().flatten();
+    let mut add = |flag, files: &[PathBuf], place: fn(&mut ForwardTarget) -> &mut Option<PathBuf>| {
+        for (number, file) in files.iter().enumerate() {
+            // Those in the variable have no place.
+            let at = places(flag).nth(number).unwrap_or_default();
+            let before = places("forward").filter(|target| *target < at).count();
+            let owner = if is_single { Some(0) } else { before.checked_sub(1) };
+            match owner.and_then(|owner| targets.get_mut(owner)).map(place) {
+                Some(free @ None) => *free = Some(file.clone()),
+                _ => {
+                    let text =
+                        format!("--{flag} {} has no --forward before it that it could belong to", file.display());
+                    return Err(clap::Error::with_description(&text, ErrorKind::ArgumentConflict));
+                }
+            }
+        }
+        Ok(())
+    };
+    add("forward-header-file", &arguments.forward_header_file, |target| &mut target.header_file)?;
+    add("forward-ca-file", &arguments.forward_ca_file, |target| &mut target.ca_file)?;
+    Ok(targets)
 }
 
 /// The collectors with their roots. Each `--root-path` is that of the collector before it; where there is one of each, their
@@ -566,8 +668,25 @@ mod tests {
             node_name: None,
             kubernetes: KubernetesConfig::default(),
             docker_labels: vec![],
+            forward: ForwardConfig::default(),
         };
         assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn files_of_targets_belong_to_the_target_before_them() {
+        let targets = |arguments: &str| parse(arguments).unwrap().forward.targets;
+        let target = |address: &str, headers: Option<&str>, ca: Option<&str>| ForwardTarget {
+            address: address.into(),
+            header_file: headers.map(PathBuf::from),
+            ca_file: ca.map(PathBuf::from),
+        };
+        assert_eq!(targets("--forward-header-file h --forward a"), [target("a", Some("h"), None)]);
+        let two = "--forward a --forward-ca-file c --forward b --forward-header-file h --forward-ca-file d";
+        assert_eq!(targets(two), [target("a", None, Some("c")), target("b", Some("h"), Some("d"))]);
+        check_refused("--forward-header-file h", "has no --forward before it");
+        check_refused("--forward-header-file h --forward a --forward b", "has no --forward before it");
+        check_refused("--forward a --forward-header-file h --forward-header-file i", "has no --forward before it");
     }
 
     fn collector(kind: CollectorKind, root: Option<&str>) -> CollectorConfig {

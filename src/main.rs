@@ -14,8 +14,11 @@ use jiff::tz::TimeZone;
 use monitoring_rs::access::{self, Files, Network};
 use monitoring_rs::api::{self, Entrance, Tls, TlsFiles};
 use monitoring_rs::client;
-use monitoring_rs::config::{self, AccessConfig, CollectorConfig, CollectorKind, Config, KubernetesApi};
+use monitoring_rs::config::{
+    self, AccessConfig, CollectorConfig, CollectorKind, Config, ForwardConfig, ForwardTarget, KubernetesApi,
+};
 use monitoring_rs::file;
+use monitoring_rs::forward::{self, Forwarder};
 use monitoring_rs::ingest::{self, Records, Stop};
 use monitoring_rs::inventory::{Inventory, PodLabels};
 use monitoring_rs::log_collector::directory::{self, Directory, Summary};
@@ -30,6 +33,7 @@ use monitoring_rs::log_database::storage::{DiskStorage, Storage};
 use monitoring_rs::log_database::{self, Database, Options, RetentionLimits};
 use monitoring_rs::memory;
 use monitoring_rs::model::{Checkpoint, Timestamp};
+use monitoring_rs::outgoing;
 use monitoring_rs::own_log;
 use monitoring_rs::pods::{self, Access};
 use monitoring_rs::status::{ClusterState, Status};
@@ -128,6 +132,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
     let mut collector = Host { config, sites: &sites, data_directory: &data_directory, open_files_max }
         .collector(&database, &inventory, &status)?;
 
+    let forwarders = forwarders(config, &database, &inventory, &status)?;
     let entrance = Arc::new(entrance(&config.access)?);
     let tls = tls(&config.access)?.map(Arc::new);
     let stop = Arc::new(Stop::default());
@@ -162,6 +167,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
         };
 
         ask_cluster(config, &sites, &inventory, &status, &stop)?;
+        start_forwarding(forwarders, &stop)?;
         let pump_stop = Arc::clone(&stop);
         let records = Records { inventory, clock: now };
         let pump = blocking::unblock(move || {
@@ -181,6 +187,39 @@ fn run(config: &Config) -> anyhow::Result<()> {
         log::info!("stopped");
         Ok(())
     })
+}
+
+/// Those who forward lines, each to its target.
+fn forwarders(
+    config: &Config,
+    database: &Database,
+    inventory: &Arc<Inventory>,
+    status: &Status,
+) -> anyhow::Result<Vec<Forwarder>> {
+    let ForwardConfig { targets, from_beginning, include, exclude, labels } = &config.forward;
+    let forwarder = |target: &ForwardTarget| {
+        let files = outgoing::Files { headers: target.header_file.clone(), ca: target.ca_file.clone() };
+        let settings = forward::Settings {
+            address: target.address.clone(),
+            files,
+            from_beginning: *from_beginning,
+            include: include.clone(),
+            exclude: exclude.clone(),
+            labels: labels.clone(),
+        };
+        Forwarder::new(&settings, database, inventory, status).context("cannot forward lines")
+    };
+    targets.iter().map(forwarder).collect()
+}
+
+/// Starts a thread for each of them. Nothing waits for its end: what was not acknowledged is sent again at the next start.
+fn start_forwarding(forwarders: Vec<Forwarder>, stop: &Arc<Stop>) -> anyhow::Result<()> {
+    for mut forwarder in forwarders {
+        let stop = Arc::clone(stop);
+        let forward = move || forwarder.run(&stop);
+        thread::Builder::new().name("forward".into()).spawn(forward).context("cannot start a thread")?;
+    }
+    Ok(())
 }
 
 /// Who is let in.

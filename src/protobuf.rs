@@ -1,5 +1,5 @@
 //! The fields of protobuf messages, read one after the other and borrowed: no message becomes a tree, so none takes more memory
-//! than its bytes.
+//! than its bytes. And written likewise: a message is its fields one after the other.
 //!
 //! ```text
 //! message := field*
@@ -85,6 +85,34 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// Appends a field that is a number of variable length.
+pub fn put_varint(out: &mut Vec<u8>, number: u64, value: u64) {
+    put(out, number << 3);
+    put(out, value);
+}
+
+/// Appends a field that is a number of 8 bytes.
+pub fn put_fixed(out: &mut Vec<u8>, number: u64, value: u64) {
+    put(out, number << 3 | 1);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Appends a field that is a text, bytes or a message.
+pub fn put_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+    put(out, number << 3 | 2);
+    put(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends a varint.
+fn put(out: &mut Vec<u8>, mut value: u64) {
+    while 0x7f < value {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push((value & 0x7f) as u8);
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -111,6 +139,18 @@ mod tests {
             check(message, &[Err(Malformed)]);
         }
         check(b"\x08\x01\x12\x7f", &[Ok((1, Value::Varint(1))), Err(Malformed)]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut message = Vec::new();
+        put_varint(&mut message, 1, 150);
+        put_bytes(&mut message, 2, b"hi");
+        put_fixed(&mut message, 3, u64::from_le_bytes(*b"12345678"));
+        put_varint(&mut message, 16, u64::MAX);
+        assert_eq!(message[..7], *b"\x08\x96\x01\x12\x02hi");
+        assert_eq!(message[7..16], *b"\x1912345678");
+        check(&message[16..], &[Ok((16, Value::Varint(u64::MAX)))]);
     }
 
     proptest! {

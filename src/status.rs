@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
+mod forward;
 mod marks;
 
+pub use forward::{Target, TargetState};
 pub use marks::{Event, Mark, Marks};
 
 /// A number that only counts up.
@@ -439,6 +441,8 @@ pub struct Status {
     pub cluster: ClusterStatus,
     /// What was pushed.
     pub pushes: Pushes,
+    /// Where lines are forwarded to.
+    forward: Mutex<Vec<Arc<Target>>>,
     /// Requests with credentials that are wrong.
     pub access_failures: Counter,
     /// Queries that had their turn and have come to an end.
@@ -470,6 +474,16 @@ fn note_missing(directories: &Mutex<BTreeSet<PathBuf>>, directory: &Path, is_mis
 pub struct SourceHandle(u64);
 
 impl Status {
+    /// Adds a target that lines are forwarded to.
+    pub fn add_target(&self, target: &Arc<Target>) {
+        lock(&self.forward).push(Arc::clone(target));
+    }
+
+    /// The targets that lines are forwarded to.
+    pub fn targets(&self) -> Vec<Arc<Target>> {
+        lock(&self.forward).clone()
+    }
+
     /// Counts bytes that were not stored.
     pub fn add_skipped(&self, reason: SkipReason, bytes: u64) {
         self.bytes_skipped[reason as usize].add(bytes);

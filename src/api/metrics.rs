@@ -14,7 +14,7 @@ use crate::api::{State, time, wire};
 use crate::log_database::Statistics;
 use crate::logql::units::NS_PER_SECOND;
 use crate::model::Timestamp;
-use crate::status::{ClusterState, PushRefusal, SkipReason, SourceState, SourceStatus, Status};
+use crate::status::{ClusterState, PushRefusal, SkipReason, SourceState, SourceStatus, Status, Target, TargetState};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -32,6 +32,7 @@ pub(super) async fn get(request: Request<State>) -> tide::Result {
     let failures = status.access_failures.get();
     page.single("monitoring_auth_failures_total", "Requests with credentials that are wrong.", failures);
     cluster_metrics(&mut page, status);
+    forward_metrics(&mut page, status, time::now());
     store_metrics(&mut page, &request.state().statistics().await, status.problem().is_some());
 
     let mut response = Response::from(page.text);
@@ -95,6 +96,41 @@ fn cluster_metrics(page: &mut Page, status: &Status) {
     page.single("monitoring_kubernetes_api_requests_total", "Requests to it.", cluster.requests.get());
     page.single("monitoring_kubernetes_api_errors_total", "How often that failed.", cluster.errors.get());
     page.single("monitoring_kubernetes_pods", "Pods of this node.", cluster.pods.get());
+}
+
+/// Nothing where lines are forwarded nowhere. Targets are few, and named by who runs the agent.
+fn forward_metrics(page: &mut Page, status: &Status, now: Timestamp) {
+    let targets: Vec<_> = status.targets().into_iter().map(|target| (target.state(), target)).collect();
+    if targets.is_empty() {
+        return;
+    }
+    let mut family = |name, help, value: &dyn Fn(&TargetState, &Target) -> String| {
+        page.family(name, help);
+        for (state, target) in &targets {
+            page.sample(&[("target", &target.address)], value(state, target));
+        }
+    };
+    family("monitoring_forward_up", "Whether the target takes lines.", &|state, _| {
+        u8::from(state.problem.is_none()).to_string()
+    });
+    let help = "Lines that wait to be forwarded.";
+    family("monitoring_forward_queue_lines", help, &|state, _| state.waiting_lines.to_string());
+    let help = "Bytes of text in them, about.";
+    family("monitoring_forward_queue_bytes", help, &|state, _| state.waiting_bytes.to_string());
+    let help = "Age of the oldest of them.";
+    let lag =
+        |state: &TargetState| state.oldest.map_or(Duration::ZERO, |oldest| age(oldest, now)).as_secs_f64().to_string();
+    family("monitoring_forward_lag_seconds", help, &|state, _| lag(state));
+    let help = "Lines that the target has acknowledged, since the start.";
+    family("monitoring_forward_acked_total", help, &|_, target| target.acknowledged_lines.get().to_string());
+    let help = "Bytes that were sent, since the start.";
+    family("monitoring_forward_sent_bytes_total", help, &|_, target| target.sent_bytes.get().to_string());
+    let help = "How often sending failed, since the start.";
+    family("monitoring_forward_failures_total", help, &|_, target| target.failures.get().to_string());
+    let help = "Lines that the target has refused.";
+    family("monitoring_forward_refused_total", help, &|state, _| state.refused_lines.to_string());
+    let help = "Lines that were dropped by retention before they were forwarded.";
+    family("monitoring_forward_dropped_total", help, &|state, _| state.dropped_lines.to_string());
 }
 
 fn store_metrics(page: &mut Page, statistics: &Statistics, is_read_only: bool) {

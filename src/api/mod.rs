@@ -41,7 +41,7 @@ use std::time::Instant;
 use blocking::unblock;
 use tide::utils::After;
 
-use crate::api::loki::push::Repeats;
+use crate::api::loki::push::{Repeats, Senders};
 use crate::api::queries::Queries;
 use crate::api::v1::NewestLines;
 use crate::api::websocket::Stopping;
@@ -76,6 +76,8 @@ pub struct State {
     queries: Arc<Queries>,
     /// The entries that were pushed last.
     repeats: Arc<Mutex<Repeats>>,
+    /// The last batch of each agent that forwards to this one.
+    senders: Arc<Mutex<Senders>>,
     /// The last line of each stream.
     newest_lines: Arc<NewestLines>,
     /// Tells live tails when the server stops.
@@ -94,6 +96,7 @@ impl State {
         let entrance =
             Entrance::open().expect("without files there is nothing to read, and the system has random numbers");
         let agent = Arc::clone(&status);
+        let senders = Arc::new(Mutex::new(Senders::of(&database)));
         Self {
             database,
             inventory,
@@ -103,6 +106,7 @@ impl State {
             memory,
             queries,
             repeats: Arc::default(),
+            senders,
             newest_lines: Arc::default(),
             stopping: Stopping::default(),
             entrance: Arc::new(entrance),

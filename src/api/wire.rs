@@ -13,7 +13,7 @@ use crate::api::body::{self, Text};
 use crate::log_database::{RetentionLimits, Statistics};
 use crate::model::Timestamp;
 use crate::model::budget::{Budget, Refusal};
-use crate::status::{ClusterState, ClusterStatus, SkipReason, SourceStatus};
+use crate::status::{ClusterState, ClusterStatus, SkipReason, SourceStatus, Target};
 
 /// The body of every error.
 #[derive(Serialize)]
@@ -78,6 +78,9 @@ pub(super) struct Status<'a> {
     /// Left out where no cluster is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kubernetes: Option<Kubernetes>,
+    /// Where lines are forwarded to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) forward: Vec<ForwardTarget>,
     /// Lines that came each second of late.
     pub(super) lines_per_second: u64,
     pub(super) queries: Load,
@@ -112,6 +115,45 @@ impl Kubernetes {
         };
         let (requests, errors) = (cluster.requests.get(), cluster.errors.get());
         Some(Self { up, pods: cluster.pods.get(), requests, errors, problem })
+    }
+}
+
+/// A target that lines are forwarded to, in `/status`.
+#[derive(Serialize)]
+pub(super) struct ForwardTarget {
+    /// Without what may be secret.
+    address: String,
+    protocol: &'static str,
+    /// The number of the last batch that was acknowledged.
+    batch: u64,
+    waiting_lines: u64,
+    /// Bytes of text in them, about.
+    waiting_bytes: u64,
+    /// The earliest time among them, RFC 3339; null where none wait.
+    oldest: Option<String>,
+    /// Dropped by retention before they were sent.
+    dropped_lines: u64,
+    refused_lines: u64,
+    last_refusal: Option<String>,
+    /// Why nothing is sent; null while lines are taken.
+    problem: Option<String>,
+}
+
+impl ForwardTarget {
+    pub(super) fn of(target: &Target) -> Self {
+        let state = target.state();
+        Self {
+            address: target.address.clone(),
+            protocol: target.protocol,
+            batch: state.batch,
+            waiting_lines: state.waiting_lines,
+            waiting_bytes: state.waiting_bytes,
+            oldest: state.oldest.map(rfc3339),
+            dropped_lines: state.dropped_lines,
+            refused_lines: state.refused_lines,
+            last_refusal: state.last_refusal,
+            problem: state.problem,
+        }
     }
 }
 

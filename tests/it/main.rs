@@ -5,6 +5,7 @@ mod agent;
 mod client;
 mod containers;
 mod follow;
+mod forward;
 mod grafana;
 mod http;
 mod https;

@@ -70,7 +70,8 @@ impl Refused {
         self.0[reason as usize] += count;
     }
 
-    fn total(self) -> u64 {
+    /// All of them.
+    pub(super) fn total(self) -> u64 {
         self.0.iter().sum()
     }
 

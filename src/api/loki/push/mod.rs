@@ -11,13 +11,14 @@
 //! the medium: while one is written, those that come meanwhile are taken, and the next wait is for all of them. Entries
 //! that are refused do not keep others out; the answer is 400 then, or 429 where there would be too many streams, and names
 //! the first. After an answer of 429 or 5xx, or none, the client sends everything again: what was taken is left out then,
-//! see [`repeats`].
+//! see [`repeats`]. Other agents of this kind number what they send, and each batch is taken once: see [`senders`].
 
 mod compression;
 mod entries;
 mod json;
 mod protobuf;
 mod repeats;
+mod senders;
 mod streams;
 
 use std::sync::{Arc, PoisonError};
@@ -36,6 +37,8 @@ use crate::model::{Batch, Lines};
 use crate::status::PushRefusal;
 
 pub(in crate::api) use repeats::Repeats;
+use senders::Numbered;
+pub(in crate::api) use senders::Senders;
 
 /// Most pushes that are decoded at a time: each may take the memory of its text and of its entries.
 const DECODED_AT_A_TIME: usize = 1;
@@ -51,11 +54,16 @@ pub(super) async fn push(mut request: Request<State>) -> Result<Response, Error>
         return Err(Error::new(StatusCode::Forbidden, "this takes the right `push`"));
     }
     let format = Format::of(&request)?;
+    let numbered = Numbered::of(&request)?;
     let failed = |error: tide::Error| Error::bad_request(format!("the body cannot be read: {error}"));
     let body = request.body_bytes().await.map_err(failed)?;
     let state = request.state().clone();
     let turn = TURNS.acquire().await;
     let work = move || {
+        if let Some(numbered) = numbered {
+            return senders::store(&state, format, &body, turn, numbered)
+                .inspect_err(|_| state.agent.pushes.failures.add(1));
+        }
         let refusal = store(&state, format, body, turn).inspect_err(|_| state.agent.pushes.failures.add(1))?;
         refusal.map_or_else(|| Ok(Response::new(StatusCode::NoContent)), Err)
     };
