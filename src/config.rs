@@ -353,8 +353,8 @@ struct Arguments {
 /// Where lines are forwarded to, as the user says it.
 #[derive(Debug, StructOpt)]
 struct ForwardArguments {
-    /// Where to send lines to as well, such as loki+https://host, otlp+http://host:4318, or another agent of this kind as
-    /// loki+http://host:8000 [repeatable; separated by commas in the variable]
+    /// Where to send lines to as well: Loki or another agent of this kind as `loki+https://host`, OpenTelemetry as
+    /// `otlp+https://host` [repeatable; separated by commas in the variable]
     #[structopt(long, env, number_of_values = 1, value_delimiter = ",", use_delimiter = true)]
     forward: Vec<String>,
 
@@ -514,14 +514,11 @@ fn targets(matches: &clap::ArgMatches<'_>, arguments: &ForwardArguments) -> Resu
             let at = places(flag).nth(number).unwrap_or_default();
             let before = places("forward").filter(|target| *target < at).count();
             let owner = if is_single { Some(0) } else { before.checked_sub(1) };
-            match owner.and_then(|owner| targets.get_mut(owner)).map(place) {
-                Some(free @ None) => *free = Some(file.clone()),
-                _ => {
-                    let text =
-                        format!("--{flag} {} has no --forward before it that it could belong to", file.display());
-                    return Err(clap::Error::with_description(&text, ErrorKind::ArgumentConflict));
-                }
-            }
+            let Some(free @ None) = owner.and_then(|owner| targets.get_mut(owner)).map(place) else {
+                let text = format!("--{flag} {} has no --forward before it that it could belong to", file.display());
+                return Err(clap::Error::with_description(&text, ErrorKind::ArgumentConflict));
+            };
+            *free = Some(file.clone());
         }
         Ok(())
     };

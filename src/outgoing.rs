@@ -275,8 +275,11 @@ mod tests {
 
     use super::*;
 
-    /// Answers one request; what was sent, its head in lines and its body.
-    fn serve(answer: &'static str) -> (String, thread::JoinHandle<(Vec<String>, Vec<u8>)>) {
+    /// The head of a request in lines, and its body.
+    type Sent = (Vec<String>, Vec<u8>);
+
+    /// Answers one request; where, and what was sent.
+    fn serve(answer: &'static str) -> (String, thread::JoinHandle<Sent>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/push?token=secret", listener.local_addr().unwrap());
         let served = thread::spawn(move || {

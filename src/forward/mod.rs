@@ -246,18 +246,15 @@ impl Forwarder {
             if entries::count(&streams) == 0 {
                 continue;
             }
-            let verdict = loop {
-                if self.peer == Peer::Unknown {
-                    match self.greet(last) {
-                        Ok(()) => {}
-                        Err(verdict) => break verdict,
+            let verdict = self.greet(last).map_or_else(
+                |verdict| verdict,
+                |()| {
+                    if self.peer != Peer::Numbering {
+                        streams.iter_mut().for_each(entries::fit);
                     }
-                }
-                if self.peer != Peer::Numbering {
-                    streams.iter_mut().for_each(entries::fit);
-                }
-                break self.post(&streams, is_whole.then_some(number));
-            };
+                    self.post(&streams, is_whole.then_some(number))
+                },
+            );
             posts += 1;
             let wait = match verdict {
                 Verdict::Stored(count, words) => {
@@ -294,8 +291,11 @@ impl Forwarder {
         Ok(refused)
     }
 
-    /// Finds out who takes the batches, of which `last` is the last one that was handed out.
+    /// Finds out who takes the batches, of which `last` is the last one that was handed out, unless that is known.
     fn greet(&mut self, last: u64) -> Result<(), Verdict> {
+        if self.peer != Peer::Unknown {
+            return Ok(());
+        }
         if self.protocol == Protocol::Otlp {
             self.peer = Peer::Plain;
             return Ok(());
@@ -438,5 +438,5 @@ fn identity(random: &SystemRandom) -> Result<[u8; 16], Error> {
 }
 
 fn hex(identity: [u8; 16]) -> String {
-    identity.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_le_bytes(identity))
 }

@@ -35,7 +35,7 @@ const SENDERS_MAX: usize = 10_000;
 const PREFIX: &[u8] = b"\0sender\0";
 
 /// Names a sender.
-type Sender = [u8; 16];
+type Sender = u128;
 
 /// The last batch of each sender.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl Senders {
     pub(in crate::api) fn of(database: &Database) -> Self {
         let last = database.checkpoints().into_iter().filter_map(|checkpoint| {
             let sender = checkpoint.source.strip_prefix(PREFIX)?.try_into().ok()?;
-            Some((sender, u64::from_le_bytes(checkpoint.position?.try_into().ok()?)))
+            Some((Sender::from_le_bytes(sender), u64::from_le_bytes(checkpoint.position?.try_into().ok()?)))
         });
         Self(last.collect())
     }
@@ -67,9 +67,10 @@ impl Numbered {
         let Some(text) = header(SENDER_HEADER) else { return Ok(None) };
         let wrong = |name: &str| Error::bad_request(format!("the header {name} is malformed"));
         let digits = Some(text).filter(|text| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let sender = digits.and_then(|text| u128::from_str_radix(text, 16).ok()).ok_or_else(|| wrong(SENDER_HEADER))?;
+        let sender =
+            digits.and_then(|text| Sender::from_str_radix(text, 16).ok()).ok_or_else(|| wrong(SENDER_HEADER))?;
         let number = header(BATCH_HEADER).map(|text| text.parse().map_err(|_| wrong(BATCH_HEADER))).transpose()?;
-        Ok(Some(Self { sender: sender.to_be_bytes(), number }))
+        Ok(Some(Self { sender, number }))
     }
 }
 
@@ -107,7 +108,7 @@ pub(super) fn store(
     let lines = || batch.streams.iter().map(|stream| &stream.lines);
     let (count, bytes) = (lines().map(Lines::len).sum::<usize>(), lines().map(Lines::byte_count).sum::<usize>());
     let position = Some(number.to_le_bytes().to_vec());
-    batch.checkpoint = Some(Checkpoint { source: [PREFIX, &sender].concat(), position });
+    batch.checkpoint = Some(Checkpoint { source: [PREFIX, &sender.to_le_bytes()].concat(), position });
     {
         // Held until the database has the batch: the same one may come on another connection.
         let mut senders = senders.lock().unwrap_or_else(PoisonError::into_inner);
