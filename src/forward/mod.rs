@@ -255,6 +255,11 @@ impl Forwarder {
                     self.post(&streams, is_whole.then_some(number))
                 },
             );
+            log::debug!(
+                "batch {number} of {} entries to {}: {verdict:?}",
+                entries::count(&streams),
+                self.receiver.shown()
+            );
             posts += 1;
             let wait = match verdict {
                 Verdict::Stored(count, words) => {

@@ -31,8 +31,14 @@ const LAST_HEADER: &str = "X-Monitoring-Last";
 const REFUSED_HEADER: &str = "X-Monitoring-Refused";
 /// Most senders that are remembered.
 const SENDERS_MAX: usize = 10_000;
-/// Begins the sources of what is stored of senders.
-const PREFIX: &[u8] = b"\0sender\0";
+/// Begins the sources of what is stored of senders; longer than those of collectors, so that none is taken for the other.
+const PREFIX: &[u8] = b"\0last batch of the sender \0";
+const _: () = assert!(
+    COLLECTOR_SOURCE_BYTES < PREFIX.len(),
+    "a collector forgets a source of its own that it does not understand"
+);
+/// How long the sources of collectors are.
+const COLLECTOR_SOURCE_BYTES: usize = 24;
 
 /// Names a sender.
 type Sender = u128;
@@ -88,6 +94,7 @@ pub(super) fn store(
         known.unwrap_or_default()
     };
     let known = last(senders);
+    log::debug!("batch {number:?} of the sender {sender:032x}, whose last one is {known}");
     let Some(number) = number.filter(|number| known < *number) else {
         drop(turn);
         // It may be stored and not durable yet.
