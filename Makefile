@@ -81,6 +81,15 @@ check-deb: deb ## Install, upgrade, remove and purge the package in a fresh Debi
 check-unit: ## What systemd thinks of the service: how much it could do to the machine, under 2.0 of 10
 	systemd-analyze security --offline=true --threshold=20 deploy/systemd/monitoring-rs.service
 
+.PHONY: check-forward
+check-forward: ## Kill two agents KILLS times while one forwards to the other, and count each line there
+	$(call step,Forwarding with kills,cargo build --locked --release && e2e/forward.py target/release/monitoring-rs)
+
+.PHONY: bench-forward
+bench-forward: ## Measure how fast a backlog is forwarded, what that costs, and how late a line arrives
+	cargo build --locked --release
+	e2e/forward.py target/release/monitoring-rs bench
+
 .PHONY: check-limits
 check-limits: ## Ask a million times, at random, for what a token that is held to some streams may not see
 	FUZZ_REQUESTS=$(or $(FUZZ_REQUESTS),1000000) cargo test --locked --release --test it access::who_sees

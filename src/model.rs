@@ -363,6 +363,10 @@ impl Lines {
     }
 }
 
+/// How long the sources of collectors' checkpoints are, in bytes. A collector forgets one that it does not understand, so those of
+/// others are longer.
+pub const COLLECTOR_SOURCE_BYTES: usize = 24;
+
 /// How far a source has been read: its key and its position, both as the collector encodes them.
 ///
 /// The database keeps the newest position of each key and does not look inside.

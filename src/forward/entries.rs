@@ -1,7 +1,5 @@
 //! Lines on their way out: what a batch of stored lines is sent as, within what receivers take.
 
-use std::borrow::Cow;
-
 use crate::log_database::metadata;
 use crate::model::{Labels, LogEntry, StreamLines, Timestamp};
 
@@ -93,11 +91,6 @@ pub(super) fn fit(stream: &mut Stream) {
 
 fn cut_value(value: &str) -> &str {
     &value[..value.floor_char_boundary(VALUE_BYTES_MAX)]
-}
-
-/// A line as text: what is not UTF-8 is replaced.
-pub(super) fn text(line: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(line)
 }
 
 /// How many entries there are.

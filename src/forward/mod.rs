@@ -305,7 +305,7 @@ impl Forwarder {
             self.peer = Peer::Plain;
             return Ok(());
         }
-        let body = loki::encode(&[]);
+        let body = loki::encode(&[], false);
         let sender = hex(self.reader.identity());
         let headers = [("Content-Type", body.content_type), (SENDER_HEADER, &sender)];
         let answer =
@@ -333,7 +333,7 @@ impl Forwarder {
     /// Sends entries, numbered if they are a whole batch.
     fn post(&mut self, streams: &[Stream], number: Option<u64>) -> Verdict {
         let body = match self.protocol {
-            Protocol::Loki => loki::encode(streams),
+            Protocol::Loki => loki::encode(streams, self.peer == Peer::Numbering),
             Protocol::Otlp => otlp::encode(streams),
         };
         let (sender, number) = (hex(self.reader.identity()), number.map(|number| number.to_string()));

@@ -42,7 +42,7 @@ use std::path::{Path, PathBuf};
 
 use crate::file::Identity;
 use crate::log_collector::format::{Channel, Partial};
-use crate::model::Timestamp;
+use crate::model::{COLLECTOR_SOURCE_BYTES, Timestamp};
 
 /// How many bytes before the offset are remembered, to notice that a file was rewritten.
 pub const TAIL_BYTES_MAX: usize = 64;
@@ -61,7 +61,8 @@ const FLAG_FINISHED: u8 = 4;
 const FLAG_CONTINUES: u8 = 8;
 const FLAG_CUT: u8 = 16;
 const FLAG_PARTIALS: u8 = 32;
-const KEY_BYTES: usize = 3 * size_of::<u64>();
+const KEY_BYTES: usize = COLLECTOR_SOURCE_BYTES;
+const _: () = assert!(KEY_BYTES == 3 * size_of::<u64>());
 
 /// How far one source has been read.
 #[expect(clippy::struct_excessive_bools, reason = "they are the format's flags, each independent of the others")]

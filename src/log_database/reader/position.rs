@@ -18,16 +18,11 @@
 use std::collections::HashMap;
 
 use crate::log_database::bytes::{Cursor, put_varint};
-use crate::model::Checkpoint;
+use crate::model::{COLLECTOR_SOURCE_BYTES, Checkpoint};
 
 /// Begins the sources of readers; longer than those of collectors, so that none is taken for the other.
 const PREFIX: &[u8] = b"\0position of the reader \0";
-const _: () = assert!(
-    COLLECTOR_SOURCE_BYTES < PREFIX.len(),
-    "a collector forgets a source of its own that it does not understand"
-);
-/// How long the sources of collectors are.
-const COLLECTOR_SOURCE_BYTES: usize = 24;
+const _: () = assert!(COLLECTOR_SOURCE_BYTES < PREFIX.len());
 const VERSION: u8 = 1;
 const PLACE: u8 = b'p';
 const WINDOW: u8 = b'w';

@@ -22,7 +22,7 @@ use crate::api::error::Error;
 use crate::api::loki::push::{Format, check_room, streams, unavailable};
 use crate::log_database::Database;
 use crate::model::budget::Budget;
-use crate::model::{Checkpoint, Lines};
+use crate::model::{COLLECTOR_SOURCE_BYTES, Checkpoint, Lines};
 
 /// The headers of numbered batches, see the module.
 const SENDER_HEADER: &str = "X-Monitoring-Sender";
@@ -33,12 +33,7 @@ const REFUSED_HEADER: &str = "X-Monitoring-Refused";
 const SENDERS_MAX: usize = 10_000;
 /// Begins the sources of what is stored of senders; longer than those of collectors, so that none is taken for the other.
 const PREFIX: &[u8] = b"\0last batch of the sender \0";
-const _: () = assert!(
-    COLLECTOR_SOURCE_BYTES < PREFIX.len(),
-    "a collector forgets a source of its own that it does not understand"
-);
-/// How long the sources of collectors are.
-const COLLECTOR_SOURCE_BYTES: usize = 24;
+const _: () = assert!(COLLECTOR_SOURCE_BYTES < PREFIX.len());
 
 /// Names a sender.
 type Sender = u128;
