@@ -21,9 +21,6 @@ mod entries;
 mod loki;
 mod otlp;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
