@@ -42,6 +42,8 @@ pub(in crate::log_collector) struct HeldBack {
     pub(in crate::log_collector) stream: Option<PathBuf>,
     /// Whether nothing had been read of that: what the copy holds may never be.
     pub(in crate::log_collector) was_unread: bool,
+    /// Whether it held what that began with while that was intact: then it is known for a copy, however short it is.
+    pub(in crate::log_collector) began_alike: bool,
     /// Whether it turned out not to hold what the other one does.
     pub(in crate::log_collector) is_other: bool,
 }
@@ -150,6 +152,13 @@ impl<D> Tracked<D> {
         match &self.phase {
             Phase::HeldBack(held) => Some(held),
             Phase::Followed | Phase::Finished => None,
+        }
+    }
+
+    /// Notes that it holds what the file begins with that it may be a copy of.
+    pub(in crate::log_collector) fn note_began_alike(&mut self) {
+        if let Phase::HeldBack(held) = &mut self.phase {
+            held.began_alike = true;
         }
     }
 

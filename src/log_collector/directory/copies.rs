@@ -52,7 +52,7 @@ impl<W: Watcher> Directory<W> {
         log::debug!("{} may be a copy", self.sources[id].source.path.display());
         let log = &self.sources[original].source;
         let (was_unread, stream) = (!log.has_begun(), log.delivery_paths().next().map(Path::to_owned));
-        let held = HeldBack { original, stream, was_unread, is_other: false };
+        let held = HeldBack { original, stream, was_unread, began_alike: false, is_other: false };
         self.sources.set_phase(id, Phase::HeldBack(held));
         true
     }
@@ -170,10 +170,13 @@ impl<W: Watcher> Directory<W> {
     /// Counts a file as read that holds what an earlier file of a stream holds, plain or compressed, which is or was read to its
     /// end, or what was cut from its log. Returns whether it does, or the first of those files that it cannot be compared with.
     fn settle_copy(&mut self, id: SourceId, stream: &Path) -> Result<bool, SourceId> {
+        // One that is no copy of its log's content may be one of what that was before, which was found in another file.
+        let may_be_short = self.sources[id].held_back().is_some_and(|held| held.began_alike);
+        let bytes_min = if may_be_short { 1 } else { COPY_BYTES_MIN };
         let writers: Vec<SourceId> = self.writers.get(stream).into_iter().flatten().copied().collect();
         let (mut original, mut unknown) = (None, None);
         for writer in writers.into_iter().filter(|writer| *writer != id) {
-            match self.has_beginning_of(id, writer, false) {
+            match self.has_beginning_of(id, writer, may_be_short) {
                 Some(true) => original = original.or(Some(writer)),
                 None if self.sources[id].source.is_in_the_making() => unknown = unknown.or(Some(writer)),
                 // What cannot be opened does not hold up what comes after it.
@@ -184,7 +187,7 @@ impl<W: Watcher> Directory<W> {
         let is_it = |position: &Position| {
             let is_whole = position.finished || position.cut;
             let is_of_its_own = is_archive_of_its_own(copy, position.compressed, position.modified_ns);
-            COPY_BYTES_MIN <= position.offset && is_whole && !is_of_its_own && copy.compare(position) == Match::Same
+            bytes_min <= position.offset && is_whole && !is_of_its_own && copy.compare(position) == Match::Same
         };
         let position = match original {
             Some(original) => Some(self.sources[original].source.position((self.settings.clock)())),

@@ -57,6 +57,7 @@ pub(in crate::log_collector) fn verdict<D>(
         let waits = is_temporary && copy.quiet_since.elapsed() < COPY_PATIENCE;
         return Ok(if waits { Verdict::Undecided } else { Verdict::Other });
     }
+    copy.note_began_alike();
     if copy.quiet_since.elapsed() < COPY_PATIENCE || !copy.source.is_read_in(&original.source)? {
         return Ok(Verdict::Undecided);
     }

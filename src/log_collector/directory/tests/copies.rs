@@ -21,6 +21,7 @@ on_mock_and_platform! {
     a_log_put_in_place_after_it_was_read_goes_on_under_its_name
     a_copy_that_cannot_be_read_is_waited_for
     a_copy_that_is_compressed_at_once_is_read_on
+    a_copy_that_was_seen_and_its_archive_are_one
     a_copy_and_what_was_compressed_are_one_archive
     what_is_compressed_of_a_log_that_goes_on_is_not_stored_again
     a_copy_of_a_file_that_was_deleted_then_is_read_on
@@ -148,6 +149,27 @@ fn a_copy_that_is_compressed_at_once_is_read_on<W: Stage>() {
     story.check(&["a.log: one two 3"]);
     story.start();
     story.check(&["a.log: one two 3"]);
+}
+
+/// Too short to tell by what it holds, but it was seen beside its log while that was the same.
+fn a_copy_that_was_seen_and_its_archive_are_one<W: Stage>() {
+    for name in ["a.log.1", "old/a.log-20270001"] {
+        let mut story = Story::<W>::after_one("a.log");
+        if name.contains('/') {
+            fs::create_dir(story.path("old")).unwrap();
+            story.happened("old");
+        }
+        story.copy("a.log", name);
+        story.check(&["a.log: one"]);
+        story.truncate("a.log");
+        story.compress(name, &format!("{name}.gz"));
+        story.check(&["a.log: one"]);
+        story.append("a.log", "two\n");
+        story.check(&["a.log: one two"]);
+        story.start();
+        story.check(&["a.log: one two"]);
+        assert!(story.gaps().is_empty(), "{name}: {:?}", story.gaps());
+    }
 }
 
 /// A line long enough for nothing but a copy to begin in the same way.
