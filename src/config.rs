@@ -143,13 +143,28 @@ pub struct Config {
     pub docker_labels: Vec<String>,
     /// Where lines are forwarded to.
     pub forward: ForwardConfig,
+    /// What is watched for in lines, and who is told.
+    pub alerts: AlertsConfig,
+}
+
+/// What is watched for in lines, and who is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlertsConfig {
+    /// Rule files, and directories of them.
+    pub rules: Vec<PathBuf>,
+    /// How long lines may come late.
+    pub delay: Duration,
+    /// Who is told.
+    pub notify: Vec<SendTarget>,
+    /// Where people find the agent; `None` where it listens.
+    pub external_url: Option<String>,
 }
 
 /// Where lines are forwarded to, and which.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ForwardConfig {
     /// The targets.
-    pub targets: Vec<ForwardTarget>,
+    pub targets: Vec<SendTarget>,
     /// Whether lines are sent that were stored before a target was named.
     pub from_beginning: bool,
     /// Selectors of the streams to send.
@@ -160,9 +175,9 @@ pub struct ForwardConfig {
     pub labels: Vec<String>,
 }
 
-/// A target that lines are forwarded to.
+/// Someone that is sent to: a target that lines are forwarded to, or a receiver of alerts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ForwardTarget {
+pub struct SendTarget {
     /// Its address.
     pub address: String,
     /// The file of headers to send.
@@ -348,6 +363,39 @@ struct Arguments {
 
     #[structopt(flatten)]
     forward: ForwardArguments,
+
+    #[structopt(flatten)]
+    alerts: AlertArguments,
+}
+
+/// What is watched for in lines, as the user says it.
+#[derive(Debug, StructOpt)]
+struct AlertArguments {
+    /// A file of rules as Loki's ruler has them, or a directory of such files; read again when they change [repeatable; separated
+    /// by colons in the variable]
+    #[structopt(long, env, parse(from_os_str), number_of_values = 1, value_delimiter = ":", use_delimiter = true)]
+    rules: Vec<PathBuf>,
+
+    /// How long lines may come late: a time is looked at once so much has passed since, such as 5s or 2m
+    #[structopt(long, env, parse(try_from_str = short_time), default_value = "5s")]
+    rules_delay: Duration,
+
+    /// Who is told of alerts: `alertmanager+http://host:9093`, `webhook+https://host/path`, `slack+https://…` or
+    /// `ntfy+https://host/topic` [repeatable; separated by commas in the variable]
+    #[structopt(long, env, number_of_values = 1, value_delimiter = ",", use_delimiter = true)]
+    notify: Vec<String>,
+
+    /// The file of headers to send to the receiver before it, a line each; nobody else may read it [repeatable]
+    #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
+    notify_header_file: Vec<PathBuf>,
+
+    /// The file of the certificates that the receiver before it is trusted by, instead of this machine's [repeatable]
+    #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
+    notify_ca_file: Vec<PathBuf>,
+
+    /// Where people find this agent, for links in alerts; without it the address that it listens on
+    #[structopt(long, env)]
+    external_url: Option<String>,
 }
 
 /// Where lines are forwarded to, as the user says it.
@@ -454,7 +502,12 @@ impl Config {
         let matches = app.get_matches_from_safe(arguments)?;
         let arguments = Arguments::from_clap(&matches);
         let collectors = collectors(&matches, &arguments)?;
-        let targets = targets(&matches, &arguments.forward)?;
+        let ForwardArguments { forward, forward_header_file, forward_ca_file, .. } = &arguments.forward;
+        let headers = ("forward-header-file", forward_header_file.as_slice());
+        let forward = targets(&matches, ("forward", forward), headers, ("forward-ca-file", forward_ca_file))?;
+        let AlertArguments { notify, notify_header_file, notify_ca_file, .. } = &arguments.alerts;
+        let headers = ("notify-header-file", notify_header_file.as_slice());
+        let notify = targets(&matches, ("notify", notify), headers, ("notify-ca-file", notify_ca_file))?;
         let (host, port) = (arguments.kubernetes_service_host.as_deref(), arguments.kubernetes_service_port.as_deref());
         let service = service_address(host, port);
         let filled = |texts: Vec<String>| texts.into_iter().filter(|text| !text.is_empty()).collect();
@@ -491,39 +544,54 @@ impl Config {
             },
             docker_labels: filled(arguments.docker_labels),
             forward: ForwardConfig {
-                targets,
+                targets: forward,
                 from_beginning: arguments.forward.forward_from.eq_ignore_ascii_case("beginning"),
                 include: filled(arguments.forward.forward_include),
                 exclude: filled(arguments.forward.forward_exclude),
                 labels: filled(arguments.forward.forward_label),
             },
+            alerts: AlertsConfig {
+                rules: arguments.alerts.rules.into_iter().filter(|path| !path.as_os_str().is_empty()).collect(),
+                delay: arguments.alerts.rules_delay,
+                notify,
+                external_url: arguments.alerts.external_url.filter(|url| !url.is_empty()),
+            },
         })
     }
 }
 
-/// The targets with their files, each of which is that of the target before it; where there is one target, order plays no part.
-fn targets(matches: &clap::ArgMatches<'_>, arguments: &ForwardArguments) -> Result<Vec<ForwardTarget>, clap::Error> {
-    let addresses = arguments.forward.iter().filter(|address| !address.is_empty());
-    let mut targets: Vec<ForwardTarget> =
-        addresses.map(|address| ForwardTarget { address: address.clone(), ..ForwardTarget::default() }).collect();
+/// The files of headers or of certificates that a flag gives.
+type FilesOf<'a> = (&'static str, &'a [PathBuf]);
+
+/// Those that the flag `name` gives with their files, each of which is that of the one before it; where there is one, order plays no
+/// part.
+fn targets(
+    matches: &clap::ArgMatches<'_>,
+    (name, addresses): (&'static str, &[String]),
+    headers: FilesOf<'_>,
+    certificates: FilesOf<'_>,
+) -> Result<Vec<SendTarget>, clap::Error> {
+    let addresses = addresses.iter().filter(|address| !address.is_empty());
+    let mut targets: Vec<SendTarget> =
+        addresses.map(|address| SendTarget { address: address.clone(), ..SendTarget::default() }).collect();
     let is_single = targets.len() <= 1;
     let places = |name: &'static str| matches.indices_of(name).into_iter().flatten();
-    let mut add = |flag, files: &[PathBuf], place: fn(&mut ForwardTarget) -> &mut Option<PathBuf>| {
+    let mut add = |(flag, files): FilesOf<'_>, place: fn(&mut SendTarget) -> &mut Option<PathBuf>| {
         for (number, file) in files.iter().enumerate() {
             // Those in the variable have no place.
             let at = places(flag).nth(number).unwrap_or_default();
-            let before = places("forward").filter(|target| *target < at).count();
+            let before = places(name).filter(|target| *target < at).count();
             let owner = if is_single { Some(0) } else { before.checked_sub(1) };
             let Some(free @ None) = owner.and_then(|owner| targets.get_mut(owner)).map(place) else {
-                let text = format!("--{flag} {} has no --forward before it that it could belong to", file.display());
+                let text = format!("--{flag} {} has no --{name} before it that it could belong to", file.display());
                 return Err(clap::Error::with_description(&text, ErrorKind::ArgumentConflict));
             };
             *free = Some(file.clone());
         }
         Ok(())
     };
-    add("forward-header-file", &arguments.forward_header_file, |target| &mut target.header_file)?;
-    add("forward-ca-file", &arguments.forward_ca_file, |target| &mut target.ca_file)?;
+    add(headers, |target| &mut target.header_file)?;
+    add(certificates, |target| &mut target.ca_file)?;
     Ok(targets)
 }
 
@@ -593,6 +661,11 @@ fn service_address(host: Option<&str>, port: Option<&str>) -> KubernetesApi {
 fn retention_age(text: &str) -> Result<Duration, String> {
     let seconds = quantity(text, &[("m", 60), ("h", 3600), ("d", 24 * 3600), ("w", 7 * 24 * 3600)]);
     seconds.map(Duration::from_secs).ok_or_else(|| format!("'{text}' is no length of time, such as 12h, 30d or 4w"))
+}
+
+fn short_time(text: &str) -> Result<Duration, String> {
+    let seconds = if text == "0" { Some(0) } else { quantity(text, &[("s", 1), ("m", 60), ("h", 3600)]) };
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("'{text}' is no length of time, such as 5s or 2m"))
 }
 
 fn retention_size(text: &str) -> Result<u64, String> {
@@ -666,6 +739,7 @@ mod tests {
             kubernetes: KubernetesConfig::default(),
             docker_labels: vec![],
             forward: ForwardConfig::default(),
+            alerts: AlertsConfig { delay: Duration::from_secs(5), ..AlertsConfig::default() },
         };
         assert_eq!(config, expected);
     }
@@ -673,7 +747,7 @@ mod tests {
     #[test]
     fn files_of_targets_belong_to_the_target_before_them() {
         let targets = |arguments: &str| parse(arguments).unwrap().forward.targets;
-        let target = |address: &str, headers: Option<&str>, ca: Option<&str>| ForwardTarget {
+        let target = |address: &str, headers: Option<&str>, ca: Option<&str>| SendTarget {
             address: address.into(),
             header_file: headers.map(PathBuf::from),
             ca_file: ca.map(PathBuf::from),

@@ -15,6 +15,7 @@ pub mod logql;
 pub mod query;
 
 pub mod access;
+pub mod alerts;
 pub mod api;
 pub mod client;
 pub mod forward;

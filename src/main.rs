@@ -12,10 +12,11 @@ use async_std::task;
 use futures_lite::future;
 use jiff::tz::TimeZone;
 use monitoring_rs::access::{self, Files, Network};
+use monitoring_rs::alerts::{self, Alerting};
 use monitoring_rs::api::{self, Entrance, Tls, TlsFiles};
 use monitoring_rs::client;
 use monitoring_rs::config::{
-    self, AccessConfig, CollectorConfig, CollectorKind, Config, ForwardConfig, ForwardTarget, KubernetesApi,
+    self, AccessConfig, AlertsConfig, CollectorConfig, CollectorKind, Config, ForwardConfig, KubernetesApi, SendTarget,
 };
 use monitoring_rs::file;
 use monitoring_rs::forward::{self, Forwarder};
@@ -54,7 +55,8 @@ const ANSWERS_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     if client::is_asked(std::env::args_os()) {
-        return client::run(std::env::args_os()).unwrap_or_else(|error| say_what_clap_says(&error));
+        let run = client::run(std::env::args_os(), alerts::count_rules);
+        return run.unwrap_or_else(|error| say_what_clap_says(&error));
     }
     memory::set_up();
     let config = match Config::parse(std::env::args_os()) {
@@ -158,7 +160,7 @@ fn run(config: &Config) -> anyhow::Result<()> {
             started,
         };
         let state = api::State::new(database.clone(), Arc::clone(&inventory), Arc::clone(&status), about);
-        let state = state.with_memory(memory).with_entrance(Arc::clone(&entrance));
+        let state = state.with_memory(Arc::clone(&memory)).with_entrance(Arc::clone(&entrance));
         let settings = api::Settings {
             allowed_hosts: config.allowed_hosts.clone(),
             drain_timeout: ANSWERS_TIMEOUT,
@@ -168,6 +170,13 @@ fn run(config: &Config) -> anyhow::Result<()> {
 
         ask_cluster(config, &sites, &inventory, &status, &stop)?;
         start_forwarding(forwarders, &stop)?;
+        let sources = alerts::Sources {
+            database: database.clone(),
+            inventory: Arc::clone(&inventory),
+            memory: Arc::clone(&memory),
+            clock: now,
+        };
+        watch(config, sources, &status, &stop, &format!("{scheme}://{}/", listener.local_address()))?;
         let pump_stop = Arc::clone(&stop);
         let records = Records { inventory, clock: now };
         let pump = blocking::unblock(move || {
@@ -197,11 +206,10 @@ fn forwarders(
     status: &Status,
 ) -> anyhow::Result<Vec<Forwarder>> {
     let ForwardConfig { targets, from_beginning, include, exclude, labels } = &config.forward;
-    let forwarder = |target: &ForwardTarget| {
-        let files = outgoing::Files { headers: target.header_file.clone(), ca: target.ca_file.clone() };
+    let forwarder = |target: &SendTarget| {
         let settings = forward::Settings {
             address: target.address.clone(),
-            files,
+            files: files_of(target),
             from_beginning: *from_beginning,
             include: include.clone(),
             exclude: exclude.clone(),
@@ -220,6 +228,39 @@ fn start_forwarding(forwarders: Vec<Forwarder>, stop: &Arc<Stop>) -> anyhow::Res
         thread::Builder::new().name("forward".into()).spawn(forward).context("cannot start a thread")?;
     }
     Ok(())
+}
+
+/// Starts the thread that evaluates rules, where there are any. Nothing waits for its end.
+fn watch(
+    config: &Config,
+    sources: alerts::Sources,
+    status: &Arc<Status>,
+    stop: &Arc<Stop>,
+    address: &str,
+) -> anyhow::Result<()> {
+    let AlertsConfig { rules, delay, notify, external_url } = &config.alerts;
+    if rules.is_empty() {
+        anyhow::ensure!(notify.is_empty(), "--notify has nothing to tell of without --rules");
+        return Ok(());
+    }
+    let settings = alerts::Settings {
+        rules: rules.clone(),
+        delay: *delay,
+        notify: notify.iter().map(|target| (target.address.clone(), files_of(target))).collect(),
+        external_url: external_url.clone().unwrap_or_else(|| address.to_owned()),
+    };
+    let mut alerting = Alerting::new(settings, sources, status).context("cannot watch for alerts")?;
+    let stop = Arc::clone(stop);
+    let run = move || {
+        if let Err(error) = alerting.run(&stop) {
+            log::error!("nobody is told of alerts: there is no thread for it: {error}");
+        }
+    };
+    thread::Builder::new().name("alerts".into()).spawn(run).context("cannot start a thread").map(drop)
+}
+
+fn files_of(target: &SendTarget) -> outgoing::Files {
+    outgoing::Files { headers: target.header_file.clone(), ca: target.ca_file.clone() }
 }
 
 /// Who is let in.

@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
+mod alerts;
 mod forward;
 mod marks;
 
+pub use alerts::{ActiveAlert, AlertRule, NotifyTarget, Pairs, RuleGroup, RuleState};
 pub use forward::{Target, TargetState};
 pub use marks::{Event, Mark, Marks};
 
@@ -443,6 +445,12 @@ pub struct Status {
     pub pushes: Pushes,
     /// Where lines are forwarded to.
     forward: Mutex<Vec<Arc<Target>>>,
+    /// The rules that are evaluated, by group.
+    rules: Mutex<Vec<RuleGroup>>,
+    /// Why rules are not as their files say.
+    rules_problem: Mutex<Option<String>>,
+    /// Who is told of alerts.
+    notified: Mutex<Vec<Arc<NotifyTarget>>>,
     /// Requests with credentials that are wrong.
     pub access_failures: Counter,
     /// Queries that had their turn and have come to an end.
@@ -474,6 +482,43 @@ fn note_missing(directories: &Mutex<BTreeSet<PathBuf>>, directory: &Path, is_mis
 pub struct SourceHandle(u64);
 
 impl Status {
+    /// The rules that are evaluated.
+    pub fn rules(&self) -> Vec<RuleGroup> {
+        lock(&self.rules).clone()
+    }
+
+    /// Takes other rules, as after a change of their files.
+    pub fn set_rules(&self, groups: Vec<RuleGroup>) {
+        *lock(&self.rules) = groups;
+    }
+
+    /// Takes what came of the group at `index`.
+    pub fn set_rule_group(&self, index: usize, group: RuleGroup) {
+        if let Some(known) = lock(&self.rules).get_mut(index) {
+            *known = group;
+        }
+    }
+
+    /// Why rules are not as their files say.
+    pub fn rules_problem(&self) -> Option<String> {
+        lock(&self.rules_problem).clone()
+    }
+
+    /// Says why rules are not as their files say, or that they are.
+    pub fn set_rules_problem(&self, problem: Option<String>) {
+        *lock(&self.rules_problem) = problem;
+    }
+
+    /// Adds someone who is told of alerts.
+    pub fn add_notified(&self, target: &Arc<NotifyTarget>) {
+        lock(&self.notified).push(Arc::clone(target));
+    }
+
+    /// Who is told of alerts.
+    pub fn notified(&self) -> Vec<Arc<NotifyTarget>> {
+        lock(&self.notified).clone()
+    }
+
     /// Adds a target that lines are forwarded to.
     pub fn add_target(&self, target: &Arc<Target>) {
         lock(&self.forward).push(Arc::clone(target));

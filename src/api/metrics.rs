@@ -14,7 +14,9 @@ use crate::api::{State, time, wire};
 use crate::log_database::Statistics;
 use crate::logql::units::NS_PER_SECOND;
 use crate::model::Timestamp;
-use crate::status::{ClusterState, PushRefusal, SkipReason, SourceState, SourceStatus, Status, Target, TargetState};
+use crate::status::{
+    ClusterState, NotifyTarget, Pairs, PushRefusal, SkipReason, SourceState, SourceStatus, Status, Target, TargetState,
+};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -33,6 +35,7 @@ pub(super) async fn get(request: Request<State>) -> tide::Result {
     page.single("monitoring_auth_failures_total", "Requests with credentials that are wrong.", failures);
     cluster_metrics(&mut page, status);
     forward_metrics(&mut page, status, time::now());
+    rule_metrics(&mut page, status);
     store_metrics(&mut page, &request.state().statistics().await, status.problem().is_some());
 
     let mut response = Response::from(page.text);
@@ -133,6 +136,54 @@ fn forward_metrics(page: &mut Page, status: &Status, now: Timestamp) {
     family("monitoring_forward_dropped_total", help, &|state, _| state.dropped_lines.to_string());
 }
 
+/// Nothing where there are no rules: how they are, whom they tell, and the numbers that they record.
+fn rule_metrics(page: &mut Page, status: &Status) {
+    let groups = status.rules();
+    if groups.is_empty() {
+        return;
+    }
+    let rules = || groups.iter().flat_map(|group| &group.rules);
+    page.single("monitoring_rules", "Rules that are evaluated.", rules().count());
+    let failing = rules().filter(|rule| rule.problem.is_some()).count();
+    page.single("monitoring_rules_failing", "Those that could not be evaluated the last time.", failing);
+    let is_wrong = u8::from(status.rules_problem().is_some());
+    page.single(
+        "monitoring_rules_reload_failed",
+        "1 while rule files are wrong, and the rules before go on.",
+        is_wrong,
+    );
+    page.family("monitoring_alerts", "Alerts, by state.");
+    for (state, is_firing) in [("pending", false), ("firing", true)] {
+        let alerts = rules().flat_map(|rule| &rule.alerts).filter(|alert| alert.is_firing == is_firing);
+        page.sample(&[("state", state)], alerts.count());
+    }
+    let targets = status.notified();
+    let mut family = |name, help, value: &dyn Fn(&NotifyTarget) -> u64| {
+        page.family(name, help);
+        for target in &targets {
+            page.sample(&[("target", &target.address)], value(target));
+        }
+    };
+    if !targets.is_empty() {
+        family("monitoring_notify_sent_total", "Alerts that a receiver was told of.", &|target| target.sent.get());
+        family("monitoring_notify_failures_total", "How often telling failed.", &|target| target.failures.get());
+        let help = "Alerts that a receiver was not told of.";
+        family("monitoring_notify_dropped_total", help, &|target| target.dropped.get());
+    }
+    let mut recorded: BTreeMap<&str, Vec<&(Pairs, f64)>> = BTreeMap::new();
+    for rule in rules().filter(|rule| rule.alerting.is_none()) {
+        recorded.entry(&rule.name).or_default().extend(&rule.samples);
+    }
+    for (name, samples) in recorded {
+        page.family(name, "Recorded by a rule.");
+        for (labels, value) in samples {
+            let labels: Vec<(&str, &str)> =
+                labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            page.sample(&labels, value);
+        }
+    }
+}
+
 fn store_metrics(page: &mut Page, statistics: &Statistics, is_read_only: bool) {
     page.single("monitoring_store_streams", "Streams.", statistics.streams);
     page.single("monitoring_store_lines", "Lines.", statistics.lines);
@@ -176,13 +227,13 @@ fn age(earlier: Timestamp, now: Timestamp) -> Duration {
 struct Page {
     text: String,
     /// The family that samples are added to.
-    family: &'static str,
+    family: String,
 }
 
 impl Page {
     /// Opens a family; its samples follow. Its kind is told by its name, as Prometheus' rules have it.
-    fn family(&mut self, name: &'static str, help: &str) {
-        self.family = name;
+    fn family(&mut self, name: &str, help: &str) {
+        name.clone_into(&mut self.family);
         let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
         writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("writing to a string cannot fail");
     }

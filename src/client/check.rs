@@ -12,7 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use super::arguments::{CheckOptions, Connection};
 use super::http::{Agent, Refusal, reach};
 use super::lists::bytes;
-use super::{Error, Result, terminal};
+use super::{CheckRules, Error, Result, terminal};
 use crate::config::{CollectorConfig, CollectorKind, Config, KubernetesApi, KubernetesConfig};
 use crate::file;
 use crate::own_log::escaped;
@@ -58,7 +58,7 @@ impl Finding {
 }
 
 /// Runs the command. It fails where something is bad.
-pub(super) fn run(options: &CheckOptions) -> Result<()> {
+pub(super) fn run(options: &CheckOptions, check_rules: CheckRules) -> Result<()> {
     let flags = [OsString::from("monitoring-rs")].into_iter().chain(options.agent.iter().cloned());
     let config = Config::parse(flags).map_err(|error| Error::Usage(error.message))?;
     let mut findings = Vec::new();
@@ -68,6 +68,15 @@ pub(super) fn run(options: &CheckOptions) -> Result<()> {
     }
     if collectors.iter().any(|collector| collector.kind == CollectorKind::Kubernetes) {
         findings.extend(cluster(&config.kubernetes));
+    }
+    if !config.alerts.rules.is_empty() {
+        findings.push(match check_rules(&config.alerts.rules) {
+            Ok(count) => Finding::good(format!("{count} rules can be evaluated")),
+            Err(error) => Finding::bad(
+                error,
+                "mend the file; the agent does not start with it, and one that runs goes on without it",
+            ),
+        });
     }
     findings.extend(data_directory(&config.data_directory));
     findings.push(descriptors());

@@ -23,6 +23,7 @@ mod top;
 
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use structopt::StructOpt;
@@ -54,12 +55,18 @@ pub fn is_asked(mut arguments: impl Iterator<Item = OsString>) -> bool {
     arguments.nth(1).is_some_and(|first| !first.to_string_lossy().starts_with('-'))
 }
 
+/// What of the agent itself `check` asks: how many rules there are in files, or what is wrong with them.
+pub type CheckRules = fn(&[PathBuf]) -> std::result::Result<usize, String>;
+
 /// Runs a subcommand. Its exit status is 0, 1 where it fails and where nothing was found that had to be, 2 for usage.
 ///
 /// # Errors
 ///
 /// clap's, whose message is ready to be printed: a usage error, or the text of `--help`.
-pub fn run(arguments: impl Iterator<Item = OsString>) -> std::result::Result<ExitCode, clap::Error> {
+pub fn run(
+    arguments: impl Iterator<Item = OsString>,
+    check_rules: CheckRules,
+) -> std::result::Result<ExitCode, clap::Error> {
     let arguments = Arguments::from_iter_safe(arguments)?;
     let done = match arguments.command {
         Command::Logs(options) => logs::run(&options),
@@ -70,7 +77,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> std::result::Result<Exi
         Command::Patterns(options) => lists::patterns(&options.search),
         Command::Status(options) => status::run(&options),
         Command::Top(options) => top::run(&options),
-        Command::Check(options) => check::run(&options),
+        Command::Check(options) => check::run(&options, check_rules),
         Command::Healthcheck(options) => status::healthcheck(&options),
         Command::Completions(options) => shell::completions(&options),
         Command::Man => shell::manual(),

@@ -72,3 +72,17 @@ pub use format::pretty;
 pub use mentions::mentions;
 pub use parser::{parse, parse_labels, parse_selector};
 pub use plan::{Fetch, matchers};
+
+/// What a template of an alert says, whose labels and value these are; `clock` is for its functions of time.
+///
+/// # Errors
+///
+/// Why there is no text.
+pub fn expand_template(
+    text: &str,
+    labels: &[(String, String)],
+    value: f64,
+    clock: &pipeline::Clock,
+) -> Result<String, String> {
+    stages::expand(text, labels, value, clock)
+}

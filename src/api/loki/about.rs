@@ -44,16 +44,6 @@ pub(super) async fn drilldown_limits(request: Request<State>) -> Result<Response
     })))
 }
 
-/// Answers that there are no rules.
-pub(super) async fn rules(_: Request<State>) -> Result<Response, Error> {
-    Ok(wire::success(json!({"groups": []})))
-}
-
-/// Answers that there are no alerts.
-pub(super) async fn alerts(_: Request<State>) -> Result<Response, Error> {
-    Ok(wire::success(json!({"alerts": []})))
-}
-
 /// Answers the query as it is best read.
 pub(super) async fn format_query(mut request: Request<State>) -> Result<Response, Error> {
     let query = Arguments::of(&mut request).await?.query()?;

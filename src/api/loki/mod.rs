@@ -13,6 +13,7 @@ mod patterns;
 mod pieces;
 pub(super) mod push;
 mod query;
+mod rules;
 mod tail;
 mod volume;
 mod wire;
@@ -53,9 +54,9 @@ pub(super) fn add_routes(app: &mut tide::Server<State>) {
     app.at(PUSH_PATH).post(plain(push::push)).all(plain(push::explain));
     app.at("/loki/api/v1/status/buildinfo").get(plain(about::build));
     app.at("/loki/api/v1/drilldown-limits").get(plain(about::drilldown_limits));
-    app.at("/loki/api/v1/rules").get(plain(about::rules));
-    app.at("/prometheus/api/v1/rules").get(plain(about::rules));
-    app.at("/prometheus/api/v1/alerts").get(plain(about::alerts));
+    app.at("/loki/api/v1/rules").get(plain(rules::files));
+    app.at("/prometheus/api/v1/rules").get(plain(rules::rules));
+    app.at("/prometheus/api/v1/alerts").get(plain(rules::alerts));
 }
 
 /// Adds a route whose parameters come in the URL, or in a form for those that are too long for one.

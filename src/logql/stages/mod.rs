@@ -44,6 +44,7 @@ pub use level::of as level_of;
 pub use level::of_text as level_of_text;
 pub use line_filter::LineFilters;
 pub(in crate::logql) use pattern::literals as pattern_literals;
+pub(in crate::logql) use template::expand;
 use wanted::Wanted;
 pub(in crate::logql) use wanted::looks_at;
 

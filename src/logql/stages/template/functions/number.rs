@@ -33,7 +33,92 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::new("duration", &[Text], |_, a| seconds(text_at(a, 0))),
     Function::new("duration_seconds", &[Text], |_, a| seconds(text_at(a, 0))),
+    // Those of Prometheus, for alerts.
+    Function::new("humanize", &[Any], |_, a| Ok(Value::text(humanize(to_float(&a[0]), false)))),
+    Function::new("humanize1024", &[Any], |_, a| Ok(Value::text(humanize(to_float(&a[0]), true)))),
+    Function::new("humanizePercentage", &[Any], |_, a| {
+        Ok(Value::text(format!("{}%", four_digits(100.0 * to_float(&a[0])))))
+    }),
+    Function::new("humanizeDuration", &[Any], |_, a| Ok(Value::text(humanize_duration(to_float(&a[0]))))),
 ];
+
+/// A number with four digits and a prefix for powers of 1000, or of 1024 if it `is_binary`, as Prometheus writes it.
+fn humanize(number: f64, is_binary: bool) -> String {
+    const LARGE: [&str; 8] = ["k", "M", "G", "T", "P", "E", "Z", "Y"];
+    const SMALL: [&str; 8] = ["m", "u", "n", "p", "f", "a", "z", "y"];
+    let base = if is_binary { 1024.0 } else { 1000.0 };
+    let (mut scaled, mut prefix) = (number, "");
+    if !number.is_finite() {
+        return four_digits(number);
+    }
+    for larger in LARGE {
+        if scaled.abs() < base {
+            break;
+        }
+        (prefix, scaled) = (larger, scaled / base);
+    }
+    for smaller in SMALL {
+        if is_binary || scaled == 0.0 || 1.0 <= scaled.abs() {
+            break;
+        }
+        (prefix, scaled) = (smaller, scaled * base);
+    }
+    let unit = if is_binary && !prefix.is_empty() { "i" } else { "" };
+    format!("{}{prefix}{unit}", four_digits(scaled))
+}
+
+/// Go's `%.4g`: four digits that count, without zeros at the end.
+fn four_digits(number: f64) -> String {
+    if !number.is_finite() {
+        return if number.is_nan() {
+            "NaN"
+        } else if number < 0.0 {
+            "-Inf"
+        } else {
+            "+Inf"
+        }
+        .to_owned();
+    }
+    if number == 0.0 {
+        return "0".to_owned();
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the exponent of any number is within hundreds")]
+    let exponent = number.abs().log10().floor() as i32;
+    if !(-4..4).contains(&exponent) {
+        let text = format!("{number:.3e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+        return format!("{digits}e{sign}{exponent:0>2}");
+    }
+    let text = format!("{number:.*}", usize::try_from(3 - exponent).unwrap_or(0));
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// Seconds as a length of time, as Prometheus writes it: `1d 2h 3m 4s`, `12.34s`, `5ms`.
+fn humanize_duration(seconds: f64) -> String {
+    if seconds == 0.0 || !seconds.is_finite() {
+        return format!("{}s", four_digits(seconds));
+    }
+    if seconds.abs() < 1.0 {
+        return format!("{}s", humanize(seconds, false));
+    }
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let rest = seconds.abs();
+    let (minutes, hours, days) =
+        ((rest / 60.0).floor() % 60.0, (rest / 3600.0).floor() % 24.0, (rest / 86_400.0).floor());
+    let whole = rest.floor() % 60.0;
+    if 0.0 < days {
+        return format!("{sign}{days}d {hours}h {minutes}m {whole}s");
+    }
+    if 0.0 < hours {
+        return format!("{sign}{hours}h {minutes}m {whole}s");
+    }
+    if 0.0 < minutes {
+        return format!("{sign}{minutes}m {whole}s");
+    }
+    format!("{sign}{}s", four_digits(rest))
+}
 
 /// Applies an operation to the first number and each of the others.
 fn calculated<'a>(numbers: &[Value<'_>], operation: Operation) -> Result<Value<'a>, String> {

@@ -8,6 +8,9 @@ use crate::logql::stages::template::value::check_length;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("ToLower", &[Text], |_, a| Ok(Value::text(text_at(a, 0).to_lowercase()))),
+    // As Prometheus calls them, for alerts.
+    Function::new("toUpper", &[Text], |_, a| Ok(Value::text(text_at(a, 0).to_uppercase()))),
+    Function::new("toLower", &[Text], |_, a| Ok(Value::text(text_at(a, 0).to_lowercase()))),
     Function::new("ToUpper", &[Text], |_, a| Ok(Value::text(text_at(a, 0).to_uppercase()))),
     Function::new("Replace", &[Text, Text, Text, Int], |_, a| {
         replace(text_at(a, 0), text_at(a, 1), text_at(a, 2), usize::try_from(int_at(a, 3)).ok())
