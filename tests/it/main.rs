@@ -2,6 +2,7 @@
 
 mod access;
 mod agent;
+mod alerts;
 mod client;
 mod containers;
 mod follow;
