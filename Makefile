@@ -77,6 +77,16 @@ deb: ## Build a package for Debian and Ubuntu, into target/debian (needs cargo-d
 check-deb: deb ## Install, upgrade, remove and purge the package in a fresh Debian tree (needs root, and debootstrap)
 	e2e/deb.sh "$$(ls -t target/debian/*.deb | head -1)"
 
+.PHONY: check-install
+check-install: ## Install from a server on this machine with install.sh, tampered with and on machines that lack something
+	cargo build --locked
+	e2e/install.sh target/debug/monitoring-rs
+
+.PHONY: check-scripts
+check-scripts: ## What shellcheck says of the scripts that run on other people's machines
+	shellcheck install.sh deploy/debian/*
+	shellcheck --severity warning e2e/install.sh e2e/deb.sh tests/golden/make.sh
+
 .PHONY: check-unit
 check-unit: ## What systemd thinks of the service: how much it could do to the machine, under 2.0 of 10
 	systemd-analyze security --offline=true --threshold=20 deploy/systemd/monitoring-rs.service

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a data directory that later builds have to open: tests/golden/make.sh BINARY NAME    (needs root, and faketime)
-# One for each state of the formats on disk that a build has written; `tests/it/upgrade.rs` opens them all. Those before
-# data_5 were made with builds of the commits that CHANGELOG's history names for their formats, and are never made again.
+# One for each state of the formats on disk; `tests/it/upgrade.rs` opens them all. data_1 to data_4 were made by builds of
+# 2ca56c5, 325f114, b06fad1 and f55574a, data_5 by one of d4ce143.
 set -euo pipefail
 binary=$(realpath "$1")
 kept=$(realpath "$(dirname "$0")")/$2
