@@ -82,6 +82,11 @@ check-install: ## Install from a server on this machine with install.sh, tampere
 	cargo build --locked
 	e2e/install.sh target/debug/monitoring-rs
 
+.PHONY: check-compose
+check-compose: ## Try the Compose example without an engine: its settings, and who is let in (needs root, docker-compose, PyYAML)
+	cargo build --locked
+	e2e/compose.py target/debug/monitoring-rs
+
 .PHONY: check-scripts
 check-scripts: ## What shellcheck says of the scripts that run on other people's machines
 	shellcheck install.sh deploy/debian/*
