@@ -117,6 +117,15 @@ kuberun: ## Build the image inside minikube and start the agent as a pod on it
 kubecleanup: ## Remove the agent from minikube; its data stays on the node in /var/lib/monitoring-rs
 	$(KUBECTL) delete --kustomize deploy/minikube --ignore-not-found
 
+.PHONY: manifests
+manifests: ## Write deploy/kubernetes.yaml: the base, and so all that a cluster needs, in one file
+	{ echo '# What `kubectl kustomize deploy/kubernetes` gives, for `kubectl apply -f`; `make manifests` writes it, and docs/access.md says'; \
+	  echo '# what belongs into the Secret that its pods wait for.'; $(KUBECTL) kustomize deploy/kubernetes; } >deploy/kubernetes.yaml
+
+.PHONY: check-manifests
+check-manifests: ## Whether the chart gives what the manifests do, and all of it is valid by Kubernetes' schemas (needs kubectl, python3-venv)
+	$(call step,Manifests,e2e/manifests.sh)
+
 # --- The page (needs Node 20.19 or later; the built page is committed, so nothing else does) ---
 
 ui/node_modules: ui/package-lock.json
