@@ -125,7 +125,11 @@ check-compose: ## Try the Compose example without an engine: its settings, and w
 .PHONY: check-scripts
 check-scripts: ## What shellcheck says of the scripts that run on other people's machines
 	shellcheck install.sh deploy/debian/* deploy/rpm/* deploy/release/*.sh
-	shellcheck --severity warning e2e/{deb,install,manifests,reproducible,rpm}.sh tests/golden/make.sh
+	shellcheck --severity warning e2e/{deb,install,manifests,reproducible,rpm,workflows}.sh tests/golden/make.sh
+
+.PHONY: check-workflows
+check-workflows: ## What actionlint says of the workflows (needs python3-venv, shellcheck)
+	$(call step,Workflows,e2e/workflows.sh)
 
 .PHONY: check-unit
 check-unit: ## What systemd thinks of the service: how much it could do to the machine, under 2.0 of 10
