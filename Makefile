@@ -114,18 +114,17 @@ check-reproducible: ## Build the release twice, in two places: one SHA-256 (take
 
 .PHONY: check-install
 check-install: ## Install from a server on this machine with install.sh, tampered with and on machines that lack something
-	cargo build --locked
-	e2e/install.sh target/debug/monitoring-rs
+	$(call step,install.sh,cargo build --locked && e2e/install.sh target/debug/monitoring-rs)
 
 .PHONY: check-compose
 check-compose: ## Try the Compose example without an engine: its settings, and who is let in (needs root, docker-compose, PyYAML)
-	cargo build --locked
-	e2e/compose.py target/debug/monitoring-rs
+	$(call step,Compose example,cargo build --locked && e2e/compose.py target/debug/monitoring-rs)
 
+SCRIPTS = e2e/deb.sh e2e/install.sh e2e/manifests.sh e2e/reproducible.sh e2e/rpm.sh e2e/workflows.sh
 .PHONY: check-scripts
 check-scripts: ## What shellcheck says of the scripts that run on other people's machines
-	shellcheck install.sh deploy/debian/* deploy/rpm/* deploy/release/*.sh
-	shellcheck --severity warning e2e/{deb,install,manifests,reproducible,rpm,workflows}.sh tests/golden/make.sh
+	$(call step,Scripts,shellcheck install.sh deploy/debian/* deploy/rpm/* deploy/release/*.sh \
+	    && shellcheck --severity warning $(SCRIPTS) tests/golden/make.sh)
 
 .PHONY: check-workflows
 check-workflows: ## What actionlint says of the workflows (needs python3-venv, shellcheck)
@@ -194,7 +193,7 @@ shots: ui/node_modules ## Take the screenshots of the page that a person looks a
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc check-ui e2e faults attack check-bench check-fuzz crash ## Everything that CI runs on Linux
+check: check-format check-lint check-test check-doc check-scripts check-workflows check-manifests check-install check-compose check-ui e2e faults attack check-bench check-fuzz crash ## Everything that CI runs on Linux
 
 # Each step prints a heading and how long it took.
 define step

@@ -34,6 +34,7 @@ printf '\177ELF' >"$state/$name/monitoring-rs"
 tar -czf "$state/other-machine/$name.tar.gz" -C "$state" "$name"
 for kind in not-gzip other-machine; do (cd "$state/$kind" && sha256sum "$name.tar.gz" >SHA256SUMS); done
 
+: >"$state/server"
 python3 -u -m http.server --bind 127.0.0.1 --directory "$state" 0 >"$state/server" 2>&1 &
 server=$!
 for ((try = 0; try < 100; try++)); do
