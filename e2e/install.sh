@@ -19,7 +19,8 @@ esac
 name=monitoring-rs-$target
 mkdir -p "$state/release" "$state/$name"
 cp "$binary" "$state/$name/monitoring-rs"
-tar -czf "$state/release/$name.tar.gz" -C "$state" "$name"
+# Unstripped binaries are large, and how small the archive is does not matter here.
+tar -cf - -C "$state" "$name" | gzip -1 >"$state/release/$name.tar.gz"
 (cd "$state/release" && sha256sum ./* | sed 's|\./||' >SHA256SUMS)
 
 # As releases publish it.
