@@ -77,6 +77,59 @@ deb: ## Build a package for Debian and Ubuntu, into target/debian (needs cargo-d
 check-deb: deb ## Install, upgrade, remove and purge the package in a fresh Debian tree (needs root, and debootstrap)
 	e2e/deb.sh "$$(ls -t target/debian/*.deb | head -1)"
 
+# What a release is built for; .github/workflows/release.yml names them all. `rustup target add` it first, and for musl install
+# musl-tools. Where there is none, make dist DIST_TARGET=x86_64-unknown-linux-gnu gives a static binary as well.
+DIST_TARGET ?= $(shell uname -m)-unknown-linux-musl
+# Times in archives and packages are the commit's.
+DIST_TIME = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}
+
+.PHONY: dist
+dist: ## Build what a release has for DIST_TARGET, into target/dist: archive, deb, rpm, SBOM and their SHA256SUMS
+	rm -rf target/dist
+	deploy/release/build.sh $(DIST_TARGET) target/dist
+	$(DIST_TIME) cargo deb --locked --no-build --no-strip --target $(DIST_TARGET) --output target/dist/
+	$(DIST_TIME) cargo generate-rpm --target $(DIST_TARGET) --output target/dist/
+	$(DIST_TIME) deploy/release/sbom.py $(DIST_TARGET) >target/dist/monitoring-rs-$(DIST_TARGET).cdx.json
+	cd target/dist && sha256sum monitoring-rs* >SHA256SUMS
+
+.PHONY: rpm
+rpm: ## Build a package for Fedora, openSUSE and others, into target/rpm (needs cargo-generate-rpm: cargo install cargo-generate-rpm --locked)
+	rm -rf target/rpm
+	deploy/release/build.sh $(DIST_TARGET) target/rpm
+	$(DIST_TIME) cargo generate-rpm --target $(DIST_TARGET) --output target/rpm/
+	$(DIST_TIME) cargo generate-rpm --target $(DIST_TARGET) --output target/rpm/newer.rpm --set-metadata 'release = "2"'
+
+.PHONY: check-rpm
+check-rpm: rpm ## Install, upgrade and remove the package in a tree of its own (needs root, rpm and busybox-static)
+	e2e/rpm.sh target/rpm/monitoring-rs-*.rpm target/rpm/newer.rpm
+
+.PHONY: sbom
+sbom: ## What the binary is made of, as CycloneDX, into target/monitoring-rs-DIST_TARGET.cdx.json
+	mkdir -p target
+	$(DIST_TIME) deploy/release/sbom.py $(DIST_TARGET) >target/monitoring-rs-$(DIST_TARGET).cdx.json
+
+.PHONY: check-reproducible
+check-reproducible: ## Build the release twice, in two places: one SHA-256 (takes twice as long as a release's build)
+	$(call step,Reproducible,e2e/reproducible.sh $(DIST_TARGET))
+
+.PHONY: check-install
+check-install: ## Install from a server on this machine with install.sh, tampered with and on machines that lack something
+	$(call step,install.sh,cargo build --locked && e2e/install.sh target/debug/monitoring-rs)
+
+.PHONY: check-compose
+check-compose: ## Try the Compose example without an engine: its settings, and who is let in (needs root, docker-compose, PyYAML)
+	$(call step,Compose example,cargo build --locked && e2e/compose.py target/debug/monitoring-rs)
+
+SCRIPTS = e2e/deb.sh e2e/install.sh e2e/manifests.sh e2e/reproducible.sh e2e/rpm.sh e2e/workflows.sh
+.PHONY: check-scripts
+check-scripts: ## What shellcheck says of the scripts that run on other people's machines
+	$(call step,Scripts,shellcheck install.sh deploy/debian/* deploy/rpm/* deploy/release/*.sh \
+	    && shellcheck --severity warning $(SCRIPTS) tests/golden/make.sh)
+
+.PHONY: check-workflows
+check-workflows: ## What actionlint says of the workflows (needs python3-venv, shellcheck)
+	$(call step,Workflows,e2e/workflows.sh)
+
 .PHONY: check-unit
 check-unit: ## What systemd thinks of the service: how much it could do to the machine, under 2.0 of 10
 	systemd-analyze security --offline=true --threshold=20 deploy/systemd/monitoring-rs.service
@@ -111,6 +164,15 @@ kuberun: ## Build the image inside minikube and start the agent as a pod on it
 kubecleanup: ## Remove the agent from minikube; its data stays on the node in /var/lib/monitoring-rs
 	$(KUBECTL) delete --kustomize deploy/minikube --ignore-not-found
 
+.PHONY: manifests
+manifests: ## Write deploy/kubernetes.yaml: the base, and so all that a cluster needs, in one file
+	{ echo '# What `kubectl kustomize deploy/kubernetes` gives, for `kubectl apply -f`; `make manifests` writes it, and docs/access.md says'; \
+	  echo '# what belongs into the Secret that its pods wait for.'; $(KUBECTL) kustomize deploy/kubernetes; } >deploy/kubernetes.yaml
+
+.PHONY: check-manifests
+check-manifests: ## Whether the chart gives what the manifests do, and all of it is valid by Kubernetes' schemas (needs kubectl, python3-venv)
+	$(call step,Manifests,e2e/manifests.sh)
+
 # --- The page (needs Node 20.19 or later; the built page is committed, so nothing else does) ---
 
 ui/node_modules: ui/package-lock.json
@@ -140,7 +202,7 @@ shots: ui/node_modules ## Take the screenshots of the page that a person looks a
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc check-ui e2e faults attack check-bench check-fuzz crash ## Everything that CI runs on Linux
+check: check-format check-lint check-test check-doc check-scripts check-workflows check-manifests check-install check-compose check-ui e2e faults attack check-bench check-fuzz crash ## Everything that CI runs on Linux
 
 # Each step prints a heading and how long it took.
 define step

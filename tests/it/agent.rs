@@ -49,12 +49,12 @@ impl Place {
         command
     }
 
-    fn start(&self) -> Agent {
+    pub(crate) fn start(&self) -> Agent {
         Agent::start(self.command())
     }
 
     /// How the agent ends that cannot start, and what it says.
-    fn fail(command: &mut Command) -> (Option<i32>, String) {
+    pub(crate) fn fail(command: &mut Command) -> (Option<i32>, String) {
         let output = command.output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }

@@ -24,3 +24,4 @@ mod support;
 mod tail;
 mod tidy;
 mod times;
+mod upgrade;
