@@ -9,6 +9,9 @@ const LABELS_MAX: usize = 15;
 const LINE_BYTES_MAX: usize = 256 << 10;
 /// The longest value of a label that it takes, in bytes.
 const VALUE_BYTES_MAX: usize = 2048;
+/// Most labels of one entry that it takes, and most bytes of them.
+const METADATA_MAX: usize = 128;
+const METADATA_BYTES_MAX: usize = 64 << 10;
 /// Labels that tell streams apart, which stay those of the stream where there are too many.
 const IDENTIFYING: [&str; 13] = [
     "namespace",
@@ -93,6 +96,20 @@ fn cut_value(value: &str) -> &str {
     &value[..value.floor_char_boundary(VALUE_BYTES_MAX)]
 }
 
+/// The labels that are sent with an entry: its own and then those of its stream, as many as a receiver takes.
+pub(super) fn sent_with<'a>(entry: &'a Entry, stream: &'a Stream) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let all = entry.metadata.iter().chain(&stream.folded).take(METADATA_MAX);
+    let mut left = METADATA_BYTES_MAX;
+    let taken = all.filter(move |(name, value)| match left.checked_sub(name.len() + value.len()) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    });
+    taken.map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
 /// How many entries there are.
 pub(super) fn count(streams: &[Stream]) -> usize {
     streams.iter().map(|stream| stream.entries.len()).sum()
@@ -154,6 +171,23 @@ mod tests {
         let mut stream = Stream { labels: few, ..Stream::default() };
         fit(&mut stream);
         assert_eq!(stream.labels.get("b").map(str::len), Some(VALUE_BYTES_MAX));
+    }
+
+    #[test]
+    fn labels_of_an_entry_are_as_many_as_are_taken() {
+        let pairs = |count: usize, bytes: usize| {
+            (0..count).map(|number| (format!("{number:03}"), "v".repeat(bytes))).collect::<Vec<_>>()
+        };
+        let sent = |metadata, folded| {
+            let (entry, stream) = (Entry { metadata, ..entry("") }, Stream { folded, ..Stream::default() });
+            let names: Vec<String> = sent_with(&entry, &stream).map(|(name, _)| name.to_owned()).collect();
+            names
+        };
+        let all = sent(pairs(127, 1), vec![("a".into(), String::new()), ("b".into(), String::new())]);
+        assert_eq!((all.len(), all[126].as_str(), all[127].as_str()), (METADATA_MAX, "126", "a"));
+        // What is too large leaves room for what is not.
+        let large = sent(pairs(1, METADATA_BYTES_MAX - 6), vec![("b".into(), "xxx".into()), ("c".into(), "xx".into())]);
+        assert_eq!(large, ["000", "c"]);
     }
 
     #[test]
