@@ -77,7 +77,8 @@ pub(super) fn fit(stream: &mut Stream) {
         if kept.contains(&name) { own.push(pair) } else { folded.push(pair) }
     }
     stream.labels = Labels::new(own).expect("fewer and shorter labels than before are labels, too");
-    stream.folded = folded;
+    // It may have been here before: what was refused or not answered is sent again.
+    stream.folded.extend(folded);
     for entry in stream.entries.iter_mut().filter(|entry| LINE_BYTES_MAX < entry.line.len()) {
         let mark = format!("… [cut, {} bytes]", entry.line.len());
         entry.line.truncate(LINE_BYTES_MAX - mark.len());
@@ -167,6 +168,9 @@ mod tests {
             (stream.labels.get("pod"), stream.labels.get("a12"), stream.labels.get("a13")),
             (Some("p"), Some("v"), None)
         );
+        let once = stream.clone();
+        fit(&mut stream);
+        assert_eq!(stream, once);
         let few = Labels::new([("b", "é".repeat(2000))]).unwrap();
         let mut stream = Stream { labels: few, ..Stream::default() };
         fit(&mut stream);
