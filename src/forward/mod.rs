@@ -146,6 +146,8 @@ pub struct Forwarder {
     target: Arc<Target>,
     peer: Peer,
     random: SystemRandom,
+    /// When it last said how far it is.
+    measured: Option<Instant>,
 }
 
 impl Forwarder {
@@ -189,12 +191,11 @@ impl Forwarder {
         let target = Arc::new(Target::new(address, protocol.name()));
         status.add_target(&target);
         let inventory = Arc::clone(inventory);
-        Ok(Self { protocol, receiver, reader, inventory, labels, target, peer: Peer::Unknown, random })
+        Ok(Self { protocol, receiver, reader, inventory, labels, target, peer: Peer::Unknown, random, measured: None })
     }
 
     /// Sends what is stored, until `stop`.
     pub fn run(&mut self, stop: &Stop) {
-        let mut measured: Option<Instant> = None;
         while !stop.is_set() {
             let pause = match self.reader.next(WINDOW) {
                 Ok(Some(window)) => {
@@ -210,15 +211,27 @@ impl Forwarder {
                     TROUBLE_INTERVAL
                 }
             };
-            if !pause.is_zero() || measured.is_none_or(|when| INTERVAL <= when.elapsed()) {
-                self.measure();
-                measured = Some(Instant::now());
-            }
-            stop.wait(pause);
+            self.pause(pause, stop);
         }
     }
 
-    fn measure(&self) {
+    /// Waits, and says how far it is meanwhile: what waits grows, and retention may drop some of it.
+    fn pause(&mut self, pause: Duration, stop: &Stop) {
+        let start = Instant::now();
+        loop {
+            let left = pause.saturating_sub(start.elapsed());
+            if !left.is_zero() || self.measured.is_none_or(|when| INTERVAL <= when.elapsed()) {
+                self.measure();
+            }
+            if left.is_zero() || stop.is_set() {
+                return;
+            }
+            stop.wait(left.min(TROUBLE_INTERVAL));
+        }
+    }
+
+    fn measure(&mut self) {
+        self.measured = Some(Instant::now());
         let progress = self.reader.progress();
         self.target.update(|state| {
             state.batch = progress.number;
@@ -238,6 +251,7 @@ impl Forwarder {
             }
             let lines: u64 = batch.iter().map(|stream| stream.lines.len() as u64).sum();
             self.target.acknowledged_lines.add(lines);
+            self.pause(Duration::ZERO, stop);
         }
         Ok(())
     }
@@ -297,7 +311,7 @@ impl Forwarder {
                 }
             };
             parts.push(streams);
-            stop.wait(wait);
+            self.pause(wait, stop);
             if stop.is_set() {
                 return Err(Stopped);
             }

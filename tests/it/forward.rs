@@ -205,6 +205,19 @@ fn one_bad_entry_keeps_no_other_out() {
 }
 
 #[test]
+fn what_waits_is_told_while_nobody_takes_it() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let database = open(&SimulatedStorage::default());
+    append(&database, "a", 1, &["one"]);
+    let forwarding = Forwarding::start(&database, &settings(format!("loki+http://{free}")));
+    forwarding.wait_for(|state| state.problem.is_some());
+    append(&database, "a", 2, &["two", "three"]);
+    database.commit().unwrap();
+    let state = forwarding.wait_for(|state| state.waiting_lines == 3);
+    assert_eq!(state.oldest, Some(Timestamp::from_ns(1)));
+}
+
+#[test]
 fn many_bad_entries_keep_no_other_out() {
     let loki = FakeLoki::start(Vec::new());
     let database = open(&SimulatedStorage::default());
