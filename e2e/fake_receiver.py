@@ -2,11 +2,13 @@
 
 What they know of the two is written down here from their documentation, and read by code that shares nothing with the agent's."""
 import collections
+import contextlib
 import gzip
 import http.server
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -169,9 +171,30 @@ def refusal(entry):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    # Of a connection on which nothing comes, in seconds.
+    timeout = 1
 
     def log_message(self, *_):
         pass
+
+    def do_CONNECT(self):
+        """A proxy that leads wherever it is asked to."""
+        host, _, port = self.path.rpartition(':')
+        self.server.fake.proxied.append(self.path)
+        there = socket.create_connection((host, int(port)))
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+
+        def carry(source, target):
+            with contextlib.suppress(OSError):
+                while part := source.recv(65536):
+                    target.sendall(part)
+                target.shutdown(socket.SHUT_WR)
+        back = threading.Thread(target=carry, args=[there, self.connection], daemon=True)
+        back.start()
+        carry(self.connection, there)
+        back.join()
 
     def do_POST(self):
         fake = self.server.fake
@@ -269,15 +292,19 @@ class Receiver:
     """One of them. What it does with the next requests that hold something is in `script`: `half`, `lost`, `cut`, `dribble`,
     `endless`, `never`, or a status with headers and text; after those what `always` says."""
 
-    def __init__(self, port=0, is_strict=False, always='store'):
+    def __init__(self, port=0, is_strict=False, always='store', certificate=None):
         self.script, self.always, self.is_strict = collections.deque(), always, is_strict
-        self.seen, self.malformed, self.arrived = [], [], []
+        self.seen, self.malformed, self.arrived, self.proxied = [], [], [], []
         self.was_hung_up = False
         self.lock, self.is_closed = threading.Lock(), threading.Event()
         self.server = Server(('127.0.0.1', port), Handler)
         self.server.fake = self
         self.port = self.server.server_port
-        self.base = f'http://127.0.0.1:{self.port}'
+        self.base = f'http{"s" if certificate else ""}://127.0.0.1:{self.port}'
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, args=[0.05], daemon=True).start()
 
     def next_behaviour(self, is_empty):

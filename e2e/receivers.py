@@ -17,6 +17,7 @@ import fake_receiver
 from agent import PATIENCE_SECONDS, Agent
 from fake_receiver import Receiver
 
+TLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../src/pods/recordings/tls')
 # Agents and receivers, which end with their scenario.
 started = []
 
@@ -75,16 +76,17 @@ class Sender:
     def target(self):
         return self.agent.get('/status')['forward'][0]
 
+    def metric(self, name):
+        with self.agent.open('/metrics') as answer:
+            return int(re.search(rf'^monitoring_forward_{name}\S* (\d+)', answer.read().decode(), re.MULTILINE).group(1))
+
     def lost(self):
         """How many lines were refused, and how many were dropped unsent."""
         return self.target()['refused_lines'], self.target()['dropped_lines']
 
     def wait_until_sent(self, lines, seconds=PATIENCE_SECONDS):
         """Until so many lines were taken or refused since the agent's start."""
-        def taken():
-            with self.agent.open('/metrics') as answer:
-                return int(re.search(r'monitoring_forward_acked_total\S* (\d+)', answer.read().decode()).group(1))
-        wait_for(f'{lines} lines to be sent', lambda: taken() == lines, seconds)
+        wait_for(f'{lines} lines to be sent', lambda: self.metric('acked_total') == lines, seconds)
 
 
 def numbered(count, size=100, first=0):
@@ -134,6 +136,18 @@ def busy(binary, directory):
     equal('Retry-After is waited for', 2.0 <= times[0] < 4 and 1.0 <= times[3] < 5, True)
     equal('without one waits grow', 0.4 <= times[1] < 1.2 and 0.9 <= times[2] < 2.5, True)
     wait_for('the problem to be over', lambda: sender.target()['problem'] is None)
+
+
+def idle(binary, directory):
+    """Connections are closed while there is nothing to send."""
+    fake = receiver()
+    sender = Sender(binary, directory, f'loki+{fake.base}')
+    for number in range(3):
+        sender.write('a.log', numbered(10, first=10 * number))
+        sender.wait_until_sent(10 * (number + 1))
+        time.sleep(fake_receiver.Handler.timeout + 0.5)
+    check_all(sender, fake, {'a.log': numbered(30)})
+    equal('nothing fails', (sender.metric('failures_total'), len(fake.arrived)), (0, 30))
 
 
 def cut_off(binary, directory):
@@ -226,6 +240,29 @@ def settings(binary, directory):
     sender.wait_until_sent(20)
 
 
+def tls(binary, directory):
+    """An authority of its own, and one that is not this receiver's; through a proxy."""
+    fake, proxy = receiver(certificate=[f'{TLS}/server.crt', f'{TLS}/server.key']), receiver()
+    os.environ['HTTPS_PROXY'] = proxy.base
+    try:
+        sender = Sender(binary, f'{directory}/a', f'loki+{fake.base}', '--forward-ca-file', f'{TLS}/ca.crt')
+        sender.write('a.log', numbered(1000))
+        sender.wait_until_sent(1000)
+        check_all(sender, fake, {'a.log': numbered(1000)})
+        equal('the proxy of the environment is asked', set(proxy.proxied), {f'127.0.0.1:{fake.port}'})
+        count = len(proxy.proxied)
+        os.environ['NO_PROXY'] = '127.0.0.1'
+        sender = Sender(binary, f'{directory}/b', f'loki+{fake.base}', '--forward-ca-file', f'{TLS}/other-ca.crt')
+        sender.write('a.log', numbered(1000))
+        wait_for('the problem', lambda: sender.target()['problem'])
+        equal('nobody else is trusted', 'certificate' in sender.target()['problem'], True)
+        equal('but for hosts that are excepted', len(proxy.proxied), count)
+        equal('and nothing is sent to them', fake.lines(sender.path('a.log')), [])
+    finally:
+        for name in ['HTTPS_PROXY', 'NO_PROXY']:
+            os.environ.pop(name, None)
+
+
 def away(binary, directory):
     """Nobody listens for so long that retention drops lines, and the sender is killed meanwhile."""
     with socket.create_server(('127.0.0.1', 0)) as free:
@@ -311,7 +348,7 @@ def end():
         each.kill() if isinstance(each, Agent) else each.close()
 
 
-SCENARIOS = [plain, busy, cut_off, poison, limits, settings, away, otlp]
+SCENARIOS = [plain, busy, idle, cut_off, poison, limits, settings, tls, away, otlp]
 
 
 def main():

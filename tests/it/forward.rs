@@ -233,7 +233,7 @@ fn many_bad_entries_keep_no_other_out() {
 fn a_batch_of_nothing_but_bad_entries_takes_few_tries() {
     let loki = FakeLoki::start(Vec::new());
     let database = open(&SimulatedStorage::default());
-    append(&database, "a", 1, &["poison"; 2000]);
+    append(&database, "a", 1, &vec!["poison"; 2000]);
     append(&database, "a", 2001, &["good"]);
     let forwarding = Forwarding::start(&database, &settings(loki.url()));
     let state = forwarding.wait_for(|state| state.batch == 1 && state.refused_lines != 0);
