@@ -93,7 +93,7 @@ check-receivers: ## Forward to receivers that are busy, strict, broken, away or 
 bench-forward: ## Measure how fast a backlog is forwarded, what that costs, and how late a line arrives
 	cargo build --locked --release
 	e2e/forward.py target/release/monitoring-rs bench
-	e2e/receivers.py target/release/monitoring-rs bench
+	e2e/receivers.py target/release/monitoring-rs bench backlog
 
 .PHONY: check-limits
 check-limits: ## Ask a million times, at random, for what a token that is held to some streams may not see

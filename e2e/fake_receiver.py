@@ -204,6 +204,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.rfile.read(length // 2)
             return self.reset()
         body = self.rfile.read(length)
+        if behaviour == 'sink':
+            fake.sunk_bytes += length
+            return self.answer(200)
         try:
             if self.headers.get('Content-Encoding') == 'gzip':
                 body = gzip.decompress(body)
@@ -290,12 +293,12 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Receiver:
     """One of them. What it does with the next requests that hold something is in `script`: `half`, `lost`, `cut`, `dribble`,
-    `endless`, `never`, or a status with headers and text; after those what `always` says."""
+    `endless`, `never`, `sink` (nothing is looked at), or a status with headers and text; after those what `always` says."""
 
     def __init__(self, port=0, is_strict=False, always='store', certificate=None):
         self.script, self.always, self.is_strict = collections.deque(), always, is_strict
         self.seen, self.malformed, self.arrived, self.proxied = [], [], [], []
-        self.was_hung_up = False
+        self.was_hung_up, self.sunk_bytes = False, 0
         self.lock, self.is_closed = threading.Lock(), threading.Event()
         self.server = Server(('127.0.0.1', port), Handler)
         self.server.fake = self

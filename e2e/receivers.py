@@ -2,9 +2,10 @@
 """Tries forwarding against receivers that do as badly as they may: e2e/receivers.py BINARY [SCENARIO...]
 
 Each scenario writes lines, lets a Loki or a collector of OpenTelemetry (fake_receiver.py) misbehave, and counts what arrives there.
-`bench`: how late lines are seen here while a target is dead, slow or fast. Needs the Python package opentelemetry-proto."""
+`bench`: how late lines are seen here while a target is dead, slow or fast. `backlog`: how fast one leaves. Needs the Python package opentelemetry-proto."""
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from agent import PATIENCE_SECONDS, Agent
 from fake_receiver import Receiver
 
 TLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../src/pods/recordings/tls')
+LEVELS = ['info', 'info', 'info', 'warn', 'error']
 # Agents and receivers, which end with their scenario.
 started = []
 
@@ -306,6 +308,32 @@ def otlp(binary, directory):
     equal('times are now', all(abs(now - entry.ns / 1e9) < 60 for entry in fake.arrived), True)
 
 
+def backlog(binary, directory):
+    """How fast a backlog leaves, and what that costs the sender, where the receiver costs next to nothing."""
+    size = int(os.environ.get('BENCH_BYTES', 500_000_000))
+    dice, count, total = random.Random(1), 0, 0
+    here = f'{directory}/backlog'
+    os.makedirs(f'{here}/logs')
+    with open(f'{here}/logs/a.log', 'w') as file:
+        while total < size:
+            text = ''.join(f'{count + index} level={dice.choice(LEVELS)} msg="request served" path=/api/v1/items/{dice.randrange(9999)} '
+                           f'duration={dice.random() * 100:.3f}ms trace={dice.getrandbits(64):016x}\n' for index in range(10_000))
+            count, total = count + 10_000, total + file.write(text)
+    # All is stored before it is sent anywhere, so that what collecting costs is not counted.
+    sender = Sender(binary, here, 'loki+http://127.0.0.1:9', from_='now')
+    wait_for('all to be stored', lambda: sender.agent.get('/status')['lines'] == count, 600)
+    sender.agent.stop()
+    for protocol in ['loki', 'otlp']:
+        fake = receiver(always='sink')
+        sender = Sender(binary, here, f'{protocol}+{fake.base}')
+        began, cpu = time.monotonic(), sender.agent.cpu_seconds()
+        sender.wait_until_sent(count, 600)
+        seconds, cpu = time.monotonic() - began, sender.agent.cpu_seconds() - cpu
+        print(f'backlog of {total / 1e6:.0f} MB to {protocol}: {total / 1e6 / seconds:.0f} MB/s, {cpu / total * 1e9:.1f} s of CPU a GB, '
+              f'{total / fake.sunk_bytes:.1f} times smaller, VmHWM {sender.agent.memory_kib("VmHWM") / 1024:.0f} MiB')
+        sender.agent.kill()
+
+
 def bench(binary, directory):
     """How late a line is seen at the sender itself, 1000 a second, beside targets that are none, dead, slow and fast."""
     seconds = int(os.environ.get('BENCH_SECONDS', 10))
@@ -353,7 +381,7 @@ SCENARIOS = [plain, busy, idle, cut_off, poison, limits, settings, tls, away, ot
 
 def main():
     binary = os.path.abspath(sys.argv[1])
-    known = {scenario.__name__: scenario for scenario in [*SCENARIOS, bench]}
+    known = {scenario.__name__: scenario for scenario in [*SCENARIOS, bench, backlog]}
     chosen = [known[name] for name in sys.argv[2:]] or SCENARIOS
     for scenario in chosen:
         print(f'--- {scenario.__name__}')

@@ -110,8 +110,8 @@ fn an_agent_behind_tls_is_read_and_followed_if_this_machine_trusts_it() {
 
 #[test]
 fn lines_are_forwarded_over_tls_to_whom_the_file_trusts() {
-    let here = database("path", "/a.log", [b"one".to_vec(), b"two".to_vec()].into_iter());
-    let there = Server::start(database("path", "/b.log", [b"three".to_vec()].into_iter()), Settings::default());
+    let here = database("path", "/a.log", [b"one".to_vec(), b"two".to_vec()]);
+    let there = Server::start(database("path", "/b.log", [b"three".to_vec()]), Settings::default());
     let status = Arc::<Status>::default();
     let stop = Arc::<Stop>::default();
     let forward = |authority: &str| {
