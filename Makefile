@@ -138,10 +138,15 @@ check-unit: ## What systemd thinks of the service: how much it could do to the m
 check-forward: ## Kill two agents KILLS times while one forwards to the other, and count each line there
 	$(call step,Forwarding with kills,cargo build --locked --release && e2e/forward.py target/release/monitoring-rs)
 
+.PHONY: check-receivers
+check-receivers: ## Forward to receivers that are busy, strict, broken, away or slow (needs the Python package opentelemetry-proto)
+	$(call step,Forwarding to bad receivers,cargo build --locked --release && e2e/receivers.py target/release/monitoring-rs)
+
 .PHONY: bench-forward
 bench-forward: ## Measure how fast a backlog is forwarded, what that costs, and how late a line arrives
 	cargo build --locked --release
 	e2e/forward.py target/release/monitoring-rs bench
+	e2e/receivers.py target/release/monitoring-rs bench backlog
 
 .PHONY: check-limits
 check-limits: ## Ask a million times, at random, for what a token that is held to some streams may not see

@@ -398,7 +398,7 @@ struct AlertArguments {
     external_url: Option<String>,
 }
 
-/// Where lines are forwarded to, as the user says it.
+// Where lines are forwarded to, as the user says it. No documentation: it would be that of the program.
 #[derive(Debug, StructOpt)]
 struct ForwardArguments {
     /// Where to send lines to as well: Loki or another agent of this kind as `loki+https://host`, OpenTelemetry as
@@ -432,7 +432,7 @@ struct ForwardArguments {
     forward_label: Vec<String>,
 }
 
-/// Who may ask, as the user says it.
+// Who may ask, as the user says it; likewise.
 #[derive(Debug, StructOpt)]
 struct AccessArguments {
     /// The file of programs' names and tokens, which they send as bearer; see docs/access.md

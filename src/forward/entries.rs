@@ -9,6 +9,9 @@ const LABELS_MAX: usize = 15;
 const LINE_BYTES_MAX: usize = 256 << 10;
 /// The longest value of a label that it takes, in bytes.
 const VALUE_BYTES_MAX: usize = 2048;
+/// Most labels of one entry that it takes, and most bytes of them.
+const METADATA_MAX: usize = 128;
+const METADATA_BYTES_MAX: usize = 64 << 10;
 /// Labels that tell streams apart, which stay those of the stream where there are too many.
 const IDENTIFYING: [&str; 13] = [
     "namespace",
@@ -74,7 +77,8 @@ pub(super) fn fit(stream: &mut Stream) {
         if kept.contains(&name) { own.push(pair) } else { folded.push(pair) }
     }
     stream.labels = Labels::new(own).expect("fewer and shorter labels than before are labels, too");
-    stream.folded = folded;
+    // It may have been here before: what was refused or not answered is sent again.
+    stream.folded.extend(folded);
     for entry in stream.entries.iter_mut().filter(|entry| LINE_BYTES_MAX < entry.line.len()) {
         let mark = format!("… [cut, {} bytes]", entry.line.len());
         entry.line.truncate(LINE_BYTES_MAX - mark.len());
@@ -91,6 +95,20 @@ pub(super) fn fit(stream: &mut Stream) {
 
 fn cut_value(value: &str) -> &str {
     &value[..value.floor_char_boundary(VALUE_BYTES_MAX)]
+}
+
+/// The labels that are sent with an entry: its own and then those of its stream, as many as a receiver takes.
+pub(super) fn sent_with<'a>(entry: &'a Entry, stream: &'a Stream) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let all = entry.metadata.iter().chain(&stream.folded).take(METADATA_MAX);
+    let mut left = METADATA_BYTES_MAX;
+    let taken = all.filter(move |(name, value)| match left.checked_sub(name.len() + value.len()) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    });
+    taken.map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 /// How many entries there are.
@@ -150,10 +168,30 @@ mod tests {
             (stream.labels.get("pod"), stream.labels.get("a12"), stream.labels.get("a13")),
             (Some("p"), Some("v"), None)
         );
+        let once = stream.clone();
+        fit(&mut stream);
+        assert_eq!(stream, once);
         let few = Labels::new([("b", "é".repeat(2000))]).unwrap();
         let mut stream = Stream { labels: few, ..Stream::default() };
         fit(&mut stream);
         assert_eq!(stream.labels.get("b").map(str::len), Some(VALUE_BYTES_MAX));
+    }
+
+    #[test]
+    fn labels_of_an_entry_are_as_many_as_are_taken() {
+        let pairs = |count: usize, bytes: usize| {
+            (0..count).map(|number| (format!("{number:03}"), "v".repeat(bytes))).collect::<Vec<_>>()
+        };
+        let sent = |metadata, folded| {
+            let (entry, stream) = (Entry { metadata, ..entry("") }, Stream { folded, ..Stream::default() });
+            let names: Vec<String> = sent_with(&entry, &stream).map(|(name, _)| name.to_owned()).collect();
+            names
+        };
+        let all = sent(pairs(127, 1), vec![("a".into(), String::new()), ("b".into(), String::new())]);
+        assert_eq!((all.len(), all[126].as_str(), all[127].as_str()), (METADATA_MAX, "126", "a"));
+        // What is too large leaves room for what is not.
+        let large = sent(pairs(1, METADATA_BYTES_MAX - 6), vec![("b".into(), "xxx".into()), ("c".into(), "xx".into())]);
+        assert_eq!(large, ["000", "c"]);
     }
 
     #[test]

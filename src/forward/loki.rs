@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::forward::Body;
-use crate::forward::entries::Stream;
+use crate::forward::entries::{Stream, sent_with};
 use crate::model::Labels;
 use crate::protobuf::{put_bytes, put_varint};
 
@@ -33,7 +33,7 @@ pub(super) fn encode(streams: &[Stream], is_raw: bool) -> Body {
             put_bytes(&mut entry_message, 1, &part);
             let line = if is_raw { Cow::Borrowed(&*entry.line) } else { text(&entry.line) };
             put_bytes(&mut entry_message, 2, &line);
-            for (name, value) in entry.metadata.iter().chain(&stream.folded) {
+            for (name, value) in sent_with(entry, stream) {
                 part.clear();
                 put_bytes(&mut part, 1, name.as_bytes());
                 put_bytes(&mut part, 2, value.as_bytes());

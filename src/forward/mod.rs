@@ -14,7 +14,7 @@
 //! # What is refused
 //!
 //! A batch that is refused for what is in it is sent in halves, down to the entries that are refused alone; these are counted, with the
-//! target's words. What a target has refused in one of many tries is not asked again and again: [`POSTS_MAX`].
+//! target's words. Tries are limited: [`POSTS_MAX`], [`REFUSALS_MAX`].
 
 mod address;
 mod entries;
@@ -29,7 +29,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use crate::forward::entries::Stream;
 use crate::ingest::Stop;
 use crate::inventory::Inventory;
-use crate::log_database::{self, Database, Reader, StartAt, Window, WindowLimits};
+use crate::log_database::{self, Database, READER_NAME_BYTES_MAX, Reader, StartAt, Window, WindowLimits};
 use crate::logql;
 use crate::model::{Labels, Matcher, StreamLines};
 use crate::outgoing::{self, Answer, Backoff, Files, Receiver};
@@ -52,8 +52,10 @@ const WINDOW: WindowLimits = WindowLimits { batch_bytes: 512 << 10, batches: 4 }
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait after the database or the target's settings were found wrong.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(10);
-/// Most tries that a batch is taken apart with; what is still refused then is counted as a whole.
-const POSTS_MAX: usize = 64;
+/// Most parts of a batch that are sent, and that are refused in a row; what is still refused then is counted as a whole. The one is for
+/// batches that are mixed, the other for those of which nothing is taken: a backlog that is too old.
+const POSTS_MAX: usize = 4096;
+const REFUSALS_MAX: usize = 64;
 
 /// What lines are forwarded, and where to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,6 +146,8 @@ pub struct Forwarder {
     target: Arc<Target>,
     peer: Peer,
     random: SystemRandom,
+    /// When it last said how far it is.
+    measured: Option<Instant>,
 }
 
 impl Forwarder {
@@ -160,6 +164,14 @@ impl Forwarder {
     ) -> Result<Self, Error> {
         let (protocol, url) = address::parse(&settings.address).map_err(Error::Address)?;
         let receiver = Receiver::new(&url, settings.files.clone())?;
+        // The position is stored under the address without its query, so that a token in it may change.
+        let address = receiver.shown().to_owned();
+        if READER_NAME_BYTES_MAX < address.len() {
+            return Err(Error::Address(format!("an address has at most {READER_NAME_BYTES_MAX} bytes")));
+        }
+        if status.targets().iter().any(|known| known.address == address) {
+            return Err(Error::Address(format!("{address} is named twice; what is sent to it has one position")));
+        }
         let include = matchers("--forward-include", &settings.include)?;
         let exclude = matchers("--forward-exclude", &settings.exclude)?;
         let labels = settings.labels.iter().map(|text| label(text)).collect::<Result<Vec<_>, _>>()?;
@@ -175,17 +187,15 @@ impl Forwarder {
             let is_accepted = |matchers: &Vec<Matcher>| matchers.iter().all(|matcher| names.is_accepted_by(matcher));
             (include.is_empty() || include.iter().any(is_accepted)) && !exclude.iter().any(is_accepted)
         };
-        // Without the query, so that a token in it may change.
-        let reader = database.reader(receiver.shown(), start, identity(&random)?, is_wanted)?;
-        let target = Arc::new(Target::new(receiver.shown().to_owned(), protocol.name()));
+        let reader = database.reader(&address, start, identity(&random)?, is_wanted)?;
+        let target = Arc::new(Target::new(address, protocol.name()));
         status.add_target(&target);
         let inventory = Arc::clone(inventory);
-        Ok(Self { protocol, receiver, reader, inventory, labels, target, peer: Peer::Unknown, random })
+        Ok(Self { protocol, receiver, reader, inventory, labels, target, peer: Peer::Unknown, random, measured: None })
     }
 
     /// Sends what is stored, until `stop`.
     pub fn run(&mut self, stop: &Stop) {
-        let mut measured: Option<Instant> = None;
         while !stop.is_set() {
             let pause = match self.reader.next(WINDOW) {
                 Ok(Some(window)) => {
@@ -201,15 +211,27 @@ impl Forwarder {
                     TROUBLE_INTERVAL
                 }
             };
-            if !pause.is_zero() || measured.is_none_or(|when| INTERVAL <= when.elapsed()) {
-                self.measure();
-                measured = Some(Instant::now());
-            }
-            stop.wait(pause);
+            self.pause(pause, stop);
         }
     }
 
-    fn measure(&self) {
+    /// Waits, and says how far it is meanwhile: what waits grows, and retention may drop some of it.
+    fn pause(&mut self, pause: Duration, stop: &Stop) {
+        let start = Instant::now();
+        loop {
+            let left = pause.saturating_sub(start.elapsed());
+            if !left.is_zero() || self.measured.is_none_or(|when| INTERVAL <= when.elapsed()) {
+                self.measure();
+            }
+            if left.is_zero() || stop.is_set() {
+                return;
+            }
+            stop.wait(left.min(TROUBLE_INTERVAL));
+        }
+    }
+
+    fn measure(&mut self) {
+        self.measured = Some(Instant::now());
         let progress = self.reader.progress();
         self.target.update(|state| {
             state.batch = progress.number;
@@ -229,13 +251,14 @@ impl Forwarder {
             }
             let lines: u64 = batch.iter().map(|stream| stream.lines.len() as u64).sum();
             self.target.acknowledged_lines.add(lines);
+            self.pause(Duration::ZERO, stop);
         }
         Ok(())
     }
 
     /// Sends a batch until it is taken; how many of its entries were refused.
     fn send_batch(&mut self, number: u64, last: u64, batch: &[StreamLines], stop: &Stop) -> Result<u64, Stopped> {
-        let mut posts = 0;
+        let (mut posts, mut refusals) = (0, 0);
         let (mut refused, mut backoff) = (0, Backoff::default());
         let mut parts = vec![self.streams(batch)];
         let mut is_whole = true;
@@ -260,16 +283,19 @@ impl Forwarder {
             posts += 1;
             let wait = match verdict {
                 Verdict::Stored(count, words) => {
+                    refusals = 0;
                     refused += self.note_refused(count, words);
                     backoff = Backoff::default();
                     self.end_problem();
                     continue;
                 }
-                Verdict::Refused(words) if entries::count(&streams) == 1 || POSTS_MAX <= posts => {
-                    refused += self.note_refused(entries::count(&streams) as u64, words);
-                    continue;
-                }
-                Verdict::Refused(_) => {
+                Verdict::Refused(words) => {
+                    refusals += 1;
+                    let count = entries::count(&streams);
+                    if count == 1 || POSTS_MAX <= posts || REFUSALS_MAX <= refusals {
+                        refused += self.note_refused(count as u64, words);
+                        continue;
+                    }
                     let (first, second) = entries::halves(streams);
                     parts.extend([second, first]);
                     is_whole = false;
@@ -285,7 +311,7 @@ impl Forwarder {
                 }
             };
             parts.push(streams);
-            stop.wait(wait);
+            self.pause(wait, stop);
             if stop.is_set() {
                 return Err(Stopped);
             }

@@ -6,8 +6,8 @@
 //! Resource                 := 1: KeyValue*
 //! ScopeLogs                := 1: Scope | 2: LogRecord*
 //! Scope                    := 1: name | 2: version
-//! LogRecord                := 1: time_unix_nano (fixed64) | 5: body (AnyValue) | 6: KeyValue*
-//!                           | 11: observed_time_unix_nano (fixed64)
+//! LogRecord                := 1: time_unix_nano (fixed64) | 2: severity_number | 3: severity_text | 5: body (AnyValue)
+//!                           | 6: KeyValue* | 11: observed_time_unix_nano (fixed64)
 //! KeyValue                 := 1: key | 2: AnyValue
 //! AnyValue                 := 1: string | 7: bytes
 //! ```
@@ -21,8 +21,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::forward::Body;
-use crate::forward::entries::Stream;
-use crate::protobuf::{Fields, Value, put_bytes, put_fixed};
+use crate::forward::entries::{Entry, Stream};
+use crate::logql::pipeline;
+use crate::logql::stages::level_of;
+use crate::protobuf::{Fields, Value, put_bytes, put_fixed, put_varint};
 
 /// What is known of labels under other names.
 const NAMES: [(&str, &str); 11] = [
@@ -38,6 +40,9 @@ const NAMES: [(&str, &str); 11] = [
     ("host", "host.name"),
     ("service_name", "service.name"),
 ];
+/// The numbers of levels (<https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>).
+const SEVERITIES: [(&str, u64); 7] =
+    [("trace", 1), ("debug", 5), ("info", 9), ("warn", 13), ("error", 17), ("critical", 18), ("fatal", 21)];
 const SCOPE: &str = "monitoring-rs";
 
 /// The body of an export.
@@ -58,6 +63,10 @@ pub(super) fn encode(streams: &[Stream]) -> Body {
             let mut record = Vec::new();
             let time = u64::try_from(entry.time.as_ns()).unwrap_or_default();
             put_fixed(&mut record, 1, time);
+            if let Some((level, number)) = severity(stream, entry) {
+                put_varint(&mut record, 2, number);
+                put_bytes(&mut record, 3, level.as_bytes());
+            }
             let mut body = Vec::new();
             let field = if str::from_utf8(&entry.line).is_ok() { 1 } else { 7 };
             put_bytes(&mut body, field, &entry.line);
@@ -77,6 +86,13 @@ pub(super) fn encode(streams: &[Stream]) -> Body {
     encoder.write_all(&request).expect("writing to memory cannot fail");
     let bytes = encoder.finish().expect("writing to memory cannot fail");
     Body { bytes, content_type: "application/x-protobuf", content_encoding: Some("gzip") }
+}
+
+/// How severe an entry is, where its labels or its text tell.
+fn severity(stream: &Stream, entry: &Entry) -> Option<(&'static str, u64)> {
+    let Entry { time, line, metadata } = entry;
+    let level = level_of(&pipeline::Entry { timestamp: *time, labels: &stream.labels, metadata, line });
+    SEVERITIES.into_iter().find(|(known, _)| *known == level)
 }
 
 fn key(name: &str) -> &str {
@@ -119,7 +135,6 @@ mod tests {
     use flate2::read::GzDecoder;
 
     use super::*;
-    use crate::forward::entries::Entry;
     use crate::model::{Labels, Timestamp};
 
     /// The fields of a message, those that are messages as often as `depth` says opened as well.
@@ -139,8 +154,11 @@ mod tests {
 
     #[test]
     fn an_export_is_what_opentelemetry_reads() {
-        let entry =
-            Entry { time: Timestamp::from_ns(5), line: b"text".to_vec(), metadata: vec![("trace".into(), "7".into())] };
+        let entry = Entry {
+            time: Timestamp::from_ns(5),
+            line: b"an error".to_vec(),
+            metadata: vec![("trace".into(), "7".into())],
+        };
         let streams = [Stream {
             labels: Labels::new([("pod", "p"), ("own", "x")]).unwrap(),
             folded: Vec::new(),
@@ -157,9 +175,11 @@ mod tests {
         assert_eq!(fields(resource, 1), ["1.1=own", "1.2=\n\u{1}x", "1.1=k8s.pod.name", "1.2=\n\u{1}p"]);
         let records = fields(scope_logs, 1);
         assert_eq!(records[0], "1.1=monitoring-rs");
-        let expected = ["2.1=Fixed", "2.5=\n\u{4}text", "2.6=\n\u{5}trace\u{12}\u{3}\n\u{1}7", "2.11=Fixed"];
-        assert_eq!(records[2..6], expected);
-        assert_eq!(records[7], "2.5=:\u{1}\u{fffd}");
+        let (severity, body) = (["2.2=Varint(17)", "2.3=error"], "2.5=\n\u{8}an error");
+        let expected =
+            ["2.1=Fixed", severity[0], severity[1], body, "2.6=\n\u{5}trace\u{12}\u{3}\n\u{1}7", "2.11=Fixed"];
+        assert_eq!(records[2..8], expected);
+        assert_eq!(records[9], "2.5=:\u{1}\u{fffd}");
     }
 
     #[test]

@@ -205,6 +205,44 @@ fn one_bad_entry_keeps_no_other_out() {
 }
 
 #[test]
+fn what_waits_is_told_while_nobody_takes_it() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let database = open(&SimulatedStorage::default());
+    append(&database, "a", 1, &["one"]);
+    let forwarding = Forwarding::start(&database, &settings(format!("loki+http://{free}")));
+    forwarding.wait_for(|state| state.problem.is_some());
+    append(&database, "a", 2, &["two", "three"]);
+    database.commit().unwrap();
+    let state = forwarding.wait_for(|state| state.waiting_lines == 3);
+    assert_eq!(state.oldest, Some(Timestamp::from_ns(1)));
+}
+
+#[test]
+fn many_bad_entries_keep_no_other_out() {
+    let loki = FakeLoki::start(Vec::new());
+    let database = open(&SimulatedStorage::default());
+    let lines: Vec<&str> = (0..300).map(|number| if number % 7 == 0 { "poison" } else { "good" }).collect();
+    append(&database, "a", 1, &lines);
+    let forwarding = Forwarding::start(&database, &settings(loki.url()));
+    let state = forwarding.wait_for(|state| state.batch == 1 && state.refused_lines != 0);
+    assert_eq!(state.refused_lines, 43);
+    assert_eq!(loki.taken.lock().unwrap().values().map(Vec::len).sum::<usize>(), 257);
+}
+
+#[test]
+fn a_batch_of_nothing_but_bad_entries_takes_few_tries() {
+    let loki = FakeLoki::start(Vec::new());
+    let database = open(&SimulatedStorage::default());
+    append(&database, "a", 1, &vec!["poison"; 2000]);
+    append(&database, "a", 2001, &["good"]);
+    let forwarding = Forwarding::start(&database, &settings(loki.url()));
+    let state = forwarding.wait_for(|state| state.batch == 1 && state.refused_lines != 0);
+    assert_eq!(*loki.taken.lock().unwrap(), taken(&[("a", &["2001 good"])]));
+    let posts = loki.requests.lock().unwrap().len();
+    assert!(posts < 100 && 2000 <= state.refused_lines, "{posts} {state:?}");
+}
+
+#[test]
 fn only_what_is_selected_is_sent_with_the_labels_and_headers_that_are_given() {
     let loki = FakeLoki::start(Vec::new());
     let directory = tempfile::tempdir().unwrap();
@@ -242,6 +280,13 @@ fn wrong_settings_say_what_is_expected() {
     check(&|settings| settings.labels = vec!["cluster".into()], "--forward-label 'cluster': expected name=value");
     check(&|settings| settings.labels = vec!["a-b=c".into()], "is no label name");
     check(&|settings| settings.files.headers = Some("/nowhere".into()), "/nowhere");
+    check(&|settings| settings.address = format!("loki+http://host/{}", "a".repeat(1024)), "at most 1024 bytes");
+    let status = Status::default();
+    let make =
+        |address: &str| Forwarder::new(&settings(address.into()), &database, &Arc::<Inventory>::default(), &status);
+    let _first = make("loki+http://host").unwrap();
+    let error = make("http://host/loki/api/v1/push?x=1").unwrap_err().to_string();
+    assert!(error.contains("named twice"), "{error}");
 }
 
 /// Every line of an agent's stream in its order, with how often it is there.

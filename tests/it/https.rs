@@ -1,18 +1,24 @@
-//! The subcommands through a proxy that speaks TLS, as one stands before an agent that others may reach.
+//! The subcommands and forwarding through a proxy that speaks TLS, as one stands before an agent that others may reach.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use monitoring_rs::api::Settings;
+use monitoring_rs::forward::{self, Forwarder};
+use monitoring_rs::ingest::Stop;
+use monitoring_rs::inventory::Inventory;
+use monitoring_rs::outgoing::Files;
+use monitoring_rs::status::Status;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 
-use crate::support::{Server, database};
+use crate::support::{self, PATIENCE, Server, database};
 
 const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/pods/recordings/tls/");
 
@@ -100,4 +106,35 @@ fn an_agent_behind_tls_is_read_and_followed_if_this_machine_trusts_it() {
     let name = address.replace("127.0.0.1", "localhost");
     let (out, err) = logs(&name, "ca.crt", &["--raw"]);
     assert!(out.is_empty() && err.contains("certificate"), "{err}");
+}
+
+#[test]
+fn lines_are_forwarded_over_tls_to_whom_the_file_trusts() {
+    let here = database("path", "/a.log", [b"one".to_vec(), b"two".to_vec()]);
+    let there = Server::start(database("path", "/b.log", [b"three".to_vec()]), Settings::default());
+    let status = Arc::<Status>::default();
+    let stop = Arc::<Stop>::default();
+    let forward = |authority: &str| {
+        let files = Files { headers: None, ca: Some(format!("{TLS}{authority}").into()) };
+        let address = format!("loki+https://{}", proxy(there.address));
+        let settings = forward::Settings { address, files, from_beginning: true, ..forward::Settings::default() };
+        let mut forwarder = Forwarder::new(&settings, &here, &Arc::<Inventory>::default(), &status).unwrap();
+        let (until, target) = (Arc::clone(&stop), status.targets().pop().unwrap());
+        (thread::spawn(move || forwarder.run(&until)), target)
+    };
+    let (distrusting, refused) = forward("other-ca.crt");
+    let (trusting, taken) = forward("ca.crt");
+    let start = Instant::now();
+    while refused.state().problem.is_none() || taken.state().batch == 0 {
+        assert!(start.elapsed() < PATIENCE, "{refused:?} {taken:?}");
+        thread::yield_now();
+    }
+    stop.set();
+    for thread in [distrusting, trusting] {
+        thread.join().unwrap();
+    }
+    assert!(refused.state().problem.is_some_and(|problem| problem.contains("certificate")));
+    assert_eq!((refused.state().batch, taken.state().problem), (0, None));
+    let lines = support::get(there.address, "/logs/path//a.log").body;
+    assert_eq!(serde_json::from_slice::<Vec<String>>(&lines).unwrap(), ["one", "two"]);
 }
