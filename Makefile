@@ -207,7 +207,7 @@ shots: ui/node_modules ## Take the screenshots of the page that a person looks a
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc check-scripts check-workflows check-manifests check-install check-compose check-ui e2e faults attack check-bench check-fuzz crash ## Everything that CI runs on Linux
+check: check-format check-lint check-test check-doc check-scripts check-install check-compose check-ui e2e faults attack check-bench check-fuzz crash ## Everything that CI runs on Linux
 
 # Each step prints a heading and how long it took.
 define step
