@@ -2,7 +2,8 @@
 """Tries forwarding against receivers that do as badly as they may: e2e/receivers.py BINARY [SCENARIO...]
 
 Each scenario writes lines, lets a Loki or a collector of OpenTelemetry (fake_receiver.py) misbehave, and counts what arrives there.
-`bench`: how late lines are seen here while a target is dead, slow or fast. `backlog`: how fast one leaves. Needs the Python package opentelemetry-proto."""
+`bench`: how late lines are seen here while a target is dead, slow or fast. `backlog`: how fast one leaves. Needs the Python package
+opentelemetry-proto."""
 import json
 import os
 import random
@@ -46,12 +47,12 @@ def becomes(what, ask, expected):
     equal(what, ask(), expected)
 
 
-def wait_for(what, condition, seconds=PATIENCE_SECONDS):
+def wait_for(what, condition, seconds=PATIENCE_SECONDS, interval=0.02):
     end = time.monotonic() + seconds
     while not condition():
         if end < time.monotonic():
             fail(f'not in time: {what}')
-        time.sleep(0.02)
+        time.sleep(interval)
 
 
 def receiver(**settings):
@@ -86,9 +87,9 @@ class Sender:
         """How many lines were refused, and how many were dropped unsent."""
         return self.target()['refused_lines'], self.target()['dropped_lines']
 
-    def wait_until_sent(self, lines, seconds=PATIENCE_SECONDS):
+    def wait_until_sent(self, lines, seconds=PATIENCE_SECONDS, interval=0.02):
         """Until so many lines were taken or refused since the agent's start."""
-        wait_for(f'{lines} lines to be sent', lambda: self.metric('acked_total') == lines, seconds)
+        wait_for(f'{lines} lines to be sent', lambda: self.metric('acked_total') == lines, seconds, interval)
 
 
 def numbered(count, size=100, first=0):
@@ -165,6 +166,29 @@ def cut_off(binary, directory):
     check_all(sender, fake, files)
     equal('an endless answer is hung up on', fake.was_hung_up, True)
     equal('what came again is what had no answer', 2000 <= len(fake.arrived) - 12_000 <= 4000, True)
+
+
+def killed(binary, directory):
+    """The sender is killed again and again, while the receiver is no better."""
+    fake, seed = receiver(), int(os.environ.get('KILL_SEED', 1))
+    dice = random.Random(seed)
+    sender = Sender(binary, directory, f'loki+{fake.base}')
+    files = {'a.log': [], 'b.log': []}
+    for _ in range(20):
+        fake.script.append(dice.choice(['half', 'lost', 'cut', 'store', (503, {}, 'no'), (429, {'Retry-After': '1'}, 'no')]))
+        for name, lines in files.items():
+            more = numbered(3000, first=len(lines))
+            sender.write(name, more)
+            lines += more
+        time.sleep(dice.uniform(0, 1))
+        sender.agent.kill()
+        sender.agent.start()
+    fake.script.clear()
+    total = sum(len(lines) for lines in files.values())
+    wait_for('all to arrive', lambda: total <= sum(len(entries) for entries in fake.stored().values()), interval=0.5)
+    check_all(sender, fake, files)
+    becomes(f'nothing is lost (KILL_SEED={seed})', sender.lost, (0, 0))
+    print(f'{len(fake.arrived) - total} of {total} lines came again')
 
 
 def poison(binary, directory):
@@ -308,6 +332,23 @@ def otlp(binary, directory):
     equal('times are now', all(abs(now - entry.ns / 1e9) < 60 for entry in fake.arrived), True)
 
 
+def is_idle(agent):
+    before = agent.cpu_seconds()
+    time.sleep(2)
+    return agent.cpu_seconds() - before <= 0.05
+
+
+def thread_seconds(agent, name):
+    """The CPU time of the agent's threads of a name."""
+    ticks, tasks = 0, f'/proc/{agent.process.pid}/task'
+    for task in os.listdir(tasks):
+        with open(f'{tasks}/{task}/stat') as stat:
+            before, _, rest = stat.read().rpartition(')')
+        if before.partition('(')[2] == name:
+            ticks += sum(int(field) for field in rest.split()[11:13])
+    return ticks / os.sysconf('SC_CLK_TCK')
+
+
 def backlog(binary, directory):
     """How fast a backlog leaves, and what that costs the sender, where the receiver costs next to nothing."""
     size = int(os.environ.get('BENCH_BYTES', 500_000_000))
@@ -322,15 +363,17 @@ def backlog(binary, directory):
     # All is stored before it is sent anywhere, so that what collecting costs is not counted.
     sender = Sender(binary, here, 'loki+http://127.0.0.1:9', from_='now')
     wait_for('all to be stored', lambda: sender.agent.get('/status')['lines'] == count, 600)
+    wait_for('what was collected to become segments', lambda: is_idle(sender.agent), 600)
     sender.agent.stop()
     for protocol in ['loki', 'otlp']:
         fake = receiver(always='sink')
         sender = Sender(binary, here, f'{protocol}+{fake.base}')
-        began, cpu = time.monotonic(), sender.agent.cpu_seconds()
-        sender.wait_until_sent(count, 600)
-        seconds, cpu = time.monotonic() - began, sender.agent.cpu_seconds() - cpu
-        print(f'backlog of {total / 1e6:.0f} MB to {protocol}: {total / 1e6 / seconds:.0f} MB/s, {cpu / total * 1e9:.1f} s of CPU a GB, '
-              f'{total / fake.sunk_bytes:.1f} times smaller, VmHWM {sender.agent.memory_kib("VmHWM") / 1024:.0f} MiB')
+        began = time.monotonic()
+        # Asking often would take a good part of what is measured.
+        sender.wait_until_sent(count, 600, 0.5)
+        seconds, cpu = time.monotonic() - began, thread_seconds(sender.agent, 'forward')
+        print(f'backlog of {total / 1e6:.0f} MB to {protocol}: {total / 1e6 / seconds:.0f} MB/s, {cpu / total * 1e9:.1f} s of CPU a GB '
+              f'in its thread, {total / fake.sunk_bytes:.1f} times smaller, VmHWM {sender.agent.memory_kib("VmHWM") / 1024:.0f} MiB')
         sender.agent.kill()
 
 
@@ -376,7 +419,7 @@ def end():
         each.kill() if isinstance(each, Agent) else each.close()
 
 
-SCENARIOS = [plain, busy, idle, cut_off, poison, limits, settings, tls, away, otlp]
+SCENARIOS = [plain, busy, idle, cut_off, killed, poison, limits, settings, tls, away, otlp]
 
 
 def main():
