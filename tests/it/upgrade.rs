@@ -37,13 +37,11 @@ fn expected(name: &str) -> Vec<String> {
     let line = |i: u64| {
         let time = format!("2026-11-22T{:02}:{:02}:{:02}Z", 10 + i / 2400, i / 40 % 60, i % 40);
         let took = i * 7919 % 1000;
-        match name {
-            "orders" => format!("{time} INFO order {i} of customer-{:02} took {took} ms", i % 17),
-            _ => {
-                let status = if i.is_multiple_of(50) { 500 } else { 200 };
-                format!(r#"{{"time":"{time}","level":"info","status":{status},"path":"/items/{}"}}"#, i * i)
-            }
+        if name == "orders" {
+            return format!("{time} INFO order {i} of customer-{:02} took {took} ms", i % 17);
         }
+        let status = if i.is_multiple_of(50) { 500 } else { 200 };
+        format!(r#"{{"time":"{time}","level":"info","status":{status},"path":"/items/{}"}}"#, i * i)
     };
     (0..count).map(line).collect()
 }
