@@ -152,6 +152,10 @@ bench-forward: ## Measure how fast a backlog is forwarded, what that costs, and 
 check-limits: ## Ask a million times, at random, for what a token that is held to some streams may not see
 	FUZZ_REQUESTS=$(or $(FUZZ_REQUESTS),1000000) cargo test --locked --release --test it access::who_sees
 
+.PHONY: check-tls
+check-tls: ## Try the agent's TLS as testssl does: versions, ciphers, renegotiation, reload, 10,000 half-open connections (needs openssl)
+	$(call step,TLS,cargo build --locked --release && e2e/tls.py target/release/monitoring-rs)
+
 .PHONY: kubelet
 kubelet: ## Play a kubelet for longer than the tests do: make kubelet KUBELET_STEPS=2000 KUBELET_SEED=7
 	KUBELET_STEPS=$(or $(KUBELET_STEPS),2000) KUBELET_SEED=$(or $(KUBELET_SEED),1) cargo test --locked --test it kubelet::
