@@ -280,6 +280,7 @@ e2e: ## Try the agent on this machine's logs and with LogQL cases, and its image
 	$(call step,End to end with real rotators,cargo build --locked --release && e2e/rotators.py target/release/monitoring-rs)
 	$(call step,End to end with systemd and its journal,cargo build --locked --release && e2e/journal.py target/release/monitoring-rs)
 	$(call step,LogQL cases,e2e/logql.sh)
+	$(call step,End to end between two agents,cargo build --locked --release && KILLS=$${FORWARD_KILLS:-20} e2e/forward.py target/release/monitoring-rs)
 	$(call step,End to end with Docker,e2e/docker.sh)
 
 .PHONY: soak
