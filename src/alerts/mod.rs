@@ -240,14 +240,13 @@ impl Alerting {
         let Self { sources, groups, .. } = self;
         let running = &mut groups[index];
         let mut results = Vec::new();
-        let source = Source::new(
-            sources.database.snapshot(),
-            Arc::clone(&sources.inventory),
-            Arc::new(Budget::within(Arc::clone(&sources.memory), QUERY_BYTES_MAX)),
-        );
+        let snapshot = sources.database.snapshot();
         let clock = Clock { now: time, zone: jiff::tz::TimeZone::system(), zones: jiff::tz::db().clone() };
         for (rule, alerts) in running.group.rules.iter().zip(&mut running.alerts) {
             let began = Instant::now();
+            // Of its own: what one rule takes is not the next one's.
+            let budget = Arc::new(Budget::within(Arc::clone(&sources.memory), QUERY_BYTES_MAX));
+            let source = Source::new(snapshot.clone(), Arc::clone(&sources.inventory), budget);
             let found = evaluate_rule(rule, running.group.limit, &source, time, &clock);
             let mut result = RuleResult { took: began.elapsed(), ..RuleResult::default() };
             match (found, &rule.kind) {

@@ -31,12 +31,14 @@ pub(super) struct Alert {
     #[serde(skip)]
     pub(super) value: f64,
     /// Times in nanoseconds since the Unix epoch: since when it is found, when it fired, since when it is kept firing, when it was
-    /// resolved, and when receivers were told the last time.
+    /// resolved, and when receivers were told the last time; then whether that it is resolved.
     pub(super) active_ns: i64,
     pub(super) fired_ns: Option<i64>,
     kept_since_ns: Option<i64>,
     pub(super) resolved_ns: Option<i64>,
     sent_ns: Option<i64>,
+    #[serde(default)]
+    is_end_told: bool,
 }
 
 impl Alert {
@@ -126,23 +128,19 @@ impl Alerts {
         let mut notices = Vec::new();
         for alert in self.0.values_mut() {
             let Some(fired) = alert.fired_ns else { continue };
-            // Of what was resolved they are told as often, and at once the first time.
-            let is_news = match (alert.sent_ns, alert.resolved_ns) {
-                (None, _) => true,
-                (Some(sent), Some(resolved)) => sent < resolved,
-                (Some(_), None) => false,
-            };
+            let is_end = alert.resolved_ns.is_some();
+            let is_news = alert.sent_ns.is_none() || is_end != alert.is_end_told;
             if !is_news && alert.sent_ns.is_some_and(|sent| since(sent, now.as_ns()) < RESEND_DELAY) {
                 continue;
             }
-            alert.sent_ns = Some(now.as_ns());
+            (alert.sent_ns, alert.is_end_told) = (Some(now.as_ns()), is_end);
             let until = Timestamp::from_ns(now.as_ns().saturating_add(nanoseconds(valid)));
             notices.push(Notice {
                 labels: alert.labels.clone(),
                 annotations: alert.annotations.clone(),
                 starts: Timestamp::from_ns(fired),
                 ends: alert.resolved_ns.map_or(until, Timestamp::from_ns),
-                is_resolved: alert.resolved_ns.is_some(),
+                is_resolved: is_end,
                 is_repeated: !is_news,
                 value: alert.value,
             });
@@ -225,6 +223,17 @@ mod tests {
             [(1, false, false, 4), (2, false, true, 5), (3, false, true, 6), (4, true, false, 3), (5, true, true, 3)];
         assert_eq!(told[..5], news);
         assert_eq!(told.len(), 11);
+    }
+
+    #[test]
+    fn the_end_of_an_alert_is_news_however_late_its_time_is_looked_at() {
+        let mut alerts = Alerts::default();
+        let delay = 5;
+        for (minute, there) in [(0, &["x"][..]), (1, &[])] {
+            alerts.evaluate(at(minute), Duration::ZERO, Duration::ZERO, found(there));
+            let told = alerts.tell(at(minute + delay), MINUTE);
+            assert!(!told[0].is_repeated && told[0].is_resolved == (minute == 1), "{told:?}");
+        }
     }
 
     #[test]
