@@ -21,7 +21,7 @@ METADATA_MAX, METADATA_BYTES_MAX = 128, 64 << 10
 AGE_SECONDS_MAX = 7 * 24 * 3600
 
 Entry = collections.namedtuple('Entry', 'labels ns line metadata')
-Seen = collections.namedtuple('Seen', 'when path headers entries behaviour')
+Seen = collections.namedtuple('Seen', 'when path headers entries')
 
 
 def unsnap(block):
@@ -215,7 +215,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Exception as error:
             fake.malformed.append(repr(error))
             return self.answer(400, text=f'malformed: {error}')
-        fake.seen.append(Seen(time.monotonic(), self.path, {name.lower(): value for name, value in self.headers.items()}, len(entries), behaviour))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        fake.seen.append(Seen(time.monotonic(), self.path, headers, len(entries)))
         if isinstance(behaviour, tuple):
             return self.answer(*behaviour)
         if behaviour == 'never':

@@ -280,7 +280,8 @@ impl Forwarder {
                 entries::count(&streams),
                 self.receiver.shown()
             );
-            posts += 1;
+            // What is tried again later is no try to take it apart, however long the target is away.
+            posts += usize::from(matches!(verdict, Verdict::Stored(..) | Verdict::Refused(_)));
             let wait = match verdict {
                 Verdict::Stored(count, words) => {
                     refusals = 0;
