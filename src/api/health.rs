@@ -83,6 +83,7 @@ pub(super) async fn status(request: Request<State>) -> tide::Result {
         import: wire::Import::from(&status.import),
         lines_per_second: status.rate.per_second(),
         kubernetes: wire::Kubernetes::of(&status.cluster),
+        alerts: wire::FiringAlert::of(&status.rules()),
         forward: status.targets().iter().filter(|_| is_admin).map(|target| wire::ForwardTarget::of(target)).collect(),
         queries: wire::Load { running: queries.query_count(), max: queries.limits().at_once_max },
         tails: wire::Load { running: queries.tail_count(), max: queries.limits().tails_max },

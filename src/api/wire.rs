@@ -13,7 +13,7 @@ use crate::api::body::{self, Text};
 use crate::log_database::{RetentionLimits, Statistics};
 use crate::model::Timestamp;
 use crate::model::budget::{Budget, Refusal};
-use crate::status::{ClusterState, ClusterStatus, SkipReason, SourceStatus, Target};
+use crate::status::{ActiveAlert, ClusterState, ClusterStatus, RuleGroup, RuleState, SkipReason, SourceStatus, Target};
 
 /// The body of every error.
 #[derive(Serialize)]
@@ -78,6 +78,9 @@ pub(super) struct Status<'a> {
     /// Left out where no cluster is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kubernetes: Option<Kubernetes>,
+    /// Alerts that fire.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) alerts: Vec<FiringAlert>,
     /// Where lines are forwarded to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) forward: Vec<ForwardTarget>,
@@ -115,6 +118,45 @@ impl Kubernetes {
         };
         let (requests, errors) = (cluster.requests.get(), cluster.errors.get());
         Some(Self { up, pods: cluster.pods.get(), requests, errors, problem })
+    }
+}
+
+/// Most alerts that `/status` has; `/prometheus/api/v1/alerts` has all.
+const ALERTS_MAX: usize = 100;
+
+/// An alert that fires, in `/status`.
+#[derive(Serialize)]
+pub(super) struct FiringAlert {
+    name: String,
+    /// As `{app="shop"}`, without its name.
+    labels: String,
+    /// The annotation `summary`, or else `description`.
+    summary: String,
+    /// RFC 3339.
+    since: String,
+}
+
+impl FiringAlert {
+    /// The first of those that fire.
+    pub(super) fn of(groups: &[RuleGroup]) -> Vec<Self> {
+        let alerts = groups
+            .iter()
+            .flat_map(|group| &group.rules)
+            .flat_map(|rule| rule.alerts.iter().map(move |alert| (rule, alert)));
+        let firing = alerts.filter(|(_, alert)| alert.is_firing).take(ALERTS_MAX);
+        let of = |(rule, alert): (&RuleState, &ActiveAlert)| {
+            let labels = alert.labels.iter().filter(|(name, _)| name != "alertname");
+            let labels: Vec<String> = labels.map(|(name, value)| format!("{name}={value:?}")).collect();
+            let find = |name: &str| alert.annotations.iter().find(|(known, _)| known == name);
+            let summary = find("summary").or_else(|| find("description"));
+            Self {
+                name: rule.name.clone(),
+                labels: format!("{{{}}}", labels.join(", ")),
+                summary: summary.map(|(_, text)| text.clone()).unwrap_or_default(),
+                since: rfc3339(alert.active),
+            }
+        };
+        firing.map(of).collect()
     }
 }
 

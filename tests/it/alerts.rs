@@ -75,6 +75,8 @@ fn receivers_are_told_of_what_fires_and_clients_are_answered() {
 
     let alerts = agent.get("/prometheus/api/v1/alerts").json();
     assert_eq!((&alerts["data"]["alerts"][0]["state"], &alerts["status"]), (&"firing".into(), &"success".into()));
+    let status = agent.get("/status").json();
+    assert_eq!(status["alerts"][0]["summary"], format!("1 of {path}"));
     let rules_of = |query: &str| agent.get(&format!("/prometheus/api/v1/rules{query}")).json()["data"]["groups"].take();
     let groups = rules_of("");
     assert_eq!(

@@ -45,6 +45,26 @@ export interface AgentStatus {
   readonly tails?: Use;
   readonly lines_per_second?: number;
   readonly retention?: Retention;
+  readonly alerts?: readonly Alert[];
+  readonly forward?: readonly Target[];
+}
+
+/** An alert that fires. */
+export interface Alert {
+  readonly name: string;
+  readonly labels: string;
+  readonly summary: string;
+  readonly since: string;
+}
+
+/** Where lines are forwarded to. */
+export interface Target {
+  readonly address: string;
+  readonly waiting_lines: number;
+  readonly waiting_bytes: number;
+  readonly dropped_lines: number;
+  readonly refused_lines: number;
+  readonly problem: string | null;
 }
 
 /** How much of something is in use. */

@@ -1,7 +1,7 @@
 // The status page: is anything lost, how much is kept, what comes in, what is wrong and how to mend it, and each source.
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { type AgentStatus, type Gap, rates, type Source, status, statusError, type Use } from '../api/status';
+import { type AgentStatus, type Gap, rates, type Source, status, statusError, type Target, type Use } from '../api/status';
 import { logOut } from '../api/http';
 import { toNs } from '../api/streams';
 import { sourceMatchers } from '../groups';
@@ -16,7 +16,7 @@ import { FirstMinutes } from './beginning';
 import { Icon } from './icon';
 import { SourceProblem } from './nothing';
 import { formatMinute } from './row';
-import { conclusion } from './verdict';
+import { conclusion, problemCount } from './verdict';
 
 const SECOND = 1_000_000_000n;
 const SOURCES_SHOWN = 200;
@@ -35,7 +35,7 @@ export function Status() {
     </header>
     {now !== null && <>
       <FirstMinutes />
-      <div class="cards"><Balance now={now} /><Kept now={now} /><Now now={now} />{(now.queries ?? now.tails) !== undefined && <Clients now={now} />}</div>
+      <div class="cards"><Balance now={now} /><Kept now={now} /><Now now={now} />{(now.queries ?? now.tails) !== undefined && <Clients now={now} />}{now.forward?.map((target) => <Forward key={target.address} target={target} />)}</div>
       <Problems now={now} />
       <Sources sources={now.sources ?? []} />
       <p class="status-foot muted">Also as <a href="../status">JSON</a>, for <a href="../metrics">Prometheus</a>, and at <code>/readyz</code>.</p>
@@ -113,6 +113,15 @@ function Clients({ now }: { now: AgentStatus }) {
   </Card>;
 }
 
+function Forward({ target }: { target: Target }) {
+  return <Card title="Forwarding" isBad={target.problem !== null}>
+    <Item name="to">{visible(target.address)}</Item>
+    <Item name="waiting">{formatCount(target.waiting_lines)} <span class="muted">{formatBytes(target.waiting_bytes)}</span></Item>
+    {target.dropped_lines > 0 && <Item name="dropped by retention">{formatCount(target.dropped_lines)}</Item>}
+    {target.refused_lines > 0 && <Item name="refused">{formatCount(target.refused_lines)}</Item>}
+  </Card>;
+}
+
 const WHY: Record<string, string> = {
   truncated: 'the file was cut before they were read', deleted: 'the file was deleted while the agent was not running',
   over_budget: 'the file was deleted and more waited than may be held', damaged: 'the archive is damaged',
@@ -130,13 +139,17 @@ function gapHref({ path, found }: Gap): string {
 
 function Problems({ now }: { now: AgentStatus }) {
   const unreadable = (now.sources ?? []).filter(({ state }) => state === 'unreadable');
-  const count = unreadable.length + now.gaps.length + (now.unreadable_parts > 0 ? 1 : 0) + (now.problem === undefined ? 0 : 1);
+  const count = problemCount(now) + (now.problem === undefined ? 0 : 1);
   const zone = zoneName(preferences.value.zone);
   if (count === 0) return null;
   return <section class="problems" aria-label="Problems">
     <h2>Problems <span class="muted">{formatCount(count)}</span></h2>
     <ul>
       {now.problem !== undefined && <li class="problem"><Icon name="warning" /><span class="grow">{now.problem}</span></li>}
+      {now.alerts?.map(({ name, labels, summary, since }) => <li key={name + labels} class="problem"><Icon name="warning" />
+        <span class="grow"><b>{visible(name)}</b> {visible(summary)} <span class="muted">{visible(labels)}, since {formatMinute(toNs(since), zone)}</span></span></li>)}
+      {now.forward?.map(({ address, problem }) => problem !== null && <li key={address} class="problem"><Icon name="warning" />
+        <span class="grow">Lines wait to be forwarded: {visible(problem)}</span></li>)}
       {unreadable.slice(0, GAPS_SHOWN).map((source) => <SourceProblem key={source.path} source={source} />)}
       {now.unreadable_parts > 0 && <li class="problem"><Icon name="warning" />
         <span class="grow">{formatCount(now.unreadable_parts)} stored {now.unreadable_parts === 1 ? 'part' : 'parts'} could not be read and {now.unreadable_parts === 1 ? 'is' : 'are'} left out of answers.</span></li>}

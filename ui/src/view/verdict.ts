@@ -10,7 +10,8 @@ export interface Verdict {
 /** How many things there are that somebody should look at. */
 export function problemCount(now: AgentStatus): number {
   const unreadable = now.sources?.filter(({ state }) => state === 'unreadable').length ?? 0;
-  return unreadable + now.gaps.length + (now.unreadable_parts > 0 ? 1 : 0);
+  const stuck = now.forward?.filter(({ problem }) => problem !== null).length ?? 0;
+  return unreadable + now.gaps.length + (now.unreadable_parts > 0 ? 1 : 0) + stuck + (now.alerts?.length ?? 0);
 }
 
 /** Nothing stored or bytes unaccounted for is bad; what is lost or cannot be read is to be looked at. */
