@@ -138,6 +138,11 @@ check-unit: ## What systemd thinks of the service: how much it could do to the m
 check-forward: ## Kill two agents KILLS times while one forwards to the other, and count each line there
 	$(call step,Forwarding with kills,cargo build --locked --release && e2e/forward.py target/release/monitoring-rs)
 
+.PHONY: check-alerts
+check-alerts: ## Tell Alertmanager of alerts beside Prometheus, which has to tell the same (needs prometheus, prometheus-alertmanager)
+	$(call step,Alerts beside Prometheus,cargo build --locked --release && promtool check rules deploy/rules/agent.prometheus.yaml \
+	    && e2e/alerts.py target/release/monitoring-rs)
+
 .PHONY: check-receivers
 check-receivers: ## Forward to receivers that are busy, strict, broken, away or slow (needs the Python package opentelemetry-proto)
 	$(call step,Forwarding to bad receivers,cargo build --locked --release && e2e/receivers.py target/release/monitoring-rs)
