@@ -99,6 +99,31 @@ fn every_line_is_stored_exactly_once_whatever_happens() {
     }
 }
 
+/// What the model found only after some hundred thousand actions: a short copy, seen beside its log, whose archive was found at the same
+/// time as that the log was truncated; once with content that was cut before and is still looked for.
+#[test]
+fn a_short_copy_and_its_archive_are_one() {
+    use actions::Action::{Compress, Look, Rotate, Truncate, Write, WriteUnended};
+    let rotate = |log, look_between| Rotate { log, look_between, write_between: false };
+    let cut =
+        [WriteUnended { log: 3 }, WriteUnended { log: 3 }, Look { batches: 1, commit: false }, Truncate { log: 3 }];
+    let copied = [
+        rotate(4, false),
+        Compress { log: 4, which: 0 },
+        Write { log: 3, lines: 1 },
+        rotate(0, true),
+        rotate(3, true),
+        Compress { log: 3, which: 0 },
+    ];
+    for before in [&[][..], &cut] {
+        let mut world = World::new(Defect::None);
+        for action in before.iter().chain(&copied) {
+            world.act(action).unwrap();
+        }
+        world.finish().unwrap();
+    }
+}
+
 /// Runs of the same seeds find nothing without the defect, which the test asserts first.
 #[test]
 fn a_broken_collector_is_caught() {

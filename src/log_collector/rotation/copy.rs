@@ -45,7 +45,12 @@ pub(in crate::log_collector) fn verdict<D>(
 ) -> Result<Verdict, file::Error> {
     // In this order: what the two have in common says nothing if the original is truncated meanwhile.
     let is_beginning = copy.source.is_beginning_of(&original.source)?;
-    if was_cut || !original.source.is_intact()? {
+    let is_intact = original.source.is_intact()?;
+    if is_beginning && is_intact {
+        // Of what it holds now, whatever becomes of what was cut before.
+        copy.note_began_alike();
+    }
+    if was_cut || !is_intact {
         // It was truncated: once that is read, what it was is looked for.
         return Ok(Verdict::Undecided);
     }
@@ -57,7 +62,6 @@ pub(in crate::log_collector) fn verdict<D>(
         let waits = is_temporary && copy.quiet_since.elapsed() < COPY_PATIENCE;
         return Ok(if waits { Verdict::Undecided } else { Verdict::Other });
     }
-    copy.note_began_alike();
     if copy.quiet_since.elapsed() < COPY_PATIENCE || !copy.source.is_read_in(&original.source)? {
         return Ok(Verdict::Undecided);
     }
