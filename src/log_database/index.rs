@@ -56,6 +56,15 @@ pub(super) enum StoredIn {
 }
 
 impl StoredIn {
+    /// Whether this is the very same file, not another one in its place.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Journal(one), Self::Journal(other)) => Arc::ptr_eq(one, other),
+            (Self::Segment(one), Self::Segment(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// The sequence that its place among all files goes by.
     pub(super) fn first_sequence(&self) -> u64 {
         match self {

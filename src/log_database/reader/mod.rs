@@ -176,6 +176,8 @@ pub struct Reader {
     ids: HashMap<Labels, u64>,
     /// How often had been committed when nothing was left.
     idle_since: Option<u64>,
+    /// A block is longer than a window.
+    cache: Cache,
 }
 
 impl std::fmt::Debug for Reader {
@@ -218,7 +220,14 @@ impl Database {
             readers.positions.insert(name.to_owned(), position);
             checkpoints
         })?;
-        Ok(Reader { database: self.clone(), name: name.to_owned(), wanted, ids: HashMap::new(), idle_since: None })
+        Ok(Reader {
+            database: self.clone(),
+            name: name.to_owned(),
+            wanted,
+            ids: HashMap::new(),
+            idle_since: None,
+            cache: Cache::default(),
+        })
     }
 }
 
@@ -262,6 +271,7 @@ impl Reader {
         let position = self.position();
         let (window, extents) = self.collect(&index, &position, limits);
         if window.batches.is_empty() {
+            self.cache = Cache::default();
             self.move_base()?;
             self.idle_since = Some(commits);
             return Ok(None);
@@ -386,7 +396,6 @@ impl Reader {
         let mut skips = position.taken.clone();
         for sequences in files_from(index, position.base) {
             let (mut batch, mut extent, mut batch_bytes) = (Vec::new(), Extent::new(), 0);
-            let mut cache = Cache::default();
             for (labels, files) in streams_in(index, sequences) {
                 if !(self.wanted)(labels) {
                     continue;
@@ -398,7 +407,7 @@ impl Reader {
                 *skip = skip.saturating_sub(lines);
                 while 0 < rest.lines {
                     let (mut some, before) = (Lines::default(), rest.lines);
-                    rest.take_into(&mut some, limits.batch_bytes.saturating_sub(batch_bytes).max(1), &mut cache);
+                    rest.take_into(&mut some, limits.batch_bytes.saturating_sub(batch_bytes).max(1), &mut self.cache);
                     extent.push((id, before - rest.lines));
                     batch_bytes += cost_bytes(&some);
                     batch.push(StreamLines { labels: labels.clone(), lines: some });
@@ -498,20 +507,19 @@ fn cost_bytes(lines: &Lines) -> usize {
     lines.byte_count() + lines.len() * LINE_BYTES
 }
 
-/// The part that was read last, for who takes it in pieces.
+/// The part that was read last, for who takes it in pieces, and the file that it is in.
 #[derive(Debug, Default)]
-struct Cache(Option<(u64, u64, Lines)>);
+struct Cache(Option<(StoredIn, u64, Lines)>);
 
 impl Cache {
     /// The lines of a part; none where it cannot be read, which is counted and logged.
     fn read(&mut self, file: &StoredIn, part: &Part) -> &Lines {
-        let key = (file.first_sequence(), part.offset);
-        if self.0.as_ref().is_none_or(|(sequence, offset, _)| (*sequence, *offset) != key) {
+        if !self.0.as_ref().is_some_and(|(known, offset, _)| known.is_same_as(file) && *offset == part.offset) {
             let lines = match file {
                 StoredIn::Journal(file) => file.read(part),
                 StoredIn::Segment(segment) => segment.decode_block(part).ok(),
             };
-            self.0 = Some((key.0, key.1, lines.unwrap_or_default()));
+            self.0 = Some((file.clone(), part.offset, lines.unwrap_or_default()));
         }
         &self.0.as_ref().expect("it was just read").2
     }
