@@ -385,11 +385,11 @@ struct AlertArguments {
     #[structopt(long, env, number_of_values = 1, value_delimiter = ",", use_delimiter = true)]
     notify: Vec<String>,
 
-    /// The file of headers to send to the receiver before it, a line each; nobody else may read it [repeatable]
+    /// The file of headers to send to the receiver before it, a line each; nobody else may read it [may be repeated]
     #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
     notify_header_file: Vec<PathBuf>,
 
-    /// The file of the certificates that the receiver before it is trusted by, instead of this machine's [repeatable]
+    /// The file of the certificates that the receiver before it is trusted by, instead of this machine's [may be repeated]
     #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
     notify_ca_file: Vec<PathBuf>,
 
@@ -407,11 +407,11 @@ struct ForwardArguments {
     forward: Vec<String>,
 
     /// The file of headers to send to the target before it, a line each, such as Authorization: Bearer …; nobody else may read it
-    /// [repeatable]
+    /// [may be repeated]
     #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
     forward_header_file: Vec<PathBuf>,
 
-    /// The file of the certificates that the target before it is trusted by, instead of this machine's [repeatable]
+    /// The file of the certificates that the target before it is trusted by, instead of this machine's [may be repeated]
     #[structopt(long, env, parse(from_os_str), number_of_values = 1)]
     forward_ca_file: Vec<PathBuf>,
 
@@ -419,11 +419,11 @@ struct ForwardArguments {
     #[structopt(long, env, possible_values = &["now", "beginning"], case_insensitive = true, default_value = "now")]
     forward_from: String,
 
-    /// A selector of streams to send, such as {namespace="shop"}; without any: all [repeatable]
+    /// A selector of streams to send, such as {namespace="shop"}; without any: all [may be repeated]
     #[structopt(long, env, number_of_values = 1)]
     forward_include: Vec<String>,
 
-    /// A selector of streams to leave out; wins over --forward-include [repeatable]
+    /// A selector of streams to leave out; wins over --forward-include [may be repeated]
     #[structopt(long, env, number_of_values = 1)]
     forward_exclude: Vec<String>,
 

@@ -2,7 +2,7 @@
 //!
 //! One thread evaluates the groups, each at its own times: a multiple of its interval, and a part of that which depends on its name, so
 //! that not all come at once. Lines may come late, so a time is evaluated [`Settings::delay`] after it has passed. After a pause, be it
-//! a restart, the times that were missed are evaluated in their order, the last [`MISSED_MAX`] of them.
+//! a restart, the times that were missed are evaluated in their order, the last 60 of them (`MISSED_MAX`).
 //!
 //! What is known of alerts is stored with the lines, so that `for` and `keep_firing_for` outlast a restart.
 //!

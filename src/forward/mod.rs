@@ -14,7 +14,7 @@
 //! # What is refused
 //!
 //! A batch that is refused for what is in it is sent in halves, down to the entries that are refused alone; these are counted, with the
-//! target's words. Tries are limited: [`POSTS_MAX`], [`REFUSALS_MAX`].
+//! target's words. Tries are limited (`POSTS_MAX`, `REFUSALS_MAX`).
 
 mod address;
 mod entries;
