@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use jiff::fmt::rfc2822;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
@@ -264,6 +265,14 @@ impl Backoff {
         self.next = (self.next * 2).min(BACKOFF_MAX);
         wait.max(retry_after.unwrap_or_default())
     }
+}
+
+/// Anything from 0 to 1, for [`Backoff::wait`].
+pub fn chance() -> f64 {
+    let mut byte = [u8::MAX];
+    // Without random numbers every wait is as long as it may be.
+    let _ = SystemRandom::new().fill(&mut byte);
+    f64::from(byte[0]) / f64::from(u8::MAX)
 }
 
 #[cfg(test)]

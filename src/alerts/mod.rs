@@ -4,7 +4,7 @@
 //! that not all come at once. Lines may come late, so a time is evaluated [`Settings::delay`] after it has passed. After a pause, be it
 //! a restart, the times that were missed are evaluated in their order, the last 60 of them (`MISSED_MAX`).
 //!
-//! What is known of alerts is stored with the lines, so that `for` and `keep_firing_for` outlast a restart.
+//! The state of alerts is stored with the lines, so that `for` and `keep_firing_for` outlast a restart.
 //!
 //! | file | |
 //! |---|---|
@@ -46,15 +46,15 @@ pub use rules::{Error as RuleError, count as count_rules};
 
 /// Most missed times of a group that are made up for.
 const MISSED_MAX: i64 = 60;
-/// How often rule files are looked at.
+/// Time between two looks at the rule files.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 /// The longest wait, so that a stop is noticed.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
-/// How much memory a rule's query may take, in bytes.
+/// Most memory that a rule's query may take, in bytes.
 const QUERY_BYTES_MAX: usize = 32 << 20;
 /// Most alerts or series of a rule, whatever its group says.
 const SERIES_MAX: usize = 10_000;
-/// How long what is known of a group's alerts is not stored again that have not changed.
+/// Time after which a group's alerts are stored again though they have not changed.
 const STORE_INTERVAL: Duration = Duration::from_mins(10);
 /// Begins the sources of what is stored of groups; longer than those of collectors, so that none is taken for the other.
 const PREFIX: &[u8] = b"\0state of the rule group \0";

@@ -8,14 +8,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::{Map, Value, json};
 
 use crate::alerts::Error;
 use crate::alerts::state::{LabelPairs, Notice};
 use crate::ingest::Stop;
 use crate::model::Timestamp;
-use crate::outgoing::{Backoff, Files, Receiver};
+use crate::outgoing::{self, Backoff, Files, Receiver};
 use crate::status::{NotifyTarget, Status};
 
 /// Most notices that wait for a receiver; the oldest ones go first.
@@ -128,10 +127,7 @@ impl Notifier {
                 Err((reason, retry_after)) => {
                     self.target.failures.add(1);
                     self.note_problem(&reason);
-                    let mut byte = [u8::MAX];
-                    // Without random numbers every wait is as long as it may be.
-                    let _ = SystemRandom::new().fill(&mut byte);
-                    stop.wait(backoff.wait(retry_after, f64::from(byte[0]) / f64::from(u8::MAX)));
+                    stop.wait(backoff.wait(retry_after, outgoing::chance()));
                 }
             }
         }

@@ -304,11 +304,11 @@ impl Forwarder {
                 }
                 Verdict::Later(reason, retry_after) => {
                     self.note_problem(&reason);
-                    backoff.wait(retry_after, self.chance())
+                    backoff.wait(retry_after, outgoing::chance())
                 }
                 Verdict::Wrong(reason) => {
                     self.note_problem(&reason);
-                    backoff.wait(Some(TROUBLE_INTERVAL), self.chance())
+                    backoff.wait(Some(TROUBLE_INTERVAL), outgoing::chance())
                 }
             };
             parts.push(streams);
@@ -418,14 +418,6 @@ impl Forwarder {
                 log::info!("{} takes lines again", self.target.address);
             }
         });
-    }
-
-    /// Anything from 0 to 1.
-    fn chance(&self) -> f64 {
-        let mut byte = [u8::MAX];
-        // Without random numbers every wait is as long as it may be.
-        let _ = self.random.fill(&mut byte);
-        f64::from(byte[0]) / f64::from(u8::MAX)
     }
 }
 
