@@ -25,6 +25,7 @@ use tide::{Request, Response, StatusCode};
 use crate::api::State;
 use crate::api::connection::{Connection, Exchange};
 use crate::api::error::Error;
+use crate::log_database::{Database, Snapshot, Subscription};
 
 /// Longest message that a client may send, in bytes: all that it has to say is that it is still there.
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
@@ -46,7 +47,8 @@ type Talk = Box<dyn FnOnce(Socket) -> Conversation + Send>;
 /// Who takes over the connection after the answer that this is an extension of.
 pub(super) struct Upgrade(Mutex<Option<Talk>>);
 
-/// The answer after which `talk` has the connection.
+/// The answer after which `talk` has the connection, later than the client has read it: what it [follows](Followed) from then on
+/// is taken before.
 ///
 /// # Errors
 ///
@@ -143,18 +145,33 @@ pub(super) struct Session<'s> {
     heard: Instant,
 }
 
-impl<'s> Session<'s> {
-    /// A conversation, and what wakes it.
-    pub(super) fn new(
-        socket: &'s mut Socket,
-        stopping: &'s Stopping,
-    ) -> (Self, impl Fn() + Send + Sync + use<'s> + 'static) {
+/// What a client follows. It is to be there before the client is answered: whatever is appended once a client knows that it
+/// follows is for it.
+pub(super) struct Followed {
+    /// Everything appended before.
+    pub(super) snapshot: Snapshot,
+    /// Everything appended from then on.
+    pub(super) subscription: Subscription,
+    /// What tells of it.
+    pub(super) woken: Receiver<()>,
+}
+
+impl Followed {
+    /// What is in `database`, and what comes.
+    pub(super) fn of(database: &Database) -> Self {
         let (wake, woken) = channel::bounded(1);
-        // Where it is full, what there is is about to be looked at anyway.
-        let wake = move || {
+        let (snapshot, subscription) = database.subscribe(move || {
+            // Where it is full, what there is is about to be looked at anyway.
             let _ = wake.try_send(());
-        };
-        (Self { socket, stopping, woken, heard: Instant::now() }, wake)
+        });
+        Self { snapshot, subscription, woken }
+    }
+}
+
+impl<'s> Session<'s> {
+    /// A conversation that goes on when it is `woken`.
+    pub(super) fn new(socket: &'s mut Socket, stopping: &'s Stopping, woken: Receiver<()>) -> Self {
+        Self { socket, stopping, woken, heard: Instant::now() }
     }
 
     /// Sends a frame of text.

@@ -14,7 +14,7 @@ use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
 use monitoring_rs::status::{Gap, SkipReason};
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Server, encoded};
+use crate::support::{self, PATIENCE, Server, encoded};
 
 /// A client that follows.
 struct Follower {
@@ -40,12 +40,7 @@ fn follow(server: &Server, query: &str) -> Follower {
 
 impl Follower {
     fn next_message(&mut self) -> Message {
-        loop {
-            match self.socket.read().expect("it goes on") {
-                Message::Ping(_) => {}
-                message => return message,
-            }
-        }
+        support::next_message(&mut self.socket)
     }
 
     /// The next record; those of streams are noted.
@@ -66,9 +61,11 @@ impl Follower {
 
     /// The id and the text of the next line, if no other record comes before it but the first one and beats.
     fn next_line(&mut self) -> (String, String) {
+        let begun = Instant::now();
         loop {
             let record = self.next_record();
             if record.get("begin").is_some() || record.get("beat").is_some() {
+                assert!(begun.elapsed() < PATIENCE, "nothing but beats for {PATIENCE:?}");
                 continue;
             }
             return self.line(&record).unwrap_or_else(|| panic!("no line, but {record}"));
@@ -140,6 +137,18 @@ fn what_there_is_comes_first_and_then_what_is_appended() {
         follow(&server, "query={app=\"a\"}&start=0").next_texts(6),
         ["one", "two", "three", "four", "five", "six"]
     );
+}
+
+#[test]
+fn what_is_appended_once_the_client_is_answered_comes() {
+    let database = database();
+    let server = Server::start(database.clone(), Settings::default());
+    for number in 0..20 {
+        let mut follower = follow(&server, "query={app=\"a\"}&last=0");
+        let line = number.to_string();
+        append(&database, "a", &[(7, &line)]);
+        assert_eq!(follower.next_texts(1), [line]);
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::agent::Agent;
 use crate::containers::{wait_for, wait_for_texts};
-use crate::support::{PATIENCE, encoded};
+use crate::support::{self, PATIENCE, encoded};
 
 /// What an API server has, and what became of it: for each watch the events from its version on.
 #[derive(Default)]
@@ -383,8 +383,10 @@ impl Tail {
     /// Reads on until a frame has `text`; no frame before it may have one of `others`.
     #[track_caller]
     fn wait_for(&mut self, text: &str, others: &[&str]) {
+        let begun = Instant::now();
         loop {
-            let frame = self.0.read().unwrap().into_text().unwrap();
+            assert!(begun.elapsed() < PATIENCE, "nothing of {text:?}");
+            let frame = support::next_message(&mut self.0).into_text().unwrap();
             assert!(!others.iter().any(|other| frame.contains(other)), "{frame}");
             if frame.contains(text) {
                 return;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_std::channel::{self, Sender};
 use async_std::task::block_on;
+use async_tungstenite::tungstenite::{Message, WebSocket};
 use flate2::write::GzDecoder;
 use monitoring_rs::api::{self, About, Entrance, QueryLimits, Settings, State};
 use monitoring_rs::log_database::Database;
@@ -17,6 +18,17 @@ use monitoring_rs::status::Status;
 
 /// How long a test waits for an answer before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The next message that is no ping. A server that pings and says nothing else is not waited for forever.
+pub(crate) fn next_message(socket: &mut WebSocket<TcpStream>) -> Message {
+    let begun = Instant::now();
+    loop {
+        match socket.read().expect("the conversation goes on") {
+            Message::Ping(_) => assert!(begun.elapsed() < PATIENCE, "nothing but pings for {PATIENCE:?}"),
+            message => return message,
+        }
+    }
+}
 
 /// A database of these lines, one nanosecond apart, in one stream with one label.
 pub(crate) fn database(name: &str, value: &str, lines: impl IntoIterator<Item = Vec<u8>>) -> Database {

@@ -14,7 +14,7 @@ use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Server, encoded};
+use crate::support::{self, PATIENCE, Server, encoded};
 
 /// A client that follows a tail.
 struct Tail(WebSocket<TcpStream>);
@@ -44,14 +44,8 @@ fn follow(server: &Server, target: &str) -> Tail {
 }
 
 impl Tail {
-    /// The next message that is no ping.
     fn next_message(&mut self) -> Message {
-        loop {
-            match self.0.read().expect("the tail goes on") {
-                Message::Ping(_) => {}
-                message => return message,
-            }
-        }
+        support::next_message(&mut self.0)
     }
 
     fn next_frame(&mut self) -> Value {
@@ -132,6 +126,17 @@ fn what_there_is_comes_first_and_then_what_is_appended() {
     database.commit().expect("memory takes a commit");
     append(&database, "web", &[(6, "six")]);
     assert_eq!(tail.next_texts(1), ["six"]);
+}
+
+#[test]
+fn what_is_appended_once_the_client_is_answered_comes_however_old_it_is() {
+    let (server, database) = server();
+    for number in 0..20 {
+        let mut tail = follow(&server, "tail?query={app=\"old\"}");
+        let line = number.to_string();
+        append(&database, "old", &[(-1_000_000_000_000_000, &line)]);
+        assert_eq!(tail.next_texts(1), [line]);
+    }
 }
 
 #[test]

@@ -15,8 +15,9 @@ use crate::api::v1::arguments::Arguments;
 use crate::api::v1::feed::{Feed, History, NewMarks};
 use crate::api::v1::lines::{everything, text_of};
 use crate::api::v1::records::{self, Begin};
-use crate::api::websocket::{self, End, Session, Signal, Socket};
+use crate::api::websocket::{self, End, Followed, Session, Signal, Socket};
 use crate::api::{State, time};
+use crate::log_database::{Snapshot, Subscription};
 use crate::model::budget::Budget;
 use crate::model::{TimeRange, Timestamp};
 use crate::query::{Live, Source};
@@ -34,23 +35,30 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(20);
 pub(super) async fn follow(mut request: Request<State>) -> tide::Result {
     let arguments = Arguments::of(&mut request).await;
     let state = request.state().clone();
-    Ok(websocket::accept(&request, move |socket| converse(socket, state, arguments))?)
+    let followed = Followed::of(&state.database);
+    Ok(websocket::accept(&request, move |socket| converse(socket, state, arguments, followed))?)
 }
 
 /// Talks to a client until either side has enough.
-async fn converse(mut socket: Socket, state: State, arguments: Result<Arguments, Error>) {
+async fn converse(mut socket: Socket, state: State, arguments: Result<Arguments, Error>, followed: Followed) {
     let ended = match arguments.and_then(|arguments| Ok((arguments, state.queries.tail()?))) {
-        Ok((arguments, (_turn, budget))) => run(&mut socket, &state, arguments, Arc::new(budget)).await,
+        Ok((arguments, (_turn, budget))) => run(&mut socket, &state, arguments, followed, Arc::new(budget)).await,
         Err(error) => Err(End::Fault(error)),
     };
     websocket::end(socket, ended, CloseCode::Policy).await;
 }
 
 /// Sends what there is, and then what comes, until the client closes. What waits to be sent is within `budget`.
-async fn run(socket: &mut Socket, state: &State, arguments: Arguments, budget: Arc<Budget>) -> Result<(), End> {
-    let (mut session, wake) = Session::new(socket, &state.stopping);
+async fn run(
+    socket: &mut Socket,
+    state: &State,
+    arguments: Arguments,
+    Followed { snapshot, subscription, woken }: Followed,
+    budget: Arc<Budget>,
+) -> Result<(), End> {
+    let mut session = Session::new(socket, &state.stopping, woken);
     let of_state = state.clone();
-    let open = move |search| open(&arguments, &of_state, wake, search, budget);
+    let open = move |search| open(&arguments, &of_state, (snapshot, subscription), search, budget);
     let mut feed = state.queries.run(None, open).await?;
     let mut beat_due = Instant::now() + BEAT_INTERVAL;
     loop {
@@ -85,17 +93,16 @@ async fn run(socket: &mut Socket, state: &State, arguments: Arguments, budget: A
     }
 }
 
-/// Finds what there is, within `search`, and subscribes to what comes.
+/// Finds what there is, within `search`; what comes is to follow it.
 fn open(
     arguments: &Arguments,
     state: &State,
-    wake: impl Fn() + Send + Sync + 'static,
+    (snapshot, subscription): (Snapshot, Subscription),
     search: Arc<Budget>,
     budget: Arc<Budget>,
 ) -> Result<Feed, Error> {
     let expr = arguments.query()?.unwrap_or_else(everything);
     let history = history(arguments)?;
-    let (snapshot, subscription) = state.database.subscribe(wake);
     let clock = arguments.clock();
     let live = {
         let (database, inventory) = (state.database.clone(), Arc::clone(&state.inventory));

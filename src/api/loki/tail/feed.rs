@@ -216,7 +216,7 @@ impl Feed {
 
     /// Takes the lines that came before it was known that their streams are followed.
     fn look_at_late(&mut self) {
-        if self.streams.have_news() {
+        if self.streams.take_news() {
             let (streams, matchers) = (&mut self.streams, self.query.fetch().streams().0);
             let late = self.late.take(|stored| matches!(streams.verdict(stored, matchers), Verdict::Followed(_)));
             if let Some(late) = late {

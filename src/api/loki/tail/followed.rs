@@ -48,16 +48,24 @@ impl Streams {
         Self { version: inventory.version(), inventory, known: HashMap::new(), bytes: 0 }
     }
 
-    /// Whether what streams are called has changed since a stream was asked for.
-    pub(super) fn have_news(&self) -> bool {
-        self.version != self.inventory.version()
+    /// Forgets what was found out if what streams are called has changed since the last call; says whether it did. Between two
+    /// calls a stream that was found not to be followed yet stays so: whoever waits for its names hears of each change here.
+    pub(super) fn take_news(&mut self) -> bool {
+        let version = self.inventory.version();
+        let is_new = version != std::mem::replace(&mut self.version, version);
+        if is_new {
+            self.forget();
+        }
+        is_new
+    }
+
+    fn forget(&mut self) {
+        self.known.clear();
+        self.bytes = 0;
     }
 
     /// What a stream is shown as, if all `matchers`, which are the same each time, accept it.
     pub(super) fn verdict(&mut self, stored: &Labels, matchers: &[Matcher]) -> Verdict {
-        if self.have_news() {
-            *self = Self::new(Arc::clone(&self.inventory));
-        }
         if let Some(known) = self.known.get(stored) {
             return known.clone();
         }
@@ -76,7 +84,7 @@ impl Streams {
                 _ => 0,
             };
         if FOLLOWED_BYTES_MAX < self.bytes + bytes {
-            *self = Self::new(Arc::clone(&self.inventory));
+            self.forget();
         }
         self.bytes += bytes;
         self.known.insert(stored.clone(), verdict.clone());

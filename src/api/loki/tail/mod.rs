@@ -20,7 +20,7 @@ use crate::api::loki::arguments::Arguments;
 use crate::api::loki::query::{LIMIT_DEFAULT, asks_for, check_limit};
 use crate::api::loki::tail::feed::Feed;
 use crate::api::loki::wire::CATEGORIZE_LABELS;
-use crate::api::websocket::{self, End, Session, Signal, Socket};
+use crate::api::websocket::{self, End, Followed, Session, Signal, Socket};
 use crate::logql;
 use crate::logql::ast::{Expr, LogExpr};
 use crate::logql::pipeline::Clock;
@@ -48,7 +48,8 @@ pub(super) async fn tail(mut request: Request<State>) -> Result<Response, Error>
     let categorizes = asks_for(&request, "X-Loki-Response-Encoding-Flags", CATEGORIZE_LABELS);
     let state = request.state().clone();
     let ask = state.queries.run(None, move |_| Ask::of(&arguments, categorizes)).await?;
-    websocket::accept(&request, move |socket| converse(socket, state, ask))
+    let followed = Followed::of(&state.database);
+    websocket::accept(&request, move |socket| converse(socket, state, ask, followed))
 }
 
 impl Ask {
@@ -71,22 +72,25 @@ impl Ask {
 }
 
 /// Talks to a client until either side has enough.
-async fn converse(mut socket: Socket, state: State, ask: Ask) {
+async fn converse(mut socket: Socket, state: State, ask: Ask, followed: Followed) {
     let ended = match state.queries.tail() {
-        Ok((_turn, budget)) => follow(&mut socket, &state, ask, budget).await,
+        Ok((_turn, budget)) => follow(&mut socket, &state, ask, followed, budget).await,
         Err(refusal) => Err(End::Fault(refusal)),
     };
     websocket::end(socket, ended, CloseCode::Error).await;
 }
 
 /// Sends what there is, and then what comes, until the client closes. What waits to be sent is within `budget`.
-async fn follow(socket: &mut Socket, state: &State, ask: Ask, budget: Budget) -> Result<(), End> {
-    let (mut session, wake) = Session::new(socket, &state.stopping);
-    let (database, inventory) = (state.database.clone(), Arc::clone(&state.inventory));
-    let open = move |search| {
-        let (snapshot, subscription) = database.subscribe(wake);
-        Feed::open(&ask, (&snapshot, inventory), subscription, &search, budget)
-    };
+async fn follow(
+    socket: &mut Socket,
+    state: &State,
+    ask: Ask,
+    Followed { snapshot, subscription, woken }: Followed,
+    budget: Budget,
+) -> Result<(), End> {
+    let mut session = Session::new(socket, &state.stopping, woken);
+    let inventory = Arc::clone(&state.inventory);
+    let open = move |search| Feed::open(&ask, (&snapshot, inventory), subscription, &search, budget);
     let mut feed = state.queries.run(None, open).await?;
     loop {
         let advanced;

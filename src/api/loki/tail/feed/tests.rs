@@ -1,8 +1,11 @@
 //! A tail whose client reads, or does not, without a socket.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::*;
+use crate::inventory::{Container, Record};
 use crate::log_database::Database;
 use crate::log_database::storage::SimulatedStorage;
 use crate::logql::ast::Expr;
@@ -32,12 +35,16 @@ fn lines(count: usize, bytes: usize) -> impl Iterator<Item = String> {
 
 /// A tail of all lines, of which the newest 5000 come at once.
 fn open(database: &Database, budget: Budget) -> Result<Feed, Error> {
+    open_with(database, Arc::default(), budget)
+}
+
+fn open_with(database: &Database, inventory: Arc<Inventory>, budget: Budget) -> Result<Feed, Error> {
     let Expr::Log(expr) = logql::parse("{app=`web`} | drop detected_level").unwrap() else { panic!("it is of lines") };
     let clock = Clock { now: time::now(), zone: jiff::tz::TimeZone::UTC, zones: jiff::tz::db().clone() };
     let start = Timestamp::from_ns(time::now().as_ns() - 1_000_000_000_000);
     let ask = Ask { expr, limit: 5000, start, delay: Duration::ZERO, categorizes: false, clock };
     let (snapshot, subscription) = database.subscribe(|| {});
-    Feed::open(&ask, (&snapshot, Arc::default()), subscription, &Arc::default(), budget)
+    Feed::open(&ask, (&snapshot, inventory), subscription, &Arc::default(), budget)
 }
 
 /// The numbers of the lines that a client is sent which reads all there is, and whether it is told that it missed any.
@@ -125,4 +132,20 @@ fn where_others_take_all_the_memory_there_is_lines_are_left_out_and_told_of() {
     pool.give_back(others);
     append(&database, start(), lines(3, 2000));
     assert_eq!(read(&mut feed), ((0..3).collect(), false));
+}
+
+#[test]
+fn names_that_come_while_a_batch_is_looked_at_bring_the_lines_that_waited_for_them() {
+    let (database, inventory) = (database(), Arc::<Inventory>::default());
+    let mut feed = open_with(&database, Arc::clone(&inventory), Budget::new(12 * MIB)).unwrap();
+    let container = |id: &str| Labels::new([("container_id", id)]).unwrap();
+    let mut stream = StreamLines { labels: container("1"), lines: Lines::default() };
+    stream.lines.push(Timestamp::from_ns(start()), b"7");
+    database.append(Batch { checkpoint: None, streams: vec![stream] }).unwrap();
+    assert_eq!(read(&mut feed), (Vec::new(), false));
+    let labels = BTreeMap::from([("app".to_owned(), "web".to_owned())]);
+    inventory.put(Record::Container(Container { id: "1".into(), labels, hidden: BTreeMap::new() }));
+    // As for a further stream of the same batch.
+    feed.streams.verdict(&container("2"), &[]);
+    assert_eq!(read(&mut feed), (vec![7], false));
 }
