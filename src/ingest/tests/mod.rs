@@ -124,6 +124,29 @@ fn a_short_copy_and_its_archive_are_one() {
     }
 }
 
+/// What it found after still more: a short copy that was made while nobody looked, of a log whose content was cut before.
+#[test]
+fn a_short_copy_that_was_made_while_nobody_looked_is_one() {
+    use actions::Action::{Kill, Look, Rotate, Truncate, Write};
+    let rotate = |log| Rotate { log, look_between: true, write_between: false };
+    for log in [1, 3] {
+        let mut world = World::new(Defect::None);
+        let write = Write { log, lines: 1 };
+        for action in [
+            write.clone(),
+            Look { batches: 1, commit: false },
+            Truncate { log },
+            write,
+            rotate(2),
+            Kill { few_files: false },
+            rotate(log),
+        ] {
+            world.act(&action).unwrap();
+        }
+        world.finish().unwrap();
+    }
+}
+
 /// Runs of the same seeds find nothing without the defect, which the test asserts first.
 #[test]
 fn a_broken_collector_is_caught() {

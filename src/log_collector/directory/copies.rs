@@ -129,10 +129,12 @@ impl<W: Watcher> Directory<W> {
         })
     }
 
-    /// Whether a file that came into being beside its log, and now, may be a copy in the making.
+    /// Whether a file that came into being beside its log may be a copy in the making: after it, and now, or plain and while nobody
+    /// looked at a log that was read before.
     fn may_be_in_the_making(&self, id: SourceId, original: SourceId) -> bool {
-        let born_ns = |id: SourceId| self.sources[id].source.identity.born_ns;
-        !self.starting && born_ns(original) != 0 && born_ns(original) <= born_ns(id)
+        let (copy, log) = (&self.sources[id].source, &self.sources[original].source);
+        let is_later = log.identity.born_ns != 0 && log.identity.born_ns <= copy.identity.born_ns;
+        is_later && (!self.starting || log.has_begun() && !copy.is_compressed())
     }
 
     /// Whether a file, which is not too short to tell unless it `may_be_short`, holds what another one begins with.
