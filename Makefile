@@ -216,7 +216,7 @@ shots: ui/node_modules ## Take the screenshots of the page that a person looks a
 # --- On this machine ---
 
 .PHONY: check
-check: check-format check-lint check-test check-doc check-scripts check-install check-compose check-ui e2e faults attack check-bench check-fuzz crash ## Everything that CI runs on Linux
+check: check-format check-lint check-test check-doc check-scripts check-install check-compose check-ui e2e faults attack check-bench crash ## Everything that CI runs on Linux
 
 # Each step prints a heading and how long it took.
 define step
@@ -230,6 +230,7 @@ check-format:
 .PHONY: check-lint
 check-lint:
 	$(call step,Lints,cargo clippy --locked --all-targets -- -D warnings)
+	$(call step,Fuzz targets,cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target)
 
 .PHONY: check-test
 check-test:
@@ -275,7 +276,7 @@ attack: ## Attack a real agent as a client, as another user and through its data
 	$(call step,Attacks,cargo build --locked --release && e2e/attack.py target/release/monitoring-rs)
 
 .PHONY: check-fuzz
-check-fuzz:
+check-fuzz: ## Fuzz each target for some seconds; not part of `check`, as the targets take minutes to build
 	$(call step,Fuzz in short,FUZZ_SECONDS=6 fuzz/run.sh)
 
 .PHONY: e2e
