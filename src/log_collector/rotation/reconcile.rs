@@ -180,6 +180,7 @@ impl Reconciler<'_> {
                         Some(Step::Forget { known: index })
                     }
                     State::Done { may_return } => (!may_return).then_some(Step::Forget { known: index }),
+                    State::Missing { is_gone: true } if self.may_be_in_undecided(index) => Some(Step::Wait),
                     State::Missing { is_gone } => is_gone.then_some(Step::Lose { known: index }),
                     State::Cut { is_expired } => {
                         Some(if is_expired { Step::Lose { known: index } } else { Step::Wait })
@@ -198,6 +199,19 @@ impl Reconciler<'_> {
     /// Whether nothing was read of a file: it only has a place in the stream.
     fn is_unread(&self, index: usize) -> bool {
         !self.known[index].has_content && matches!(self.known[index].state, State::Missing { .. })
+    }
+
+    /// Whether a member may be what became of a known file, by its form and its time.
+    fn may_be_compressed(&self, index: usize, member: usize) -> bool {
+        let candidate = &self.family[member];
+        candidate.form == Form::Compressed
+            && self.known[index].modified_ns / NS_PER_SECOND <= candidate.modified_ns / NS_PER_SECOND
+    }
+
+    /// Whether what became of a known file may be a member that could not be looked at.
+    fn may_be_in_undecided(&self, index: usize) -> bool {
+        let is_it = |member: usize| self.undecided[member] && self.owners[member].is_none();
+        (0..self.family.len()).any(|member| is_it(member) && self.may_be_compressed(index, member))
     }
 
     /// Whether another file goes on with a content already, or it was cut from the file: what is known of that was stored first.
@@ -290,10 +304,7 @@ impl Reconciler<'_> {
                 continue;
             }
             // What is compressed may hold what is missing, if that was rewritten since it was read.
-            let replaced = missing.iter().find(|index| {
-                candidate.form == Form::Compressed
-                    && self.known[**index].modified_ns / NS_PER_SECOND <= candidate.modified_ns / NS_PER_SECOND
-            });
+            let replaced = missing.iter().find(|index| self.may_be_compressed(**index, member));
             let is_younger =
                 self.known.is_empty() || candidate.claim == Claim::Rotated || self.is_younger(member, newest);
             let step = match candidate.form {
@@ -487,6 +498,16 @@ mod tests {
         let unread = Known { was_read: false, has_content: false, ..known(1, 1, 2, GONE) };
         let family = [compressed(7, 3), member(6, 7, Claim::Current)];
         check(&[unread], &family, &[(0, 0, Match::Grown)], &[Step::Lose { known: 0 }, begin(0)]);
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_not_lost_while_what_may_hold_it_cannot_be_either() {
+        let unread = Known { was_read: false, has_content: false, ..known(1, 1, 2, GONE) };
+        let of_three = [unread, known(2, 3, 4, State::Read), known(3, 6, 7, State::Read)];
+        let family = [compressed(9, 5), member(6, 7, Claim::Current)];
+        check(&of_three, &family, &[(1, 0, Match::Unknown)], &[Step::Wait, Step::Wait]);
+        let begin = Step::Begin { member: 0, ordinal: Some(1 << 32) };
+        check(&of_three, &family, &[], &[Step::Lose { known: 0 }, begin]);
     }
 
     #[test]
