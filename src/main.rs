@@ -224,7 +224,10 @@ fn forwarders(
 fn start_forwarding(forwarders: Vec<Forwarder>, stop: &Arc<Stop>) -> anyhow::Result<()> {
     for mut forwarder in forwarders {
         let stop = Arc::clone(stop);
-        let forward = move || forwarder.run(&stop);
+        let forward = move || {
+            outgoing::yield_to_collecting();
+            forwarder.run(&stop);
+        };
         thread::Builder::new().name("forward".into()).spawn(forward).context("cannot start a thread")?;
     }
     Ok(())
@@ -252,6 +255,7 @@ fn watch(
     let mut alerting = Alerting::new(settings, sources, status).context("cannot watch for alerts")?;
     let stop = Arc::clone(stop);
     let run = move || {
+        outgoing::yield_to_collecting();
         if let Err(error) = alerting.run(&stop) {
             log::error!("nobody is told of alerts: there is no thread for it: {error}");
         }

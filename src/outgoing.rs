@@ -30,6 +30,9 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(15);
 /// The first and the longest wait between two tries.
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
+/// The niceness of threads that forward lines, and that find out what receivers are told.
+#[cfg(target_os = "linux")]
+const SENDER_NICE: i32 = 10;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -264,6 +267,14 @@ impl Backoff {
         let wait = self.next.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
         self.next = (self.next * 2).min(BACKOFF_MAX);
         wait.max(retry_after.unwrap_or_default())
+    }
+}
+
+/// Has the calling thread wait for those that collect, store and answer, where the system gives threads a priority of their own.
+pub fn yield_to_collecting() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, SENDER_NICE) {
+        log::debug!("a thread goes on without a lower priority: {error}");
     }
 }
 

@@ -52,6 +52,8 @@ const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Most memory that a rule's query may take, in bytes.
 const QUERY_BYTES_MAX: usize = 32 << 20;
+/// How long it may take: all rules wait for it.
+const QUERY_TIME_MAX: Duration = Duration::from_mins(1);
 /// Most alerts or series of a rule, whatever its group says.
 const SERIES_MAX: usize = 10_000;
 /// Time after which a group's alerts are stored again though they have not changed.
@@ -111,6 +113,7 @@ pub struct Alerting {
     notifiers: Vec<Arc<Notifier>>,
     stamp: Stamp,
     looked: Instant,
+    query_time_max: Duration,
 }
 
 /// A group that is evaluated.
@@ -150,14 +153,15 @@ impl Alerting {
     /// See [`Error`].
     pub fn new(settings: Settings, sources: Sources, status: &Arc<Status>) -> Result<Self, Error> {
         let stamp = stamp(&settings.rules);
-        let groups = rules::read(&settings.rules)?;
+        let read = rules::read(&settings.rules)?;
         let notifier = |(address, files): &(String, Files)| {
             Notifier::new(address, files.clone(), &settings.external_url, status).map(Arc::new)
         };
         let notifiers = settings.notify.iter().map(notifier).collect::<Result<_, _>>()?;
         let (status, looked) = (Arc::clone(status), Instant::now());
-        let mut alerting = Self { settings, sources, status, groups: Vec::new(), notifiers, stamp, looked };
-        alerting.take(groups);
+        let (groups, query_time_max) = (Vec::new(), QUERY_TIME_MAX);
+        let mut alerting = Self { settings, sources, status, groups, notifiers, stamp, looked, query_time_max };
+        alerting.take(read);
         Ok(alerting)
     }
 
@@ -237,7 +241,7 @@ impl Alerting {
     /// Evaluates a group for a time; if it is the last one that is due, receivers are told what there is `now`.
     fn evaluate(&mut self, index: usize, time: Timestamp, now: Option<Timestamp>) {
         let began = Instant::now();
-        let Self { sources, groups, .. } = self;
+        let Self { sources, groups, query_time_max, .. } = self;
         let running = &mut groups[index];
         let mut results = Vec::new();
         let snapshot = sources.database.snapshot();
@@ -245,7 +249,8 @@ impl Alerting {
         for (rule, alerts) in running.group.rules.iter().zip(&mut running.alerts) {
             let began = Instant::now();
             // Of its own: what one rule takes is not the next one's.
-            let budget = Arc::new(Budget::within(Arc::clone(&sources.memory), QUERY_BYTES_MAX));
+            let budget = Budget::within(Arc::clone(&sources.memory), QUERY_BYTES_MAX);
+            let budget = Arc::new(budget.lasting(*query_time_max));
             let source = Source::new(snapshot.clone(), Arc::clone(&sources.inventory), budget);
             let found = evaluate_rule(rule, running.group.limit, &source, time, &clock);
             let mut result = RuleResult { took: began.elapsed(), ..RuleResult::default() };

@@ -163,6 +163,21 @@ fn times_that_were_missed_are_made_up_for() {
 }
 
 #[test]
+fn a_query_that_takes_too_long_holds_up_nobody_and_is_said() {
+    let mut place = Place::new(HOLD);
+    place.write("a", "a line", 1, 0);
+    place.pass(11);
+    place.alerting().query_time_max = Duration::ZERO;
+    place.pass(1);
+    let problem = place.status.rules()[0].rules[0].problem.clone().unwrap();
+    assert!(problem.contains("the query takes more than 0 s"), "{problem}");
+    // What is known of its alerts stays.
+    place.alerting().query_time_max = QUERY_TIME_MAX;
+    place.pass(1);
+    assert_eq!(place.alerts(), of(&[("A", "a", true)]));
+}
+
+#[test]
 fn a_wrong_file_changes_nothing_and_is_said() {
     let mut place = Place::new(HOLD);
     place.write("a", "a line", 1, 0);

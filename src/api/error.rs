@@ -61,7 +61,7 @@ impl From<log_database::Error> for Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
-            Refusal::TooMuch { .. } => StatusCode::BadRequest,
+            Refusal::TooMuch { .. } | Refusal::TooLong { .. } => StatusCode::BadRequest,
             Refusal::TooMuchTogether { .. } | Refusal::Abandoned => StatusCode::TooManyRequests,
         };
         Self::new(status, refusal.to_string())

@@ -41,6 +41,8 @@ pub use address::Protocol;
 pub const SENDER_HEADER: &str = "X-Monitoring-Sender";
 /// The header with the number of a batch.
 pub const BATCH_HEADER: &str = "X-Monitoring-Batch";
+/// The header with a checksum of what a batch holds, the same whenever it is sent again: eight hexadecimal digits.
+pub const CHECK_HEADER: &str = "X-Monitoring-Check";
 /// The header in which a receiver that remembers senders names the last batch that it has.
 pub const LAST_HEADER: &str = "X-Monitoring-Last";
 /// The header in which it says how many entries of a batch it has refused.
@@ -52,6 +54,8 @@ const WINDOW: WindowLimits = WindowLimits { batch_bytes: 512 << 10, batches: 4 }
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait after the database or the target's settings were found wrong.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(10);
+/// What a receiver answers that has another batch with the number of this one.
+const CONFLICT: u16 = 409;
 /// Most parts of a batch that are sent, and that are refused in a row; what is still refused then is counted as a whole. The one is for
 /// batches that are mixed, the other for those of which nothing is taken: a backlog that is too old.
 const POSTS_MAX: usize = 4096;
@@ -272,7 +276,7 @@ impl Forwarder {
                     if self.peer != Peer::Numbering {
                         streams.iter_mut().for_each(entries::fit);
                     }
-                    self.post(&streams, is_whole.then_some(number))
+                    self.post(&streams, is_whole.then(|| (number, check(batch))))
                 },
             );
             log::debug!(
@@ -343,32 +347,38 @@ impl Forwarder {
         };
         if known.parse::<u64>().is_ok_and(|known| last < known) {
             // Numbers were given out that this agent does not know of: its data are older than what was sent.
-            log::warn!(
-                "{} has later batches than this agent knows of; lines may be there twice",
-                self.receiver.shown()
-            );
-            let renamed = identity(&self.random).and_then(|identity| Ok(self.reader.set_identity(identity)?));
-            renamed.map_err(|error| Verdict::Later(error.to_string(), None))?;
+            let shown = self.receiver.shown();
+            log::warn!("{shown} has later batches than this agent knows of; lines may be there twice");
+            self.take_another_name().map_err(|error| Verdict::Later(error.to_string(), None))?;
         }
         self.peer = Peer::Numbering;
         Ok(())
     }
 
-    /// Sends entries, numbered if they are a whole batch.
-    fn post(&mut self, streams: &[Stream], number: Option<u64>) -> Verdict {
+    /// Sends under another name from now on: another agent sends, or this one has sent, what nothing is known of here.
+    fn take_another_name(&mut self) -> Result<(), Error> {
+        Ok(self.reader.set_identity(identity(&self.random)?)?)
+    }
+
+    /// Sends entries, with their number and checksum if they are a whole batch.
+    fn post(&mut self, streams: &[Stream], numbered: Option<(u64, u32)>) -> Verdict {
         let body = match self.protocol {
             Protocol::Loki => loki::encode(streams, self.peer == Peer::Numbering),
             Protocol::Otlp => otlp::encode(streams),
         };
-        let (sender, number) = (hex(self.reader.identity()), number.map(|number| number.to_string()));
+        let sender = hex(self.reader.identity());
+        let numbered = numbered.filter(|_| self.peer == Peer::Numbering);
+        let numbered = numbered.map(|(number, check)| (number.to_string(), format!("{check:08x}")));
         let mut headers = vec![("Content-Type", body.content_type)];
         headers.extend(body.content_encoding.map(|encoding| ("Content-Encoding", encoding)));
-        if let Some(number) = &number
-            && self.peer == Peer::Numbering
-        {
-            headers.extend([(SENDER_HEADER, sender.as_str()), (BATCH_HEADER, number.as_str())]);
+        if let Some((number, check)) = &numbered {
+            headers.extend([(SENDER_HEADER, &*sender), (BATCH_HEADER, number), (CHECK_HEADER, check)]);
         }
         match self.receiver.post(&headers, &body.bytes) {
+            Ok(answer) if answer.status == CONFLICT && numbered.is_some() => {
+                let renamed = self.take_another_name();
+                Verdict::Later(renamed.map_or_else(|error| error.to_string(), |()| answer.text()), None)
+            }
             Ok(answer) => {
                 self.target.sent_bytes.add(body.bytes.len() as u64);
                 match verdict(&answer, self.receiver.shown()) {
@@ -419,6 +429,22 @@ impl Forwarder {
             }
         });
     }
+}
+
+/// The checksum of a batch as it is stored: what streams are called may change before it is sent again. It is the sum of those of all
+/// lines, as another file that holds them by then may have them in other pieces.
+fn check(batch: &[StreamLines]) -> u32 {
+    let mut sum: u32 = 0;
+    for StreamLines { labels, lines } in batch {
+        let stream = crc32fast::hash(labels.to_string().as_bytes());
+        for (timestamp, line) in lines.iter() {
+            let mut hasher = crc32fast::Hasher::new_with_initial(stream);
+            hasher.update(&timestamp.as_ns().to_le_bytes());
+            hasher.update(line);
+            sum = sum.wrapping_add(hasher.finalize());
+        }
+    }
+    sum
 }
 
 /// What an answer of `target` means.

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// Most bytes that one query keeps in memory where nothing else is said: a thousand busy streams, or half a million
 /// points. Above, the machine's other work is worth more than the query.
@@ -24,6 +25,8 @@ pub struct Budget {
     bytes_max: usize,
     taken: AtomicUsize,
     is_cancelled: AtomicBool,
+    /// When it ends by itself, and how long it was for.
+    end: Option<(Instant, Duration)>,
     pool: Option<Arc<Self>>,
     gauge: Option<Gauge>,
 }
@@ -62,6 +65,12 @@ pub enum Refusal {
     /// Nobody waits for it any more.
     #[error("the query was abandoned")]
     Abandoned,
+    /// It took as long as it may.
+    #[error("the query takes more than {} s; ask for a shorter time or fewer streams", time_max.as_secs())]
+    TooLong {
+        /// How long it may take.
+        time_max: Duration,
+    },
 }
 
 impl Default for Budget {
@@ -92,7 +101,15 @@ impl Budget {
     }
 
     fn with(bytes_max: usize, pool: Option<Arc<Self>>, gauge: Option<Gauge>) -> Self {
-        Self { bytes_max, taken: AtomicUsize::new(0), is_cancelled: AtomicBool::new(false), pool, gauge }
+        let (taken, is_cancelled) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { bytes_max, taken, is_cancelled, end: None, pool, gauge }
+    }
+
+    /// The same, for so long from now on.
+    #[must_use]
+    pub fn lasting(mut self, time_max: Duration) -> Self {
+        self.end = Instant::now().checked_add(time_max).map(|end| (end, time_max));
+        self
     }
 
     /// How many bytes there are in all.
@@ -143,16 +160,20 @@ impl Budget {
         self.is_cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nobody waits any more.
+    /// Whether nobody waits any more, or not for so long.
     pub fn is_cancelled(&self) -> bool {
-        self.is_cancelled.load(Ordering::Relaxed)
+        self.check().is_err()
     }
 
     /// # Errors
     ///
-    /// [`Refusal::Abandoned`] after [`Budget::cancel`].
+    /// [`Refusal::Abandoned`] after [`Budget::cancel`], [`Refusal::TooLong`] once its [time](Budget::lasting) is over.
     pub fn check(&self) -> Result<(), Refusal> {
-        if self.is_cancelled() { Err(Refusal::Abandoned) } else { Ok(()) }
+        match self.end {
+            _ if self.is_cancelled.load(Ordering::Relaxed) => Err(Refusal::Abandoned),
+            Some((end, time_max)) if end <= Instant::now() => Err(Refusal::TooLong { time_max }),
+            _ => Ok(()),
+        }
     }
 
     fn try_take(&self, bytes: usize) -> bool {

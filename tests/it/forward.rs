@@ -15,7 +15,7 @@ use monitoring_rs::forward::{Forwarder, Settings};
 use monitoring_rs::ingest::Stop;
 use monitoring_rs::inventory::Inventory;
 use monitoring_rs::log_database::Database;
-use monitoring_rs::log_database::storage::SimulatedStorage;
+use monitoring_rs::log_database::storage::{CrashMode, SimulatedStorage};
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
 use monitoring_rs::status::{Status, TargetState};
 
@@ -339,6 +339,38 @@ fn another_agent_has_each_line_once_whoever_is_killed() {
         thread::yield_now();
     }
     assert_eq!(lines_at(server.address, "app/a"), expected);
+}
+
+#[test]
+fn two_agents_of_one_name_lose_nothing() {
+    let (storage, receiver) = (SimulatedStorage::default(), open(&SimulatedStorage::default()));
+    let server = Server::start(receiver.clone(), api::Settings::default());
+    let settings = settings(format!("loki+http://{}", server.address));
+    let first = open(&storage);
+    append(&first, "a", 1, &["one"]);
+    let forwarding = Forwarding::start(&first, &settings);
+    forwarding.wait_for(|state| state.batch == 1 && state.waiting_lines == 0);
+    // The data directory is copied, and both go on.
+    let second = open(&storage.crash(CrashMode::ProcessKilled, 0));
+    let copied = Forwarding::start(&second, &settings);
+    for (number, line) in (2..).zip(["two", "three", "four"]) {
+        append(&first, "a", number, &[line]);
+        forwarding.wait_for(|state| state.waiting_lines == 0 && i64::try_from(state.batch) == Ok(number));
+    }
+    append(&second, "b", 1, &["five"]);
+    copied.wait_for(|state| state.waiting_lines == 0 && state.batch == 2);
+    append(&first, "a", 5, &["six"]);
+    append(&second, "b", 2, &["seven"]);
+    for forwarding in [&forwarding, &copied] {
+        forwarding.wait_for(|state| state.waiting_lines == 0);
+    }
+    let start = Instant::now();
+    while lines_at(server.address, "app/b").len() < 2 || lines_at(server.address, "app/a").len() < 5 {
+        assert!(start.elapsed() < PATIENCE, "lines are missing");
+        thread::yield_now();
+    }
+    assert_eq!(lines_at(server.address, "app/a"), ["one", "two", "three", "four", "six"]);
+    assert_eq!(lines_at(server.address, "app/b"), ["five", "seven"]);
 }
 
 /// A port that leads to another one, or to none, and may swallow what is answered.
