@@ -251,8 +251,12 @@ impl Reconciler<'_> {
             // The copy was made last, just before the content was cut.
             members.sort_by_key(|member| Reverse(self.family[*member].modified_ns));
         } else {
-            // Another file that is not compressed is but a copy of it, which may have been made before its last lines.
-            members.sort_by_key(|member| self.family[*member].form == Form::Plain);
+            // Another file that is not compressed is but a copy of it, which may have been made before its last lines: of several,
+            // the last one has the most of it.
+            members.sort_by_key(|member| {
+                let candidate = &self.family[*member];
+                (candidate.form == Form::Plain).then_some(Reverse(candidate.modified_ns))
+            });
         }
         for member in members {
             match compare(member) {
@@ -551,6 +555,13 @@ mod tests {
             &matches,
             &[Step::Wait, Step::Reserve { member: 0 }, Step::Reserve { member: 1 }],
         );
+    }
+
+    #[test]
+    fn of_several_copies_of_a_file_that_is_gone_the_last_one_goes_on() {
+        let family = [member(4, 5, Claim::Elsewhere), member(5, 6, Claim::Elsewhere), member(6, 7, Claim::Current)];
+        let matches = [(0, 0, Match::Same), (0, 1, Match::Grown)];
+        check(&[known(1, 1, 4, GONE)], &family, &matches, &[Step::Continue { known: 0, member: 1 }]);
     }
 
     #[test]
