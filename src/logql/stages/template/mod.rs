@@ -161,6 +161,8 @@ mod tests {
         check("{{ .Labels.app }}{{ .Labels.none }}: {{ .Value | humanize }}. Labels", 1e6, "a: 1M. Labels");
         check("{{ if gt $value 1.0 }}{{ printf \"%.2f\" $value }}{{ end }}", 1.234_5, "1.23");
         check("{{ with $x := .Labels.app }}{{ $x | toUpper }}{{ end }}", 1.0, "A");
+        check("{{ $labels.app | reReplaceAll \"(.)\" \"<$1$1>\" }}", 1.0, "<aa>");
+        check("{{ if match \"^[ab]$\" $labels.app }}of two{{ end }}", 1.0, "of two");
     }
 
     #[test]

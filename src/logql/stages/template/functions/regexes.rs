@@ -42,6 +42,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("regexReplaceAll", &[Text, Text, Text], |context, a| replace_all(context, a, false)),
     Function::new("regexReplaceAllLiteral", &[Text, Text, Text], |context, a| replace_all(context, a, true)),
     Function::new("count", &[Text, Text], count),
+    // Those of Prometheus, for alerts: what is searched comes last, so that it can be piped.
+    Function::new("reReplaceAll", &[Text, Text, Text], |context, a| {
+        replace_all(context, &[a[0].clone(), a[2].clone(), a[1].clone()], false)
+    }),
+    Function::new("match", &[Text, Text], |context, a| {
+        let regex = context.regexes.get(text_at(a, 0), context.allowance)?;
+        Ok(Value::Bool(regex.is_match(text_at(a, 1).as_bytes())))
+    }),
 ];
 
 /// Counts a match that so many bytes follow.
