@@ -140,7 +140,7 @@ check-forward: ## Kill two agents KILLS times while one forwards to the other, a
 
 .PHONY: check-alerts
 check-alerts: ## Tell Alertmanager of alerts beside Prometheus, which has to tell the same (needs prometheus, prometheus-alertmanager)
-	$(call step,Alerts beside Prometheus,cargo build --locked --release && promtool check rules deploy/rules/agent.prometheus.yaml \
+	$(call step,Alerts beside Prometheus,cargo build --locked --release && promtool test rules e2e/agent.prometheus.test.yaml \
 	    && e2e/alerts.py target/release/monitoring-rs)
 
 .PHONY: check-receivers
