@@ -20,6 +20,7 @@ use monitoring_rs::api::{Entrance, Settings};
 use monitoring_rs::log_database::Database;
 use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
+use monitoring_rs::status::{ActiveAlert, AlertRule, RuleGroup, RuleState};
 
 use crate::support::{Answer, PATIENCE, Server, encoded};
 
@@ -74,7 +75,21 @@ fn server(database: Database) -> (tempfile::TempDir, Server) {
         Some(path)
     };
     let access = Access::new(Files { tokens: write("tokens", TOKENS), users: write("users", USERS) }).unwrap();
-    (directory, Server::start_for(database, Settings::default(), Entrance::new(access)))
+    let server = Server::start_for(database, Settings::default(), Entrance::new(access));
+    server.status.set_rules(vec![rules()]);
+    (directory, server)
+}
+
+/// Rules that have found something in a stream of others.
+fn rules() -> RuleGroup {
+    let labels = vec![("app".to_owned(), "zq7label".to_owned())];
+    let alert = ActiveAlert { labels: labels.clone(), is_firing: true, ..ActiveAlert::default() };
+    let name = "zq7hidden".to_owned();
+    let query = "count_over_time({app=\"zq7label\"}[5m]) > 0".to_owned();
+    let alerting = Some(AlertRule::default());
+    let firing = RuleState { name, query, alerting, alerts: vec![alert], ..RuleState::default() };
+    let recorded = RuleState { name: "found".to_owned(), samples: vec![(labels, 1.0)], ..RuleState::default() };
+    RuleGroup { name: "zq7hidden".to_owned(), rules: vec![firing, recorded], ..RuleGroup::default() }
 }
 
 /// The answer to one request with these headers, each with the end of its line.
@@ -301,6 +316,21 @@ fn what_the_agent_says_of_itself_is_for_admins() {
 }
 
 #[test]
+fn what_rules_have_found_is_for_those_who_see_all_streams() {
+    let (_directory, server) = server(database());
+    let text = |target: &str, headers: &str| {
+        let answer = ask(&server, "GET", target, headers, "");
+        assert_eq!(answer.status, 200, "{target}");
+        String::from_utf8(answer.body).unwrap()
+    };
+    for target in ["/loki/api/v1/rules", "/prometheus/api/v1/rules", "/prometheus/api/v1/alerts"] {
+        assert!(text(target, READER).contains("zq7"), "{target}");
+        let seen = text(target, SHOP);
+        assert!(!seen.contains("zq7"), "{target}: {seen}");
+    }
+}
+
+#[test]
 fn pushes_go_where_they_may() {
     let (_directory, server) = server(database());
     let push = |app: &str, headers: &str| {
@@ -401,7 +431,7 @@ impl Random {
             _ => format!("absent_over_time({log} [{}])", self.one_of(&range)),
         };
         let times = "start=1789990000000000000&end=1790010000000000000";
-        match self.below(16) {
+        match self.below(17) {
             0 => format!("/loki/api/v1/query_range?query={query}&{times}&step=60"),
             1 => format!("/loki/api/v1/query?query={query}&time=1790000020"),
             2 => format!("/loki/api/v1/labels?{times}"),
@@ -419,7 +449,12 @@ impl Random {
             11 => format!("/api/v1/lines?query={query}&direction={}", self.one_of(&["forward", "backward"])),
             12 => format!("/api/v1/streams?query={}", self.one_of(&selectors)),
             13 => format!("/logs/{}", self.one_of(&["app/zq7", "namespace/web", "app/shop"])),
-            14 => self.one_of(&["/status?sources=1", "/metrics", "/readyz?verbose", "/", "/ui/"]).to_owned(),
+            14 => format!(
+                "/{}?type={}",
+                self.one_of(&["loki/api/v1/rules", "prometheus/api/v1/rules", "prometheus/api/v1/alerts"]),
+                self.one_of(&["alert", "record"])
+            ),
+            15 => self.one_of(&["/status?sources=1", "/metrics", "/readyz?verbose", "/", "/ui/"]).to_owned(),
             _ => format!("/api/v1/lines?query={query}&format={}", self.one_of(&["text", "json", "ndjson", "csv"])),
         }
     }
