@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use ring::hmac;
 
-use crate::access::{Caller, Files, Limit, Right, Rights};
+use crate::access::{Caller, Files, Limit, Pass, Right, Rights};
 use crate::file;
 use crate::logql;
 
@@ -106,8 +106,9 @@ impl Stamp {
 }
 
 impl Entry {
-    pub(super) fn caller(&self) -> Caller {
-        Caller { name: Arc::clone(&self.name), rights: self.rights, limit: self.limit.clone() }
+    /// Whoever was let in for `pass`.
+    pub(super) fn caller(&self, pass: Pass) -> Caller {
+        Caller { name: Arc::clone(&self.name), rights: self.rights, limit: self.limit.clone(), pass }
     }
 
     /// Reads what is behind a name and its secret.
@@ -115,6 +116,13 @@ impl Entry {
         let selector = selector.map(str::trim).filter(|selector| !selector.is_empty());
         let rights = rights.map(str::trim).filter(|rights| !rights.is_empty()).unwrap_or("read");
         Ok(Self { name: name.into(), rights: parse_rights(rights)?, limit: selector.map(parse_limit).transpose()? })
+    }
+}
+
+impl User {
+    /// Whoever was let in for the password.
+    pub(super) fn caller(&self) -> Caller {
+        self.entry.caller(Pass::Password(self.hash.as_str().into()))
     }
 }
 

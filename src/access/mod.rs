@@ -36,7 +36,7 @@ pub use credentials::Error;
 pub use networks::{InvalidNetwork, Network};
 pub use sessions::SESSION_TIME;
 
-use credentials::{Credentials, Entry, Stamp};
+use credentials::{Credentials, Stamp, User};
 use passwords::Passwords;
 use sessions::Sessions;
 
@@ -113,12 +113,47 @@ pub struct Caller {
     pub rights: Rights,
     /// Which streams there are for them; `None` for all.
     pub limit: Option<Limit>,
+    /// What they were let in for.
+    pass: Pass,
 }
 
 impl Caller {
     /// Whoever asks where nobody is asked who they are.
     pub fn anybody() -> Self {
-        Self { name: "anybody".into(), rights: Rights::ALL, limit: None }
+        Self { name: "anybody".into(), rights: Rights::ALL, limit: None, pass: Pass::Nothing }
+    }
+
+    /// Whoever asks and has not said who they are.
+    pub fn nobody() -> Self {
+        Self { rights: Rights::default(), ..Self::anybody() }
+    }
+}
+
+/// What somebody was let in for.
+#[derive(Clone)]
+enum Pass {
+    /// Nobody is asked.
+    Nothing,
+    /// The token with this keyed hash.
+    Token(Box<[u8]>),
+    /// The password with this hash by bcrypt.
+    Password(Box<str>),
+    /// The session that this is shown for.
+    Session(Box<str>),
+    /// The word of a proxy.
+    Proxy,
+}
+
+/// Nothing of what may be secret.
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Token(_) => "Token",
+            Self::Password(_) => "Password",
+            Self::Session(_) => "Session",
+            Self::Proxy => "Proxy",
+        })
     }
 }
 
@@ -174,8 +209,11 @@ impl Access {
 
     /// Whose token this is.
     pub fn token(&self, token: &str) -> Option<Caller> {
-        let hash = hmac::sign(&self.key, token.as_bytes());
-        self.credentials().tokens.get(hash.as_ref()).map(Entry::caller)
+        self.token_hashed(hmac::sign(&self.key, token.as_bytes()).as_ref())
+    }
+
+    fn token_hashed(&self, hash: &[u8]) -> Option<Caller> {
+        self.credentials().tokens.get(hash).map(|entry| entry.caller(Pass::Token(hash.into())))
     }
 
     /// Who this is, if the password is that of a token, or was found right a moment ago. Fast.
@@ -185,7 +223,7 @@ impl Access {
         }
         let credentials = self.credentials();
         let user = credentials.users.get(name)?;
-        self.passwords.is_known(&self.key, user, password).then(|| user.entry.caller())
+        self.passwords.is_known(&self.key, user, password).then(|| user.caller())
     }
 
     /// Who this is, if the password is right. Blocks for as long as bcrypt takes, be there such a user or not.
@@ -196,7 +234,7 @@ impl Access {
         let is_right = bcrypt::verify(password, hash).unwrap_or(false);
         let user = user.filter(|_| is_right)?;
         self.passwords.remember(&self.key, user, password);
-        Some(user.entry.caller())
+        Some(user.caller())
     }
 
     /// Begins a session of somebody whose password was right; what they show from then on.
@@ -211,7 +249,7 @@ impl Access {
         let credentials = self.credentials();
         let name = sessions::name_of(shown)?;
         let user = credentials.users.get(name.as_str())?;
-        self.sessions.is_open(user, shown, sessions::now()).then(|| user.entry.caller())
+        self.sessions.is_open(user, shown, sessions::now()).then(|| user.entry.caller(Pass::Session(shown.into())))
     }
 
     /// Ends a session.
@@ -225,11 +263,30 @@ impl Access {
     /// one who reads.
     pub fn by_proxy(&self, name: &str) -> Caller {
         let credentials = self.credentials();
-        let user = credentials.users.get(name).map(|user| user.entry.caller());
-        let token = || credentials.tokens.values().find(|entry| *entry.name == *name).map(Entry::caller);
+        let user = credentials.users.get(name).map(|user| &user.entry);
+        let entry = user.or_else(|| credentials.tokens.values().find(|entry| *entry.name == *name));
         let mut read = Rights::default();
         read.add(Right::Read);
-        user.or_else(token).unwrap_or_else(|| Caller { name: name.into(), rights: read, limit: None })
+        let reader = || Caller { name: name.into(), rights: read, limit: None, pass: Pass::Proxy };
+        entry.map_or_else(reader, |entry| entry.caller(Pass::Proxy))
+    }
+
+    /// Whether somebody who was let in to read would be let in now, for the same streams: what they were let in for may have been
+    /// taken away, changed, or ended since.
+    pub fn still_admits(&self, caller: &Caller) -> bool {
+        let now = match &caller.pass {
+            Pass::Nothing => return true,
+            Pass::Token(hash) => self.token_hashed(hash),
+            Pass::Password(hash) => {
+                self.credentials().users.get(&*caller.name).filter(|user| *user.hash == **hash).map(User::caller)
+            }
+            Pass::Session(shown) => self.session(shown),
+            Pass::Proxy => Some(self.by_proxy(&caller.name)),
+        };
+        let selector = |caller: &Caller| caller.limit.as_ref().map(|limit| Arc::clone(&limit.selector));
+        now.is_some_and(|now| {
+            now.name == caller.name && now.rights.include(Right::Read) && selector(&now) == selector(caller)
+        })
     }
 
     /// Reads the files again when they change, until `wait` says that it is time to stop. A wrong one is said once; what was

@@ -133,6 +133,37 @@ fn a_session_ends_with_its_time_the_logout_and_the_password() {
 }
 
 #[test]
+fn who_was_let_in_is_let_in_no_more_once_that_changes() {
+    let tokens = format!("one {TOKEN}1\nother {TOKEN}2 read {{app=\"shop\"}}\nmore {TOKEN}3 read,push\n");
+    let (directory, access) = access(&tokens, &format!("alice:{HASH}\nbob:{HASH}"));
+    let access = access.unwrap();
+    let [one, other, more] = [1, 2, 3].map(|number| access.token(&format!("{TOKEN}{number}")).unwrap());
+    let [alice, bob] = ["alice", "bob"].map(|name| access.password(name, "secret").unwrap());
+    let shown = access.log_in(&alice).unwrap();
+    let (session, by_proxy) = (access.session(&shown).unwrap(), access.by_proxy("bob"));
+    let all = [&one, &other, &more, &alice, &bob, &session, &by_proxy];
+    let admitted = || all.map(|caller| access.still_admits(caller));
+    assert_eq!(admitted(), [true; 7]);
+    let change = |file: &str, text: &str| {
+        write(&directory.path().join(file), text, 0o640);
+        access.follow(&once());
+        admitted()
+    };
+    // Another token under the name, another selector; and a right that is of no matter to who reads.
+    let tokens = format!("one {TOKEN}9\nother {TOKEN}2 read {{app=\"web\"}}\nmore {TOKEN}3 read\n");
+    assert_eq!(change("tokens", &tokens), [false, false, true, true, true, true, true]);
+    let tokens = format!("more {TOKEN}3 push\n");
+    assert_eq!(change("tokens", &tokens), [false, false, false, true, true, true, true]);
+    access.log_out(&shown);
+    assert_eq!(admitted(), [false, false, false, true, true, false, true]);
+    let users = format!("alice:{}\nbob:{HASH}:read:{{app=\"shop\"}}\n", HASH.replace("Pu7F", "Qu7F"));
+    assert_eq!(change("users", &users), [false; 7]);
+    assert!(access.still_admits(&Caller::anybody()));
+    let said = format!("{session:?} {alice:?} {one:?}");
+    assert!(!said.contains(&shown) && !said.contains(HASH), "{said}");
+}
+
+#[test]
 fn files_are_read_again_and_a_wrong_one_is_not_taken() {
     let (directory, access) = access(&format!("grafana {TOKEN}"), "");
     let access = access.unwrap();

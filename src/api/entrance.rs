@@ -17,7 +17,7 @@ use blocking::unblock;
 use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
 use tide::{Response, StatusCode};
 
-use crate::access::{Access, Attempts, Caller, Files, Limit, Network, Right, Rights};
+use crate::access::{Access, Attempts, Caller, Files, Limit, Network, Right};
 use crate::api::connections::Origin;
 use crate::api::error::Error;
 use crate::api::health::{LIVE, READY};
@@ -232,8 +232,7 @@ impl Doors {
         let known = entrance.caller(status, &head.headers, peer).await;
         if need == Need::Nothing {
             // What they are wrong about is theirs; a probe is answered all the same.
-            let nobody = Caller { rights: Rights::default(), ..Caller::anybody() };
-            return Ok(known.ok().flatten().unwrap_or(nobody));
+            return Ok(known.ok().flatten().unwrap_or_else(Caller::nobody));
         }
         let is_browser = head.headers.contains_key(FETCH_MODE);
         let caller = match known {

@@ -22,10 +22,11 @@ use hyper::upgrade::{OnUpgrade, Parts};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tide::{Request, Response, StatusCode};
 
+use crate::access::Caller;
 use crate::api::State;
 use crate::api::connection::{Connection, Exchange};
 use crate::api::error::Error;
-use crate::log_database::{Database, Snapshot, Subscription};
+use crate::log_database::{Snapshot, Subscription};
 
 /// Longest message that a client may send, in bytes: all that it has to say is that it is still there.
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
@@ -35,6 +36,8 @@ const CLOSE_REASON_BYTES_MAX: usize = 123;
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a client may say nothing, not even that it is still there.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
+/// What a client is told that would not be let in any more.
+const NO_LONGER_ADMITTED: &str = "what you were let in for has ended or was changed; say again who you are";
 /// The version of the protocol.
 const VERSION: &str = "13";
 
@@ -109,6 +112,8 @@ pub(super) enum End {
     Silence,
     /// The server stops.
     Stop,
+    /// The client would not be let in any more.
+    Denied,
     /// What is asked for cannot be answered.
     Fault(Error),
 }
@@ -139,14 +144,17 @@ pub(super) enum Signal {
 /// A conversation in which the server talks, and the client says that it is still there.
 pub(super) struct Session<'s> {
     socket: &'s mut Socket,
-    stopping: &'s Stopping,
+    state: &'s State,
     woken: Receiver<()>,
+    caller: Caller,
+    /// When it was found last that the caller may still be here.
+    admitted: Instant,
     /// When the client said something last.
     heard: Instant,
 }
 
-/// What a client follows. It is to be there before the client is answered: whatever is appended once a client knows that it
-/// follows is for it.
+/// What a client follows, and who it is. It is to be there before the client is answered: whatever is appended once a client knows
+/// that it follows is for it.
 pub(super) struct Followed {
     /// Everything appended before.
     pub(super) snapshot: Snapshot,
@@ -154,29 +162,46 @@ pub(super) struct Followed {
     pub(super) subscription: Subscription,
     /// What tells of it.
     pub(super) woken: Receiver<()>,
+    /// Who asked.
+    pub(super) caller: Caller,
 }
 
 impl Followed {
-    /// What is in `database`, and what comes.
-    pub(super) fn of(database: &Database) -> Self {
+    /// What there is for who sent the request, and what comes.
+    pub(super) fn of(request: &Request<State>) -> Self {
         let (wake, woken) = channel::bounded(1);
-        let (snapshot, subscription) = database.subscribe(move || {
+        let (snapshot, subscription) = request.state().database.subscribe(move || {
             // Where it is full, what there is is about to be looked at anyway.
             let _ = wake.try_send(());
         });
-        Self { snapshot, subscription, woken }
+        let caller = request.ext::<Caller>().cloned().unwrap_or_else(Caller::anybody);
+        Self { snapshot, subscription, woken, caller }
     }
 }
 
 impl<'s> Session<'s> {
-    /// A conversation that goes on when it is `woken`.
-    pub(super) fn new(socket: &'s mut Socket, stopping: &'s Stopping, woken: Receiver<()>) -> Self {
-        Self { socket, stopping, woken, heard: Instant::now() }
+    /// A conversation with `caller` that goes on when it is `woken`.
+    pub(super) fn new(socket: &'s mut Socket, state: &'s State, woken: Receiver<()>, caller: Caller) -> Self {
+        let now = Instant::now();
+        Self { socket, state, woken, caller, admitted: now, heard: now }
     }
 
     /// Sends a frame of text.
     pub(super) async fn send(&mut self, text: String) -> Result<(), End> {
+        self.admit()?;
         Ok(self.socket.send(Message::text(text)).await?)
+    }
+
+    /// Looks now and then whether the caller may still be here.
+    fn admit(&mut self) -> Result<(), End> {
+        if PING_INTERVAL <= self.admitted.elapsed() {
+            if !self.state.entrance.access.still_admits(&self.caller) {
+                log::info!("{:?} is let in no more: what follows is not for them", self.caller.name);
+                return Err(End::Denied);
+            }
+            self.admitted = Instant::now();
+        }
+        Ok(())
     }
 
     /// Waits until it is `due` or, where it `listens` for that, until something wakes it. Meanwhile asks the client whether
@@ -187,7 +212,10 @@ impl<'s> Session<'s> {
                 Event::Woken => return Ok(Signal::Woken),
                 Event::Due => return Ok(Signal::Due),
                 Event::Ping if SILENCE_MAX < self.heard.elapsed() => return Err(End::Silence),
-                Event::Ping => self.socket.send(Message::Ping(Vec::new().into())).await?,
+                Event::Ping => {
+                    self.admit()?;
+                    self.socket.send(Message::Ping(Vec::new().into())).await?;
+                }
                 Event::Stop => return Err(End::Stop),
                 Event::Message(None | Some(Ok(Message::Close(_)))) => return Ok(Signal::Closed),
                 Event::Message(Some(message)) => {
@@ -214,7 +242,7 @@ impl<'s> Session<'s> {
         };
         let stop = async {
             // Closed, never sent to.
-            let _ = self.stopping.receiver.recv().await;
+            let _ = self.state.stopping.receiver.recv().await;
             Event::Stop
         };
         let message = async { Event::Message(self.socket.next().await) };
@@ -242,6 +270,7 @@ pub(super) async fn end(mut socket: Socket, ended: Result<(), End>, faults: Clos
         Err(End::Connection(error)) => log::debug!("a conversation broke off: {error}"),
         Err(End::Silence) => log::debug!("a client has said nothing for {SILENCE_MAX:?}"),
         Err(End::Stop) => close(&mut socket, CloseCode::Restart, "the agent stops: come back with the last id").await,
+        Err(End::Denied) => close(&mut socket, CloseCode::Policy, NO_LONGER_ADMITTED).await,
         Err(End::Fault(error)) => close(&mut socket, faults, &error.to_string()).await,
     }
 }

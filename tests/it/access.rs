@@ -10,8 +10,10 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_tungstenite::tungstenite::client::IntoClientRequest as _;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{Message, client};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,7 +24,7 @@ use monitoring_rs::log_database::storage::SimulatedStorage;
 use monitoring_rs::model::{Batch, Labels, Lines, StreamLines, Timestamp};
 use monitoring_rs::status::{ActiveAlert, AlertRule, RuleGroup, RuleState};
 
-use crate::support::{Answer, PATIENCE, Server, encoded};
+use crate::support::{self, Answer, PATIENCE, Server, encoded};
 
 const TOKENS: &str = "\
 reader  0000000000000000000000000000read  read
@@ -391,6 +393,39 @@ fn live_tails_bring_nothing_of_others() {
         let all = received(&server, target, &database, &format!("the last of {number}"));
         assert!(all.contains("sold 19") && all.contains("new"), "{all}");
         assert!(HIDDEN.iter().all(|hidden| !all.contains(hidden)), "{all}");
+    }
+}
+
+#[test]
+fn a_tail_ends_with_the_session_it_was_asked_for_in() {
+    let database = database();
+    let (_directory, server) = server(database.clone());
+    for target in ["/loki/api/v1/tail?query={app=\"shop\"}", "/api/v1/follow?query={app=\"shop\"}"] {
+        let cookies = [session(&server), session(&server)].map(|shown| format!("monitoring_session={shown}"));
+        let [mut ended, mut other] = cookies.each_ref().map(|cookie| {
+            let mut request = format!("ws://{}{}", server.address, encoded(target)).into_client_request().unwrap();
+            request.headers_mut().insert("Cookie", cookie.parse().unwrap());
+            let stream = TcpStream::connect(server.address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            client(request, stream).unwrap().0
+        });
+        let log_out = format!("Cookie: {}\r\n", cookies[0]);
+        assert!(ask(&server, "POST", "/logout", &log_out, "").status < 400);
+        let begun = Instant::now();
+        let close = loop {
+            assert!(begun.elapsed() < PATIENCE, "{target} goes on");
+            if let Message::Close(close) = support::next_message(&mut ended) {
+                break close.unwrap();
+            }
+        };
+        assert_eq!(close.code, CloseCode::Policy);
+        assert!(close.reason.contains("say again who you are"), "{}", close.reason);
+        // The other one has been asked as well by then, and goes on.
+        let mut lines = Lines::default();
+        lines.push(Timestamp::from_ns(1_790_000_000_000_000_200), target.as_bytes());
+        let stream = StreamLines { labels: Labels::new([("app", "shop")]).unwrap(), lines };
+        database.append(Batch { checkpoint: None, streams: vec![stream] }).unwrap();
+        while !support::next_message(&mut other).to_text().unwrap().contains(&target[..14]) {}
     }
 }
 

@@ -35,7 +35,7 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(20);
 pub(super) async fn follow(mut request: Request<State>) -> tide::Result {
     let arguments = Arguments::of(&mut request).await;
     let state = request.state().clone();
-    let followed = Followed::of(&state.database);
+    let followed = Followed::of(&request);
     Ok(websocket::accept(&request, move |socket| converse(socket, state, arguments, followed))?)
 }
 
@@ -53,10 +53,10 @@ async fn run(
     socket: &mut Socket,
     state: &State,
     arguments: Arguments,
-    Followed { snapshot, subscription, woken }: Followed,
+    Followed { snapshot, subscription, woken, caller }: Followed,
     budget: Arc<Budget>,
 ) -> Result<(), End> {
-    let mut session = Session::new(socket, &state.stopping, woken);
+    let mut session = Session::new(socket, state, woken, caller);
     let of_state = state.clone();
     let open = move |search| open(&arguments, &of_state, (snapshot, subscription), search, budget);
     let mut feed = state.queries.run(None, open).await?;

@@ -48,7 +48,7 @@ pub(super) async fn tail(mut request: Request<State>) -> Result<Response, Error>
     let categorizes = asks_for(&request, "X-Loki-Response-Encoding-Flags", CATEGORIZE_LABELS);
     let state = request.state().clone();
     let ask = state.queries.run(None, move |_| Ask::of(&arguments, categorizes)).await?;
-    let followed = Followed::of(&state.database);
+    let followed = Followed::of(&request);
     websocket::accept(&request, move |socket| converse(socket, state, ask, followed))
 }
 
@@ -85,10 +85,10 @@ async fn follow(
     socket: &mut Socket,
     state: &State,
     ask: Ask,
-    Followed { snapshot, subscription, woken }: Followed,
+    Followed { snapshot, subscription, woken, caller }: Followed,
     budget: Budget,
 ) -> Result<(), End> {
-    let mut session = Session::new(socket, &state.stopping, woken);
+    let mut session = Session::new(socket, state, woken, caller);
     let inventory = Arc::clone(&state.inventory);
     let open = move |search| Feed::open(&ask, (&snapshot, inventory), subscription, &search, budget);
     let mut feed = state.queries.run(None, open).await?;
