@@ -3,7 +3,8 @@
 #   1. `docker build` makes the image, and a changed source leaves the dependencies' layer alone;
 #   2. `docker compose up` with the writer shows growing counts over HTTP, across a rotation, each line once;
 #   3. the binary from the image collects a container's logs from the engine's own data directory;
-#   4. it knows containers by their names, through renames, `compose up` anew and removal, and keeps none of their secrets.
+#   4. it knows containers by their names, through renames, `compose up` anew and removal, and keeps none of their secrets;
+#   5. deploy/compose shows them to whoever has a password.
 #
 # Nothing is pulled: the base images are stand-ins made of this machine's own files, so it works without a registry of
 # images. Needs root and the Debian packages named below. The engine runs in namespaces of its own: another engine on the
@@ -234,11 +235,39 @@ check_names() {
     stop_agent
 }
 
+# deploy/compose as it stands, over this engine's containers.
+check_example() {
+    heading "the example for Docker hosts"
+    local example="$state/example" url="http://127.0.0.1:18001" address="127.0.0.1:18001"
+    mkdir "$example"
+    cp deploy/compose/docker-compose.yaml "$example"
+    # The password is "correct horse".
+    # shellcheck disable=SC2016
+    echo 'alice:$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e' >"$example/users"
+    chmod 0600 "$example/users"
+    printf 'services:\n  monitoring-rs:\n    volumes: ["%s:/var/lib/docker/containers:ro"]\n' \
+        "$state/engine/containers" >"$example/here.yaml"
+    example() {
+        PORT="$address" COMPOSE_PROJECT_NAME=example "${compose[@]}" --project-directory "$example" \
+            -f "$example/docker-compose.yaml" -f "$example/here.yaml" "$@"
+    }
+    docker run --name neighbour standin-tools echo hello
+    example up --detach
+    of_neighbour() { curl --silent --fail --user "alice:correct horse" "$url/logs/container/neighbour" | jq --raw-output '.[]'; }
+    is_there() { [ "$(of_neighbour)" = hello ]; }
+    wait_for 20 "a container's line" is_there || fail "$(example logs --tail 20)"
+    equal "who has a password sees a container by its name" "$(of_neighbour)" hello
+    equal "nobody else does" "$(curl --silent --output "$state/refused" --write-out '%{http_code}' "$url/logs/container/neighbour")" 401
+    example down --volumes
+    docker rm neighbour >/dev/null
+}
+
 start_engine
 make_tool_image
 make_build_image
 check_build
 check_compose
+check_example
 check_engine_directory
 check_names "$state/monitoring-rs"
 stop_engine

@@ -22,8 +22,7 @@ pub(super) async fn files(request: Request<State>) -> Result<Response, Error> {
     let mut files: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for group in request.state().status.rules() {
         let rules: Vec<Value> = group.rules.iter().map(written).collect();
-        let interval = format!("{}s", group.interval.as_secs());
-        let written = json!({"name": group.name, "interval": interval, "rules": rules});
+        let written = json!({"name": group.name, "interval": text_of(group.interval), "rules": rules});
         files.entry(group.file).or_default().push(written);
     }
     if files.is_empty() {
@@ -35,14 +34,22 @@ pub(super) async fn files(request: Request<State>) -> Result<Response, Error> {
     Ok(response)
 }
 
+/// A length of time as files have it.
+fn text_of(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{}s", time.as_secs()) } else { format!("{}ms", time.as_millis()) }
+}
+
 /// A rule as it stands in its file.
 fn written(rule: &RuleState) -> Value {
     let mut written = json!({"expr": rule.query, "labels": object(&rule.labels)});
     match &rule.alerting {
         Some(alert) => {
             written["alert"] = rule.name.clone().into();
-            written["for"] = format!("{}s", alert.hold.as_secs()).into();
-            written["keep_firing_for"] = format!("{}s", alert.keep_firing.as_secs()).into();
+            for (name, time) in [("for", alert.hold), ("keep_firing_for", alert.keep_firing)] {
+                if !time.is_zero() {
+                    written[name] = text_of(time).into();
+                }
+            }
             written["annotations"] = object(&alert.annotations);
         }
         None => written["record"] = rule.name.clone().into(),

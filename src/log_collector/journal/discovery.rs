@@ -149,6 +149,9 @@ impl<W: Watcher> Journals<W> {
             path: path.to_owned(),
         });
         let found = Found { path: path.to_owned(), identity: metadata.identity, header, is_final, units: root };
+        if position.seqnum == 0 {
+            self.newly_found.insert(id);
+        }
         self.files.insert(id, Tracked::new(found, position, &self.status));
     }
 
@@ -234,6 +237,7 @@ impl<W: Watcher> Journals<W> {
         if RESCAN_INTERVAL <= self.last_rescan.elapsed() {
             self.rescan();
         }
+        self.tell_of_lost();
         Ok(())
     }
 

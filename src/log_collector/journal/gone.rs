@@ -44,26 +44,43 @@ impl<W: Watcher> Journals<W> {
         self.outbox.push_back(Batch { checkpoint, streams: Vec::new() }.into());
     }
 
-    /// Tells of entries that were vacuumed unread in files that were never seen. Numbers go on from file to file of one
-    /// journal, so that they are missing between what was read last and what is there now.
-    pub(super) fn tell_of_lost(&self) {
-        let mut read: BTreeMap<[u8; 16], (u64, &Position)> = BTreeMap::new();
-        let mut unread: BTreeMap<[u8; 16], Vec<u64>> = BTreeMap::new();
-        let known = self.ledger.values().map(|position| (position, 0));
-        for (position, tail) in known.chain(self.files.values().map(|of| (of.position(), of.header.tail_seqnum))) {
-            if position.seqnum != 0 {
-                let last = position.seqnum.max(tail);
-                let before = read.entry(position.seqnum_id).or_insert((last, position));
-                if before.0 < last {
-                    *before = (last, position);
-                }
+    /// Tells of entries that were vacuumed unread in files that were never seen. Numbers go on from file to file of one journal, so that
+    /// they are missing between the end of the files that were known and the beginning of those that have been found since.
+    pub(super) fn tell_of_lost(&mut self) {
+        let mut begun = BTreeSet::new();
+        let mut heads: BTreeMap<[u8; 16], Vec<u64>> = BTreeMap::new();
+        for id in std::mem::take(&mut self.newly_found) {
+            let Some(tracked) = self.files.get_mut(&id) else { continue };
+            tracked.look_at_header();
+            if tracked.header.head_seqnum == 0 {
+                // Nothing was written to it yet.
+                self.newly_found.insert(id);
+            } else {
+                heads.entry(tracked.header.seqnum_id).or_default().push(tracked.header.head_seqnum);
+                begun.insert(id);
             }
         }
-        for tracked in self.files.values().filter(|of| of.position().seqnum == 0 && of.header.head_seqnum != 0) {
-            unread.entry(tracked.header.seqnum_id).or_default().push(tracked.header.head_seqnum);
+        if heads.is_empty() {
+            return;
         }
-        for (journal, (last, position)) in read {
-            let Some(heads) = unread.get(&journal) else { continue };
+        let mut ends: BTreeMap<[u8; 16], (u64, &Position)> = BTreeMap::new();
+        let is_known = |id: &FileId| !begun.contains(id) && !self.newly_found.contains(id);
+        for tracked in self.files.values_mut().filter(|of| is_known(&of.id) && heads.contains_key(&of.header.seqnum_id))
+        {
+            // It may have grown until the next file was begun.
+            tracked.look_at_header();
+        }
+        let of_files =
+            self.files.values().filter(|of| is_known(&of.id)).map(|of| (of.header.tail_seqnum, of.position()));
+        for (tail, position) in of_files.chain(self.ledger.values().map(|position| (0, position))) {
+            let last = position.seqnum.max(tail);
+            let end = ends.entry(position.seqnum_id).or_insert((last, position));
+            if end.0 < last {
+                *end = (last, position);
+            }
+        }
+        for (journal, (last, position)) in ends.into_iter().filter(|(_, (last, _))| *last != 0) {
+            let Some(heads) = heads.get(&journal) else { continue };
             let first = heads.iter().filter(|head| last < **head).min().copied().unwrap_or(last);
             // journald may pass over a number where it rotates.
             let missing_count = first.saturating_sub(last + 1);

@@ -91,6 +91,8 @@ pub struct Journals<W: Watcher> {
     /// Files that cannot be read.
     problems: BTreeMap<PathBuf, SourceHandle>,
     files: BTreeMap<FileId, Tracked>,
+    /// Those of them of which it was not looked yet whether entries are missing before them.
+    newly_found: BTreeSet<FileId>,
     /// Positions of files that are not read at the moment.
     ledger: HashMap<FileId, Position>,
     /// Files that are read to their end and wait for a sync.
@@ -121,6 +123,7 @@ impl<W: Watcher> Journals<W> {
             unfinished: BTreeSet::new(),
             problems: BTreeMap::new(),
             files: BTreeMap::new(),
+            newly_found: BTreeSet::new(),
             ledger: known.collect(),
             finished: BTreeSet::new(),
             outbox: VecDeque::new(),

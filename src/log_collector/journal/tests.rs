@@ -372,6 +372,47 @@ fn entries_of_files_that_nobody_has_seen_are_missed_by_their_numbers() {
     }
 }
 
+#[test]
+fn entries_that_were_vacuumed_between_two_looks_are_missed_by_their_numbers() {
+    for (unread_count, first_number, is_lost) in
+        [(0, 10, false), (0, 11, false), (0, 15, true), (7, 17, false), (7, 30, true)]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let (active, rotated) = (directory.path().join("system.journal"), directory.path().join("system@1.journal"));
+        let mut kept = BTreeMap::new();
+        let mut writer = Writer::new(Options::default());
+        append(&mut writer, 0..10);
+        writer.save(&active);
+        let (mut journals, status) = open_with(settings(directory.path()), &[]);
+        assert_eq!(drain(&mut journals, &mut kept), expected(0..10));
+        // It grows before it is rotated. What was written then is gone, and the next file has no entry at first.
+        append(&mut writer, 10..10 + unread_count);
+        writer.archive();
+        writer.save(&active);
+        crate::file::rename(&active, &rotated).unwrap();
+        let next = Writer::after(Options { id: 2, first_id: Some(1), ..Options::default() }, first_number);
+        next.save(&active);
+        journals.rescan();
+        let mut lines = drain(&mut journals, &mut kept);
+        assert_eq!(status.gaps(), []);
+        let mut next = next;
+        append(&mut next, 40..50);
+        next.save(&active);
+        lines.extend(drain(&mut journals, &mut kept));
+        assert_eq!(lines, [expected(10..10 + unread_count), expected(40..50)].concat());
+        assert_eq!(status.gaps().len(), usize::from(is_lost), "{unread_count} {first_number}");
+        check_balance(&journals, &status, 0);
+        // It is told once, whatever comes next.
+        crate::file::rename(&active, &directory.path().join("system@2.journal")).unwrap();
+        let mut last = Writer::after(Options { id: 3, first_id: Some(1), ..Options::default() }, first_number + 10);
+        append(&mut last, 50..60);
+        last.save(&active);
+        journals.rescan();
+        assert_eq!(drain(&mut journals, &mut kept), expected(50..60));
+        assert_eq!(status.gaps().len(), usize::from(is_lost), "{unread_count} {first_number}");
+    }
+}
+
 /// What an entry with these fields becomes: its labels, its line with its metadata, and its time.
 #[track_caller]
 fn check_entry(

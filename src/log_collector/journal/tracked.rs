@@ -46,7 +46,7 @@ pub(super) struct Tracked {
     pub(super) is_busy: bool,
     pub(super) is_done: bool,
     pub(super) units: usize,
-    /// What its header said when it was found.
+    /// What its header said when it was looked at last.
     pub(super) header: journald::Header,
     /// Open while it is read, and as long as it grows.
     pub(super) journal: Option<Journal<File>>,
@@ -97,6 +97,20 @@ impl Tracked {
             handle,
             is_failing: false,
             has_said_damage: false,
+        }
+    }
+
+    /// Looks what the header says by now; what it said stays where it cannot be read.
+    pub(super) fn look_at_header(&mut self) {
+        let header = match &self.journal {
+            Some(journal) => journald::read_header(journal.source()),
+            None => File::open(&self.path)
+                .map_err(|error| journald::Error::Io(error.source))
+                .and_then(|file| journald::read_header(&file)),
+        };
+        // Another file may have its name by now.
+        if let Some(header) = header.ok().filter(|header| header.file_id == self.id) {
+            self.header = header;
         }
     }
 
