@@ -154,8 +154,9 @@ bench-forward: ## Measure how fast a backlog is forwarded, what that costs, and 
 	e2e/receivers.py target/release/monitoring-rs bench backlog
 
 .PHONY: check-limits
-check-limits: ## Ask a million times, at random, for what a token that is held to some streams may not see
-	FUZZ_REQUESTS=$(or $(FUZZ_REQUESTS),1000000) cargo test --locked --release --test it access::who_sees
+check-limits: ## Ask a million times, at random, for what a token that is held to some streams may not see, and see what time tells of it
+	FUZZ_REQUESTS=$(or $(FUZZ_REQUESTS),1000000) cargo test --locked --test it access::who_sees
+	cargo build --locked --release && e2e/limits.py target/release/monitoring-rs
 
 .PHONY: check-tls
 check-tls: ## Try the agent's TLS as testssl does: versions, ciphers, renegotiation, reload, 10,000 half-open connections (needs openssl)
